@@ -1,0 +1,72 @@
+# On a machine with python3 (3.11 or newer), pip and make, `make demo` and `make test` each do everything by
+# themselves. The environment lives in .venv; the two stamp files in it make repeated runs instant.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+RUNTIME := .venv/installed-runtime
+DEV := .venv/installed-dev
+SCENE ?= examples/scenes/breakfast.png
+INSTRUCTION ?= the red mugs
+
+.PHONY: help setup demo test test-slow check format bench train clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: $(DEV) ## Create .venv with the package, its dependencies and the development tools
+
+demo: $(RUNTIME) ## Segment a shipped scene, print the table and say where the picture is
+	@echo "Segmenting $(SCENE): $(INSTRUCTION)"
+	@$(BIN)/instructsam segment $(SCENE) "$(INSTRUCTION)" --out out/
+
+test: $(DEV) ## Run the fast tests
+	@echo "Running the fast tests"
+	@$(BIN)/python -m pytest -q
+
+test-slow: $(DEV) ## Run the tests marked slow
+	@echo "Running the slow tests"
+	@$(BIN)/python -m pytest -q -m "slow and not gpu"
+
+check: $(DEV) ## Style, types, layers and file lengths
+	@echo "ruff check"
+	@$(BIN)/ruff check
+	@echo "ruff format"
+	@$(BIN)/ruff format --check
+	@echo "mypy"
+	@$(BIN)/mypy
+	@echo "lint-imports"
+	@$(BIN)/lint-imports
+	@echo "architecture tests"
+	@$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: $(DEV) ## Let ruff put the code in order
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: $(RUNTIME) ## Measure latency and memory
+	@$(BIN)/python benchmarks/latency.py
+
+train: $(RUNTIME) ## Train the shipped default; pass overrides as ARGS="max_minutes=10"
+	@$(BIN)/instructsam train configs/default.yaml $(ARGS)
+
+clean: ## Remove the environment and every cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("The pinned environment needs \
+	Python 3.11 or newer, this is %d.%d. Run make PYTHON=python3.12, or on 3.10: pip install ." % v)'
+	@echo "Creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+
+# An editable install needs setuptools, which torch brings anyway; without isolation pip fetches it once.
+$(RUNTIME): pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing instructsam and its dependencies (about a minute)"
+	@$(PIP) setuptools
+	@$(PIP) --no-build-isolation -e .
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	@echo "Installing the development tools"
+	@$(PIP) --no-build-isolation -e '.[dev]'
+	@touch $@

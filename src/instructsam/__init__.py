@@ -1,0 +1,38 @@
+"""Segments every instance in an image that an instruction names.
+
+`instructsam.load()` returns a `Segmenter`; its `segment(image, instruction)` returns a `Prediction`. The
+names below are the whole public surface. They load on first use, so that `import instructsam` imports neither
+torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from instructsam.inference.segmenter import Segmenter, load
+    from instructsam.structures.instances import Instances, Prediction
+
+__all__ = ["Instances", "Prediction", "Segmenter", "__version__", "load"]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Instances": "instructsam.structures.instances",
+    "Prediction": "instructsam.structures.instances",
+    "Segmenter": "instructsam.inference.segmenter",
+    "load": "instructsam.inference.segmenter",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

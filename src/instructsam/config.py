@@ -1,0 +1,292 @@
+"""Run configuration: frozen dataclasses filled from a YAML file and `key=value` overrides.
+
+A configuration is a plain frozen dataclass whose fields are bool, int, float, str, Path, Literal, unions,
+tuples, string-keyed dicts and further dataclasses. Nothing is guessed: an unknown key or a value of another
+type raises `ConfigError`, which names the key, what was expected and what came.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import yaml
+
+from instructsam.errors import ConfigError
+
+T = TypeVar("T")
+
+_NONE_WORDS = ("null", "none", "~", "")
+
+
+@dataclass(frozen=True)
+class _Override:
+    """The text behind `key=`; it is read as YAML unless the field wants a string."""
+
+    text: str
+
+    def value(self) -> object:
+        try:
+            return yaml.load(self.text, Loader=_StrictLoader)
+        except yaml.YAMLError as error:
+            raise _MismatchError("valid YAML", self) from error
+
+
+class _MismatchError(Exception):
+    """A value does not fit; the caller that knows the key turns it into a `ConfigError`."""
+
+    def __init__(self, expected: str, got: object) -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.got = got
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without its silent rule that the last of two equal keys wins."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} appears twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def load_config(cls: type[T], path: str | Path | None, overrides: Sequence[str] = ()) -> T:
+    """Reads `path` (None: the defaults alone), applies `overrides` in order and returns an instance of `cls`.
+
+    Args:
+        cls: A dataclass.
+        path: A YAML file whose top level is a mapping.
+        overrides: Texts such as `"train.steps=200"`; dots reach into nested dataclasses.
+
+    Raises:
+        ConfigError: The file is missing or no YAML mapping, a key is unknown or a value has the wrong type.
+    """
+    values: dict[str, Any] = {} if path is None else _read_yaml(Path(path))
+    for override in overrides:
+        _apply(values, override)
+    return build_config(cls, values, where="" if path is None else str(path))
+
+
+def build_config(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Builds `cls` from plain values, as `to_dict` returns them; `where` (a file name) heads the messages.
+
+    Raises:
+        ConfigError: As in `load_config`.
+    """
+    if not is_dataclass(cls):
+        raise TypeError(f"a configuration class must be a dataclass, got {cls!r}")
+    try:
+        return cast(T, _build(cls, values, ""))
+    except ConfigError as error:
+        if not where:
+            raise
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def to_dict(config: object) -> dict[str, Any]:
+    """Returns the configuration as dicts, lists and scalars for YAML or JSON; see `build_config`."""
+    if not is_dataclass(config) or isinstance(config, type):
+        raise TypeError(f"expected a configuration dataclass instance, got {config!r}")
+    return {field.name: _plain(getattr(config, field.name)) for field in fields(config) if field.init}
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return to_dict(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the configuration {path} is not UTF-8 text") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the configuration {path} is not valid YAML: {_one_line(error)}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"the configuration {path} must be a mapping of keys, got {_describe(values)}")
+    return values
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Sets one `a.b=text` in the tree `values`, making the mappings on the way."""
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"an override must look like key=value or group.key=value, got {override!r}")
+    for depth, part in enumerate(parts[:-1], start=1):
+        if values.get(part) is None:
+            values[part] = {}
+        group = values[part]
+        if not isinstance(group, dict):
+            name = ".".join(parts[:depth])
+            raise ConfigError(f"cannot apply the override {override!r}: {name} holds {_describe(group)}")
+        values = group
+    values[parts[-1]] = _Override(text.strip())
+
+
+def _build(cls: type[Any], values: object, prefix: str) -> object:
+    if isinstance(values, _Override):
+        values = values.value()
+    if not isinstance(values, Mapping):
+        raise _MismatchError("a mapping of keys", values)
+    hints = get_type_hints(cls)
+    known = {field.name: field for field in fields(cls) if field.init}
+    for key in values:
+        if key not in known:
+            raise ConfigError(_unknown(f"{prefix}{key}", str(key), prefix, known))
+    arguments: dict[str, object] = {}
+    for name, field in known.items():
+        if name in values:
+            try:
+                arguments[name] = _convert(hints[name], values[name], f"{prefix}{name}")
+            except _MismatchError as error:
+                raise ConfigError(
+                    f"{prefix}{name} must be {error.expected}, got {_describe(error.got)}"
+                ) from error
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise ConfigError(f"the key {prefix}{name} is missing; it has no default")
+    try:
+        return cls(**arguments)
+    except ValueError as error:  # the dataclass checks its own ranges
+        raise ConfigError(f"{prefix.rstrip('.')}: {error}" if prefix else str(error)) from error
+
+
+def _unknown(key: str, name: str, prefix: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if nearest:
+        return f"unknown key {key}; did you mean {prefix}{nearest[0]}?"
+    return f"unknown key {key}; known keys: {', '.join(prefix + name for name in names)}"
+
+
+def _convert(kind: Any, value: object, key: str) -> object:
+    """Returns `value` as the type `kind`, or raises `_MismatchError` (`ConfigError` for a nested key)."""
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _convert_union(get_args(kind), value, key)
+    if origin is Literal:
+        return _convert_literal(get_args(kind), value)
+    if is_dataclass(kind) and isinstance(kind, type):
+        return _build(kind, value, f"{key}.")
+    if kind is str or kind is Path:
+        text = value.text if isinstance(value, _Override) else value
+        if not isinstance(text, str):
+            raise _MismatchError("a string" if kind is str else "a path", text)
+        return kind(text)
+    if isinstance(value, _Override):
+        return _convert(kind, value.value(), key)
+    if kind in (bool, int, float):
+        return _convert_scalar(kind, value)
+    if origin is tuple:
+        return _convert_tuple(get_args(kind), value, key)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise _MismatchError("a mapping of keys", value)
+        return {
+            _convert(str, name, key): _convert_item(get_args(kind)[1], item, f"{key}.{name}")
+            for name, item in value.items()
+        }
+    raise TypeError(f"the field {key} has the type {kind!r}, which a configuration cannot hold")
+
+
+def _convert_item(kind: Any, value: object, key: str) -> object:
+    """Converts one element of a collection; a mismatch names the element, not the collection."""
+    try:
+        return _convert(kind, value, key)
+    except _MismatchError as error:
+        raise ConfigError(f"{key} must be {error.expected}, got {_describe(error.got)}") from error
+
+
+def _convert_union(kinds: tuple[Any, ...], value: object, key: str) -> object:
+    others = [kind for kind in kinds if kind is not type(None)]
+    if len(others) < len(kinds):
+        text = value.text.lower() if isinstance(value, _Override) else None
+        if value is None or text in _NONE_WORDS:
+            return None
+    expected = []
+    for kind in sorted(others, key=lambda kind: kind is str):  # a string would swallow every override
+        try:
+            return _convert(kind, value, key)
+        except _MismatchError as error:
+            expected.append(error.expected)
+    if len(others) < len(kinds):
+        expected.append("null")
+    raise _MismatchError(" or ".join(expected), value)
+
+
+def _convert_literal(choices: tuple[object, ...], value: object) -> object:
+    candidates: list[object] = [value]
+    if isinstance(value, _Override):
+        candidates = [value.text, value.value()]
+    for candidate in candidates:
+        for choice in choices:
+            if type(candidate) is type(choice) and candidate == choice:
+                return choice
+    raise _MismatchError(f"one of {', '.join(repr(choice) for choice in choices)}", value)
+
+
+def _convert_scalar(kind: type[bool] | type[int] | type[float], value: object) -> bool | int | float:
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        raise _MismatchError("true or false", value)
+    number = value
+    if isinstance(value, str):  # YAML 1.1 takes 1e-4 for text
+        try:
+            number = float(value)
+        except ValueError:
+            number = None
+    if isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number):
+        if kind is float:
+            return float(number)
+        if number == int(number):
+            return int(number)
+    raise _MismatchError("a whole number" if kind is int else "a finite number", value)
+
+
+def _convert_tuple(kinds: tuple[Any, ...], value: object, key: str) -> tuple[object, ...]:
+    endless = len(kinds) == 2 and kinds[1] is Ellipsis
+    if not isinstance(value, (list, tuple)):
+        raise _MismatchError("a list such as [1, 2]", value)
+    if not endless and len(value) != len(kinds):
+        raise _MismatchError(f"a list of {len(kinds)} values", value)
+    item_kinds = [kinds[0]] * len(value) if endless else list(kinds)
+    return tuple(
+        _convert_item(kind, item, f"{key}[{index}]")
+        for index, (kind, item) in enumerate(zip(item_kinds, value, strict=True))
+    )
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, _Override):
+        return f"{value.text!r}"
+    if value is None:
+        return "null"
+    names: dict[type, str] = {dict: "a mapping", list: "a list", tuple: "a list"}
+    return f"{names.get(type(value), type(value).__name__)} {value!r}"

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import yaml
+
+from instructsam.config import build_config, load_config, to_dict
+from instructsam.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Optim:
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.95)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+
+
+@dataclass(frozen=True)
+class Run:
+    name: str
+    steps: int = 10
+    resume: bool = False
+    sizes: tuple[int, ...] = (160,)
+    folder: Path = Path("runs")
+    batch: int | Literal["auto"] = "auto"
+    weights: dict[str, float] = field(default_factory=dict)
+    optim: Optim = field(default_factory=Optim)
+    ema: Optim | None = None
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_reads_every_kind_of_field(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        name: first
+        steps: 1e4
+        resume: true
+        sizes: [128, 160]
+        folder: out/here
+        batch: 8
+        weights: {dice: 2, bce: 0.5}
+        optim: {learning_rate: 3e-4, betas: [0.9, 0.99], schedule: constant, clip: null}
+        """,
+    )
+    assert load_config(Run, path) == Run(
+        name="first",
+        steps=10_000,
+        resume=True,
+        sizes=(128, 160),
+        folder=Path("out/here"),
+        batch=8,
+        weights={"dice": 2.0, "bce": 0.5},
+        optim=Optim(learning_rate=3e-4, betas=(0.9, 0.99), schedule="constant", clip=None),
+    )
+
+
+def test_values_have_exactly_the_annotated_types() -> None:
+    run = load_config(Run, None, ["name=x", "optim.learning_rate=1", "steps=7", "sizes=[1, 2]"])
+    assert type(run.optim.learning_rate) is float
+    assert type(run.steps) is int
+    assert type(run.sizes) is tuple
+
+
+def test_overrides_win_over_the_file_and_later_over_earlier(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: a\nsteps: 1\noptim: {clip: 3.0}")
+    run = load_config(Run, path, ["steps=2", "steps=3", "optim.learning_rate=1e-2", "ema.clip=2"])
+    assert run.steps == 3
+    assert run.optim == Optim(learning_rate=1e-2, clip=3.0)
+    assert run.ema == Optim(clip=2.0)
+
+
+@pytest.mark.parametrize("text", ["123", "yes", "null", "a=b", "[x"])
+def test_a_string_override_is_taken_as_it_stands(text: str) -> None:
+    assert load_config(Run, None, [f"name={text}"]).name == text
+
+
+@pytest.mark.parametrize(("text", "batch"), [("auto", "auto"), ("4", 4)])
+def test_a_union_takes_the_member_that_fits(text: str, batch: object) -> None:
+    assert load_config(Run, None, ["name=x", f"batch={text}"]).batch == batch
+
+
+def test_none_reaches_optional_fields_only() -> None:
+    assert load_config(Run, None, ["name=x", "optim.clip=null"]).optim.clip is None
+    with pytest.raises(ConfigError, match="steps must be a whole number, got null"):
+        load_config(Run, None, ["name=x", "steps=null"])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("stpes=3", "unknown key stpes; did you mean steps?"),
+        ("optim.learning_rat=3", "unknown key optim.learning_rat; did you mean optim.learning_rate?"),
+        ("optim.zzzz=3", "unknown key optim.zzzz; known keys: optim.betas, optim.clip"),
+        ("steps=many", "steps must be a whole number, got str 'many'"),
+        ("steps=2.5", "steps must be a whole number, got float 2.5"),
+        ("steps=true", "steps must be a whole number, got bool True"),
+        ("resume=1", "resume must be true or false, got int 1"),
+        ("optim.learning_rate=fast", "optim.learning_rate must be a finite number, got str 'fast'"),
+        ("optim.learning_rate=.nan", "optim.learning_rate must be a finite number, got float nan"),
+        ("optim.clip=high", "optim.clip must be a finite number or null, got 'high'"),
+        ("optim.schedule=linear", "optim.schedule must be one of 'cosine', 'constant', got 'linear'"),
+        ("optim.betas=[0.9]", "optim.betas must be a list of 2 values, got a list [0.9]"),
+        ("sizes=160", "sizes must be a list such as [1, 2], got int 160"),
+        ("sizes=[160, big]", "sizes[1] must be a whole number, got str 'big'"),
+        ("sizes=[160", "sizes must be valid YAML, got '[160'"),
+        ("weights={dice: x}", "weights.dice must be a finite number, got str 'x'"),
+        ("weights.dice=x", "weights.dice must be a finite number, got str 'x'"),
+        ("optim=3", "optim must be a mapping of keys, got int 3"),
+        ("optim.learning_rate=-1", "optim: learning_rate must be positive, got -1.0"),
+        ("steps", "an override must look like key=value or group.key=value, got 'steps'"),
+        ("optim.=3", "an override must look like key=value or group.key=value, got 'optim.=3'"),
+        ("name.first=3", "cannot apply the override 'name.first=3': name holds 'x'"),
+    ],
+)
+def test_a_wrong_override_names_key_expected_and_got(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(Run, None, ["name=x", override])
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps: 3", "the key name is missing"),
+        ("name: 3", "name must be a string, got int 3"),
+        ("name: x\nsteps: '3 4'", "steps must be a whole number, got str '3 4'"),
+        ("- 1\n- 2", "must be a mapping of keys, got a list [1, 2]"),
+        ("name: x\n steps: 3", "is not valid YAML: line 2"),
+        ("name: x\nname: y", "line 2: the key 'name' appears twice"),
+        ("1: x\nname: y", "unknown key 1"),
+    ],
+)
+def test_a_wrong_file_is_named_in_the_message(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(Run, path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unreadable_files_are_config_errors(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_config(Run, tmp_path / "absent.yaml")
+    with pytest.raises(ConfigError, match="cannot read the configuration"):
+        load_config(Run, tmp_path)
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(Run, tmp_path / "binary.yaml")
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert load_config(Optim, write(tmp_path, "# nothing\n")) == Optim()
+
+
+def test_to_dict_survives_yaml_and_json() -> None:
+    run = load_config(Run, None, ["name=x", "sizes=[1, 2]", "weights.dice=2", "ema.clip=null"])
+    plain = to_dict(run)
+    assert build_config(Run, yaml.safe_load(yaml.safe_dump(plain))) == run
+    assert build_config(Run, json.loads(json.dumps(plain))) == run
+    assert plain["sizes"] == [1, 2]
+    assert plain["folder"] == "runs"
+
+
+def test_a_field_of_an_unsupported_type_is_a_programming_error() -> None:
+    @dataclass(frozen=True)
+    class Odd:
+        value: set = field(default_factory=set)  # type: ignore[type-arg]
+
+    with pytest.raises(TypeError, match="a configuration cannot hold"):
+        build_config(Odd, {"value": [1]})
+    with pytest.raises(TypeError, match="must be a dataclass"):
+        build_config(int, {})
+
+
+def test_the_module_needs_no_torch() -> None:
+    code = "import sys; import instructsam.config; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
