@@ -1,0 +1,185 @@
+"""A small recorder of shapes in which every kind of thing is drawn, and the geometry it needs.
+
+Drawing functions use any unit they like (x to the right, y downwards, facing right); `Sketch.finish` shifts and scales the
+result so that its longest extent is 1 around (0, 0). Angles are whole degrees looked up in a rounded table, and everything
+else is addition and multiplication, so that the same seed gives the same pixels on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+Rgb = tuple[int, int, int]
+PointsLike = Points | Sequence[tuple[float, float]]
+
+WHITE: Rgb = (250, 248, 242)
+CREAM: Rgb = (246, 232, 204)
+INK: Rgb = (44, 40, 48)
+TYRE: Rgb = (62, 62, 70)
+STEEL: Rgb = (196, 202, 210)
+WINDOW: Rgb = (196, 226, 242)
+LEAF: Rgb = (104, 178, 84)
+TWIG: Rgb = (104, 74, 50)
+LAMP: Rgb = (255, 236, 150)
+
+COSINE: Points = np.array([round(math.cos(math.radians(degree)), 9) for degree in range(360)])
+SINE: Points = np.array([round(math.sin(math.radians(degree)), 9) for degree in range(360)])
+
+
+def mix(first: Rgb, second: Rgb, share: float) -> Rgb:
+    """`first` with `share` of it replaced by `second`."""
+    red, green, blue = (int(a + (b - a) * share + 0.5) for a, b in zip(first, second, strict=True))
+    return red, green, blue
+
+
+def arc(cx: float, cy: float, rx: float, ry: float, start: int, stop: int, steps: int = 16) -> Points:
+    """Points along an ellipse from `start` to `stop` degrees; 0 is to the right, 90 is downwards."""
+    degrees = (start + (stop - start) * np.arange(steps + 1) // steps) % 360
+    return np.stack([cx + rx * COSINE[degrees], cy + ry * SINE[degrees]], axis=1)
+
+
+def ellipse(cx: float, cy: float, rx: float, ry: float, steps: int = 28) -> Points:
+    return arc(cx, cy, rx, ry, 0, 360, steps)[:-1]
+
+
+def box(x1: float, y1: float, x2: float, y2: float, radius: float = 0.0) -> Points:
+    """A rectangle with rounded corners."""
+    if radius <= 0.0:
+        return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
+    corners = ((x2, y2, -1, -1, 0), (x1, y2, 1, -1, 90), (x1, y1, 1, 1, 180), (x2, y1, -1, 1, 270))
+    return np.concatenate(
+        [arc(x + sx * radius, y + sy * radius, radius, radius, a, a + 90, 5) for x, y, sx, sy, a in corners]
+    )
+
+
+def _spline_weights(steps: int) -> Points:
+    t = np.arange(steps)[:, None] / steps
+    return 0.5 * np.concatenate(
+        [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3], axis=1
+    )
+
+
+_WEIGHTS = _spline_weights(5)
+
+
+def smooth(points: PointsLike) -> Points:
+    """A closed smooth curve (Catmull-Rom) through `points`."""
+    knots = np.asarray(points, dtype=np.float64)
+    total = np.zeros((len(knots), len(_WEIGHTS), 2))
+    for column, shift in enumerate((1, 0, -1, -2)):
+        total += _WEIGHTS[None, :, column, None] * np.roll(knots, shift, axis=0)[:, None]
+    return total.reshape(-1, 2)
+
+
+def turn(points: PointsLike, degrees: int, about: tuple[float, float] = (0.0, 0.0)) -> Points:
+    """Clockwise as seen on the picture."""
+    cosine, sine = float(COSINE[degrees % 360]), float(SINE[degrees % 360])
+    x, y = (np.asarray(points, dtype=np.float64) - about).T
+    return np.stack([x * cosine - y * sine + about[0], x * sine + y * cosine + about[1]], axis=1)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A filled polygon, or with `width` > 0 a thick polyline with round ends. `fill` None cuts a hole."""
+
+    points: Points
+    fill: Rgb | None
+    line: Rgb | None
+    width: float = 0.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Finished shapes in painter's order, longest extent 1, centred on (0, 0)."""
+
+    shapes: tuple[Shape, ...]
+
+    @cached_property
+    def edge_points(self) -> Points:
+        """[K, 2] points whose bounding box is that of the whole picture, at any tilt (thick lines approximated)."""
+        parts = []
+        for shape in self.shapes:
+            half = shape.width / 2
+            shifts = ((half, half), (-half, -half), (half, -half), (-half, half)) if half else ((0.0, 0.0),)
+            parts.extend(shape.points + shift for shift in shifts)
+        return np.concatenate(parts)
+
+    def box_xyxy(self, degrees: int, mirrored: bool) -> tuple[float, float, float, float]:
+        x, y = self._turned(self.edge_points, degrees, mirrored).T
+        return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+    def _turned(self, points: Points, degrees: int, mirrored: bool) -> Points:
+        if mirrored:
+            points = points * (-1.0, 1.0)
+        return turn(points, degrees)
+
+    def turned(self, degrees: int, mirrored: bool) -> list[Shape]:
+        return [Shape(self._turned(s.points, degrees, mirrored), s.fill, s.line, s.width) for s in self.shapes]
+
+
+class Sketch:
+    """Records shapes; the colours of the thing are at hand as `base`, `light`, `pale`, `dark` and `ink` (its outline)."""
+
+    def __init__(self, color: Rgb) -> None:
+        self.base = color
+        self.light = mix(color, (255, 255, 255), 0.3)
+        self.pale = mix(color, (255, 255, 255), 0.6)
+        self.dark = mix(color, (0, 0, 0), 0.18)
+        self.ink = mix(color, (24, 16, 32), 0.62)
+        self.shapes: list[Shape] = []
+
+    def fill(self, points: PointsLike, color: Rgb | None = None, outlined: bool = True) -> None:
+        """A polygon, in the thing's own colour unless told."""
+        line = self.ink if outlined else None
+        self.shapes.append(Shape(np.asarray(points, dtype=np.float64), color or self.base, line))
+
+    def blob(self, points: PointsLike, color: Rgb | None = None, outlined: bool = True) -> None:
+        self.fill(smooth(points), color, outlined)
+
+    def disc(
+        self, cx: float, cy: float, rx: float, ry: float = 0.0, color: Rgb | None = None, outlined: bool = True
+    ) -> None:
+        self.fill(ellipse(cx, cy, rx, ry or rx), color, outlined)
+
+    def stroke(
+        self, points: PointsLike, width: float, color: Rgb | None = None, outlined: bool = False
+    ) -> None:
+        """A thick line with round ends."""
+        line = self.ink if outlined else None
+        self.shapes.append(Shape(np.asarray(points, dtype=np.float64), color or self.base, line, width))
+
+    def hole(self, points: PointsLike) -> None:
+        """Cuts through everything drawn so far."""
+        self.shapes.append(Shape(np.asarray(points, dtype=np.float64), None, self.ink))
+
+    def eye(self, cx: float, cy: float, radius: float) -> None:
+        self.disc(cx, cy, radius, color=WHITE, outlined=False)
+        self.disc(cx + radius * 0.2, cy, radius * 0.62, color=INK, outlined=False)
+        self.disc(cx + radius * 0.38, cy - radius * 0.25, radius * 0.22, color=WHITE, outlined=False)
+
+    def face(self, cx: float, cy: float, size: float) -> None:
+        """Two eyes and a smile, `size` wide."""
+        for side in (-1, 1):
+            self.disc(cx + side * size * 0.32, cy, size * 0.11, size * 0.15, INK, outlined=False)
+            self.disc(cx + side * size * 0.32 + size * 0.03, cy - size * 0.06, size * 0.045, color=WHITE, outlined=False)
+        self.stroke(arc(cx, cy + size * 0.1, size * 0.2, size * 0.2, 20, 160, 8), size * 0.075, INK)
+
+    def finish(self) -> Picture:
+        x1, y1, x2, y2 = Picture(tuple(self.shapes)).box_xyxy(0, False)
+        unit = max(x2 - x1, y2 - y1)
+        shift = ((x1 + x2) / 2, (y1 + y2) / 2)
+        return Picture(
+            tuple(Shape((s.points - shift) / unit, s.fill, s.line, s.width / unit) for s in self.shapes)
+        )
+
+
+def lerp_points(points: Iterable[tuple[float, float]], scale_x: float, scale_y: float) -> list[tuple[float, float]]:
+    """`points` stretched."""
+    return [(x * scale_x, y * scale_y) for x, y in points]

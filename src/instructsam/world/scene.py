@@ -1,0 +1,120 @@
+"""What is in a scene, before a pixel is drawn, and the facts that instructions are computed from.
+
+A `Scene` is a small value: it is stored in every record, so that picture and answers can be made again.
+Lengths are fractions of the picture's shorter side, positions are fractions of width and height, y grows downwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from instructsam.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+COLORS: dict[str, tuple[int, int, int]] = {
+    "red": (214, 48, 49),
+    "orange": (240, 138, 36),
+    "yellow": (246, 208, 56),
+    "green": (62, 160, 82),
+    "blue": (52, 106, 208),
+    "purple": (138, 78, 184),
+    "pink": (240, 140, 178),
+    "brown": (130, 86, 52),
+}
+SIZES: tuple[str, ...] = ("small", "large")
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "fruit": ("apple", "banana", "pear"),
+    "drinkware": ("mug", "glass", "bottle"),
+    "vehicle": ("car", "bus", "sailboat"),
+    "animal": ("fish", "bird", "snail"),
+    "toy": ("ball", "kite", "teddy bear"),
+    "tool": ("hammer", "saw", "key"),
+}
+KINDS: tuple[str, ...] = tuple(kind for kinds in FAMILIES.values() for kind in kinds)
+FAMILY_OF: dict[str, str] = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
+BACKGROUNDS: tuple[str, ...] = ("plain", "glow", "wood", "cloth", "speckle", "tiles", "meadow", "rug")
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One thing: what it is and how it lies.
+
+    Attributes:
+        center: the middle of its box, as fractions of the picture's width and height.
+        scale: its longest extent before tilting, as a fraction of the picture's shorter side.
+        tilt: whole degrees clockwise, applied after `mirrored`.
+        seed: varies its drawing (proportions, details, shade).
+    """
+
+    kind: str
+    color: str
+    size: str
+    center: tuple[float, float]
+    scale: float
+    tilt: float
+    mirrored: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class Background:
+    """`style` is one of the names that render.py knows; `seed` varies texture and light."""
+
+    style: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Objects in painter's order: later ones lie on top of earlier ones. `aspect` is width / height."""
+
+    seed: int
+    background: Background
+    objects: tuple[SceneObject, ...]
+    aspect: float = 1.0
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """What `layout.sample_scene` may choose from."""
+
+    min_objects: int = 1
+    max_objects: int = 8
+    aspects: tuple[float, ...] = (1.0, 4 / 3, 3 / 4)
+    backgrounds: tuple[str, ...] = BACKGROUNDS
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_objects <= self.max_objects <= 14:
+            raise InputError(
+                "a scene needs 1 <= min_objects <= max_objects <= 14, "
+                f"got min_objects={self.min_objects} and max_objects={self.max_objects}"
+            )
+        if not self.aspects or not all(0.5 <= aspect <= 2.0 for aspect in self.aspects):
+            raise InputError(f"aspects (width / height) must lie in 0.5..2, got {self.aspects}")
+        unknown = sorted(set(self.backgrounds) - set(BACKGROUNDS))
+        if unknown or not self.backgrounds:
+            raise InputError(f"backgrounds must be some of {', '.join(BACKGROUNDS)}, got {self.backgrounds}")
+
+
+@dataclass(frozen=True)
+class RenderedScene:
+    """Pixels and exact masks.
+
+    Attributes:
+        image: uint8 [H, W, 3].
+        masks: bool [N, H, W], the visible pixels of each object, disjoint.
+        full_boxes_xyxy: float [N, 4] px, the box of each whole object, hidden parts included.
+        full_areas: float [N] px, the area of each whole object, hidden parts included.
+        visible_fraction: float [N] in [0, 1].
+    """
+
+    scene: Scene
+    image: NDArray[np.uint8]
+    masks: NDArray[np.bool_]
+    full_boxes_xyxy: NDArray[np.float32]
+    full_areas: NDArray[np.float32]
+    visible_fraction: NDArray[np.float32]
