@@ -1,0 +1,1 @@
+"""Matching of queries to targets, and the training loss; import from the modules."""

@@ -1,0 +1,52 @@
+"""Losses of one mask or one box against its own target, always computed in float32.
+
+Shapes: N pairs, K values of one mask (all pixels, or sampled points). Every function returns one value per
+pair, [N]; the criterion decides how pairs are averaged. Targets may be soft (area fractions in [0, 1]).
+Sources: dice loss from V-Net (arXiv 1606.04797), generalised IoU from arXiv 1902.09630.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from instructsam.structures.boxes import cxcywh_to_xyxy
+
+
+def mask_bce(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy, mean over the K values: [N, K], [N, K] -> [N]."""
+    return F.binary_cross_entropy_with_logits(logits.float(), targets.float(), reduction="none").mean(-1)
+
+
+def mask_dice(logits: Tensor, targets: Tensor, eps: float = 1.0) -> Tensor:
+    """One minus soft dice of sigmoid(logits): [N, K], [N, K] -> [N]; `eps` is added above and below."""
+    return 1 - _dice(logits, targets, eps, eps)
+
+
+@torch.no_grad()
+def soft_dice(logits: Tensor, targets: Tensor) -> Tensor:
+    """How good each mask is, in [0, 1], as a score target: [N, K], [N, K] -> [N]; an empty target gives 0."""
+    return _dice(logits, targets, 0.0, 1e-6)
+
+
+def _dice(logits: Tensor, targets: Tensor, above: float, below: float) -> Tensor:
+    probabilities, targets = logits.float().sigmoid(), targets.float()
+    overlap = 2 * (probabilities * targets).sum(-1)
+    return (overlap + above) / (probabilities.sum(-1) + targets.sum(-1) + below)
+
+
+def box_l1(boxes_cxcywh: Tensor, targets_cxcywh: Tensor) -> Tensor:
+    """Sum of the four absolute differences: [N, 4], [N, 4] -> [N]."""
+    return (boxes_cxcywh.float() - targets_cxcywh.float()).abs().sum(-1)
+
+
+def generalized_iou(a_cxcywh: Tensor, b_cxcywh: Tensor) -> Tensor:
+    """Generalised IoU in [-1, 1]; leading dimensions broadcast: [..., 4], [..., 4] -> [...]."""
+    a, b = cxcywh_to_xyxy(a_cxcywh.float()), cxcywh_to_xyxy(b_cxcywh.float())
+    overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
+    hull = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
+    intersection, hull_area = overlap.prod(-1), hull.prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - intersection
+    tiny = 1e-7  # two boxes without area would divide zero by zero
+    return intersection / (union + tiny) - (hull_area - union) / (hull_area + tiny)

@@ -1,0 +1,144 @@
+"""Which query answers for which target: Hungarian matching inside each phrase.
+
+Source: DETR (arXiv 2005.12872, section 3.1); costs of the published model in `HungarianMatcher`'s defaults.
+Shapes: P phrases of the batch, Q queries, M targets of the phrase with the most of them, N matched pairs, h w
+mask size. All costs are float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from instructsam.errors import InputError
+from instructsam.losses.mask_losses import generalized_iou
+from instructsam.losses.targets import PaddedTargets
+from instructsam.structures.outputs import DetectionOutput
+
+
+@dataclass(frozen=True)
+class MatchCosts:
+    """Unweighted costs, each float32 [P, Q, M]; what stands at padded targets means nothing.
+
+    Attributes:
+        dice: one minus soft dice.
+        bce: mean binary cross-entropy of the mask.
+        score: softplus(-score_logits), the same for every target.
+        box_l1: sum of absolute box differences, None when its weight is 0.
+        box_giou: one minus generalised IoU, None when its weight is 0.
+    """
+
+    dice: Tensor
+    bce: Tensor
+    score: Tensor
+    box_l1: Tensor | None = None
+    box_giou: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Matched pairs of a batch, phrase by phrase: int64 [N] each, on the device of the outputs."""
+
+    phrase: Tensor
+    query: Tensor
+    target: Tensor
+
+    def __len__(self) -> int:
+        return self.phrase.shape[0]
+
+    def table(self, phrases: int, queries: int) -> Tensor:
+        """int64 [P, Q]: the target of each query, -1 for an unmatched query."""
+        table = torch.full((phrases, queries), -1, dtype=torch.int64, device=self.phrase.device)
+        table[self.phrase, self.query] = self.target
+        return table
+
+
+@dataclass(frozen=True)
+class HungarianMatcher:
+    """Weights of the matching costs; calling it with layers of outputs gives one assignment per layer.
+
+    Attributes:
+        dice, bce, score: weights of the mask and score costs.
+        box_l1, box_giou: weights of the box costs, 0 in the published model.
+        dice_eps: added above and below in the dice cost.
+    """
+
+    dice: float = 0.5
+    bce: float = 2.0
+    score: float = 1.0
+    box_l1: float = 0.0
+    box_giou: float = 0.0
+    dice_eps: float = 1e-3
+
+    @torch.no_grad()
+    def __call__(self, layers: Sequence[DetectionOutput], targets: PaddedTargets) -> list[Assignment]:
+        """Matches every layer with its own outputs; the costs of all layers leave the device in one transfer.
+
+        A phrase with more targets than queries gets Q of its targets matched, the cheapest ones.
+
+        Raises:
+            InputError: a cost is NaN or infinite.
+        """
+        if not layers:
+            return []
+        if max(targets.counts, default=0) == 0:
+            none = torch.zeros(0, dtype=torch.int64, device=targets.masks.device)
+            return [Assignment(none, none, none) for _ in layers]
+        costs = [self.costs(layer, targets) for layer in layers]
+        totals = torch.stack([self.total(cost) for cost in costs]).cpu().numpy()
+        if not np.isfinite(totals).all():
+            self._complain(costs, totals)
+        solved = [_solve(total, targets.counts) for total in totals]
+        pairs = torch.from_numpy(np.stack(solved)).to(targets.masks.device, non_blocking=True)
+        return [Assignment(*layer.unbind(0)) for layer in pairs]
+
+    @torch.no_grad()
+    def costs(self, output: DetectionOutput, targets: PaddedTargets) -> MatchCosts:
+        """Unweighted costs of one layer, all pairs of all phrases at once."""
+        with torch.autocast(output.mask_logits.device.type, enabled=False):
+            logits = output.mask_logits.float().flatten(2)
+            wanted = targets.masks.flatten(2).transpose(1, 2)
+            probabilities = logits.sigmoid()
+            sizes = probabilities.sum(-1)[:, :, None] + wanted.sum(1)[:, None]
+            dice = 1 - (2 * (probabilities @ wanted) + self.dice_eps) / (sizes + self.dice_eps)
+            # softplus(x) - x t is the cross-entropy of logit x and target t: one matrix product for all pairs
+            bce = (F.softplus(logits).sum(-1)[:, :, None] - logits @ wanted) / logits.shape[-1]
+            score = F.softplus(-output.score_logits.float())[:, :, None].expand_as(dice)
+            boxes, wanted_boxes = output.boxes_cxcywh.float()[:, :, None], targets.boxes_cxcywh[:, None]
+            box_l1 = (boxes - wanted_boxes).abs().sum(-1) if self.box_l1 else None
+            box_giou = 1 - generalized_iou(boxes, wanted_boxes) if self.box_giou else None
+        return MatchCosts(dice, bce, score, box_l1, box_giou)
+
+    def total(self, costs: MatchCosts) -> Tensor:
+        """Weighted sum of the costs, [P, Q, M]."""
+        total = self.dice * costs.dice + self.bce * costs.bce + self.score * costs.score
+        if costs.box_l1 is not None:
+            total = total + self.box_l1 * costs.box_l1
+        if costs.box_giou is not None:
+            total = total + self.box_giou * costs.box_giou
+        return total
+
+    def _complain(self, costs: Sequence[MatchCosts], totals: np.ndarray) -> None:
+        layer, phrase, query, _ = (int(axis[0]) for axis in np.nonzero(~np.isfinite(totals)))
+        parts = {field.name: getattr(costs[layer], field.name) for field in fields(MatchCosts)}
+        bad = [name for name, part in parts.items() if part is not None and not part[phrase].isfinite().all()]
+        raise InputError(
+            f"matching costs must be finite, got NaN or infinity in {', '.join(bad) or 'their sum'} of layer "
+            f"{layer}, phrase {phrase}, query {query}: the model has diverged; lower the learning rate"
+        )
+
+
+def _solve(total: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+    """Costs [P, Q, M] -> int64 [3, N]: phrase, query and target of each matched pair."""
+    pairs = [np.zeros((3, 0), dtype=np.int64)]
+    for phrase, count in enumerate(counts):
+        if count:
+            queries, chosen = linear_sum_assignment(total[phrase, :, :count])
+            pairs.append(np.stack([np.full_like(queries, phrase), queries, chosen]))
+    return np.concatenate(pairs, axis=1).astype(np.int64)
