@@ -1,61 +1,54 @@
 """Box conversions; the format is always in the name.
 
-Every function takes an array or tensor [..., 4] (numpy or torch) and returns the same kind; units are kept.
-xyxy: left, top, right, bottom. xywh: left, top, width, height (COCO). cxcywh: centre x, centre y, width, height.
+Every function takes an array or tensor [..., 4] (numpy or torch) and returns a new one of the same kind;
+units are kept. xyxy: left, top, right, bottom. xywh: left, top, width, height (COCO). cxcywh: centre x, centre y,
+width, height. Torch is not imported, not even lazily: records and scoring run without it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-import numpy as np
+from typing import Any, TypeVar
 
 from instructsam.errors import InputError
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    Boxes = TypeVar("Boxes", NDArray[Any], Tensor)
-else:
-    Boxes = TypeVar("Boxes")
+Boxes = TypeVar("Boxes")  # numpy array or torch tensor
 
 
 def xyxy_to_xywh(boxes: Boxes) -> Boxes:
     """[..., 4] left, top, right, bottom -> left, top, width, height."""
-    x1, y1, x2, y2 = _columns(boxes)
-    return _join(boxes, x1, y1, x2 - x1, y2 - y1)
+    result = _checked(boxes) + 0
+    result[..., 2:] -= result[..., :2]
+    return result  # type: ignore[no-any-return]
 
 
 def xywh_to_xyxy(boxes: Boxes) -> Boxes:
     """[..., 4] left, top, width, height -> left, top, right, bottom."""
-    x, y, w, h = _columns(boxes)
-    return _join(boxes, x, y, x + w, y + h)
+    result = _checked(boxes) + 0
+    result[..., 2:] += result[..., :2]
+    return result  # type: ignore[no-any-return]
 
 
 def cxcywh_to_xyxy(boxes: Boxes) -> Boxes:
-    """[..., 4] centre x, centre y, width, height -> left, top, right, bottom."""
-    cx, cy, w, h = _columns(boxes)
-    return _join(boxes, cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+    """[..., 4] centre x, centre y, width, height -> left, top, right, bottom; integers become floats."""
+    source = _checked(boxes)
+    result, half = source / 1, source[..., 2:] / 2
+    result[..., :2] = source[..., :2] - half
+    result[..., 2:] = source[..., :2] + half
+    return result  # type: ignore[no-any-return]
 
 
 def xyxy_to_cxcywh(boxes: Boxes) -> Boxes:
-    """[..., 4] left, top, right, bottom -> centre x, centre y, width, height."""
-    x1, y1, x2, y2 = _columns(boxes)
-    return _join(boxes, (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
+    """[..., 4] left, top, right, bottom -> centre x, centre y, width, height; integers become floats."""
+    source = _checked(boxes)
+    result = source / 1
+    result[..., :2] = (source[..., :2] + source[..., 2:]) / 2
+    result[..., 2:] = source[..., 2:] - source[..., :2]
+    return result  # type: ignore[no-any-return]
 
 
-def _columns(boxes: Any) -> tuple[Any, Any, Any, Any]:
+def _checked(boxes: Any) -> Any:
     shape = tuple(getattr(boxes, "shape", ()))
     if not shape or shape[-1] != 4:
-        raise InputError(f"boxes must be an array or tensor (..., 4), got shape {shape}")
-    return boxes[..., 0], boxes[..., 1], boxes[..., 2], boxes[..., 3]
-
-
-def _join(like: Boxes, *columns: Any) -> Boxes:
-    if isinstance(like, np.ndarray):
-        return cast("Boxes", np.stack(columns, axis=-1))
-    # A tensor can only have come from a process that already imported torch.
-    import torch
-
-    return cast("Boxes", torch.stack(columns, dim=-1))
+        found = f"{type(boxes).__name__} of shape {shape}"
+        raise InputError(f"boxes must be an array or tensor (..., 4), got {found}")
+    return boxes

@@ -1,8 +1,8 @@
 """Binary masks: COCO run-length encoding, area, box, IoU. Numpy only.
 
-Shapes: N, M masks; H, W pixels. Run-length encoding is COCO's compressed form (column-major runs, starting with a
-run of zeros, each run written as a difference to the one before the last in 5-bit groups); strings are equal, byte
-for byte, to those of pycocotools, which is not needed here.
+Shapes: N, M masks; H, W pixels. Run-length encoding is COCO's compressed form (column-major runs, starting
+with a run of zeros, each written as a difference to the one before the last in 5-bit groups); strings are equal,
+byte for byte, to those of pycocotools, which is not needed here.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
         size, counts = rle["size"], rle["counts"]
         height, width = (int(v) for v in size)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError("RLE must be {'size': [height, width], 'counts': text}; a field is missing or odd") from error
+        raise InputError("RLE must be {'size': [height, width], 'counts': text}") from error
     if height < 0 or width < 0:
         raise InputError(f"RLE size must not be negative, got [{height}, {width}]")
     if isinstance(counts, list):
@@ -81,7 +81,8 @@ def _runs_to_text(runs: NDArray[np.int64]) -> str:
     more = np.where(groups & 16, after != -1, after != 0)
     emitted = np.ones_like(more)
     emitted[:, 1:] = np.logical_and.accumulate(more, axis=1)[:, :-1]
-    return ((groups | (more << _GROUP_BITS)) + 48)[emitted].astype(np.uint8).tobytes().decode("ascii")
+    codes = (groups | (more << _GROUP_BITS)) + 48
+    return bytes(codes[emitted].astype(np.uint8)).decode("ascii")
 
 
 def _text_to_runs(counts: str | bytes) -> NDArray[np.int64]:
@@ -105,7 +106,7 @@ def _text_to_runs(counts: str | bytes) -> NDArray[np.int64]:
     values: NDArray[np.int64] = np.add.reduceat((codes & 31) << (_GROUP_BITS * position), starts)
     negative = (codes[ends] & 16).astype(np.bool_)
     values[negative] -= np.int64(1) << (_GROUP_BITS * lengths[negative])
-    runs = values.copy()
+    runs = np.array(values, dtype=np.int64)
     runs[1::2] = np.cumsum(values[1::2])
     runs[2::2] = np.cumsum(values[2::2])
     return runs
@@ -131,12 +132,13 @@ def mask_boxes_xyxy(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
     boxes = np.zeros((count, 4), dtype=np.float32)
     if masks.size == 0:
         return boxes
-    columns, rows = masks.any(axis=1), masks.any(axis=2)
+    columns: NDArray[np.bool_] = np.any(masks, axis=1)
+    rows: NDArray[np.bool_] = np.any(masks, axis=2)
     boxes[:, 0] = columns.argmax(axis=1)
     boxes[:, 1] = rows.argmax(axis=1)
     boxes[:, 2] = width - columns[:, ::-1].argmax(axis=1)
     boxes[:, 3] = height - rows[:, ::-1].argmax(axis=1)
-    boxes[~columns.any(axis=1)] = 0
+    boxes[~np.any(columns, axis=1)] = 0
     return boxes
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks, predictions on disk, scores and reports."""

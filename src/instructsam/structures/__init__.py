@@ -1,0 +1,1 @@
+"""Types that every part shares: boxes, masks, instances, model outputs."""

@@ -1,0 +1,280 @@
+"""What a caller gets back: instances, and the prediction that they belong to. No torch.
+
+Shapes: N instances; H, W the pixels of the original image.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from instructsam.errors import InputError, MissingExtraError
+from instructsam.structures.boxes import xyxy_to_xywh
+from instructsam.structures.drawing import draw_overlay, save_image
+from instructsam.structures.masks import encode_rle, mask_area
+
+Status = Literal["ok", "no_target", "saturated", "truncated"]
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """N instances of one image.
+
+    Attributes:
+        masks: bool [N, H, W] at the original size.
+        boxes_xyxy: float32 [N, 4] px, right and bottom edges exclusive.
+        scores: float32 [N] in [0, 1].
+        phrase_ids: int64 [N], index of the phrase that each instance answers.
+
+    Raises:
+        InputError: a dtype, a shape or a value is not as above.
+    """
+
+    masks: NDArray[np.bool_]
+    boxes_xyxy: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    phrase_ids: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        _check_array(self.masks, "masks", np.bool_, ("N", "H", "W"))
+        _check_array(self.boxes_xyxy, "boxes_xyxy", np.float32, ("N", 4))
+        _check_array(self.scores, "scores", np.float32, ("N",))
+        _check_array(self.phrase_ids, "phrase_ids", np.int64, ("N",))
+        lengths = {name: len(getattr(self, name)) for name in ("masks", "boxes_xyxy", "scores", "phrase_ids")}
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{length} {name}" for name, length in lengths.items())
+            raise InputError(f"every field must have one entry per instance, got {found}")
+        if not np.isfinite(self.boxes_xyxy).all():
+            raise InputError("boxes_xyxy must be finite, got NaN or infinity")
+        if not ((self.scores >= 0) & (self.scores <= 1)).all():
+            raise InputError(f"scores must lie in [0, 1], got {self.scores.min()} to {self.scores.max()}")
+        if (self.phrase_ids < 0).any():
+            raise InputError(f"phrase_ids must not be negative, got {self.phrase_ids.min()}")
+
+    @classmethod
+    def empty(cls, height: int, width: int) -> Instances:
+        """No instance of an image of this size."""
+        return cls(
+            np.zeros((0, height, width), dtype=np.bool_),
+            np.zeros((0, 4), dtype=np.float32),
+            np.zeros(0, dtype=np.float32),
+            np.zeros(0, dtype=np.int64),
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Instances]) -> Instances:
+        """All instances of several parts of one image, in order; phrase ids are kept as they are."""
+        if not parts:
+            raise InputError("Instances.concatenate needs at least one part: an empty list has no image size")
+        sizes = sorted({part.size for part in parts})
+        if len(sizes) > 1:
+            raise InputError(f"Instances.concatenate needs parts of one image size, got {sizes}")
+        names = ("masks", "boxes_xyxy", "scores", "phrase_ids")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the masks."""
+        return int(self.masks.shape[1]), int(self.masks.shape[2])
+
+    @property
+    def areas(self) -> NDArray[np.int64]:
+        """int64 [N], pixels of each mask."""
+        return mask_area(self.masks)
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __getitem__(self, index: Any) -> Instances:
+        """Instances chosen by a number, a slice, a bool mask [N] or an array or list of numbers."""
+        if isinstance(index, int | np.integer) and not isinstance(index, bool | np.bool_):
+            position = int(index)
+            if not -len(self) <= position < len(self):
+                raise IndexError(f"instance {position} of {len(self)}")
+            position %= len(self)
+            chosen: Any = slice(position, position + 1)
+        elif isinstance(index, slice):
+            chosen = index
+        else:
+            chosen = np.asarray(index)
+            if chosen.size == 0 and chosen.dtype != np.bool_:
+                chosen = chosen.astype(np.int64)
+            if chosen.ndim != 1 or chosen.dtype.kind not in "bui":
+                raise InputError(
+                    "Instances are indexed by int, slice, bool mask (N,) or int array, "
+                    f"got {type(index).__name__} {chosen.dtype} {chosen.shape}"
+                )
+        return Instances(
+            self.masks[chosen], self.boxes_xyxy[chosen], self.scores[chosen], self.phrase_ids[chosen]
+        )
+
+    def __iter__(self) -> Iterator[Instances]:
+        """One-instance `Instances`, in order."""
+        return (self[i] for i in range(len(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer to one instruction about one image.
+
+    Attributes:
+        instances: everything that was found, at the original size.
+        phrases: the target phrases, written by the VLM or given by the caller.
+        text: what the VLM wrote; empty when phrases were given.
+        status: "ok"; "no_target": nothing matches; "saturated": every query was used, so there may be more;
+            "truncated": the VLM ran out of tokens before it had written every phrase.
+        instruction: the user's text.
+        original_size: (height, width) px.
+        image: the upright RGB image that was segmented, None when it was not kept.
+        notes: what was done to the input (first frame of an animation, rotated by EXIF, ...).
+    """
+
+    instances: Instances
+    phrases: tuple[str, ...]
+    text: str
+    status: Status
+    instruction: str
+    original_size: tuple[int, int]
+    image: Image.Image | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.status not in get_args(Status):
+            raise InputError(f"status must be one of {', '.join(get_args(Status))}, got {self.status!r}")
+        size = self.instances.size
+        if size != tuple(self.original_size):
+            raise InputError(f"masks must have the original size {self.original_size}, got {size}")
+        if self.image is not None and self.image.size != (self.original_size[1], self.original_size[0]):
+            size = (self.image.height, self.image.width)
+            raise InputError(f"image must have the original size {self.original_size}, got {size}")
+        ids = self.instances.phrase_ids
+        if len(ids) and ids.max() >= len(self.phrases):
+            count = len(self.phrases)
+            raise InputError(f"phrase_ids must be below the number of phrases {count}, got {ids.max()}")
+        if self.status == "no_target" and len(self.instances):
+            raise InputError(f"status no_target must come without instances, got {len(self.instances)}")
+
+    def overlay(self) -> Image.Image:
+        """The image with outlined, numbered and labelled masks and a caption strip.
+
+        Raises:
+            InputError: the prediction was made without keeping the image.
+        """
+        if self.image is None:
+            raise InputError("this prediction keeps no image to draw on; pass image= to Prediction")
+        return draw_overlay(
+            self.image,
+            masks=self.instances.masks,
+            boxes_xyxy=self.instances.boxes_xyxy,
+            scores=self.instances.scores,
+            phrase_ids=self.instances.phrase_ids,
+            phrases=self.phrases,
+            instruction=self.instruction,
+            note=_status_note(self.status),
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the overlay as a picture; the suffix decides the format (.png, .jpg, .webp).
+
+        Returns:
+            The path written.
+
+        Raises:
+            InputError: the folder is missing or cannot be written to, or the suffix is not a picture format.
+        """
+        return save_image(self.overlay, Path(path))
+
+    def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
+        """COCO results: RLE at the original size, bbox x y width height px, category_id = phrase id + 1."""
+        found = self.instances
+        boxes = xyxy_to_xywh(found.boxes_xyxy)
+        return [
+            {
+                "image_id": image_id,
+                "category_id": int(phrase) + 1,
+                "segmentation": encode_rle(mask),
+                "bbox": [float(v) for v in box],
+                "area": int(area),
+                "score": float(score),
+                "phrase": self.phrases[phrase],
+            }
+            for mask, box, area, score, phrase in zip(
+                found.masks, boxes, found.areas, found.scores, found.phrase_ids, strict=True
+            )
+        ]
+
+    def to_supervision(self) -> Any:
+        """The same instances as `supervision.Detections`.
+
+        Raises:
+            MissingExtraError: supervision is not installed.
+        """
+        try:
+            supervision = importlib.import_module("supervision")
+        except ImportError as error:
+            message = "to_supervision needs supervision: pip install 'instructsam[viz]'"
+            raise MissingExtraError(message) from error
+        names = np.array([self.phrases[i] for i in self.instances.phrase_ids], dtype=np.str_)
+        return supervision.Detections(
+            xyxy=self.instances.boxes_xyxy.copy(),
+            mask=self.instances.masks.copy(),
+            confidence=self.instances.scores.copy(),
+            class_id=self.instances.phrase_ids.astype(int),
+            data={"class_name": names},
+        )
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row per instance: number (as drawn, from 1), phrase, score, box_xyxy px, area px."""
+        found = self.instances
+        columns = zip(found.phrase_ids, found.scores, found.boxes_xyxy, found.areas, strict=True)
+        return [
+            {
+                "number": number,
+                "phrase": self.phrases[phrase],
+                "score": float(score),
+                "box_xyxy": [float(v) for v in box],
+                "area": int(area),
+            }
+            for number, (phrase, score, box, area) in enumerate(columns, start=1)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the pixels, ready for JSON; masks as COCO run-length codes."""
+        rows = self.table()
+        for row, mask in zip(rows, self.instances.masks, strict=True):
+            row["segmentation"] = encode_rle(mask)
+        return {
+            "instruction": self.instruction,
+            "status": self.status,
+            "text": self.text,
+            "phrases": list(self.phrases),
+            "original_size": [int(v) for v in self.original_size],
+            "notes": list(self.notes),
+            "instances": rows,
+        }
+
+
+def _status_note(status: Status) -> str:
+    notes = {
+        "saturated": "every query is used: there may be more",
+        "truncated": "the answer was cut: there may be more",
+    }
+    return notes.get(status, "")
+
+
+def _check_array(value: Any, name: str, dtype: type[np.generic], shape: tuple[str | int, ...]) -> None:
+    wanted = f"{np.dtype(dtype).name} ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+    if not isinstance(value, np.ndarray):
+        raise InputError(f"{name} must be {wanted}, got {type(value).__name__}")
+    fits = value.ndim == len(shape) and all(
+        isinstance(want, str) or want == have for want, have in zip(shape, value.shape, strict=False)
+    )
+    if value.dtype != dtype or not fits:
+        raise InputError(f"{name} must be {wanted}, got {value.dtype} {value.shape}")
