@@ -1,0 +1,34 @@
+"""One exception tree: everything that a user can mend derives from `InstructSAMError`.
+
+Each message is one sentence that says what was expected, what came and how to mend it.
+"""
+
+from __future__ import annotations
+
+
+class InstructSAMError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class InputError(InstructSAMError, ValueError):
+    """The caller's input cannot be used: a bad image, an empty instruction, a wrong shape."""
+
+
+class ImageError(InputError):
+    """An image cannot be read or is outside the accepted limits."""
+
+
+class RecordError(InputError):
+    """An Inst2Seg line is malformed; the message names file, line and field."""
+
+
+class ConfigError(InputError):
+    """A run configuration has an unknown key or a value of the wrong type."""
+
+
+class CheckpointError(InstructSAMError):
+    """A model folder is missing, incomplete or damaged."""
+
+
+class MissingExtraError(InstructSAMError, ImportError):
+    """An optional dependency is not installed; the message names the pip command."""

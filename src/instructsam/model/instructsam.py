@@ -1,0 +1,213 @@
+"""InstructSAM: a vision-language model carries instance queries, and they drive SAM3's detector.
+
+Source: InstructSAM, arXiv 2605.26102; the exact specification is recorded in docs/model.md.
+
+Shapes: B samples (instructions), I images, L tokens, P phrases of the whole batch, Q queries per phrase, D VLM
+width, C detector width, T phrase tokens (at most 32), V vocabulary, h w mask size.
+
+The whole method, top to bottom: `forward` embeds the conversation, writes the instance queries over the query
+blocks, runs the VLM once under hybrid attention, projects the hidden states of the blocks, and lets the detector
+turn them into masks, boxes and scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, Qwen3VLModel
+
+from instructsam.model.attention import hybrid_mask, require_hybrid_support
+from instructsam.model.configuration import InstructSAMConfig
+from instructsam.model.detector import Detector, DetectorFeatures
+from instructsam.model.projector import Projector
+from instructsam.model.queries import InstanceQueries
+from instructsam.structures.outputs import SegmentationOutput
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Both views of I images, encoded once and shared by every instruction about them.
+
+    Attributes:
+        embeds: per image, float [tokens, D]: what stands at the image positions of the conversation.
+        deepstack: per DeepStack layer and image, float [tokens, D].
+        grid_thw: int64 [I, 3], the VLM's patch grids.
+        detector: the detector's features.
+    """
+
+    embeds: tuple[Tensor, ...]
+    deepstack: tuple[tuple[Tensor, ...], ...]
+    grid_thw: Tensor
+    detector: DetectorFeatures
+
+
+class InstructSAMModel(PreTrainedModel):
+    """Image and instruction in, a set of masks per phrase out."""
+
+    config_class = InstructSAMConfig
+    base_model_prefix = "instructsam"
+    main_input_name = "input_ids"
+    input_modalities: ClassVar[Any] = ("image", "text")
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = False
+    _no_split_modules: ClassVar[Any] = ["Qwen3VLTextDecoderLayer", "Qwen3VLVisionBlock", "Sam3ViTLayer"]
+    _tied_weights_keys: ClassVar[Any] = {"lm_head.weight": "vlm.language_model.embed_tokens.weight"}
+
+    def __init__(self, config: InstructSAMConfig) -> None:
+        require_hybrid_support(config._attn_implementation)
+        super().__init__(config)
+        width, detector_width = config.hidden_size, config.detector_size
+        self.vlm = Qwen3VLModel(config.vlm_config)
+        self.lm_head = nn.Linear(width, config.vlm_config.text_config.vocab_size, bias=False)
+        self.instance_queries = InstanceQueries(config.num_queries, width)
+        self.query_projector = Projector(width, detector_width)
+        self.phrase_projector = Projector(width, detector_width)
+        self.detector = Detector(config.detector_config, config.use_presence)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, InstanceQueries) and not getattr(module.weight, "_is_hf_initialized", False):
+            nn.init.normal_(module.weight, std=0.02)
+
+    def get_input_embeddings(self) -> Any:
+        return self.vlm.language_model.embed_tokens
+
+    def set_input_embeddings(self, value: Any) -> None:
+        self.vlm.language_model.embed_tokens = value
+
+    def get_output_embeddings(self) -> Any:
+        return self.lm_head
+
+    def set_output_embeddings(self, new_embeddings: Any) -> None:
+        self.lm_head = new_embeddings
+
+    def encode_images(
+        self, pixel_values: Tensor, image_grid_thw: Tensor, detector_pixel_values: Tensor
+    ) -> ImageFeatures:
+        """Run both vision towers, once per image.
+
+        Args:
+            pixel_values: float [patches of all images, C * temporal * patch * patch].
+            image_grid_thw: int64 [I, 3].
+            detector_pixel_values: float [I, 3, S, S].
+        """
+        vision = self.vlm.get_image_features(pixel_values.to(self.dtype), image_grid_thw, return_dict=True)
+        tokens = [len(embeds) for embeds in vision.pooler_output]
+        deepstack = tuple(
+            tuple(layer.split(tokens)) if isinstance(layer, Tensor) else tuple(layer)
+            for layer in vision.deepstack_features
+        )
+        detector = self.detector.encode(detector_pixel_values.to(self.dtype))
+        return ImageFeatures(tuple(vision.pooler_output), deepstack, image_grid_thw, detector)
+
+    def embed(self, input_ids: Tensor, block_ids: Tensor, images: ImageFeatures, image_index: Tensor) -> Tensor:
+        """Token embeddings with the images and the instance queries written in: float [B, L, D]."""
+        embeds = self.get_input_embeddings()(input_ids)
+        is_image = input_ids == self.config.vlm_config.image_token_id
+        rows = torch.cat([images.embeds[i] for i in image_index.tolist()])
+        embeds = embeds.masked_scatter(is_image.unsqueeze(-1), rows.to(embeds.dtype))
+        return self.instance_queries.write(embeds, block_ids)
+
+    def positions(self, input_ids: Tensor, attention_mask: Tensor, grid_thw: Tensor) -> Tensor:
+        """M-RoPE positions of whole sequences, query blocks included: int64 [3, B, L]."""
+        is_image = (input_ids == self.config.vlm_config.image_token_id).int()
+        position_ids, _ = self.vlm.get_rope_index(
+            input_ids, mm_token_type_ids=is_image, image_grid_thw=grid_thw, attention_mask=attention_mask
+        )
+        return position_ids  # type: ignore[no-any-return]
+
+    def read(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        block_ids: Tensor,
+        images: ImageFeatures,
+        image_index: Tensor,
+        cache: Any = None,
+    ) -> Tensor:
+        """The VLM under hybrid attention: final-norm hidden states, float [B, L, D]."""
+        embeds = self.embed(input_ids, block_ids, images, image_index)
+        deepstack = [
+            torch.cat([layer[i] for i in image_index.tolist()]).to(embeds.dtype) for layer in images.deepstack
+        ]
+        text_config = self.vlm.language_model.config
+        output = self.vlm.language_model(
+            inputs_embeds=embeds,
+            attention_mask=hybrid_mask(text_config, embeds, attention_mask, block_ids, cache),
+            position_ids=self.positions(input_ids, attention_mask, images.grid_thw[image_index]),
+            visual_pos_masks=input_ids == self.config.vlm_config.image_token_id,
+            deepstack_visual_embeds=deepstack or None,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        hidden: Tensor = output.last_hidden_state
+        return hidden
+
+    def detect(
+        self,
+        query_states: Tensor,
+        phrase_ids: Tensor,
+        phrase_mask: Tensor,
+        features: DetectorFeatures,
+        auxiliary: bool = False,
+    ) -> SegmentationOutput:
+        """Projected queries and phrase tokens drive the detector; `features` has a row per phrase.
+
+        Phrase tokens are *input embeddings*, not hidden states, zeroed at padding after the projector.
+        """
+        queries = self.query_projector(query_states)
+        text = self.phrase_projector(self.get_input_embeddings()(phrase_ids))
+        text = text * phrase_mask.unsqueeze(-1).to(text.dtype)
+        output: SegmentationOutput = self.detector(features, queries, text, phrase_mask, auxiliary)
+        return output
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        block_ids: Tensor,
+        image_index: Tensor,
+        phrase_ids: Tensor,
+        phrase_mask: Tensor,
+        phrase_sample: Tensor,
+        pixel_values: Tensor | None = None,
+        image_grid_thw: Tensor | None = None,
+        detector_pixel_values: Tensor | None = None,
+        labels: Tensor | None = None,
+        images: ImageFeatures | None = None,
+        auxiliary: bool = False,
+        text_logits: bool = False,
+    ) -> SegmentationOutput:
+        """One pass over finished conversations; arguments as in `ModelInputs`.
+
+        Give either the three pixel arguments or `images`, already encoded.
+
+        Returns:
+            mask_logits [P, Q, h, w], score_logits [P, Q], boxes_cxcywh [P, Q, 4], query_states [P, Q, D],
+            semantic_logits [P, h, w]; presence_logits [P] where the model has the token; with `text_logits`
+            text_logits [B, L, V]; with `auxiliary` the earlier decoder layers. `labels` belong to the criterion.
+        """
+        if images is None:
+            if pixel_values is None or image_grid_thw is None or detector_pixel_values is None:
+                raise ValueError("give pixel_values, image_grid_thw and detector_pixel_values, or images")
+            images = self.encode_images(pixel_values, image_grid_thw, detector_pixel_values)
+        hidden = self.read(input_ids, attention_mask, block_ids, images, image_index)
+        query_states = hidden[block_ids >= 0].unflatten(0, (-1, self.config.num_queries))
+        features = images.detector.select(image_index[phrase_sample])
+        output = self.detect(query_states, phrase_ids, phrase_mask, features, auxiliary)
+        return SegmentationOutput(
+            mask_logits=output.mask_logits,
+            score_logits=output.score_logits,
+            boxes_cxcywh=output.boxes_cxcywh,
+            presence_logits=output.presence_logits,
+            semantic_logits=output.semantic_logits,
+            auxiliary=output.auxiliary,
+            text_logits=self.lm_head(hidden) if text_logits else None,
+            query_states=query_states,
+            phrase_sample=phrase_sample,
+        )

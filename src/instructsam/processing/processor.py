@@ -1,0 +1,245 @@
+"""Image and instruction -> tensors; outputs -> instances. The only bridge between people's data and the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from instructsam.errors import CheckpointError, InputError
+from instructsam.processing.conversation import MAX_PHRASE_TOKENS, Conversation, ConversationEncoder
+from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
+from instructsam.processing.vision import detector_pixels, vlm_patches
+from instructsam.structures.instances import Instances
+from instructsam.structures.masks import mask_boxes_xyxy
+from instructsam.structures.outputs import ModelInputs, SegmentationOutput
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PROCESSOR_FILE = "processor_config.json"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One instruction about one image of the call.
+
+    Attributes:
+        image_index: which image.
+        instruction: the person's words.
+        phrases: the phrases of the reply; None leaves the assistant turn open, for generation.
+        supervise_text: with labels, whether the reply's words are supervised too.
+    """
+
+    image_index: int
+    instruction: str
+    phrases: tuple[str, ...] | None = None
+    supervise_text: bool = True
+
+
+@dataclass(frozen=True)
+class ProcessorSettings:
+    """Everything about the inputs that the model's configuration fixes; lengths in pixels."""
+
+    num_queries: int
+    image_size: int
+    patch_size: int
+    merge_size: int
+    temporal_patch_size: int
+    min_pixels: int
+    max_pixels: int
+    max_instruction_tokens: int
+
+    @classmethod
+    def from_config(cls, config: Any) -> ProcessorSettings:
+        """Read the settings off an `InstructSAMConfig`."""
+        vision = config.vlm_config.vision_config
+        return cls(
+            num_queries=config.num_queries,
+            image_size=config.image_size,
+            patch_size=vision.patch_size,
+            merge_size=vision.spatial_merge_size,
+            temporal_patch_size=vision.temporal_patch_size,
+            min_pixels=config.min_pixels,
+            max_pixels=config.max_pixels,
+            max_instruction_tokens=config.max_instruction_tokens,
+        )
+
+
+class InstructSAMProcessor:
+    """Tokenizer and image settings of one model."""
+
+    def __init__(self, tokenizer: TokenizerLike, settings: ProcessorSettings) -> None:
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.token_ids = TokenIds.from_tokenizer(tokenizer)
+        self.conversations = ConversationEncoder(tokenizer, self.token_ids, settings.num_queries)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> InstructSAMProcessor:
+        """Load what `save_pretrained` wrote.
+
+        Raises:
+            CheckpointError: a file is missing or does not parse.
+        """
+        from transformers import AutoTokenizer
+
+        path = Path(folder) / PROCESSOR_FILE
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            settings = ProcessorSettings(**fields["settings"])
+            tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{folder} has no {PROCESSOR_FILE}; give a folder saved by InstructSAM") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{path} or the tokenizer beside it is damaged: {error}") from error
+        return cls(tokenizer, settings)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the tokenizer and `processor_config.json`."""
+        self.tokenizer.save_pretrained(str(folder))
+        fields = {"processor_class": type(self).__name__, "settings": vars(self.settings)}
+        (Path(folder) / PROCESSOR_FILE).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+
+    def encode_instruction(self, instruction: str) -> list[int]:
+        """Ids of an instruction; special tokens in it stay text.
+
+        Raises:
+            InputError: it is empty or too long.
+        """
+        text = instruction.strip()
+        if not text:
+            raise InputError("the instruction is empty; say in words what to segment, e.g. 'the red mugs'")
+        ids = encode_text(self.tokenizer, text)
+        if len(ids) > self.settings.max_instruction_tokens:
+            raise InputError(
+                f"the instruction has {len(ids)} tokens ({len(text)} characters), this model takes at most "
+                f"{self.settings.max_instruction_tokens}; shorten it"
+            )
+        return ids
+
+    def encode_images(self, images: Sequence[Image.Image]) -> tuple[Tensor, Tensor, Tensor]:
+        """RGB images -> VLM patches [patches, F], grids [I, 3], detector pixels [I, 3, S, S]."""
+        s = self.settings
+        patches, grids = zip(
+            *(
+                vlm_patches(image, s.patch_size, s.merge_size, s.temporal_patch_size, s.min_pixels, s.max_pixels)
+                for image in images
+            ),
+            strict=True,
+        )
+        squares = torch.stack([detector_pixels(image, s.image_size) for image in images])
+        return torch.cat(patches), torch.tensor(grids, dtype=torch.int64), squares
+
+    def converse(self, sample: Sample, grid_thw: Sequence[int]) -> Conversation:
+        """One sample as ids; `grid_thw` is its image's patch grid."""
+        tokens = int(grid_thw[0]) * int(grid_thw[1]) * int(grid_thw[2]) // self.settings.merge_size**2
+        conversation = self.conversations.prompt(self.encode_instruction(sample.instruction), tokens)
+        if sample.phrases is not None:
+            phrases = [encode_text(self.tokenizer, phrase) for phrase in sample.phrases]
+            self.conversations.add_reply(conversation, phrases, sample.supervise_text)
+        return conversation
+
+    def encode(self, images: Sequence[Image.Image], samples: Sequence[Sample], labels: bool = False) -> ModelInputs:
+        """Tensors of one call.
+
+        Args:
+            images: I RGB pictures, upright.
+            samples: B instructions, each about one of them.
+            labels: also return next-token labels.
+
+        Returns:
+            `ModelInputs`, right-padded.
+
+        Raises:
+            InputError: an instruction is empty or too long.
+        """
+        pixel_values, grids, squares = self.encode_images(images)
+        conversations = [self.converse(sample, grids[sample.image_index].tolist()) for sample in samples]
+        phrases = [(b, ids) for b, conversation in enumerate(conversations) for ids in conversation.phrase_ids]
+        phrase_ids, phrase_mask = pad_phrases([ids for _, ids in phrases])
+        length = max(len(conversation.ids) for conversation in conversations)
+        return ModelInputs(
+            input_ids=pad([c.ids for c in conversations], length, self.token_ids.pad),
+            attention_mask=pad([[1] * len(c.ids) for c in conversations], length, 0),
+            block_ids=pad([c.block_ids for c in conversations], length, -1),
+            pixel_values=pixel_values,
+            image_grid_thw=grids,
+            image_index=torch.tensor([sample.image_index for sample in samples]),
+            detector_pixel_values=squares,
+            phrase_ids=phrase_ids,
+            phrase_mask=phrase_mask,
+            phrase_sample=torch.tensor([b for b, _ in phrases], dtype=torch.int64),
+            labels=pad([c.labels for c in conversations], length, -100) if labels else None,
+        )
+
+    def post_process(
+        self,
+        output: SegmentationOutput,
+        original_sizes: Sequence[tuple[int, int]],
+        score_threshold: float,
+        mask_threshold: float = 0.0,
+    ) -> list[Instances]:
+        """Selected instances of each sample at the original size, best score first within a phrase.
+
+        Args:
+            output: of B samples; `output.phrase_sample` says whose each phrase is.
+            original_sizes: B pairs (height, width).
+            score_threshold: keep scores of at least this.
+            mask_threshold: binarisation of the logits.
+        """
+        if output.phrase_sample is None:
+            raise ValueError("post_process needs output.phrase_sample")
+        scores = output.score_logits.float().sigmoid()
+        if output.presence_logits is not None:
+            scores = scores * output.presence_logits.float().sigmoid().unsqueeze(-1)
+        owners = output.phrase_sample.tolist()
+        results = []
+        for sample, (height, width) in enumerate(original_sizes):
+            parts = []
+            phrases = [row for row, owner in enumerate(owners) if owner == sample]
+            for phrase_id, row in enumerate(phrases):
+                order = scores[row].argsort(descending=True)
+                order = order[scores[row][order] >= score_threshold]
+                masks = resize_masks(output.mask_logits[row][order], height, width, mask_threshold)
+                parts.append(
+                    Instances(
+                        masks=masks,
+                        boxes_xyxy=mask_boxes_xyxy(masks),
+                        scores=scores[row][order].cpu().numpy().astype(np.float32),
+                        phrase_ids=np.full(len(order), phrase_id, dtype=np.int64),
+                    )
+                )
+            results.append(Instances.concatenate(parts) if parts else Instances.empty(height, width))
+        return results
+
+
+def resize_masks(mask_logits: Tensor, height: int, width: int, mask_threshold: float = 0.0) -> np.ndarray[Any, Any]:
+    """Logits [N, h, w] -> bool [N, height, width]: bilinear on the logits, then the threshold."""
+    if len(mask_logits) == 0:
+        return np.zeros((0, height, width), dtype=np.bool_)
+    resized = F.interpolate(mask_logits.float().unsqueeze(1), size=(height, width), mode="bilinear")
+    return (resized.squeeze(1) > mask_threshold).cpu().numpy()
+
+
+def pad(rows: Sequence[Sequence[int]], length: int, value: int) -> Tensor:
+    """Right-pad to int64 [B, length]."""
+    return torch.tensor([[*row, *[value] * (length - len(row))] for row in rows], dtype=torch.int64)
+
+
+def pad_phrases(phrases: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Phrase ids int64 [P, T] and mask bool [P, T]; T is always 32, as in the published model."""
+    cut = [list(phrase[:MAX_PHRASE_TOKENS]) for phrase in phrases]
+    ids = torch.zeros(len(cut), MAX_PHRASE_TOKENS, dtype=torch.int64)
+    mask = torch.zeros(len(cut), MAX_PHRASE_TOKENS, dtype=torch.bool)
+    for row, phrase in enumerate(cut):
+        ids[row, : len(phrase)] = torch.tensor(phrase, dtype=torch.int64)
+        mask[row, : len(phrase)] = True
+    return ids, mask

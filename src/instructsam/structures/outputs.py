@@ -1,0 +1,107 @@
+"""Tensors that the model produces and that losses and post-processing read.
+
+Shapes: B samples, I images, L tokens, P phrases of the whole batch (sample-major), Q queries per phrase,
+T phrase tokens (at most 32), V vocabulary, h w mask size, S detector image size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """Everything that one forward pass needs; several samples may share one image.
+
+    Attributes:
+        input_ids: int64 [B, L], right- or left-padded.
+        attention_mask: int64 [B, L], 1 for real tokens.
+        block_ids: int64 [B, L], index of the query block at query positions (counted per sample), -1 elsewhere.
+        pixel_values: float [patches of all images, C * temporal * patch * patch], the VLM's patches.
+        image_grid_thw: int64 [I, 3], the VLM's patch grid of each image.
+        image_index: int64 [B], the image that each sample looks at.
+        detector_pixel_values: float [I, 3, S, S].
+        phrase_ids: int64 [P, T], token ids of each phrase, zero-padded.
+        phrase_mask: bool [P, T], True for real phrase tokens.
+        phrase_sample: int64 [P], the sample of each phrase, ascending.
+        labels: int64 [B, L] for training, -100 where nothing is supervised.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    block_ids: Tensor
+    pixel_values: Tensor
+    image_grid_thw: Tensor
+    image_index: Tensor
+    detector_pixel_values: Tensor
+    phrase_ids: Tensor
+    phrase_mask: Tensor
+    phrase_sample: Tensor
+    labels: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> ModelInputs:
+        """The same inputs on another device."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v.to(device) for k, v in moved.items() if v is not None})
+
+    def as_kwargs(self) -> dict[str, Any]:
+        """Keyword arguments of `InstructSAMModel.forward`."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(frozen=True)
+class DetectionOutput:
+    """What one decoder layer says.
+
+    Attributes:
+        mask_logits: float [P, Q, h, w].
+        score_logits: float [P, Q], clamped to +-12.
+        boxes_cxcywh: float [P, Q, 4] in [0, 1].
+        presence_logits: float [P], None when the model has no presence token.
+    """
+
+    mask_logits: Tensor
+    score_logits: Tensor
+    boxes_cxcywh: Tensor
+    presence_logits: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class SegmentationOutput(DetectionOutput):
+    """The last decoder layer, plus what only training reads.
+
+    Attributes:
+        semantic_logits: float [P, h, w], SAM3's per-phrase semantic head.
+        auxiliary: the earlier decoder layers, first to last; filled only when asked for.
+        text_logits: float [B, L, V] of the VLM, None when not asked for.
+        query_states: float [P, Q, D], hidden states of the query blocks.
+        phrase_sample: int64 [P], the sample of each phrase.
+    """
+
+    semantic_logits: Tensor | None = None
+    auxiliary: tuple[DetectionOutput, ...] = ()
+    text_logits: Tensor | None = None
+    query_states: Tensor | None = None
+    phrase_sample: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class PhraseTarget:
+    """The instances of one phrase.
+
+    Attributes:
+        masks: uint8 or bool [M, H, W], M = 0 for a phrase without target; H and W may differ between phrases.
+        boxes_cxcywh: float [M, 4] in [0, 1].
+    """
+
+    masks: Tensor
+    boxes_cxcywh: Tensor
+
+    def to(self, device: torch.device | str) -> PhraseTarget:
+        """The same target on another device."""
+        return PhraseTarget(self.masks.to(device), self.boxes_cxcywh.to(device))
