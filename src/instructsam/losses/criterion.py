@@ -104,11 +104,12 @@ class Criterion:
 
     def _padded(self, output: SegmentationOutput, targets: Sequence[PhraseTarget]) -> PaddedTargets:
         phrases, _, height, width = output.mask_logits.shape
-        if len(targets) != phrases or phrases == 0:
-            raise InputError(f"expected one target per phrase, got {len(targets)} for {phrases} phrases")
+        if len(targets) != phrases or not targets:
+            raise InputError(
+                f"expected one target per phrase, at least one, got {len(targets)} for {phrases}"
+            )
         config, device = self.config, output.mask_logits.device
-        regions = config.weight("semantic_bce") > 0 or config.weight("semantic_dice") > 0
-        return pad_targets(targets, (height, width), device, config.target_resize, regions)
+        return pad_targets(targets, (height, width), device, config.target_resize)
 
     def _weighted(self, losses: dict[str, Tensor]) -> Tensor:
         return torch.stack([self.config.weight(name) * loss for name, loss in losses.items()]).sum()
@@ -158,14 +159,15 @@ class Criterion:
 
     def _phrase_losses(self, output: SegmentationOutput, targets: PaddedTargets) -> dict[str, Tensor]:
         """Losses of the per-phrase semantic mask, whose target is the union of the phrase's instances."""
-        if targets.regions is None or output.semantic_logits is None:
+        config, logits = self.config, output.semantic_logits
+        if logits is None or not (config.weight("semantic_bce") or config.weight("semantic_dice")):
             return {}
-        if output.semantic_logits.shape != targets.regions.shape:
+        wanted = targets.regions()
+        if logits.shape != wanted.shape:
             raise InputError(
-                f"semantic_logits must have the masks' (P, h, w), {tuple(targets.regions.shape)}, "
-                f"got {tuple(output.semantic_logits.shape)}"
+                f"semantic_logits must be {tuple(wanted.shape)} like the masks, got {tuple(logits.shape)}"
             )
-        logits, wanted = output.semantic_logits.flatten(1), targets.regions.flatten(1)
+        logits, wanted = logits.flatten(1), wanted.flatten(1)
         return {
             "semantic_bce": mask_bce(logits, wanted).mean(),
             "semantic_dice": mask_dice(logits, wanted, self.config.dice_eps).mean(),

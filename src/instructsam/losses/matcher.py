@@ -102,13 +102,13 @@ class HungarianMatcher:
     def costs(self, output: DetectionOutput, targets: PaddedTargets) -> MatchCosts:
         """Unweighted costs of one layer, all pairs of all phrases at once."""
         with torch.autocast(output.mask_logits.device.type, enabled=False):
-            logits = output.mask_logits.float().flatten(2)
-            wanted = targets.masks.flatten(2).transpose(1, 2)
+            logits, wanted = output.mask_logits.float().flatten(2), targets.masks.flatten(2)
             probabilities = logits.sigmoid()
-            sizes = probabilities.sum(-1)[:, :, None] + wanted.sum(1)[:, None]
-            dice = 1 - (2 * (probabilities @ wanted) + self.dice_eps) / (sizes + self.dice_eps)
+            overlap = probabilities @ wanted.mT
+            sizes = probabilities.sum(-1)[:, :, None] + wanted.sum(-1)[:, None]
+            dice = 1 - (2 * overlap + self.dice_eps) / (sizes + self.dice_eps)
             # softplus(x) - x t is the cross-entropy of logit x and target t: one matrix product for all pairs
-            bce = (F.softplus(logits).sum(-1)[:, :, None] - logits @ wanted) / logits.shape[-1]
+            bce = (F.softplus(logits).sum(-1)[:, :, None] - logits @ wanted.mT) / logits.shape[-1]
             score = F.softplus(-output.score_logits.float())[:, :, None].expand_as(dice)
             boxes, wanted_boxes = output.boxes_cxcywh.float()[:, :, None], targets.boxes_cxcywh[:, None]
             box_l1 = (boxes - wanted_boxes).abs().sum(-1) if self.box_l1 else None

@@ -5,6 +5,7 @@ Shapes: P phrases, M instances of the phrase with the most of them, H W image si
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,7 @@ from instructsam.errors import InputError
 from instructsam.structures.outputs import PhraseTarget
 
 TargetResize = Literal["nearest", "area"]
+_AT_ONCE = 64  # masks that are converted to float32 together: bounds the memory of large originals
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,15 @@ class PaddedTargets:
         masks: float32 [P, M, h, w] in [0, 1], zero where padded.
         boxes_cxcywh: float32 [P, M, 4] in [0, 1], zero where padded.
         counts: instances of each phrase, on the host: nothing has to wait for the device to know them.
-        regions: float32 [P, h, w], the union of each phrase's instances; None when not asked for.
     """
 
     masks: Tensor
     boxes_cxcywh: Tensor
     counts: tuple[int, ...]
-    regions: Tensor | None = None
+
+    def regions(self) -> Tensor:
+        """float32 [P, h, w]: the union of each phrase's instances, exact where they do not overlap."""
+        return self.masks.sum(1).clamp(max=1)
 
 
 def resize_masks(masks: Tensor, size: tuple[int, int], mode: TargetResize) -> Tensor:
@@ -44,7 +48,17 @@ def resize_masks(masks: Tensor, size: tuple[int, int], mode: TargetResize) -> Te
     """
     if mode == "nearest":  # on bytes: a quarter of the memory traffic of resizing floats
         return F.interpolate(masks.to(torch.uint8)[:, None], size, mode="nearest")[:, 0].float()
-    return F.interpolate(masks.float()[:, None], size, mode="area")[:, 0]
+    rows = _coverage(masks.shape[1], size[0], masks.device)
+    columns = _coverage(masks.shape[2], size[1], masks.device)
+    return torch.cat([rows @ (part.float() @ columns.T) for part in masks.split(_AT_ONCE)])
+
+
+def _coverage(source: int, target: int, device: torch.device) -> Tensor:
+    """float32 [target, source]: the share of each target cell that a source pixel covers; rows sum to 1."""
+    edges = torch.linspace(0, source, target + 1, device=device)
+    pixels = torch.arange(source, device=device)
+    overlap = torch.minimum(edges[1:, None], pixels + 1) - torch.maximum(edges[:-1, None], pixels)
+    return overlap.clamp(min=0) * (target / source)
 
 
 def pad_targets(
@@ -52,9 +66,8 @@ def pad_targets(
     size: tuple[int, int],
     device: torch.device,
     mode: TargetResize = "nearest",
-    regions: bool = False,
 ) -> PaddedTargets:
-    """Resizes and pads the targets of P phrases; `regions` also asks for each phrase's union.
+    """Resizes and pads the targets of P phrases.
 
     Raises:
         InputError: masks and boxes of a phrase do not fit together.
@@ -63,16 +76,19 @@ def pad_targets(
     most = max(counts, default=0)
     masks = torch.zeros(len(counts), most, *size, device=device)
     boxes = torch.zeros(len(counts), most, 4, device=device)
-    unions = torch.zeros(len(counts), *size, device=device) if regions else None
-    for index, (target, count) in enumerate(zip(targets, counts, strict=True)):
-        if count == 0:
-            continue
-        source = target.masks.to(device, non_blocking=True)
-        masks[index, :count] = resize_masks(source, size, mode)
-        boxes[index, :count] = target.boxes_cxcywh.to(device, torch.float32, non_blocking=True)
-        if unions is not None:
-            unions[index] = resize_masks((source != 0).any(0, keepdim=True), size, mode)[0]
-    return PaddedTargets(masks, boxes, counts, unions)
+    same_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, target in enumerate(targets):
+        if counts[index]:
+            same_size[tuple(target.masks.shape[1:])].append(index)
+    for members in same_size.values():  # usually one group: few large operations instead of many small ones
+        phrase = torch.tensor([index for index in members for _ in range(counts[index])])
+        slot = torch.tensor([slot for index in members for slot in range(counts[index])])
+        place = (phrase.to(device, non_blocking=True), slot.to(device, non_blocking=True))
+        together = torch.cat([targets[index].masks for index in members]).to(device, non_blocking=True)
+        masks[place] = resize_masks(together, size, mode)
+        together = torch.cat([targets[index].boxes_cxcywh for index in members])
+        boxes[place] = together.to(device, torch.float32, non_blocking=True)
+    return PaddedTargets(masks, boxes, counts)
 
 
 def _checked_count(target: PhraseTarget, index: int) -> int:
