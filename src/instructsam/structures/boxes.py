@@ -1,8 +1,8 @@
 """Box conversions; the format is always in the name.
 
 Every function takes an array or tensor [..., 4] (numpy or torch) and returns a new one of the same kind;
-units are kept. xyxy: left, top, right, bottom. xywh: left, top, width, height (COCO). cxcywh: centre x, centre y,
-width, height. Torch is not imported, not even lazily: records and scoring run without it.
+units are kept. xyxy: left, top, right, bottom. xywh: left, top, width, height (COCO). cxcywh: centre x,
+centre y, width, height. Torch is not imported, not even lazily: records and scoring run without it.
 """
 
 from __future__ import annotations

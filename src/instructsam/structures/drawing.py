@@ -236,7 +236,7 @@ def _ink_on(color: Color) -> Color:
 def _add_strips(
     canvas: Image.Image, font: Font, instruction: str, count: int, legend: Sequence[str], note: str
 ) -> Image.Image:
-    """The canvas and below it the instruction, the legend, a note and, if it found nothing, an amber strip."""
+    """The canvas and below it the instruction, the legend, a note and, without instances, an amber strip."""
     margin = 8
     width = canvas.width - 2 * margin
     lines = wrap(instruction, font, width, 3) if instruction.strip() else []

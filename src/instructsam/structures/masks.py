@@ -1,8 +1,8 @@
 """Binary masks: COCO run-length encoding, area, box, IoU. Numpy only.
 
 Shapes: N, M masks; H, W pixels. Run-length encoding is COCO's compressed form (column-major runs, starting
-with a run of zeros, each written as a difference to the one before the last in 5-bit groups); strings are equal,
-byte for byte, to those of pycocotools, which is not needed here.
+with a run of zeros, each written as a difference to the one before the last in 5-bit groups); strings
+are equal, byte for byte, to those of pycocotools, which is not needed here.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ def _text_to_runs(counts: str | bytes) -> NDArray[np.int64]:
     if lengths.max() > _MAX_GROUPS - 1:
         raise InputError("RLE counts hold a run that is too long for 60 bits")
     position = np.arange(codes.size) - np.repeat(starts, lengths)
-    values: NDArray[np.int64] = np.add.reduceat((codes & 31) << (_GROUP_BITS * position), starts)
+    values = np.add.reduceat((codes & 31) << (_GROUP_BITS * position), starts)
     negative = (codes[ends] & 16).astype(np.bool_)
     values[negative] -= np.int64(1) << (_GROUP_BITS * lengths[negative])
-    runs = np.array(values, dtype=np.int64)
+    runs: NDArray[np.int64] = np.array(values, dtype=np.int64)
     runs[1::2] = np.cumsum(values[1::2])
     runs[2::2] = np.cumsum(values[2::2])
     return runs
@@ -115,7 +115,8 @@ def _text_to_runs(counts: str | bytes) -> NDArray[np.int64]:
 def mask_area(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Pixels of each mask: bool [N, H, W] -> int64 [N]."""
     _check_stack(masks, "masks")
-    return np.count_nonzero(masks, axis=(1, 2)).astype(np.int64)
+    # One call per mask: with an axis, numpy adds 64-bit integers instead of counting bytes, 50 times slower.
+    return np.array([np.count_nonzero(mask) for mask in masks], dtype=np.int64)
 
 
 def mask_boxes_xyxy(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -152,8 +153,10 @@ def mask_intersection(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> NDArray[np.
     if total.size == 0:
         return total
     flat_a, flat_b = a.reshape(a.shape[0], -1), b.reshape(b.shape[0], -1)
-    for start in range(0, flat_a.shape[1], _PIXEL_CHUNK):
-        pixels = slice(start, start + _PIXEL_CHUNK)
+    fewer = flat_a if len(flat_a) < len(flat_b) else flat_b
+    support = np.flatnonzero(np.any(fewer, axis=0))  # no pair can share a pixel outside
+    for start in range(0, support.size, _PIXEL_CHUNK):
+        pixels = support[start : start + _PIXEL_CHUNK]
         product = flat_a[:, pixels].astype(np.float32) @ flat_b[:, pixels].astype(np.float32).T
         total += product.astype(np.int64)
     return total

@@ -1,0 +1,111 @@
+"""The table that an evaluation prints, with where it came from; as text, Markdown and JSON. No torch."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("instructions", "n"),
+    ("giou", "gIoU"),
+    ("ciou", "cIoU"),
+    ("set_giou", "set gIoU"),
+    ("ap", "AP"),
+    ("ap50", "AP50"),
+    ("ap75", "AP75"),
+    ("n_acc", "N-acc"),
+    ("t_acc", "T-acc"),
+    ("exact_set", "exact"),
+    ("duplicates_per_image", "dup/img"),
+    ("wrong_instance_share", "wrong inst."),
+)
+_PACKAGES = ("instructsam", "torch", "transformers", "numpy", "scipy", "pillow")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores and where they came from.
+
+    Attributes:
+        benchmark: name of the benchmark.
+        summary: the table that `metrics.summarise` made.
+        provenance: mode, threshold, limit, seconds, versions, and whatever the caller added (command, model).
+        notes: what the reader should know (repaired files, truncated answers).
+    """
+
+    benchmark: str
+    summary: Mapping[str, Any]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "benchmark": self.benchmark,
+            "summary": dict(self.summary),
+            "provenance": dict(self.provenance),
+            "notes": list(self.notes),
+        }
+
+    def to_json(self) -> str:
+        """One JSON document, indented."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def to_text(self) -> str:
+        """Markdown: title, table, provenance, notes."""
+        parts = [f"## {self.benchmark}", format_table(self.summary)]
+        if self.provenance:
+            parts.append("\n".join(f"- {key}: {_plain(value)}" for key, value in self.provenance.items()))
+        parts.extend(f"Note: {note}" for note in self.notes)
+        return "\n\n".join(parts)
+
+
+def format_table(summary: Mapping[str, Any]) -> str:
+    """The summary as one aligned Markdown table: overall, per number of targets, per family.
+
+    Shares are printed with three decimals; '-' stands where nothing can be counted.
+    """
+    rows = [("overall", summary["overall"])]
+    rows += [(f"{name} targets", entry) for name, entry in summary.get("by_targets", {}).items()]
+    rows += list(summary.get("by_family", {}).items())
+    header = ["", *(title for _, title in _COLUMNS)]
+    body = [[name, *(_cell(entry.get(key)) for key, _ in _COLUMNS)] for name, entry in rows]
+    return _align([header, *body])
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide about scores; nothing is imported."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _align(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+        lines.append("| " + " | ".join(cells) + " |")
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines.insert(1, "| " + " | ".join(rule) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {entry}" for key, entry in value.items())
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

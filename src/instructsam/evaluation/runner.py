@@ -1,0 +1,226 @@
+"""Runs anything that can segment over a benchmark, keeps what it said, and scores it.
+
+Every model and baseline is asked in the same way: one call per image with all instructions about it, for ALL
+ranked candidates; the score threshold is applied here, so that AP sees the whole ranking.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from instructsam.data.record import Record
+from instructsam.errors import InputError
+from instructsam.evaluation.benchmark import Benchmark, Sample
+from instructsam.evaluation.metrics import InstructionScore, score_instruction, summarise
+from instructsam.evaluation.predictions import (
+    PredictionFile,
+    StoredPrediction,
+    read_header,
+    read_predictions,
+)
+from instructsam.evaluation.report import Report, versions
+from instructsam.structures.instances import Prediction
+from instructsam.structures.masks import decode_rle
+
+DECODED = "decoded"
+DIRECT = "direct"
+
+
+class SegmenterLike(Protocol):
+    """What a benchmark needs of a model or baseline."""
+
+    @property
+    def score_threshold(self) -> float:
+        """The threshold that users get by default."""
+        ...
+
+    def segment(
+        self, image: Image.Image, instructions: list[str], /, *, mode: str, score_threshold: float
+    ) -> list[Prediction]:
+        """One prediction per instruction, each with its candidates of score >= `score_threshold`.
+
+        `mode` is "decoded" (the model writes the phrases) or "direct" (each instruction is its own phrase).
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """All ranked candidates for one instruction: masks bool [N, H, W], scores float64 [N]."""
+
+    masks: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    status: str
+    seconds: float
+
+    @classmethod
+    def from_stored(cls, item: StoredPrediction) -> _Answer:
+        scores = np.asarray(item.scores, dtype=np.float64)
+        return cls(item.decode_masks(), scores, item.status, item.seconds)
+
+
+def evaluate(
+    segmenter: SegmenterLike,
+    benchmark: Benchmark,
+    limit: int | None = None,
+    phrases_given: bool = False,
+    predictions_path: str | Path | None = None,
+    score_threshold: float | None = None,
+    progress: Callable[[int], None] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Report:
+    """Segments every instruction of a benchmark and scores the answers.
+
+    Args:
+        segmenter: model or baseline.
+        benchmark: see `get_benchmark`.
+        limit: only the first so many instructions.
+        phrases_given: each instruction is given as its own phrase (one forward pass, nothing decoded).
+        predictions_path: JSONL file to append to; ids that it holds already are not predicted again.
+        score_threshold: which predictions count as kept; None: the segmenter's own.
+        progress: called with the number of instructions done so far.
+        provenance: what the report should also say; `model` also guards a predictions file against mixing.
+
+    Raises:
+        InputError: no instruction, or the predictions file holds another run.
+    """
+    threshold = segmenter.score_threshold if score_threshold is None else score_threshold
+    mode = DIRECT if phrases_given else DECODED
+    given = dict(provenance or {})
+    store = None
+    if predictions_path is not None:
+        header = {"benchmark": benchmark.name, "mode": mode, "model": str(given.get("model", ""))}
+        store = PredictionFile(predictions_path, header)
+    scores: list[InstructionScore] = []
+    statuses: list[str] = []
+    seconds = 0.0
+    try:
+        for record, answer in _predict_all(segmenter, benchmark.iterate(limit), mode, store):
+            scores.append(_score(record, answer, threshold))
+            statuses.append(answer.status)
+            seconds += answer.seconds
+            if progress is not None:
+                progress(len(scores))
+    finally:
+        if store is not None:
+            store.close()
+    notes = (store.notes if store is not None else ()) + _truncated_note(statuses)
+    facts = {
+        **given,
+        "mode": mode,
+        "score_threshold": threshold,
+        "limit": limit,
+        "seconds": round(seconds, 3),
+    }
+    return _report(benchmark, scores, facts, notes)
+
+
+def rescore(
+    predictions_path: str | Path,
+    benchmark: Benchmark,
+    score_threshold: float,
+    provenance: Mapping[str, Any] | None = None,
+) -> Report:
+    """Scores a predictions file again, without a model; records that it does not hold are left out and said.
+
+    Raises:
+        InputError: the file is of another benchmark or holds none of its instructions.
+    """
+    header = read_header(predictions_path)
+    if header.get("benchmark") != benchmark.name:
+        raise InputError(f"{predictions_path} is of {header.get('benchmark')!r}, not of {benchmark.name!r}")
+    stored = {item.id: item for item in read_predictions(predictions_path)}
+    scores, statuses, absent, seconds = [], [], 0, 0.0
+    for _, record in benchmark.iterate():
+        if record.id not in stored:
+            absent += 1
+            continue
+        answer = _Answer.from_stored(stored[record.id])
+        scores.append(_score(record, answer, score_threshold))
+        statuses.append(answer.status)
+        seconds += answer.seconds
+    notes = _truncated_note(statuses)
+    if absent:
+        notes += (f"{absent} instructions of the benchmark are not in the predictions file",)
+    facts = {**header, **(provenance or {}), "score_threshold": score_threshold, "seconds": round(seconds, 3)}
+    return _report(benchmark, scores, facts, notes)
+
+
+def _predict_all(
+    segmenter: SegmenterLike, samples: Iterator[Sample], mode: str, store: PredictionFile | None
+) -> Iterator[tuple[Record, _Answer]]:
+    done = {} if store is None else store.done
+    for _, group in groupby(samples, key=lambda sample: sample[1].image.file):
+        pairs = list(group)
+        image = pairs[0][0]
+        open_records = [record for _, record in pairs if record.id not in done]
+        fresh = _predict_image(segmenter, image, open_records, mode) if open_records else {}
+        for _, record in pairs:
+            if record.id in done:
+                yield record, _Answer.from_stored(done[record.id])
+                continue
+            prediction, seconds = fresh[record.id]
+            if store is not None:
+                store.append(
+                    StoredPrediction.from_prediction(
+                        prediction, id=record.id, family=record.family, seconds=seconds
+                    )
+                )
+            found = prediction.instances
+            scores = found.scores.astype(np.float64)
+            yield record, _Answer(found.masks, scores, prediction.status, seconds)
+
+
+def _predict_image(
+    segmenter: SegmenterLike, image: Image.Image, records: Sequence[Record], mode: str
+) -> dict[str, tuple[Prediction, float]]:
+    instructions = [record.instruction for record in records]
+    start = time.perf_counter()
+    answers = segmenter.segment(image, instructions, mode=mode, score_threshold=0.0)
+    seconds = (time.perf_counter() - start) / len(records)
+    if len(answers) != len(records):
+        raise InputError(f"segment() must return {len(records)} predictions, got {len(answers)}")
+    return {record.id: (answer, seconds) for record, answer in zip(records, answers, strict=True)}
+
+
+def _score(record: Record, answer: _Answer, threshold: float) -> InstructionScore:
+    targets = target_masks(record)
+    return score_instruction(
+        answer.masks, answer.scores, targets, threshold, id=record.id, family=record.family
+    )
+
+
+def target_masks(record: Record) -> NDArray[np.bool_]:
+    """The target masks of all phrases of a record, pooled: bool [M, H, W]."""
+    codes = [instance.rle for phrase in record.phrases for instance in phrase.instances]
+    masks = np.zeros((len(codes), record.image.height, record.image.width), dtype=np.bool_)
+    for index, code in enumerate(codes):
+        mask = decode_rle(code)
+        if mask.shape != masks.shape[1:]:
+            raise InputError(
+                f"record {record.id!r}: masks must have the size {masks.shape[1:]}, got {mask.shape}"
+            )
+        masks[index] = mask
+    return masks
+
+
+def _report(
+    benchmark: Benchmark, scores: Sequence[InstructionScore], facts: Mapping[str, Any], notes: tuple[str, ...]
+) -> Report:
+    if not scores:
+        raise InputError(f"nothing to score: {benchmark.name} gave no instruction that has a prediction")
+    return Report(benchmark.name, summarise(scores), {**facts, "versions": versions()}, notes)
+
+
+def _truncated_note(statuses: Sequence[str]) -> tuple[str, ...]:
+    cut = sum(status == "truncated" for status in statuses)
+    return (f"{cut} of {len(statuses)} answers were cut before every phrase was written",) if cut else ()
