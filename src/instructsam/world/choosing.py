@@ -1,0 +1,96 @@
+"""Which proposed programs are worth asking: a clear answer of the wanted size, and not a silly question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .candidates import PROPOSALS, Proposer
+from .program import (
+    All,
+    Both,
+    Difference,
+    Either,
+    Extreme,
+    Filter,
+    Ordinal,
+    Position,
+    Program,
+    Relate,
+    Superlative,
+    answer,
+)
+from .wording import chance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .facts import Facts
+
+MAX_TARGETS = 8
+TRIES = 30
+TRIVIAL_SHARE = 0.3  # of the programs that a shorter one would answer just as well
+
+
+def choose(
+    rng: np.random.Generator, facts: Facts, family: str, wanted: str
+) -> tuple[Program, tuple[int, ...]] | None:
+    """A program of the family with its answer, or None after `TRIES` proposals.
+
+    `wanted` is "none", "one" or "many"; a program of another size is kept in reserve for "one" and "many".
+    """
+    draw = Proposer(rng, facts)
+    reserve = None
+    if not draw.things and (family != "category" or wanted != "none"):
+        return None
+    for _ in range(TRIES):
+        program = PROPOSALS[family](draw, wanted == "none")
+        found = answer(program, facts)
+        if found is None or len(found) > MAX_TARGETS or (wanted == "none") != (not found):
+            continue
+        if not _sensible(program, facts, found):
+            continue
+        if found and _trivial(program, facts, found) and not chance(rng, TRIVIAL_SHARE):
+            continue
+        if wanted == "none" or (wanted == "one") == (len(found) == 1):
+            return program, found
+        reserve = (program, found)
+    return reserve
+
+
+def _sensible(program: Program, facts: Facts, found: tuple[int, ...]) -> bool:
+    """Whether a person could ask this about the scene."""
+    match program:
+        case Relate(source, _, anchor):
+            others = set(answer(source, facts) or ()) - set(answer(anchor, facts) or ())
+            return bool(others) or not answer(anchor, facts)
+        case Position(source):
+            return bool(answer(source, facts))
+        case Ordinal(source, _, nth):
+            members = len(answer(source, facts) or ())
+            return members >= 2 if found else nth <= members + 2
+        case Extreme(source, _, count) | Superlative(source, _, count):
+            return not found or len(answer(source, facts) or ()) > count
+        case Either(first, second):
+            left, right = set(answer(first, facts) or ()), set(answer(second, facts) or ())
+            return not found or not (left <= right or right <= left)
+        case Difference(source, removed):
+            before, gone = set(answer(source, facts) or ()), set(answer(removed, facts) or ())
+            return bool(before & gone) and (len(before) >= 2 or not found)
+        case Both(first, second):
+            if isinstance(first, Filter):
+                return True
+            left, right = answer(first, facts), answer(second, facts)
+            return bool(left) and bool(right) and (not found or left != right)
+        case _:
+            return True
+
+
+def _trivial(program: Program, facts: Facts, found: tuple[int, ...]) -> bool:
+    """Whether the modifier changes nothing: all mugs are red, or nothing but mugs is there."""
+    match program:
+        case Filter(source) | Relate(source) | Position(source):
+            return answer(source, facts) == found and not isinstance(program, All)
+        case Both(Filter(source)):
+            return answer(source, facts) == found
+        case _:
+            return False

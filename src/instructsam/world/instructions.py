@@ -1,0 +1,187 @@
+"""Instructions with provable answers: a program, words for it, and the phrase and instances of each group."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .choosing import MAX_TARGETS, choose
+from .facts import Facts
+from .phrases import phrase_of
+from .program import All, Filter, Program, answer, to_dict
+from .slots import slots_for
+from .templates import TEMPLATES
+from .wording import Speaker, chance, pick
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .scene import RenderedScene
+
+FAMILY_SHARES: dict[str, float] = {
+    "category": 0.2,
+    "attribute": 0.2,
+    "spatial": 0.17,
+    "ordinal": 0.17,
+    "logic": 0.13,
+    "multi": 0.13,
+}
+NO_TARGET_SHARE = 0.16
+ONE_TARGET_SHARE = 0.45
+EVERYTHING_SHARE = 0.08  # of the category instructions
+HELD_OUT_SPLIT = "unseen_wording"
+_GROUPS = ("first", "second", "third")
+_PICTURE = re.compile(r"\b(?:picture|image|photo|scene)\b")
+
+
+@dataclass(frozen=True)
+class PhraseAnswer:
+    """One phrase and its instances, indices (ascending) into the scene's objects; empty for no target."""
+
+    text: str
+    instances: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What a person asks and the proven answer.
+
+    Attributes:
+        text: the instruction in words.
+        phrases: one answer per group, in the order in which they are asked for.
+        family: key of `FAMILY_SHARES`.
+        template: the wording's text with its slots.
+        program: {"phrases": [program, ...]}, one `program.to_dict` per phrase.
+    """
+
+    text: str
+    phrases: tuple[PhraseAnswer, ...]
+    family: str
+    template: str
+    program: dict[str, Any]
+
+
+def sample_instructions(
+    rendered: RenderedScene, rng: np.random.Generator, count: int, split: str = "train"
+) -> list[Instruction]:
+    """`count` different instructions about a rendered scene; see `instructions_about`."""
+    return instructions_about(Facts.of(rendered), rng, count, split)
+
+
+def instructions_about(facts: Facts, rng: np.random.Generator, count: int, split: str = "train") -> list[Instruction]:
+    """`count` instructions with different texts, deterministic in `rng`.
+
+    Split "unseen_wording" uses only the held-out wordings, every other split only the rest. A family that the scene
+    cannot carry is replaced by another, at last by an absent kind.
+    """
+    families, shares = list(FAMILY_SHARES), list(FAMILY_SHARES.values())
+    found: dict[str, Instruction] = {}
+    attempts = 0
+    while len(found) < count:
+        attempts += 1
+        family = "category" if attempts > 6 * count else families[int(rng.choice(len(families), p=shares))]
+        wanted = _wanted(rng) if attempts <= 6 * count else "none"
+        made = _make(rng, facts, family, wanted, split)
+        if made is not None and made.text not in found:
+            found[made.text] = made
+    return list(found.values())
+
+
+def _wanted(rng: np.random.Generator) -> str:
+    if chance(rng, NO_TARGET_SHARE):
+        return "none"
+    return "one" if chance(rng, ONE_TARGET_SHARE) else "many"
+
+
+def _make(rng: np.random.Generator, facts: Facts, family: str, wanted: str, split: str) -> Instruction | None:
+    speaker = Speaker(rng, facts)
+    if family == "multi":
+        groups = _groups(rng, facts, wanted)
+        words = _multi_slots(speaker, [program for program, _ in groups]) if groups else {}
+        table = "multi"
+    elif family == "category" and wanted == "many" and chance(rng, 2 * EVERYTHING_SHARE):
+        found = answer(All(), facts)
+        groups = [(All(), found)] if found and len(found) <= MAX_TARGETS else []
+        words, table = {}, "everything"
+    else:
+        chosen = choose(rng, facts, family, wanted)
+        groups = [chosen] if chosen else []
+        words = slots_for(speaker, chosen[0]) if chosen else {}
+        table = family
+    if not groups:
+        return None
+    said = _say(rng, table, words, split)
+    if said is None:
+        return None
+    template, text = said
+    return Instruction(
+        text=text,
+        phrases=tuple(PhraseAnswer(phrase_of(program), found) for program, found in groups),
+        family=family,
+        template=template,
+        program={"phrases": [to_dict(program) for program, _ in groups]},
+    )
+
+
+def _groups(rng: np.random.Generator, facts: Facts, wanted: str) -> list[tuple[Program, tuple[int, ...]]]:
+    """Two or three phrases whose answers do not overlap; "none" leaves one of them, seldom all, without target."""
+    number = 3 if chance(rng, 0.25) else 2
+    empty = set() if wanted != "none" else {int(rng.integers(number))}
+    if empty and chance(rng, 0.6):
+        empty = set(range(number))
+    groups: list[tuple[Program, tuple[int, ...]]] = []
+    taken: set[int] = set()
+    for position in range(number):
+        for _ in range(4):
+            family = pick(rng, ("category", "category", "attribute", "attribute", "ordinal", "spatial"))
+            size = "none" if position in empty else "one" if chance(rng, 0.5) else "many"
+            chosen = choose(rng, facts, family, size)
+            if chosen and not taken & set(chosen[1]) and _new(chosen[0], groups):
+                groups.append(chosen)
+                taken |= set(chosen[1])
+                break
+    return groups if len(groups) >= 2 else []
+
+
+def _new(program: Program, groups: list[tuple[Program, tuple[int, ...]]]) -> bool:
+    return all(phrase_of(program) != phrase_of(other) for other, _ in groups)
+
+
+def _multi_slots(speaker: Speaker, programs: list[Program]) -> dict[str, str]:
+    slots: dict[str, str] = {}
+    for name, program in zip(_GROUPS, programs, strict=False):
+        phrase = speaker.noun_phrase(program, speaker.many(program) if isinstance(program, Filter) else None)
+        words = phrase.slots()
+        slots |= {name: words["the"], f"{name}_bare": words["bare"], f"{name}_is": words["is"]}
+        if "a" in words:
+            slots[f"{name}_a"] = words["a"]
+    return slots
+
+
+def _say(rng: np.random.Generator, table: str, words: dict[str, str], split: str) -> tuple[str, str] | None:
+    """A wording whose slots all exist, and its text; None when it would say "picture" twice."""
+    groups = sum(name in words for name in _GROUPS)
+    options = [
+        template
+        for template in TEMPLATES[table]
+        if template.held_out == (split == HELD_OUT_SPLIT)
+        and template.slots <= words.keys()
+        and (not groups or len({name.split("_")[0] for name in template.slots}) == groups)
+    ]
+    template = pick(rng, options)
+    text = template.text.format_map(words)
+    return None if len(_PICTURE.findall(text)) > 1 else (template.text, _styled(rng, template.style, text))
+
+
+def _styled(rng: np.random.Generator, style: str, text: str) -> str:
+    """Upper case, full stop, "please", a forgotten question mark: the ways that people type."""
+    if style == "c" and chance(rng, 0.08) and not text.startswith("I") and "please" not in text:
+        text = f"please {text}" if chance(rng, 0.7) else f"{text}, please"
+    if chance(rng, 0.45):
+        text = text[0].upper() + text[1:]
+        if style == "c" and chance(rng, 0.4):
+            text += "."
+    elif text.endswith("?") and chance(rng, 0.25):
+        text = text[:-1]
+    return text

@@ -1,0 +1,72 @@
+"""The training stream: sample number `index` of a seed is always the same, so the data position is a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ConfigError
+from .instructions import Instruction, sample_instructions
+from .layout import sample_scene
+from .render import render_scene
+from .scene import RenderedScene, SceneSettings
+
+SPLITS: dict[str, int] = {"train": 0, "val": 1, "test": 2, "unseen_wording": 3}
+_SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo this, so splits share no scene
+
+
+@dataclass(frozen=True)
+class WorldSettings:
+    """What the stream draws; `short_sides` in pixels, one of them per scene."""
+
+    short_sides: tuple[int, ...] = (160,)
+    instructions_per_scene: int = 8
+    min_objects: int = 1
+    max_objects: int = 8
+    split: str = "train"
+
+
+@dataclass(frozen=True)
+class WorldSample:
+    """One picture with its instructions."""
+
+    rendered: RenderedScene
+    instructions: list[Instruction]
+
+
+def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings()) -> WorldSample:
+    """Sample number `index` of the stream `seed`; a pure function of its arguments.
+
+    Raises:
+        ConfigError: unknown split, or a negative seed or index.
+    """
+    if settings.split not in SPLITS:
+        raise ConfigError(f"the split must be one of {', '.join(SPLITS)}, got {settings.split!r}")
+    if seed < 0 or index < 0:
+        raise ConfigError(f"seed and index must not be negative, got seed {seed} and index {index}")
+    code = SPLITS[settings.split]
+    rng = np.random.default_rng(np.random.SeedSequence([code, seed, index]))
+    scene_seed = int(rng.integers(2**40)) * _SPLIT_SLOTS + code
+    scene_settings = SceneSettings(min_objects=settings.min_objects, max_objects=settings.max_objects)
+    scene = sample_scene(scene_seed, scene_settings)
+    short_side = settings.short_sides[int(rng.integers(len(settings.short_sides)))]
+    rendered = render_scene(scene, short_side)
+    return WorldSample(
+        rendered, sample_instructions(rendered, rng, settings.instructions_per_scene, settings.split)
+    )
+
+
+def all_texts(count: int, seed: int = 0) -> Iterator[str]:
+    """`count` texts of the train split, instructions and their phrases, to train a tokenizer on."""
+    settings = WorldSettings(short_sides=(64,), instructions_per_scene=16)
+    given, index = 0, 0
+    while True:
+        for instruction in world_sample(seed, index, settings).instructions:
+            for text in (instruction.text, *(phrase.text for phrase in instruction.phrases)):
+                if given == count:
+                    return
+                yield text
+                given += 1
+        index += 1
