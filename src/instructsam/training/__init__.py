@@ -1,0 +1,1 @@
+"""Training: streaming batches, optimisation, exact resumption."""

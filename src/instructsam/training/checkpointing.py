@@ -1,0 +1,251 @@
+"""Checkpoints that a run resumes from: safetensors and JSON only, complete or not there at all.
+
+A checkpoint `checkpoints/step-00001200/` holds model, ema and optimizer tensors, one `rng-RANK.json` per
+process and `state.json`, which lists every file with its SHA-256. It gets its name at the end, by a rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from instructsam.errors import CheckpointError
+
+FORMAT = 1
+_NAME = re.compile(r"step-(\d+)$")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What one process reads back.
+
+    Attributes:
+        meta: scalars of the run: step, instructions, seconds, processes, ema_updates.
+        model, ema, optimizer: tensors by name; `ema` is empty for a run without averaging.
+        rng: random state of this process.
+    """
+
+    meta: dict[str, Any]
+    model: dict[str, Tensor]
+    ema: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    rng: dict[str, Any]
+
+
+def checkpoint_folder(root: Path, step: int) -> Path:
+    """Name of the checkpoint of a step."""
+    return root / f"step-{step:08d}"
+
+
+def latest_checkpoint(root: Path) -> Path | None:
+    """The checkpoint with the highest step, None if there is none; unfinished ones do not count."""
+    found = _finished(root)
+    return found[-1] if found else None
+
+
+def write_rng(folder: Path, rank: int) -> None:
+    """Store this process's random state in a checkpoint that is being written."""
+    (folder / f"rng-{rank}.json").write_text(json.dumps(rng_state()), encoding="utf-8")
+
+
+def unfinished_folder(root: Path, step: int) -> Path:
+    """Where every process writes its part until `finish_checkpoint`."""
+    return root / f".writing-{step:08d}"
+
+
+def begin_checkpoint(root: Path, step: int) -> Path:
+    """A fresh, hidden folder to write a checkpoint into (main process only)."""
+    folder = unfinished_folder(root, step)
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
+    """Write `NAME.safetensors`."""
+    plain = {key: value.detach().to("cpu").contiguous() for key, value in tensors.items()}
+    save_file(plain, folder / f"{name}.safetensors")
+
+
+def finish_checkpoint(root: Path, step: int, meta: dict[str, Any], keep: int) -> Path:
+    """Seal a checkpoint: list its files, rename it to its final name, delete all but the newest `keep`."""
+    folder = unfinished_folder(root, step)
+    files = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    state = {"format": FORMAT, "step": step, "meta": meta, "files": files}
+    (folder / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+    final = checkpoint_folder(root, step)
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(folder, final)
+    for old in _finished(root)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
+    """Read and verify a checkpoint.
+
+    Raises:
+        CheckpointError: a file is missing, changed or unreadable, or the format is another one.
+    """
+    state = _read_json(folder / "state.json", folder)
+    if state.get("format") != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {folder} has format {state.get('format')!r}, expected {FORMAT}; "
+            "resume it with the version that wrote it"
+        )
+    for name, digest in state["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(_damaged(folder, f"{name} is missing"))
+        if _sha256(path) != digest:
+            raise CheckpointError(_damaged(folder, f"{name} is not what was written"))
+    if f"rng-{rank}.json" not in state["files"]:
+        raise CheckpointError(_damaged(folder, f"it holds no random state for process {rank}"))
+    ema = folder / "ema.safetensors"
+    return Checkpoint(
+        meta=state["meta"],
+        model=_load(folder / "model.safetensors", folder),
+        ema=_load(ema, folder) if ema.name in state["files"] else {},
+        optimizer=_load(folder / "optimizer.safetensors", folder),
+        rng=_read_json(folder / f"rng-{rank}.json", folder),
+    )
+
+
+def model_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and persistent buffers, each tensor once even if several names share it."""
+    tensors: dict[str, Tensor] = {name: parameter.detach() for name, parameter in model.named_parameters()}
+    persistent = model.state_dict().keys()
+    tensors.update({name: buffer for name, buffer in model.named_buffers() if name in persistent})
+    return tensors
+
+
+@torch.no_grad()
+def copy_tensors(source: dict[str, Tensor], target: dict[str, Tensor], what: str) -> None:
+    """Copy by name, in place.
+
+    Raises:
+        CheckpointError: names or shapes differ.
+    """
+    missing, unknown = sorted(target.keys() - source.keys()), sorted(source.keys() - target.keys())
+    if missing or unknown:
+        raise CheckpointError(
+            f"the checkpoint's {what} belongs to another model: {len(missing)} tensors missing "
+            f"({', '.join(missing[:3])}), {len(unknown)} unknown ({', '.join(unknown[:3])}); "
+            "resume with the configuration that the run was started with"
+        )
+    for name, tensor in target.items():
+        if tensor.shape != source[name].shape:
+            raise CheckpointError(
+                f"the checkpoint's {what} has shape {tuple(source[name].shape)} for {name}, expected "
+                f"{tuple(tensor.shape)}; resume with the configuration that the run was started with"
+            )
+        tensor.copy_(source[name])
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
+    """The optimiser's state as `PARAMETER|KEY` -> tensor."""
+    return {
+        f"{name}|{key}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def load_optimizer_tensors(
+    optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor]
+) -> None:
+    """Put back what `optimizer_tensors` gave."""
+    parameters = dict(model.named_parameters())
+    numbers = {
+        id(parameter): number
+        for number, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"])
+    }
+    state: dict[int, dict[str, Tensor]] = {}
+    for full_name, tensor in tensors.items():
+        name, _, key = full_name.rpartition("|")
+        parameter = parameters.get(name)
+        if parameter is None or id(parameter) not in numbers:
+            raise CheckpointError(
+                f"the checkpoint's optimiser state names {name!r}, which this run does not train; "
+                "resume with the configuration that the run was started with"
+            )
+        state.setdefault(numbers[id(parameter)], {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def rng_state() -> dict[str, Any]:
+    """Random state of Python, NumPy, torch and, if used, this process's GPU, as JSON values."""
+    version, words, gauss = random.getstate()
+    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    state: dict[str, Any] = {
+        "python": [version, list(words), gauss],
+        "numpy": [np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
+        "torch": torch.get_rng_state().tolist(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state().tolist()
+    return state
+
+
+def set_rng_state(state: dict[str, Any]) -> None:
+    """Put back what `rng_state` gave."""
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
+    keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(torch.tensor(state["torch"], dtype=torch.uint8))
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(torch.tensor(state["cuda"], dtype=torch.uint8))
+
+
+def _finished(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    named = [(match, path) for path in root.iterdir() if (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(named, key=lambda pair: int(pair[0].group(1)))]
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _load(path: Path, folder: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(_damaged(folder, f"{path.name} cannot be read ({error})")) from error
+
+
+def _read_json(path: Path, folder: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(_damaged(folder, f"{path.name} is missing")) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(_damaged(folder, f"{path.name} cannot be read ({error})")) from error
+    if not isinstance(value, dict):
+        raise CheckpointError(_damaged(folder, f"{path.name} holds no object"))
+    return value
+
+
+def _damaged(folder: Path, why: str) -> str:
+    return f"checkpoint {folder} is damaged: {why}; delete it to resume from the one before"

@@ -1,0 +1,99 @@
+"""The stream of training batches: batch k is a pure function of (seed, k, rank, processes).
+
+So the data position of a run is one number, and a resumed run sees exactly the batches it would have seen.
+Pictures are never flipped: instructions say left and right.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.training.collate import TrainingBatch, collate
+from instructsam.training.settings import DataSettings
+from instructsam.world.stream import WorldSample, WorldSettings, world_sample
+
+_DIRECT_STREAM = 0xD1EC7  # keeps the choice of asking apart from the world's own random numbers
+
+
+class WorldBatches(Dataset[TrainingBatch]):
+    """`self[k]` is this process's batch k; there is no last one."""
+
+    def __init__(
+        self,
+        processor: InstructSAMProcessor,
+        settings: DataSettings,
+        seed: int,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.processor = processor
+        self.settings = settings
+        self.seed = seed
+        self.rank = rank
+        self.processes = processes
+        self.world = WorldSettings(
+            short_sides=tuple(settings.short_sides),
+            instructions_per_scene=settings.instructions_per_scene,
+            min_objects=settings.min_objects,
+            max_objects=settings.max_objects,
+            split="train",
+        )
+
+    def __getitem__(self, index: int) -> TrainingBatch:
+        first = (index * self.processes + self.rank) * self.settings.scenes_per_batch
+        positions = range(first, first + self.settings.scenes_per_batch)
+        scenes = [world_sample(self.seed, position, self.world) for position in positions]
+        direct = [self._direct(position, scene) for position, scene in zip(positions, scenes, strict=True)]
+        return collate(index, scenes, direct, self.processor)
+
+    def _direct(self, position: int, scene: WorldSample) -> list[bool]:
+        """Which instructions of a scene are given as their own phrase."""
+        rng = np.random.default_rng([self.seed, _DIRECT_STREAM, position])
+        return [bool(value < self.settings.direct_fraction) for value in rng.random(len(scene.instructions))]
+
+
+class From(Sampler[int]):
+    """Indices first, first + 1, ... up to, not including, `stop`."""
+
+    def __init__(self, first: int, stop: int) -> None:
+        self.first = first
+        self.stop = stop
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.first, self.stop))
+
+    def __len__(self) -> int:
+        return max(0, self.stop - self.first)
+
+
+def batches(dataset: WorldBatches, first: int, stop: int) -> Iterator[TrainingBatch]:
+    """Batches first .. stop - 1 in order, drawn ahead by the settings' worker processes."""
+    workers = dataset.settings.workers
+    if workers:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    loader: DataLoader[TrainingBatch] = DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=From(first, stop),
+        num_workers=workers,
+        prefetch_factor=dataset.settings.prefetch if workers else None,
+        worker_init_fn=_quiet_worker if workers else None,
+        # a generator of its own: the loader's seed draw must not move the run's random state
+        generator=torch.Generator(),
+    )
+    return iter(loader)
+
+
+def _quiet_worker(_: int) -> None:
+    """One thread per worker, and interrupts are left to the training process, which shuts workers down."""
+    import signal
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,97 @@
+"""AdamW's parameter groups and the learning-rate schedule, a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from instructsam.errors import ConfigError
+from instructsam.training.settings import OptimSettings
+
+
+def learning_rate_factor(step: int, total_steps: int, settings: OptimSettings) -> float:
+    """Share of the peak learning rate at a step (0 is the first one); 0 after warm-up of 0 never occurs.
+
+    Steps past `total_steps` keep the final value.
+    """
+    if step < settings.warmup_steps:
+        return (step + 1) / (settings.warmup_steps + 1)
+    span = max(1, total_steps - settings.warmup_steps)
+    progress = min(1.0, (step - settings.warmup_steps) / span)
+    low = settings.final_fraction
+    if settings.decay == "cosine":
+        return low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * progress))
+    if settings.decay == "linear_tail":
+        tail = max(settings.tail * total_steps, 1.0)
+        left = min(1.0, max(0.0, total_steps - step) / tail)
+        return low + (1.0 - low) * left
+    return 1.0
+
+
+def set_learning_rate(
+    optimizer: torch.optim.Optimizer, step: int, total_steps: int, settings: OptimSettings
+) -> float:
+    """Give every group its learning rate for a step and return the one of multiplier 1."""
+    lr = settings.lr * learning_rate_factor(step, total_steps, settings)
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["multiplier"]
+    return lr
+
+
+def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.AdamW:
+    """AdamW over the trainable parameters.
+
+    Biases, norms, embeddings and every other vector or learned query bank are not decayed: decay there pulls
+    towards a meaningless zero.
+
+    Raises:
+        ConfigError: a prefix in `lr_multipliers` matches no parameter.
+    """
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    for prefix in settings.lr_multipliers:
+        if not any(name.startswith(prefix) for name in names):
+            raise ConfigError(
+                f"optim.lr_multipliers: no trainable parameter starts with {prefix!r}; "
+                f"the first parts are {', '.join(sorted({name.split('.')[0] for name in names}))}"
+            )
+    undecayed = _undecayed(model)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decay = 0.0 if name in undecayed else settings.weight_decay
+            groups.setdefault((_multiplier(name, settings.lr_multipliers), decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "multiplier": multiplier, "weight_decay": decay}
+            for (multiplier, decay), parameters in groups.items()
+        ],
+        lr=settings.lr,
+        betas=(settings.betas[0], settings.betas[1]),
+        eps=settings.eps,
+        fused=any(parameter.is_cuda for parameter in model.parameters()),
+    )
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> torch.Tensor:
+    """Scale gradients to at most `clip_norm` (0: never) and return the norm before that, a scalar tensor."""
+    return nn.utils.clip_grad_norm_(parameters, clip_norm if clip_norm > 0 else math.inf)
+
+
+def _undecayed(model: nn.Module) -> set[str]:
+    """Names of parameters without decay: 1-d, embeddings, and banks that sit directly on a module."""
+    names = {name for name, parameter in model.named_parameters() if parameter.ndim <= 1}
+    for module_name, module in model.named_modules():
+        weighty = isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d)
+        attention = isinstance(module, nn.MultiheadAttention)
+        if not weighty and not attention:
+            for name, _ in module.named_parameters(recurse=False):
+                names.add(f"{module_name}.{name}" if module_name else name)
+    return names
+
+
+def _multiplier(name: str, multipliers: dict[str, float]) -> float:
+    matching = [prefix for prefix in multipliers if name.startswith(prefix)]
+    return multipliers[max(matching, key=len)] if matching else 1.0

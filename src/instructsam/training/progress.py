@@ -1,0 +1,112 @@
+"""What a run says while it trains: lines on stderr and `log.jsonl`, both means since the line before."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class ProgressLog:
+    """Collects loss parts and writes a line every `seconds`.
+
+    A part that did not occur since the last line is left out, never repeated (TRAPS 9).
+    """
+
+    def __init__(self, path: Path, seconds: float, total_steps: int, writes: bool = True) -> None:
+        self.path = path
+        self.seconds = seconds
+        self.total_steps = total_steps
+        self.writes = writes
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._last_time = time.monotonic()
+        self._last: tuple[int, int] | None = None
+
+    def start(self, step: int, instructions: int) -> None:
+        """Begin to measure speed here."""
+        self._last_time, self._last = time.monotonic(), (step, instructions)
+
+    def add(self, parts: dict[str, Tensor]) -> None:
+        """Take the loss parts of one step; nothing is copied off the device until a line is due."""
+        for name, value in parts.items():
+            value = value.detach().float()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def due(self) -> bool:
+        """Whether it is time for a line."""
+        return time.monotonic() - self._last_time >= self.seconds
+
+    def write(self, step: int, instructions: int, seconds: float, scalars: dict[str, float]) -> None:
+        """Write a line about the steps since the last one."""
+        now = time.monotonic()
+        parts = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        last_step, last_instructions = self._last or (0, 0)
+        elapsed = max(now - self._last_time, 1e-9)
+        per_second = (instructions - last_instructions) / elapsed
+        line: dict[str, Any] = {
+            "step": step,
+            "instructions": instructions,
+            "seconds": round(seconds, 1),
+            "instructions_per_second": round(per_second, 2),
+            **{name: float(f"{value:.6g}") for name, value in scalars.items()},
+            "parts": {name: round(value, 5) for name, value in parts.items()},
+        }
+        self._sums, self._counts = {}, {}
+        self._last_time, self._last = now, (step, instructions)
+        if self.writes:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            eta = (self.total_steps - step) * elapsed / max(step - last_step, 1)
+            self.say(_readable(line, self.total_steps, eta))
+
+    def say(self, text: str) -> None:
+        """One line on stderr, from the main process only."""
+        if self.writes:
+            print(text, file=sys.stderr, flush=True)
+
+
+def cut_log(path: Path, step: int) -> None:
+    """Drop lines after a step: a resumed run goes through those steps again."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except ValueError:  # the line that a killed process was writing
+            continue
+    path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def mean_over_processes(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Loss parts averaged over all processes; every process must hold the same names, "loss" among them."""
+    if not torch.distributed.is_initialized():
+        return parts
+    names = sorted(parts)
+    device = parts["loss"].device
+    stacked = torch.stack([parts[name].detach().to(device, torch.float32) for name in names])
+    torch.distributed.all_reduce(stacked)
+    stacked /= torch.distributed.get_world_size()
+    return dict(zip(names, stacked, strict=True))
+
+
+def _readable(line: dict[str, Any], total_steps: int, eta: float) -> str:
+    parts = "  ".join(f"{name} {value:.4g}" for name, value in line["parts"].items())
+    return (
+        f"step {line['step']}/{total_steps}  {parts}  lr {line['lr']:.2e}  "
+        f"{line['instructions_per_second']:.1f} instr/s  left {_clock(eta)}"
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -1,0 +1,172 @@
+"""What one training run is told: the dataclasses behind a YAML file in `configs/`.
+
+Every value has a default, so a YAML names only what differs; an unknown key is an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from instructsam.errors import ConfigError
+
+Scalar = bool | int | float | str | tuple[float, ...] | None
+Value = Scalar | dict[str, Scalar]
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Where the model comes from.
+
+    Attributes:
+        path: folder of a saved model to start from; empty for a fresh one.
+        recipe: name of a fresh model's recipe (`instructsam.model.build`).
+        overrides: changes to the recipe's values.
+        vocab_size: largest size of a fresh model's tokenizer, which is trained on the world's language.
+        tokenizer_texts: instructions and phrases that it is trained on.
+    """
+
+    path: str = ""
+    recipe: str = "default"
+    overrides: dict[str, Value] = field(default_factory=dict)
+    vocab_size: int = 2048
+    tokenizer_texts: int = 8000
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """The endless stream of drawn scenes.
+
+    Attributes:
+        scenes_per_batch: images of one batch and process.
+        instructions_per_scene: instructions that share an image and its vision passes.
+        short_sides: px, sizes that scenes are drawn at.
+        min_objects, max_objects: things in a scene.
+        direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
+        workers: processes that draw scenes; 0 draws in the training process.
+        prefetch: batches that each worker keeps ready.
+    """
+
+    scenes_per_batch: int = 4
+    instructions_per_scene: int = 8
+    short_sides: tuple[int, ...] = (160,)
+    min_objects: int = 1
+    max_objects: int = 8
+    direct_fraction: float = 0.3
+    workers: int = 0
+    prefetch: int = 2
+
+    def __post_init__(self) -> None:
+        _at_least("scenes_per_batch", self.scenes_per_batch, 1)
+        _at_least("instructions_per_scene", self.instructions_per_scene, 1)
+        _at_least("workers", self.workers, 0)
+        _at_least("prefetch", self.prefetch, 1)
+        if not 0.0 <= self.direct_fraction <= 1.0:
+            raise ConfigError(f"direct_fraction must lie in [0, 1], got {self.direct_fraction}")
+
+
+@dataclass(frozen=True)
+class OptimSettings:
+    """AdamW and its learning rate.
+
+    Attributes:
+        lr: peak learning rate.
+        warmup_steps: linear warm-up from 0.
+        decay: "cosine" to the end; "linear_tail" holds the peak and falls in the last `tail` of the run;
+            "none" holds the peak.
+        tail: share of `total_steps` in which "linear_tail" falls.
+        final_fraction: learning rate at the last step, as a share of the peak.
+        clip_norm: largest gradient norm; 0 switches clipping off.
+        ema_decay: decay of the averaged weights; 0 switches averaging off.
+        lr_multipliers: parameter-name prefix -> factor on the learning rate; the longest prefix wins.
+    """
+
+    lr: float = 5e-4
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-8
+    warmup_steps: int = 200
+    decay: Literal["cosine", "linear_tail", "none"] = "cosine"
+    tail: float = 0.2
+    final_fraction: float = 0.01
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    lr_multipliers: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _at_least("warmup_steps", self.warmup_steps, 0)
+        if self.lr <= 0:
+            raise ConfigError(f"lr must be above 0, got {self.lr}")
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise ConfigError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """`preset` names a `CriterionConfig` preset; `overrides` changes its fields."""
+
+    preset: Literal["default", "published"] = "default"
+    overrides: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """How long, and what is written on the way.
+
+    Attributes:
+        total_steps: length of the whole run over all its slices; the learning rate follows it.
+        max_minutes: time box of this invocation, 0 for none; it ends with a checkpoint to resume from.
+        checkpoint_minutes: minutes between checkpoints.
+        keep_checkpoints: how many of the newest checkpoints stay on disk.
+        log_seconds: seconds between progress lines.
+        export_dtype: number format of the exported weights.
+    """
+
+    total_steps: int = 10_000
+    max_minutes: float = 0.0
+    checkpoint_minutes: float = 5.0
+    keep_checkpoints: int = 2
+    log_seconds: float = 15.0
+    export_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
+
+    def __post_init__(self) -> None:
+        _at_least("total_steps", self.total_steps, 1)
+        _at_least("keep_checkpoints", self.keep_checkpoints, 1)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training run.
+
+    Attributes:
+        output_dir: where checkpoints, log and model go; empty for `runs/NAME`.
+        device: "auto" (a GPU if there is one) or "cpu".
+        precision: "auto" (bfloat16 autocast on a GPU, float32 on a CPU), "float32" or "bfloat16".
+        threads: CPU threads of the training process, 0 for torch's own choice.
+    """
+
+    name: str = "default"
+    output_dir: str = ""
+    seed: int = 0
+    device: Literal["auto", "cpu"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: int = 0
+    model: ModelSettings = field(default_factory=ModelSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    optim: OptimSettings = field(default_factory=OptimSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+
+    def __post_init__(self) -> None:
+        _at_least("seed", self.seed, 0)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run writes."""
+        return Path(self.output_dir) if self.output_dir else Path("runs") / self.name
+
+
+def _at_least(name: str, value: int, low: int) -> None:
+    if value < low:
+        raise ConfigError(f"{name} must be at least {low}, got {value}")

@@ -1,0 +1,59 @@
+"""What a run starts with: a fresh or a saved model with its processor, and the criterion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from instructsam.errors import CheckpointError, ConfigError
+from instructsam.losses.criterion import Criterion, CriterionConfig
+from instructsam.model.build import build_model, get_recipe, recipe_config
+from instructsam.model.instructsam import InstructSAMModel
+from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
+from instructsam.processing.tokens import TokenIds, train_tokenizer
+from instructsam.training.settings import LossSettings, ModelSettings
+from instructsam.world.stream import all_texts
+
+
+def start_model(settings: ModelSettings) -> tuple[InstructSAMModel, InstructSAMProcessor]:
+    """The model to train, in float32, and its processor.
+
+    Raises:
+        ConfigError: the recipe or one of its overrides is unknown, or both a path and overrides are given.
+        CheckpointError: `settings.path` holds no usable model.
+    """
+    if settings.path:
+        if settings.overrides:
+            raise ConfigError("model.overrides change a fresh model; give them without model.path")
+        return open_model(Path(settings.path))
+    recipe = get_recipe(settings.recipe, settings.overrides)
+    tokenizer = train_tokenizer(all_texts(settings.tokenizer_texts), settings.vocab_size)
+    token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
+    config = recipe_config(recipe, len(tokenizer), token_ids)
+    return build_model(config), InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
+
+
+def open_model(folder: Path) -> tuple[InstructSAMModel, InstructSAMProcessor]:
+    """A saved model in float32 and its processor.
+
+    Raises:
+        CheckpointError: the folder holds no usable model.
+    """
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"{folder} holds no model (no config.json); give a folder of a trained one")
+    processor = InstructSAMProcessor.from_pretrained(folder)
+    model, report = InstructSAMModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+    wrong = [f"{what}: {', '.join(sorted(map(str, names))[:3])}" for what, names in report.items() if names]
+    if wrong:
+        raise CheckpointError(f"the weights in {folder} do not fit its config.json ({'; '.join(wrong)})")
+    return model, processor
+
+
+def start_criterion(settings: LossSettings) -> Criterion:
+    """The criterion of a preset with some fields changed.
+
+    Raises:
+        ConfigError: an override names no field or holds a wrong value.
+    """
+    return Criterion(CriterionConfig.preset(settings.preset, settings.overrides))

@@ -1,0 +1,300 @@
+"""The training loop: one process on a CPU, one on a GPU, or N by `python -m torch.distributed.run`.
+
+One step: draw a batch, forward, criterion, backward, clip, update, average. What a resumed run needs is what
+`Trainer.save` writes: weights, averages, optimiser and random state, and the step, which fixes the rest.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+import yaml
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor
+
+from instructsam.config import load_config, to_dict
+from instructsam.errors import ConfigError, InstructSAMError
+from instructsam.losses.criterion import Criterion
+from instructsam.model.instructsam import InstructSAMModel
+from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.training import checkpointing
+from instructsam.training.collate import TrainingBatch
+from instructsam.training.data import WorldBatches, batches
+from instructsam.training.ema import WeightAverage
+from instructsam.training.export import export_model
+from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
+from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
+from instructsam.training.settings import RunConfig
+from instructsam.training.start import open_model, start_criterion, start_model
+
+OnCheckpoint = Callable[[Path, int], None]
+
+
+def run(
+    config_path: str | Path | None,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    on_checkpoint: OnCheckpoint | None = None,
+) -> Path:
+    """Train as a YAML file says and return the folder of the trained model.
+
+    Args:
+        config_path: a `RunConfig` as YAML; None for the defaults.
+        overrides: `key=value` pairs such as `optim.lr=1e-3`.
+        resume: go on from the newest checkpoint of the run's folder.
+        on_checkpoint: called in the main process at each checkpoint with the exported model's folder, step.
+
+    Raises:
+        ConfigError: the configuration is wrong, or the folder already holds a run and `resume` is off.
+        CheckpointError: the checkpoint to resume from is damaged or belongs to another model.
+        InstructSAMError: the loss stopped being finite.
+    """
+    config = load_config(RunConfig, config_path, overrides)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    exported = config.folder / "model"
+    # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
+    model, processor = open_model(exported) if resume and exported.is_dir() else start_model(config.model)
+    return Trainer(config, model, processor, start_criterion(config.loss), on_checkpoint).fit(resume)
+
+
+class Trainer:
+    """One run on one process; every process of a distributed run makes its own."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        model: InstructSAMModel,
+        processor: InstructSAMProcessor,
+        criterion: Criterion,
+        on_checkpoint: OnCheckpoint | None = None,
+    ) -> None:
+        self.config = config
+        self.processor = processor
+        self.on_checkpoint = on_checkpoint
+        # the direct and the written way of asking do not always reach the same parameters
+        unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+        self.accelerator = Accelerator(cpu=config.device == "cpu", kwargs_handlers=[unused])
+        self.device = self.accelerator.device
+        self.bfloat16 = config.precision == "bfloat16" or (
+            config.precision == "auto" and self.device.type == "cuda"
+        )
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
+        self.plain_model = model.to(self.device).train()
+        self.criterion = criterion
+        self.optimizer = build_optimizer(self.plain_model, config.optim)
+        decay = config.optim.ema_decay
+        self.average = WeightAverage(self.plain_model, decay) if decay else None
+        self.model: Any = self.accelerator.prepare_model(self.plain_model)
+        self.step = 0
+        self.instructions = 0
+        self.seconds = 0.0
+        self.stop_reason = ""
+        self.log = ProgressLog(
+            config.folder / "log.jsonl",
+            config.schedule.log_seconds,
+            config.schedule.total_steps,
+            writes=self.accelerator.is_main_process,
+        )
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where this run's checkpoints lie."""
+        return self.config.folder / "checkpoints"
+
+    def fit(self, resume: bool = False) -> Path:
+        """Train to the end of the schedule or of the time box; returns the exported model's folder."""
+        torch.manual_seed(self.config.seed + self.accelerator.process_index)
+        self._open_folder(resume)
+        schedule = self.config.schedule
+        started = time.monotonic()
+        seconds_before = self.seconds
+        deadline = started + schedule.max_minutes * 60 if schedule.max_minutes else math.inf
+        next_save = started + schedule.checkpoint_minutes * 60
+        self.log.start(self.step, self.instructions)
+        saved_step = -1
+        with self._signals():
+            for batch in self._stream():
+                if time.monotonic() >= deadline:
+                    self.stop_reason = f"the time box of {schedule.max_minutes:g} minutes"
+                stopping, lr, norm = self.train_step(batch)
+                self.seconds = seconds_before + time.monotonic() - started
+                last = stopping or self.step >= schedule.total_steps
+                if self.log.due() or last:
+                    scalars = {"lr": lr, "gradient_norm": float(norm)}
+                    self.log.write(self.step, self.instructions, self.seconds, scalars)
+                if last or self._agree(time.monotonic() >= next_save):
+                    self.save()
+                    saved_step = self.step
+                    next_save = time.monotonic() + schedule.checkpoint_minutes * 60
+                if stopping:
+                    reason = self.stop_reason or "another process"
+                    self.log.say(f"stopped at step {self.step} by {reason}; --resume goes on")
+                    break
+        if saved_step != self.step:
+            self.save()
+        return self.config.folder / "model"
+
+    def train_step(self, batch: TrainingBatch) -> tuple[bool, float, Tensor]:
+        """One update. Returns whether any process wants to stop, the learning rate, the gradient norm.
+
+        Raises:
+            InstructSAMError: loss or gradient is not finite; the weights are left as they were.
+        """
+        config = self.config
+        lr = set_learning_rate(self.optimizer, self.step, config.schedule.total_steps, config.optim)
+        inputs = batch.inputs.to(self.device)
+        auxiliary = self.criterion.config.auxiliary_weight > 0
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            output = self.model(**inputs.as_kwargs(), auxiliary=auxiliary, text_logits=True)
+        targets = batch.targets(self.device)
+        # processes average their gradients: dividing by the mean number gives the gradient of one big batch
+        num_targets = self._sum(sum(len(t.masks) for t in targets))[0] / self.accelerator.num_processes
+        result = self.criterion(output, targets, inputs.labels, num_targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(result.total)
+        norm = clip_gradients(self.plain_model.parameters(), config.optim.clip_norm)
+        finite = bool(torch.isfinite(result.total.detach()) & torch.isfinite(norm))
+        bad, stop, asked = self._sum(not finite, bool(self.stop_reason), len(batch.direct))
+        if bad:
+            parts = ", ".join(f"{name} {float(value):.4g}" for name, value in result.parts.items())
+            raise InstructSAMError(
+                f"step {self.step}: loss or gradient is not finite ({parts}; gradient {float(norm):.4g}); "
+                "lower optim.lr or optim.clip_norm and resume from the last checkpoint"
+            )
+        self.optimizer.step()
+        if self.average:
+            self.average.update(self.plain_model)
+        self.step += 1
+        self.instructions += int(asked)
+        self.log.add(mean_over_processes({"loss": result.total, **result.parts}))
+        return bool(stop), lr, norm
+
+    def save(self) -> Path:
+        """Write checkpoint and exported model, then call back."""
+        root, main = self.checkpoints, self.accelerator.is_main_process
+        if main:
+            folder = checkpointing.begin_checkpoint(root, self.step)
+            checkpointing.write_tensors(folder, "model", checkpointing.model_tensors(self.plain_model))
+            optimizer = checkpointing.optimizer_tensors(self.optimizer, self.plain_model)
+            checkpointing.write_tensors(folder, "optimizer", optimizer)
+            if self.average:
+                checkpointing.write_tensors(folder, "ema", self.average.tensors)
+        self.accelerator.wait_for_everyone()
+        folder = checkpointing.unfinished_folder(root, self.step)
+        checkpointing.write_rng(folder, self.accelerator.process_index)
+        self.accelerator.wait_for_everyone()
+        if main:
+            meta = {
+                "step": self.step,
+                "instructions": self.instructions,
+                "seconds": self.seconds,
+                "processes": self.accelerator.num_processes,
+                "ema_updates": self.average.updates if self.average else 0,
+            }
+            checkpointing.finish_checkpoint(root, self.step, meta, self.config.schedule.keep_checkpoints)
+            self._export()
+        self.accelerator.wait_for_everyone()
+        return checkpointing.checkpoint_folder(root, self.step)
+
+    def restore(self, folder: Path) -> None:
+        """Take over everything that a checkpoint holds."""
+        checkpoint = checkpointing.read_checkpoint(folder, self.accelerator.process_index)
+        processes = checkpoint.meta["processes"]
+        if processes != self.accelerator.num_processes:
+            raise ConfigError(
+                f"{folder} was written by {processes} processes and this run has "
+                f"{self.accelerator.num_processes}; resume with as many, or start anew with model.path=..."
+            )
+        model, average = checkpointing.model_tensors(self.plain_model), self.average
+        checkpointing.copy_tensors(checkpoint.model, model, "model")
+        checkpointing.load_optimizer_tensors(self.optimizer, self.plain_model, checkpoint.optimizer)
+        if average:
+            # a run that averaged nothing before starts to average from its weights
+            saved = checkpoint.ema or {name: model[name] for name in average.tensors}
+            checkpointing.copy_tensors(saved, average.tensors, "averaged weights")
+            average.updates = checkpoint.meta["ema_updates"]
+        self.step = checkpoint.meta["step"]
+        self.instructions = checkpoint.meta["instructions"]
+        self.seconds = checkpoint.meta["seconds"]
+        checkpointing.set_rng_state(checkpoint.rng)
+
+    def _open_folder(self, resume: bool) -> None:
+        folder, main = self.config.folder, self.accelerator.is_main_process
+        latest = checkpointing.latest_checkpoint(self.checkpoints)
+        if resume and latest is None:
+            raise ConfigError(f"{self.checkpoints} holds no checkpoint; start without --resume")
+        if not resume and latest is not None:
+            raise ConfigError(
+                f"{folder} already holds a run; go on with --resume, or give another output_dir"
+            )
+        if latest is not None:
+            self.restore(latest)
+        if main:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = yaml.safe_dump(to_dict(self.config), sort_keys=False)
+            (folder / "config.yaml").write_text(text, encoding="utf-8")
+            cut_log(self.log.path, self.step)
+        self.accelerator.wait_for_everyone()
+        size = sum(parameter.numel() for parameter in self.plain_model.parameters()) / 1e6
+        processes, total = self.accelerator.num_processes, self.config.schedule.total_steps
+        self.log.say(
+            f"{'resuming' if resume else 'training'} {folder}: {size:.2f} M parameters, step {self.step} of "
+            f"{total}, {processes} process{'' if processes == 1 else 'es'} on {self.device}"
+        )
+
+    def _stream(self) -> Iterator[TrainingBatch]:
+        accelerator, config = self.accelerator, self.config
+        dataset = WorldBatches(
+            self.processor, config.data, config.seed, accelerator.process_index, accelerator.num_processes
+        )
+        return batches(dataset, self.step, config.schedule.total_steps)
+
+    def _export(self) -> None:
+        rng = checkpointing.rng_state()
+        average, dtype = self.average, getattr(torch, self.config.schedule.export_dtype)
+        state = average.state_dict_for(self.plain_model) if average else self.plain_model.state_dict()
+        folder = export_model(self.config.folder / "model", self.plain_model, self.processor, state, dtype)
+        if self.on_checkpoint:
+            self.on_checkpoint(folder, self.step)
+        checkpointing.set_rng_state(rng)
+
+    def _agree(self, wish: bool) -> bool:
+        """Whether any process has the wish."""
+        return bool(self._sum(float(wish))[0])
+
+    def _sum(self, *values: float) -> list[float]:
+        """Sums over processes."""
+        if self.accelerator.num_processes == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(tensor)
+        return [float(value) for value in tensor.tolist()]
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """The first SIGINT or SIGTERM asks for a checkpoint and a clean end; the second one ends at once."""
+
+        def ask(number: int, _: FrameType | None) -> None:
+            self.stop_reason = signal.Signals(number).name
+            signal.signal(number, old[number])
+
+        old: dict[int, Any] = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            old[number] = signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            for signal_number, handler in old.items():
+                signal.signal(signal_number, handler)
