@@ -24,6 +24,7 @@ WALLS: tuple[Color, ...] = (
     (188, 198, 204),
 )
 WOODS: tuple[Color, ...] = ((224, 202, 170), (214, 190, 158), (232, 216, 190), (200, 186, 166))
+GRASS: Plane = np.array(((196, 212, 170), (208, 222, 190)), dtype=np.float32)
 
 
 def _pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Plane:
@@ -31,17 +32,19 @@ def _pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Plane:
 
 
 def _wave(values: Plane) -> Plane:
-    """A smooth wave in -1..1 with period 1; a parabola, since sines differ in the last bit between machines."""
+    """A smooth wave in -1..1 with period 1; parabolas, since machines differ in the last bit of a sine."""
     part = values - np.floor(values)
     half = 2 * part - np.floor(2 * part)
-    return np.where(part < 0.5, 1, -1).astype(np.float32) * 4 * half * (1 - half)
+    picture: Plane = np.where(part < 0.5, 1, -1).astype(np.float32) * 4 * half * (1 - half)
+    return picture
 
 
 def _clouds(rng: np.random.Generator, height: int, width: int, rows: int, columns: int) -> Plane:
     """Smooth noise in about -1..1."""
     coarse = rng.integers(0, 256, size=(rows, columns), dtype=np.uint8)
     image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-    return (np.asarray(image, dtype=np.float32) - 128) / 128
+    picture: Plane = (np.asarray(image).astype(np.float32) - np.float32(128)) / np.float32(128)
+    return picture
 
 
 def _plain(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
@@ -52,7 +55,8 @@ def _glow(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
     first, second = _pick(rng, WALLS), _pick(rng, WALLS)
     cx, cy = (np.float32(v) for v in 0.2 + 0.6 * rng.random(2))
     share = np.minimum(1, 1.3 * ((x - cx) ** 2 + (y - cy) ** 2))[..., None]
-    return np.minimum(252, first * 1.08) * (1 - share) + second * np.float32(0.9) * share
+    picture: Plane = np.minimum(252, first * 1.08) * (1 - share) + second * np.float32(0.9) * share
+    return picture
 
 
 def _wood(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
@@ -64,7 +68,8 @@ def _wood(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
     grain = _clouds(rng, height, width, 24, 3) if along is x else _clouds(rng, height, width, 3, 24)
     seam = np.abs(across * planks - plank - 0.5) > 0.475
     light = tone + 7 * grain + 4 * _wave(across * planks * 2.3 + 0.3 * grain + 0.6 * along) - 22 * seam
-    return _pick(rng, WOODS) + light[..., None]
+    picture: Plane = _pick(rng, WOODS) + light[..., None]
+    return picture
 
 
 def _cloth(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
@@ -72,7 +77,8 @@ def _cloth(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
     rows, columns = np.floor(y * checks * 2) % 2, np.floor(x * checks * 2) % 2
     weight = (rows + columns)[..., None] / 2
     tint = _pick(rng, ((206, 176, 176), (176, 192, 210), (184, 202, 178), (206, 196, 168), (192, 184, 206)))
-    return np.float32(242) * (1 - 0.62 * weight) + tint * (0.62 * weight)
+    picture: Plane = np.float32(242) * (1 - 0.62 * weight) + tint * (0.62 * weight)
+    return picture
 
 
 def _speckle(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
@@ -80,7 +86,8 @@ def _speckle(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
     fine = _clouds(rng, height, width, 70, 70)
     marks = 16 * (fine < -0.72) * -1.0 + 9 * (fine > 0.75)
     light = 6 * _clouds(rng, height, width, 6, 6) + marks.astype(np.float32)
-    return _pick(rng, WALLS) * np.float32(0.97) + light[..., None]
+    picture: Plane = _pick(rng, WALLS) * np.float32(0.97) + light[..., None]
+    return picture
 
 
 def _tiles(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
@@ -88,7 +95,8 @@ def _tiles(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
     row, column = np.floor(y * count), np.floor(x * count)
     tone = ((row * 0.618 + column * 0.414) % 1.0) * 10 - 5
     gap = (np.abs(y * count - row - 0.5) > 0.47) | (np.abs(x * count - column - 0.5) > 0.47)
-    return _pick(rng, WALLS) * np.float32(0.96) + (tone + 12 * gap)[..., None]
+    picture: Plane = _pick(rng, WALLS) * np.float32(0.96) + (tone + 12 * gap)[..., None]
+    return picture
 
 
 def _meadow(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
@@ -101,8 +109,9 @@ def _meadow(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
     clouds = np.clip(_clouds(rng, height, width, 7, 4) * 2 - 0.3, 0, 1)[..., None] * 0.7
     sky = sky * (1 - clouds) + np.float32(248) * clouds
     grass = 5 * _clouds(rng, height, width, 60, 30)[..., None]
-    land = np.where((y > near)[..., None], np.float32((196, 212, 170)), np.float32((208, 222, 190))) + grass
-    return np.where((y > hill)[..., None], land, sky)
+    land = np.where((y > near)[..., None], GRASS[0], GRASS[1]) + grass
+    picture: Plane = np.where((y > hill)[..., None], land, sky)
+    return picture
 
 
 def _rug(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
@@ -112,7 +121,8 @@ def _rug(rng: np.random.Generator, x: Plane, y: Plane) -> Plane:
     place = (y + slant * x) * bands
     stripe = ((place - np.floor(place)) < 0.5)[..., None]
     weave = 3 * _wave(x * 44) * _wave(y * 44)
-    return np.where(stripe, first, second) + weave[..., None]
+    picture: Plane = np.where(stripe, first, second) + weave[..., None]
+    return picture
 
 
 STYLES: dict[str, Callable[[np.random.Generator, Plane, Plane], Plane]] = {
@@ -135,4 +145,5 @@ def paint_background(background: Background, height: int, width: int) -> Plane:
     picture = STYLES[background.style](rng, x, y).astype(np.float32, copy=False)
     toward = (rng.random(2) * 2 - 1).astype(np.float32) * np.float32(0.09)
     light = 1 + toward[0] * (x - np.float32(0.5)) + toward[1] * (y - np.float32(0.5))
-    return picture * light[..., None]
+    lit: Plane = picture * light[..., None]
+    return lit

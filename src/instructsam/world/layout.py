@@ -53,7 +53,12 @@ class _Table:
         return x - half_x, y - half_y, x + half_x, y + half_y
 
     def fits(self, box: Box) -> bool:
-        return box[0] >= MARGIN and box[1] >= MARGIN and box[2] <= self.width - MARGIN and box[3] <= self.height - MARGIN
+        return (
+            box[0] >= MARGIN
+            and box[1] >= MARGIN
+            and box[2] <= self.width - MARGIN
+            and box[3] <= self.height - MARGIN
+        )
 
     def touches(self, box: Box, gap: float) -> bool:
         return any(
@@ -114,11 +119,15 @@ def _choose_thing(rng: Random, things: list[SceneObject]) -> SceneObject:
     )
 
 
-def _propose_center(rng: Random, table: _Table, box: Box, slot: float | None, lean: Box | None) -> tuple[float, float]:
-    """A place for a thing whose box (at the middle of the picture) is `box`: in a row, against `lean`, or anywhere."""
+def _propose_center(
+    rng: Random, table: _Table, box: Box, slot: float | None, lean: Box | None
+) -> tuple[float, float]:
+    """A place for a thing with a box like `box`: in a row at `slot`, against the box `lean`, or anywhere."""
     half_x, half_y = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
     if lean is not None:
-        x = (lean[0] + lean[2]) / 2 + rng.choice((-1, 1)) * rng.uniform(0.3, 0.9) * (half_x + (lean[2] - lean[0]) / 2)
+        x = (lean[0] + lean[2]) / 2 + rng.choice((-1, 1)) * rng.uniform(0.3, 0.9) * (
+            half_x + (lean[2] - lean[0]) / 2
+        )
         y = (lean[1] + lean[3]) / 2 + rng.uniform(-0.7, 0.7) * (half_y + (lean[3] - lean[1]) / 2)
     else:
         x = rng.uniform(half_x + MARGIN, table.width - half_x - MARGIN)
@@ -151,8 +160,8 @@ def _place(rng: Random, table: _Table, thing: SceneObject, slot: float | None) -
 def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
     """A scene as a pure function of its arguments.
 
-    Every object lies wholly inside the picture and stays at least 35 % visible. When the table is full the scene has fewer
-    objects than were drawn for it, but never fewer than `settings.min_objects`.
+    Every object lies wholly inside the picture and stays at least 35 % visible. When the table is full the
+    scene has fewer objects than were drawn for it, but never fewer than `settings.min_objects`.
     """
     settings = settings or SceneSettings()
     rng = Random(seed)

@@ -1,7 +1,8 @@
 """What is in a scene, before a pixel is drawn, and the facts that instructions are computed from.
 
 A `Scene` is a small value: it is stored in every record, so that picture and answers can be made again.
-Lengths are fractions of the picture's shorter side, positions are fractions of width and height, y grows downwards.
+Lengths are fractions of the picture's shorter side, positions are fractions of width and height, y grows
+downwards.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from instructsam.world.drawings.sketch import CREAM, INK, Sketch, arc
+from instructsam.world.drawings.sketch import CREAM, INK, Sketch, arc, mix
 
 BEAK = (248, 176, 56)
 
@@ -12,7 +12,9 @@ BEAK = (248, 176, 56)
 def fish(sketch: Sketch, vary: Random) -> None:
     high = vary.uniform(0.48, 0.6)
     sketch.blob([(-0.5, 0.0), (-1.0, -0.46), (-0.9, 0.0), (-1.0, 0.46)], sketch.dark)
-    sketch.blob([(-0.3, -high * 0.7), (-0.1, -high - 0.26), (0.3, -high - 0.1), (0.35, -high * 0.7)], sketch.dark)
+    sketch.blob(
+        [(-0.3, -high * 0.7), (-0.1, -high - 0.26), (0.3, -high - 0.1), (0.35, -high * 0.7)], sketch.dark
+    )
     body = [(-0.62, 0.0), (-0.2, -high * 0.86), (0.3, -high), (0.8, -high * 0.5), (0.98, 0.03)]
     sketch.blob([*body, (0.8, high * 0.55), (0.3, high), (-0.2, high * 0.86)])
     sketch.blob([(0.0, 0.1), (-0.3, 0.14), (-0.34, 0.42), (0.0, 0.34)], sketch.dark)
@@ -31,7 +33,15 @@ def bird(sketch: Sketch, vary: Random) -> None:
     sketch.fill([(0.72, -0.52), (1.12, -0.36), (0.72, -0.22)], BEAK)
     body = [(0.4, -0.88), (0.76, -0.66), (0.8, -0.26), (0.74, 0.3), (0.3, round_belly), (-0.3, 0.62)]
     sketch.blob([*body, (-0.72, 0.2), (-0.4, -0.1), (-0.05, -0.4), (0.1, -0.78)])
-    wing = [(0.2, -0.06), (0.24, 0.26), (-0.1, 0.48), (-0.56, 0.36), (-0.84, 0.1), (-0.4, 0.06), (-0.1, -0.14)]
+    wing = [
+        (0.2, -0.06),
+        (0.24, 0.26),
+        (-0.1, 0.48),
+        (-0.56, 0.36),
+        (-0.84, 0.1),
+        (-0.4, 0.06),
+        (-0.1, -0.14),
+    ]
     sketch.blob(wing, sketch.dark)
     sketch.stroke([(-0.5, 0.22), (-0.1, 0.28)], 0.045, sketch.ink)
     sketch.eye(0.5, -0.5, 0.14)
@@ -41,16 +51,18 @@ def bird(sketch: Sketch, vary: Random) -> None:
 
 
 def snail(sketch: Sketch, vary: Random) -> None:
+    shell = vary.uniform(0.66, 0.78)
     turns = vary.uniform(0.9, 1.1)
+    skin = mix(CREAM, sketch.pale, 0.4)
     for x in (0.72, 0.94):
-        sketch.stroke([(x - 0.04, 0.2), (x + 0.06, -0.36)], 0.06, CREAM, outlined=True)
+        sketch.stroke([(x - 0.04, 0.2), (x + 0.06, -0.36)], 0.06, skin, outlined=True)
     foot = [(-1.1, 0.84), (-0.6, 0.62), (0.3, 0.6), (0.52, 0.3), (0.66, 0.02), (0.94, 0.02), (1.04, 0.3)]
-    sketch.blob([*foot, (0.86, 0.7), (0.6, 0.86), (-0.2, 0.88)], CREAM)
-    sketch.disc(-0.2, 0.0, 0.74, 0.72)
+    sketch.blob([*foot, (0.86, 0.7), (0.6, 0.86), (-0.2, 0.88)], skin)
+    sketch.disc(-0.2, 0.72 - shell, shell + 0.02, shell)
     spiral = []
-    for step in range(0, 30):
-        radius = 0.6 - 0.019 * step * turns
-        spiral.append(arc(-0.2, 0.02, radius, radius, 60 - step * 28, 60 - step * 28, 1)[0])
+    for step in range(30):
+        radius = (0.6 - 0.019 * step * turns) * shell / 0.72
+        spiral.append(arc(-0.2, 0.74 - shell, radius, radius, 60 - step * 28, 60 - step * 28, 1)[0])
     sketch.stroke([(float(x), float(y)) for x, y in spiral], 0.07, sketch.ink)
     for x in (0.8, 1.02):
         sketch.eye(x, -0.4, 0.12)

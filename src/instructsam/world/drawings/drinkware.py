@@ -38,13 +38,21 @@ def glass(sketch: Sketch, vary: Random) -> None:
     sketch.fill(drink, sketch.base, outlined=False)
     sketch.disc(0.0, level, at_level - 0.05, 0.09, sketch.dark, outlined=False)
     for _ in range(3):
-        sketch.disc(vary.uniform(-0.26, 0.26), vary.uniform(-0.1, 0.75), 0.06, color=sketch.light, outlined=False)
+        sketch.disc(
+            vary.uniform(-0.26, 0.26), vary.uniform(-0.1, 0.75), 0.06, color=sketch.light, outlined=False
+        )
     sketch.stroke([(-at_level + 0.15, level + 0.25), (-foot + 0.13, 0.7)], 0.07, sketch.light)
 
 
 def bottle(sketch: Sketch, vary: Random) -> None:
     wide, shoulder = vary.uniform(0.4, 0.5), vary.uniform(-0.4, -0.2)
-    half = [(0.15, -1.2), (0.15, -0.82), (0.19, -0.66), (wide * 0.86, shoulder - 0.06), (wide, shoulder + 0.16)]
+    half = [
+        (0.15, -1.2),
+        (0.15, -0.82),
+        (0.19, -0.66),
+        (wide * 0.86, shoulder - 0.06),
+        (wide, shoulder + 0.16),
+    ]
     foot = [(wide, 1.08), (wide * 0.86, 1.18)]
     right = [*half, *foot]
     sketch.fill([*right, *[(-x, y) for x, y in reversed(right)]])

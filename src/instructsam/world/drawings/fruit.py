@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.drawings.sketch import LEAF, TWIG, Sketch, arc, lerp_points
+from instructsam.world.drawings.sketch import LEAF, TWIG, Sketch, arc, stretch
 
 
 def _stem_and_leaf(sketch: Sketch, vary: Random, x: float, y: float) -> None:
@@ -21,7 +21,7 @@ def apple(sketch: Sketch, vary: Random) -> None:
     wide = vary.uniform(0.95, 1.1)
     half = [(0.34, -0.76), (0.8, -0.52), (0.92, 0.05), (0.62, 0.7), (0.24, 0.92)]
     outline = [(0.0, -0.6), *half, (0.0, 0.84), *[(-x, y) for x, y in reversed(half)]]
-    sketch.blob(lerp_points(outline, wide, 1.0))
+    sketch.blob(stretch(outline, wide, 1.0))
     sketch.disc(-0.5 * wide, -0.3, 0.15, 0.2, sketch.light, outlined=False)
     _stem_and_leaf(sketch, vary, 0.0, -0.58)
     if vary.random() < 0.5:
@@ -30,7 +30,13 @@ def apple(sketch: Sketch, vary: Random) -> None:
 
 def pear(sketch: Sketch, vary: Random) -> None:
     neck, belly = vary.uniform(0.26, 0.34), vary.uniform(0.68, 0.8)
-    half = [(neck * 0.8, -0.96), (neck * 1.15, -0.66), (neck * 1.5, -0.2), (belly, 0.36), (belly * 0.72, 0.86)]
+    half = [
+        (neck * 0.8, -0.96),
+        (neck * 1.15, -0.66),
+        (neck * 1.5, -0.2),
+        (belly, 0.36),
+        (belly * 0.72, 0.86),
+    ]
     sketch.blob([(0.0, -1.06), *half, (0.0, 0.97), *[(-x, y) for x, y in reversed(half)]])
     sketch.disc(-belly * 0.55, 0.25, 0.11, 0.2, sketch.light, outlined=False)
     _stem_and_leaf(sketch, vary, 0.0, -1.0)
@@ -39,10 +45,12 @@ def pear(sketch: Sketch, vary: Random) -> None:
 
 
 def banana(sketch: Sketch, vary: Random) -> None:
-    bend = vary.uniform(0.4, 0.54)
-    outer = arc(0.0, -0.55, 1.1, 1.1, 168, 12, 18)
-    inner = arc(0.0, -0.62, 0.94, 1.1 - bend, 16, 164, 18)
+    bend = vary.uniform(0.58, 0.7)
+    outer = arc(0.0, -0.55, 1.1, 1.1, 172, 8, 18)
+    inner = arc(0.0, -0.62, 0.92, 1.1 - bend, 14, 166, 18)
     sketch.fill(np.concatenate([outer, inner]))
-    sketch.stroke(arc(0.0, -0.6, 1.02, 1.1 - bend * 0.42, 148, 32, 14), 0.05, sketch.dark)
-    sketch.stroke([(-1.02, -0.36), (-1.06, -0.55)], 0.17, TWIG)
-    sketch.stroke([(1.0, -0.36), (1.02, -0.42)], 0.12, TWIG)
+    sketch.stroke(arc(0.0, -0.6, 1.02, 1.1 - bend * 0.45, 152, 28, 14), 0.05, sketch.dark)
+    sketch.stroke([(-1.03, -0.42), (-1.06, -0.64)], 0.18, TWIG)
+    sketch.stroke([(1.02, -0.42), (1.05, -0.5)], 0.13, TWIG)
+    if vary.random() < 0.4:
+        sketch.face(0.1, 0.14, 0.6)

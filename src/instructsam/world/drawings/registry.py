@@ -45,7 +45,7 @@ DRAWINGS: dict[str, Drawing] = {
 def draw_kind(kind: str, color: Rgb, seed: int) -> Picture:
     """The picture of one thing; `seed` varies its proportions, details and shade."""
     vary = Random(seed)
-    shade = vary.uniform(-0.07, 0.07)
+    shade = vary.uniform(-0.04, 0.06)
     sketch = Sketch(mix(color, (255, 255, 255) if shade > 0 else (0, 0, 0), abs(shade)))
     DRAWINGS[kind].draw(sketch, vary)
     return sketch.finish()

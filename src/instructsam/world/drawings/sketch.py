@@ -1,8 +1,8 @@
 """A small recorder of shapes in which every kind of thing is drawn, and the geometry it needs.
 
-Drawing functions use any unit they like (x to the right, y downwards, facing right); `Sketch.finish` shifts and scales the
-result so that its longest extent is 1 around (0, 0). Angles are whole degrees looked up in a rounded table, and everything
-else is addition and multiplication, so that the same seed gives the same pixels on every machine.
+Drawing functions use any unit they like (x to the right, y downwards, facing right); `Sketch.finish` shifts
+and scales the result so that its longest extent is 1 around (0, 0). Angles are whole degrees looked up in a
+rounded table, the rest is addition and multiplication: one seed gives the same pixels on every machine.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ PointsLike = Points | Sequence[tuple[float, float]]
 WHITE: Rgb = (250, 248, 242)
 CREAM: Rgb = (246, 232, 204)
 INK: Rgb = (44, 40, 48)
-TYRE: Rgb = (62, 62, 70)
+TYRE: Rgb = (84, 84, 94)
 STEEL: Rgb = (196, 202, 210)
 WINDOW: Rgb = (196, 226, 242)
 LEAF: Rgb = (104, 178, 84)
 TWIG: Rgb = (104, 74, 50)
 LAMP: Rgb = (255, 236, 150)
+BLUSH: Rgb = (244, 150, 156)
 
 COSINE: Points = np.array([round(math.cos(math.radians(degree)), 9) for degree in range(360)])
 SINE: Points = np.array([round(math.sin(math.radians(degree)), 9) for degree in range(360)])
@@ -45,7 +46,7 @@ def arc(cx: float, cy: float, rx: float, ry: float, start: int, stop: int, steps
     return np.stack([cx + rx * COSINE[degrees], cy + ry * SINE[degrees]], axis=1)
 
 
-def ellipse(cx: float, cy: float, rx: float, ry: float, steps: int = 28) -> Points:
+def ellipse(cx: float, cy: float, rx: float, ry: float, steps: int = 36) -> Points:
     return arc(cx, cy, rx, ry, 0, 360, steps)[:-1]
 
 
@@ -103,8 +104,8 @@ class Picture:
 
     @cached_property
     def edge_points(self) -> Points:
-        """[K, 2] points whose bounding box is that of the whole picture, at any tilt (thick lines approximated)."""
-        parts = []
+        """[K, 2] points whose box is that of the whole picture at any tilt (thick lines approximated)."""
+        parts: list[Points] = []
         for shape in self.shapes:
             half = shape.width / 2
             shifts = ((half, half), (-half, -half), (half, -half), (-half, half)) if half else ((0.0, 0.0),)
@@ -121,18 +122,20 @@ class Picture:
         return turn(points, degrees)
 
     def turned(self, degrees: int, mirrored: bool) -> list[Shape]:
-        return [Shape(self._turned(s.points, degrees, mirrored), s.fill, s.line, s.width) for s in self.shapes]
+        return [
+            Shape(self._turned(s.points, degrees, mirrored), s.fill, s.line, s.width) for s in self.shapes
+        ]
 
 
 class Sketch:
-    """Records shapes; the colours of the thing are at hand as `base`, `light`, `pale`, `dark` and `ink` (its outline)."""
+    """Records shapes in the thing's colours: `base`, `light`, `pale`, `dark` and `ink` (its outline)."""
 
     def __init__(self, color: Rgb) -> None:
         self.base = color
-        self.light = mix(color, (255, 255, 255), 0.3)
+        self.light = mix(color, (255, 255, 255), 0.32)
         self.pale = mix(color, (255, 255, 255), 0.6)
-        self.dark = mix(color, (0, 0, 0), 0.18)
-        self.ink = mix(color, (24, 16, 32), 0.62)
+        self.dark = mix(color, (0, 0, 0), 0.12)
+        self.ink = mix(color, (24, 16, 32), 0.47)
         self.shapes: list[Shape] = []
 
     def fill(self, points: PointsLike, color: Rgb | None = None, outlined: bool = True) -> None:
@@ -144,7 +147,13 @@ class Sketch:
         self.fill(smooth(points), color, outlined)
 
     def disc(
-        self, cx: float, cy: float, rx: float, ry: float = 0.0, color: Rgb | None = None, outlined: bool = True
+        self,
+        cx: float,
+        cy: float,
+        rx: float,
+        ry: float = 0.0,
+        color: Rgb | None = None,
+        outlined: bool = True,
     ) -> None:
         self.fill(ellipse(cx, cy, rx, ry or rx), color, outlined)
 
@@ -165,10 +174,19 @@ class Sketch:
         self.disc(cx + radius * 0.38, cy - radius * 0.25, radius * 0.22, color=WHITE, outlined=False)
 
     def face(self, cx: float, cy: float, size: float) -> None:
-        """Two eyes and a smile, `size` wide."""
+        """Two eyes, rosy cheeks and a smile, `size` wide."""
         for side in (-1, 1):
             self.disc(cx + side * size * 0.32, cy, size * 0.11, size * 0.15, INK, outlined=False)
-            self.disc(cx + side * size * 0.32 + size * 0.03, cy - size * 0.06, size * 0.045, color=WHITE, outlined=False)
+            self.disc(
+                cx + side * size * 0.32 + size * 0.03,
+                cy - size * 0.06,
+                size * 0.045,
+                color=WHITE,
+                outlined=False,
+            )
+            self.disc(
+                cx + side * size * 0.5, cy + size * 0.2, size * 0.11, size * 0.07, BLUSH, outlined=False
+            )
         self.stroke(arc(cx, cy + size * 0.1, size * 0.2, size * 0.2, 20, 160, 8), size * 0.075, INK)
 
     def finish(self) -> Picture:
@@ -180,6 +198,8 @@ class Sketch:
         )
 
 
-def lerp_points(points: Iterable[tuple[float, float]], scale_x: float, scale_y: float) -> list[tuple[float, float]]:
+def stretch(
+    points: Iterable[tuple[float, float]], scale_x: float, scale_y: float
+) -> list[tuple[float, float]]:
     """`points` stretched."""
     return [(x * scale_x, y * scale_y) for x, y in points]

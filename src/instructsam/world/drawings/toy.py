@@ -6,39 +6,56 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.drawings.sketch import CREAM, INK, Sketch, arc, ellipse, mix, smooth
+from instructsam.world.drawings.sketch import CREAM, INK, Sketch, arc, mix, smooth
+
+
+def _beach_panels(sketch: Sketch) -> None:
+    """Every other panel between curved meridians, and the button where they meet."""
+    meridians = (-0.98, -0.42, 0.2, 0.74)
+    for left, right in (meridians[:2], meridians[2:]):
+        panel = np.concatenate(
+            [arc(0.0, 0.0, left, 0.99, -90, 90, 14), arc(0.0, 0.0, right, 0.99, 90, -90, 14)]
+        )
+        sketch.fill(panel, mix(sketch.light, CREAM, 0.2))
+    sketch.disc(0.0, -0.84, 0.2, 0.1, CREAM)
+
+
+def _star_band(sketch: Sketch) -> None:
+    band = np.concatenate([arc(0.0, -0.16, 1.0, 0.34, 170, 10, 14), arc(0.0, 0.2, 0.98, 0.36, 6, 174, 14)])
+    sketch.fill(band, CREAM)
+    spokes = zip(range(-90, 270, 36), (0.32, 0.14) * 5, strict=True)
+    sketch.fill(np.stack([arc(0.0, 0.38, r, r, a, a, 1)[0] for a, r in spokes]), sketch.dark, outlined=False)
 
 
 def ball(sketch: Sketch, vary: Random) -> None:
     sketch.disc(0.0, 0.0, 1.0)
     if vary.random() < 0.6:
-        for start in (20, 140, 260):
-            rim = arc(0.0, 0.0, 0.98, 0.98, start, start + 60, 8)
-            sketch.fill(np.concatenate([rim, [(0.12, -0.12)]]), sketch.light, outlined=False)
-            for end in (rim[0], rim[-1]):
-                sketch.stroke([(0.12, -0.12), (float(end[0]), float(end[1]))], 0.04, sketch.ink)
-        sketch.disc(0.12, -0.12, 0.17, color=CREAM)
-        sketch.stroke(ellipse(0.0, 0.0, 1.0, 1.0, 40), 0.05, sketch.ink)
+        _beach_panels(sketch)
     else:
-        band = np.concatenate([arc(0.0, -0.16, 1.0, 0.34, 170, 10, 14), arc(0.0, 0.2, 0.98, 0.36, 6, 174, 14)])
-        sketch.fill(band, CREAM)
-        points = [arc(0.0, 0.38, r, r, a, a, 1)[0] for a, r in zip(range(-90, 270, 36), (0.3, 0.13) * 5, strict=True)]
-        sketch.fill(np.stack(points), sketch.dark, outlined=False)
-        sketch.disc(-0.4, -0.5, 0.2, 0.14, sketch.light, outlined=False)
+        _star_band(sketch)
+    sketch.disc(-0.45, -0.5, 0.14, 0.2, mix(sketch.pale, CREAM, 0.3), outlined=False)
 
 
 def kite(sketch: Sketch, vary: Random) -> None:
     wide, cross = vary.uniform(0.62, 0.74), vary.uniform(-0.5, -0.36)
     tail = [(0.0, 0.66), (0.16, 0.86), (-0.06, 1.06), (0.12, 1.26), (-0.04, 1.46)]
-    sketch.stroke(tail, 0.05, INK)
+    sketch.stroke(tail, 0.035, sketch.ink)
     for x, y in tail[1::2]:
         sketch.fill([(x, y), (x - 0.2, y - 0.12), (x - 0.2, y + 0.12)])
         sketch.fill([(x, y), (x + 0.2, y - 0.12), (x + 0.2, y + 0.12)])
     sketch.fill([(0.0, -1.1), (wide, cross), (0.0, 0.7), (-wide, cross)])
-    sketch.fill([(0.0, -1.06), (wide * 0.94, cross), (0.0, cross)], sketch.light, outlined=False)
-    sketch.fill([(0.0, 0.64), (-wide * 0.94, cross), (0.0, cross)], sketch.dark, outlined=False)
-    sketch.stroke([(0.0, -1.05), (0.0, 0.65)], 0.045, sketch.ink)
-    sketch.stroke([(-wide * 0.95, cross), (wide * 0.95, cross)], 0.045, sketch.ink)
+    sketch.fill(
+        [(0.0, -1.06), (wide * 0.94, cross), (0.0, cross)],
+        mix(sketch.light, sketch.pale, 0.3),
+        outlined=False,
+    )
+    sketch.fill(
+        [(0.0, 0.64), (-wide * 0.94, cross), (0.0, cross)], mix(sketch.base, sketch.dark, 0.1), outlined=False
+    )
+    sketch.stroke([(0.0, -1.05), (0.0, 0.65)], 0.035, sketch.ink)
+    sketch.stroke([(-wide * 0.95, cross), (wide * 0.95, cross)], 0.035, sketch.ink)
+    if vary.random() < 0.5:
+        sketch.face(0.0, cross + 0.22, 0.56)
 
 
 def teddy_bear(sketch: Sketch, vary: Random) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from random import Random
 
-from instructsam.world.drawings.sketch import INK, LAMP, STEEL, TWIG, TYRE, WINDOW, Sketch, box
+from instructsam.world.drawings.sketch import INK, LAMP, STEEL, TWIG, TYRE, WINDOW, Rgb, Sketch, box, mix
 
 
 def _wheel(sketch: Sketch, x: float, y: float, radius: float) -> None:
     sketch.disc(x, y, radius, color=TYRE)
     sketch.disc(x, y, radius * 0.48, color=STEEL, outlined=False)
+
+
+def _pane(sketch: Sketch) -> Rgb:
+    """Window glass that reflects a little of the thing's own colour."""
+    return mix(WINDOW, sketch.light, 0.4)
 
 
 def car(sketch: Sketch, vary: Random) -> None:
@@ -19,17 +24,17 @@ def car(sketch: Sketch, vary: Random) -> None:
     sketch.fill(cabin)
     middle = (roof_start + roof_stop) / 2
     rear = [(roof_start - 0.16, -0.06), (roof_start + 0.05, -high + 0.11), (middle - 0.05, -high + 0.11)]
-    sketch.fill([*rear, (middle - 0.05, -0.06)], WINDOW)
+    sketch.fill([*rear, (middle - 0.05, -0.06)], _pane(sketch))
     front = [(middle + 0.06, -0.06), (middle + 0.06, -high + 0.11), (roof_stop - 0.04, -high + 0.11)]
-    sketch.fill([*front, (roof_stop + 0.22, -0.06)], WINDOW)
-    body = [(-1.0, 0.02), (-0.86, -0.1), (0.5, -0.08), (0.9, 0.02), (1.0, 0.16), (1.0, 0.4), (-1.0, 0.4)]
+    sketch.fill([*front, (roof_stop + 0.22, -0.06)], _pane(sketch))
+    body = [(-1.0, 0.02), (-0.88, -0.14), (0.5, -0.12), (0.9, 0.02), (1.0, 0.18), (1.0, 0.44), (-1.0, 0.44)]
     sketch.fill(body)
     sketch.stroke([(middle, 0.0), (middle, 0.34)], 0.03, sketch.dark)
     sketch.stroke([(middle + 0.1, 0.08), (middle + 0.2, 0.08)], 0.04, sketch.ink)
-    sketch.stroke([(-0.94, 0.32), (0.94, 0.32)], 0.07, sketch.dark)
+    sketch.stroke([(-0.94, 0.36), (0.94, 0.36)], 0.06, sketch.dark)
     sketch.disc(0.93, 0.14, 0.07, 0.09, LAMP)
     for x in (-0.55, 0.55):
-        _wheel(sketch, x, 0.42, vary.uniform(0.21, 0.24))
+        _wheel(sketch, x, 0.46, vary.uniform(0.19, 0.22))
 
 
 def bus(sketch: Sketch, vary: Random) -> None:
@@ -39,13 +44,13 @@ def bus(sketch: Sketch, vary: Random) -> None:
     width = 1.4 / windows
     for index in range(windows):
         x = -0.92 + index * width
-        sketch.fill(box(x, -high + 0.16, x + width - 0.09, -0.14, 0.05), WINDOW)
-    sketch.fill(box(0.52, -high + 0.16, 0.74, 0.4, 0.04), WINDOW)
-    sketch.fill(box(0.81, -high + 0.16, 1.0, -0.1, 0.03), WINDOW)
+        sketch.fill(box(x, -high + 0.16, x + width - 0.11, -0.16, 0.05), _pane(sketch))
+    sketch.fill(box(0.52, -high + 0.16, 0.74, 0.4, 0.04), _pane(sketch))
+    sketch.fill(box(0.81, -high + 0.16, 1.0, -0.1, 0.03), _pane(sketch))
     sketch.fill(box(-1.0, 0.04, 0.46, 0.16), sketch.light, outlined=False)
     sketch.disc(0.93, 0.22, 0.07, 0.08, LAMP)
     for x in (-0.6, 0.32):
-        _wheel(sketch, x, 0.5, 0.21)
+        _wheel(sketch, x, 0.5, 0.19)
 
 
 def sailboat(sketch: Sketch, vary: Random) -> None:

@@ -1,0 +1,162 @@
+"""Pixels and masks."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from instructsam.errors import InputError
+from instructsam.world.layout import sample_scene
+from instructsam.world.render import render_scene, scene_size
+from instructsam.world.scene import BACKGROUNDS, COLORS, KINDS, Background, RenderedScene, Scene, SceneObject
+from instructsam.world.sheet import SheetCell, scene_sheet
+
+
+def _alone(kind: str, color: str, seed: int = 0, scale: float = 0.9) -> Scene:
+    thing = SceneObject(kind, color, "large", (0.5, 0.5), scale, 0.0, False, seed)
+    return Scene(seed, Background("plain", seed), (thing,))
+
+
+def _digest(rendered: RenderedScene) -> str:
+    return hashlib.sha256(rendered.image.tobytes() + np.packbits(rendered.masks).tobytes()).hexdigest()[:16]
+
+
+@pytest.fixture(scope="module")
+def rendered() -> list[RenderedScene]:
+    return [render_scene(sample_scene(seed), 160) for seed in range(120)]
+
+
+# A change of these digests changes every benchmark score: say so in the change log.
+@pytest.mark.parametrize(
+    ("seed", "short_side", "digest"),
+    [
+        (1, 160, "20e8a873b34f8a43"),
+        (7, 160, "87f96e4f83dcdd07"),
+        (42, 96, "a9809c3900cee2a0"),
+        (7, 256, "35410072623ccf3f"),
+        (5, 640, "5dac18de9d3cb595"),
+    ],
+)
+def test_same_seed_gives_the_same_bytes(seed: int, short_side: int, digest: str) -> None:
+    assert _digest(render_scene(sample_scene(seed), short_side)) == digest
+
+
+def test_masks_are_disjoint_and_fit_the_picture(rendered: list[RenderedScene]) -> None:
+    for scene in rendered:
+        height, width = scene.image.shape[:2]
+        assert scene.image.dtype == np.uint8
+        assert scene.masks.shape == (len(scene.scene.objects), height, width)
+        assert scene.masks.dtype == np.bool_
+        assert scene.masks.sum(axis=0).max() <= 1
+
+
+def test_every_object_stays_visible_and_some_are_partly_hidden(rendered: list[RenderedScene]) -> None:
+    fractions = np.concatenate([scene.visible_fraction for scene in rendered])
+    assert fractions.min() >= 0.35
+    assert fractions.max() <= 1.0
+    assert 0.05 < (fractions < 0.97).mean() < 0.4
+
+
+def test_visible_fraction_is_area_over_full_area(rendered: list[RenderedScene]) -> None:
+    for scene in rendered:
+        np.testing.assert_allclose(
+            scene.masks.sum(axis=(1, 2)) / scene.full_areas, scene.visible_fraction, rtol=1e-6
+        )
+
+
+def test_full_boxes_are_those_of_the_object_alone(rendered: list[RenderedScene]) -> None:
+    crowded = next(scene for scene in rendered if scene.visible_fraction.min() < 0.7)
+    for index, thing in enumerate(crowded.scene.objects):
+        alone = render_scene(replace(crowded.scene, objects=(thing,)), 160)
+        rows, columns = np.nonzero(alone.masks[0])
+        box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        assert tuple(crowded.full_boxes_xyxy[index]) == box
+        assert crowded.full_areas[index] == alone.masks[0].sum()
+        assert not (crowded.masks[index] & ~alone.masks[0]).any()
+
+
+def test_objects_lie_inside_the_picture(rendered: list[RenderedScene]) -> None:
+    for scene in rendered:
+        height, width = scene.image.shape[:2]
+        assert (scene.full_boxes_xyxy[:, :2] >= 0).all()
+        assert (scene.full_boxes_xyxy[:, 2:] <= (width, height)).all()
+
+
+def test_an_object_that_leaves_the_picture_is_cut_off() -> None:
+    thing = replace(_alone("apple", "red").objects[0], center=(0.0, 0.5))
+    cut = render_scene(Scene(0, Background("plain", 0), (thing,)), 64)
+    assert 0.4 < cut.visible_fraction[0] < 0.6
+    assert cut.full_boxes_xyxy[0, 0] < 0
+    gone = render_scene(Scene(0, Background("plain", 0), (replace(thing, center=(3.0, -3.0)),)), 64)
+    assert gone.visible_fraction[0] == 0
+    assert not gone.masks.any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("color", COLORS)
+def test_mean_color_of_a_mask_is_nearest_to_its_name(kind: str, color: str) -> None:
+    names = list(COLORS)
+    for seed in range(3):
+        scene = render_scene(_alone(kind, color, seed), 64)
+        assert scene.masks[0].sum() > 200
+        mean = scene.image[scene.masks[0]].mean(axis=0)
+        distances = np.linalg.norm(np.array([COLORS[name] for name in names]) - mean, axis=1)
+        assert names[int(distances.argmin())] == color, (seed, mean)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_longest_extent_is_the_scale_and_seeds_vary_the_drawing(kind: str) -> None:
+    scenes = [render_scene(_alone(kind, "blue", seed, 0.5), 200) for seed in range(6)]
+    for scene in scenes:
+        x1, y1, x2, y2 = scene.full_boxes_xyxy[0]
+        assert abs(max(x2 - x1, y2 - y1) - 100) <= 4
+        assert abs((x1 + x2) / 2 - 100) <= 2
+        assert abs((y1 + y2) / 2 - 100) <= 2
+    assert len({scene.masks.tobytes() for scene in scenes}) > 1
+
+
+def test_mirrored_turns_the_mask_around() -> None:
+    scene = _alone("mug", "red")
+    mirrored = replace(scene, objects=(replace(scene.objects[0], mirrored=True),))
+    plain, turned = render_scene(scene, 128).masks[0], render_scene(mirrored, 128).masks[0]
+    assert (plain[:, ::-1] & turned).sum() / (plain[:, ::-1] | turned).sum() > 0.95
+    assert (plain & turned).sum() / (plain | turned).sum() < 0.9
+
+
+@pytest.mark.parametrize("style", BACKGROUNDS)
+def test_backgrounds_are_light_and_muted(style: str) -> None:
+    for seed in range(6):
+        image = render_scene(Scene(seed, Background(style, seed), (), 4 / 3), 120).image.astype(int)
+        assert image.shape == (120, 160, 3)
+        assert image.mean() > 150
+        assert (image.max(axis=2) - image.min(axis=2)).mean() < 60
+
+
+@pytest.mark.parametrize(
+    ("aspect", "short_side", "size"),
+    [(1.0, 160, (160, 160)), (4 / 3, 160, (160, 213)), (0.75, 96, (128, 96))],
+)
+def test_short_side_and_aspect_give_the_size(aspect: float, short_side: int, size: tuple[int, int]) -> None:
+    assert scene_size(aspect, short_side) == size
+    assert render_scene(Scene(0, Background("tiles", 0), (), aspect), short_side).image.shape[:2] == size
+
+
+@pytest.mark.parametrize("short_side", [0, 31, 5000])
+def test_unusable_short_sides_are_refused(short_side: int) -> None:
+    with pytest.raises(InputError, match=str(short_side)):
+        render_scene(_alone("car", "red"), short_side)
+
+
+def test_sheet_outlines_targets_and_holds_every_cell(rendered: list[RenderedScene]) -> None:
+    cells = [
+        SheetCell(scene.image, list(scene.masks[:1]), "segment the leftmost thing") for scene in rendered[:4]
+    ]
+    sheet = np.asarray(scene_sheet(cells, columns=3))
+    single = np.asarray(scene_sheet(cells[:1], columns=3))
+    assert sheet.shape[0] > single.shape[0] * 1.7
+    assert sheet.shape[1] > single.shape[1] * 2.7
+    assert (single == np.array((0, 114, 178))).all(axis=2).sum() > 50
+    assert scene_sheet([]).width > 0
