@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from instructsam.inference.segmenter import Segmenter, load
+    from instructsam.inference.loading import load
+    from instructsam.inference.segmenter import Segmenter
     from instructsam.structures.instances import Instances, Prediction
 
 __all__ = ["Instances", "Prediction", "Segmenter", "__version__", "load"]
@@ -22,7 +23,7 @@ _HOMES = {
     "Instances": "instructsam.structures.instances",
     "Prediction": "instructsam.structures.instances",
     "Segmenter": "instructsam.inference.segmenter",
-    "load": "instructsam.inference.segmenter",
+    "load": "instructsam.inference.loading",
 }
 
 
