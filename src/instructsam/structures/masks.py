@@ -115,7 +115,7 @@ def _text_to_runs(counts: str | bytes) -> NDArray[np.int64]:
 def mask_area(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Pixels of each mask: bool [N, H, W] -> int64 [N]."""
     _check_stack(masks, "masks")
-    # One call per mask: with an axis, numpy adds 64-bit integers instead of counting bytes, 50 times slower.
+    # One call per mask: with an axis, numpy adds 64-bit integers instead of counting bytes: ten times slower.
     return np.array([np.count_nonzero(mask) for mask in masks], dtype=np.int64)
 
 
