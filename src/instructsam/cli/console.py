@@ -1,0 +1,141 @@
+"""What the commands share: where text goes, how a prediction is shown, which noise is kept away.
+
+Results go to stdout, notes and errors to stderr. With `--json`, stdout carries one JSON document, no more.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from instructsam.errors import InputError
+
+if TYPE_CHECKING:
+    from instructsam.structures.instances import Prediction
+
+_WIDTH_WITHOUT_TERMINAL = 120
+
+
+def printable(text: object) -> str:
+    """One line without control characters, so that no file name or generated text can steer the terminal."""
+    line = " ".join(str(text).split())
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+
+
+def note(message: object) -> None:
+    """A line for the user on stderr."""
+    print(printable(message), file=sys.stderr)
+
+
+def error(message: object) -> None:
+    """The one line that says why the command failed."""
+    note(f"instructsam: error: {message}")
+
+
+def say(message: object) -> None:
+    """A line of the result on stdout."""
+    print(printable(message))
+
+
+def print_json(document: Any) -> None:
+    """A JSON document on stdout; ASCII only, so that it survives every terminal encoding."""
+    print(json.dumps(document, indent=2))
+
+
+@contextmanager
+def stdout_reserved(reserved: bool) -> Iterator[None]:
+    """Inside, whatever prints to stdout lands on stderr when `reserved`."""
+    with redirect_stdout(sys.stderr if reserved else sys.stdout):
+        yield
+
+
+def print_prediction(title: str, prediction: Prediction) -> None:
+    """The table of instances on stdout, or a line that says why there is none."""
+    rows = prediction.table()
+    if not rows:
+        say(f"{title}: no target")
+        return
+    table = Table(title=Text(printable(title)), title_justify="left")
+    for name in ("#", "phrase", "score", "box x1 y1 x2 y2 (px)", "area (px)"):
+        table.add_column(name, justify="left" if name == "phrase" else "right")
+    for row in rows:
+        box = " ".join(f"{value:.0f}" for value in row["box_xyxy"])
+        table.add_row(
+            str(row["number"]), Text(printable(row["phrase"])), f"{row['score']:.2f}", box, str(row["area"])
+        )
+    width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+    Console(file=sys.stdout, width=width, highlight=False).print(table)
+
+
+def prepare_folder(folder: Path, option: str = "--out") -> Path:
+    """Create the folder and try to write in it, before anything slow starts.
+
+    Raises:
+        InputError: the folder cannot be created or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        message = f"{option} {folder}: cannot write there ({reason}): choose another folder"
+        raise InputError(message) from problem
+    return folder
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    write_text(path, json.dumps(document, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise InputError(f"{path}: cannot be written ({problem.strerror})") from problem
+
+
+@contextmanager
+def counter(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr, on a terminal only; yields the function that is told how many are done."""
+    shown = sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def quiet_libraries() -> None:
+    """Keep the advice and progress bars of other libraries out of the output; what the user has set stays.
+
+    Environment variables, because they must be set before those libraries are imported.
+    """
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")

@@ -1,0 +1,48 @@
+"""`instructsam demo`: a shipped scene, a shipped instruction."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instructsam.cli import segment
+from instructsam.cli.options import DeviceOption, ModelOption, check_device
+from instructsam.errors import InputError
+
+EXAMPLES = "assets/examples"
+
+
+def examples_folder() -> Path:
+    """Where the shipped pictures lie, with `instructions.json`: {file name: [instruction, ...]}."""
+    return Path(str(files("instructsam").joinpath(EXAMPLES)))
+
+
+def shipped_examples(folder: Path) -> dict[str, list[str]]:
+    """Instructions by picture, in the order of the file.
+
+    Raises:
+        InputError: the installation has no examples.
+    """
+    try:
+        examples: dict[str, list[str]] = json.loads((folder / "instructions.json").read_text("utf-8"))
+    except (OSError, ValueError) as problem:
+        raise InputError(
+            f"{folder / 'instructions.json'}: the shipped examples are missing: install the package again"
+        ) from problem
+    return examples
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the picture.")] = Path("out/demo"),
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+) -> int:
+    """Segment a shipped scene and say where the picture is."""
+    folder = examples_folder()
+    name, instructions = next(iter(shipped_examples(folder).items()))
+    request = segment.Request((folder / name,), (instructions[0],), lone=True)
+    return segment.answer(request, segment.Settings(model, check_device(device), out=out))

@@ -1,0 +1,76 @@
+"""`instructsam evaluate [MODEL] --benchmark world/val`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instructsam.cli import console
+from instructsam.cli.options import (
+    MODE_HELP,
+    DeviceOption,
+    FixedMode,
+    JsonOption,
+    ThresholdOption,
+    check_device,
+    check_threshold,
+    open_segmenter,
+)
+from instructsam.errors import InputError
+
+
+def evaluate(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="FixedModel folder or hub id; the shipped default.")
+    ] = None,
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", help="world/val, world/test, or a folder with records.jsonl.")
+    ] = "world/val",
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many instructions.")] = None,
+    mode: Annotated[FixedMode, typer.Option("--mode", help=MODE_HELP)] = FixedMode.generate,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for predictions.jsonl (a stopped run goes on), report.json and .md."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    score_threshold: ThresholdOption = None,
+    device: DeviceOption = "auto",
+) -> int:
+    """Score a model on a benchmark.
+
+    Every instruction is answered, and what comes out is compared with the known masks.
+    """
+    from instructsam.evaluation.benchmark import get_benchmark
+
+    check_device(device)
+    check_threshold(score_threshold)
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
+    chosen = get_benchmark(benchmark)
+    if out is not None:
+        console.prepare_folder(out)
+    with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
+        from instructsam.evaluation.runner import evaluate as run_benchmark
+
+        report = run_benchmark(
+            open_segmenter(model, device),
+            chosen,
+            limit=limit,
+            phrases_given=mode is FixedMode.direct,
+            predictions_path=out / "predictions.jsonl" if out is not None else None,
+            score_threshold=score_threshold,
+            progress=advance,
+            provenance={"model": model or "default"},
+        )
+    if out is not None:
+        console.write_json(out / "report.json", report.to_dict())
+        console.write_text(out / "report.md", report.to_text() + "\n")
+    if as_json:
+        console.print_json(report.to_dict())
+    else:
+        print(report.to_text())
+    return 0

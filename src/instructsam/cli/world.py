@@ -1,0 +1,78 @@
+"""`instructsam world sample` and `instructsam world build`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from instructsam.cli import console
+from instructsam.errors import InputError
+
+if TYPE_CHECKING:
+    from instructsam.world.sheet import SheetCell
+    from instructsam.world.stream import WorldSample
+
+SHEET_SIDE = 256
+SHEET_COLUMNS = 4
+
+app = typer.Typer(
+    help="The drawn world: picture sheets and splits.",
+    rich_markup_mode=None,
+)
+
+
+class Split(str, Enum):
+    """Splits that are built; training scenes are drawn on the fly."""
+
+    val = "val"
+    test = "test"
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option("--out", help="Folder for sheet.png.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which stream of scenes.")] = 7,
+    count: Annotated[int, typer.Option("--count", min=1, max=400, help="Number of scenes.")] = 12,
+) -> int:
+    """Draw a sheet of scenes, one instruction below each, with its targets outlined."""
+    from instructsam.world.sheet import scene_sheet
+    from instructsam.world.stream import WorldSettings, world_sample
+
+    console.prepare_folder(out)
+    settings = WorldSettings(short_sides=(SHEET_SIDE,))
+    cells = [_cell(world_sample(seed, index, settings), index) for index in range(count)]
+    path = out / "sheet.png"
+    try:
+        scene_sheet(cells, SHEET_COLUMNS).save(path)
+    except OSError as problem:
+        raise InputError(f"{path}: cannot be written ({problem.strerror})") from problem
+    console.say(f"{count} scenes of seed {seed}: {path}")
+    return 0
+
+
+@app.command()
+def build(
+    split: Annotated[Split, typer.Option("--split", help="Which split.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for images/ and records.jsonl.")],
+) -> int:
+    """Write a split as pictures and Inst2Seg records."""
+    from instructsam.world.build import build_split
+
+    console.prepare_folder(out)
+    build_split(split.value, out)
+    console.say(f"world/{split.value}: {out / 'records.jsonl'}")
+    return 0
+
+
+def _cell(drawn: WorldSample, index: int) -> SheetCell:
+    """One of the scene's instructions; their place moves on so that the sheet shows several families."""
+    from instructsam.world.sheet import SheetCell
+
+    instruction = drawn.instructions[index % len(drawn.instructions)]
+    targets = sorted({number for phrase in instruction.phrases for number in phrase.instances})
+    answers = ", ".join(f"{phrase.text} ({len(phrase.instances)})" for phrase in instruction.phrases)
+    caption = f"{instruction.text}\n{instruction.family}: {answers}"
+    return SheetCell(drawn.rendered.image, [drawn.rendered.masks[number] for number in targets], caption)

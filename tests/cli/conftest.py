@@ -1,0 +1,99 @@
+"""A segmenter that needs no torch, put where the commands look for one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from instructsam.cli.main import run
+from instructsam.errors import ImageError, InputError
+from instructsam.structures.instances import Instances, Prediction
+
+Outcome = tuple[int, str, str]
+
+
+class FakeSegmenter:
+    """Finds the left half of every image, unless the instruction says "nothing"."""
+
+    score_threshold = 0.5
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.noisy = False
+
+    def segment(
+        self,
+        image: Image.Image,
+        instructions: list[str] | None = None,
+        *,
+        phrases: list[str] | None = None,
+        **options: Any,
+    ) -> Prediction | list[Prediction]:
+        if self.noisy:
+            print("noise of a library on stdout")
+        self.calls.append({"instructions": instructions, "phrases": phrases, **options})
+        if phrases is not None:
+            return self._answer(image, "", tuple(phrases))
+        assert instructions is not None
+        if any(len(text) > 2000 for text in instructions):
+            raise InputError("the instruction must have at most 2000 characters, got 10000: shorten it")
+        if image.width == 13:
+            raise ImageError("13 pixels are unlucky")
+        return [self._answer(image, text, (text,)) for text in instructions]
+
+    def _answer(self, image: Image.Image, instruction: str, phrases: tuple[str, ...]) -> Prediction:
+        height, width = image.height, image.width
+        instances = Instances.empty(height, width)
+        if instruction != "nothing":
+            masks = np.zeros((1, height, width), np.bool_)
+            masks[:, :, : max(1, width // 2)] = True
+            box = np.array([[0, 0, max(1, width // 2), height]], np.float32)
+            instances = Instances(masks, box, np.array([0.875], np.float32), np.zeros(1, np.int64))
+        status = "ok" if len(instances) else "no_target"
+        return Prediction(instances, phrases, "", status, instruction, (height, width), image)
+
+
+@pytest.fixture
+def segmenter(monkeypatch: pytest.MonkeyPatch) -> FakeSegmenter:
+    """Stands in for `instructsam.inference.segmenter`; `loads` counts how often a model was loaded."""
+    fake = FakeSegmenter()
+    module = ModuleType("instructsam.inference.segmenter")
+
+    def load(name: str | None = None, device: str = "auto", **_: Any) -> FakeSegmenter:
+        fake.calls.append({"load": name, "device": device})
+        return fake
+
+    module.load = load  # type: ignore[attr-defined]
+    import instructsam.inference as package
+
+    monkeypatch.setattr("instructsam.inference.loading.resolve", lambda name: name)
+    monkeypatch.setitem(sys.modules, "instructsam.inference.segmenter", module)
+    monkeypatch.setattr(package, "segmenter", module, raising=False)
+    return fake
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], segmenter: FakeSegmenter) -> Callable[..., Outcome]:
+    """Runs a command line in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments: object) -> Outcome:
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """An ordinary picture."""
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (40, 24), "navy").save(path)
+    return path
