@@ -1,0 +1,1 @@
+"""Drawn scenes with exact masks, and instructions about them whose answers are computed."""

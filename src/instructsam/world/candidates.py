@@ -1,7 +1,8 @@
 """Programs that one could ask about a scene, one family at a time.
 
-Each function proposes; whether the answer is clear and of the wanted size is checked by the caller. `absent` asks for
-programs that look answerable and have no target: an absent kind, a combination that does not occur, a false relation.
+Each function proposes; whether the answer is clear and of the wanted size is checked by the caller. With
+`absent`, programs look answerable and have no target: an absent kind, a combination that does not occur, a
+false relation.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .program import (
+from instructsam.world.program import (
     ATTRIBUTES,
     EXTREMES,
     RELATIONS,
@@ -26,12 +27,12 @@ from .program import (
     Relate,
     Superlative,
 )
-from .wording import chance, pick
+from instructsam.world.wording import chance, pick
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .facts import Facts, ObjectFact
+    from instructsam.world.facts import Facts, ObjectFact
 
 
 class Proposer:
@@ -138,13 +139,13 @@ def logic(draw: Proposer, absent: bool) -> Program:
     choice = rng.random()
     if choice < 0.3:
         if absent:
-            return Either(
-                Filter(All(), "kind", draw.missing("kind")), Filter(draw.head(thing, 0.8, 0.2), "color", other.color)
-            )
+            gone = Filter(All(), "kind", draw.missing("kind"))
+            return Either(gone, Filter(draw.head(thing, 0.8, 0.2), "color", other.color))
         return Either(draw.named(thing), draw.named(other))
     if choice < 0.5:
         source = draw.head(thing, 0.3, 0.3)
-        return Both(Filter(source, "size", thing.size), Filter(source, "color", other.color if absent else thing.color))
+        color = other.color if absent else thing.color
+        return Both(Filter(source, "size", thing.size), Filter(source, "color", color))
     source = draw.head(thing, 0.35, 0.4)
     if choice < 0.6:
         return Both(_place(draw, source, ("left", "right")), _place(draw, source, ("top", "bottom")))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .candidates import PROPOSALS, Proposer
-from .program import (
+from instructsam.world.candidates import PROPOSALS, Proposer
+from instructsam.world.program import (
     All,
     Both,
     Difference,
@@ -19,12 +19,12 @@ from .program import (
     Superlative,
     answer,
 )
-from .wording import chance
+from instructsam.world.wording import chance
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .facts import Facts
+    from instructsam.world.facts import Facts
 
 MAX_TARGETS = 8
 TRIES = 30

@@ -1,7 +1,7 @@
 """What a scene's instructions are computed from: a few numbers per object.
 
-An object less than `MIN_VISIBLE` visible is a hidden object: it is never a target, and an instruction whose answer
-changes when it is counted is rejected (`program.answer`).
+An object less than `MIN_VISIBLE` visible is a hidden object: it is never a target, and an instruction whose
+answer changes when it is counted is rejected (`program.answer`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .scene import FAMILY_OF
+from instructsam.world.scene import FAMILY_OF
 
 if TYPE_CHECKING:
-    from .scene import RenderedScene
+    from instructsam.world.scene import RenderedScene
 
 MIN_VISIBLE = 0.35
 

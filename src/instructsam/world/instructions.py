@@ -6,18 +6,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .choosing import MAX_TARGETS, choose
-from .facts import Facts
-from .phrases import phrase_of
-from .program import All, Filter, Program, answer, to_dict
-from .slots import slots_for
-from .templates import TEMPLATES
-from .wording import Speaker, chance, pick
+from instructsam.world.choosing import MAX_TARGETS, choose
+from instructsam.world.facts import Facts
+from instructsam.world.phrases import phrase_of
+from instructsam.world.program import All, Filter, Program, answer, to_dict
+from instructsam.world.slots import slots_for
+from instructsam.world.templates import TEMPLATES
+from instructsam.world.wording import Speaker, chance, pick
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .scene import RenderedScene
+    from instructsam.world.scene import RenderedScene
 
 FAMILY_SHARES: dict[str, float] = {
     "category": 0.2,
@@ -69,11 +69,13 @@ def sample_instructions(
     return instructions_about(Facts.of(rendered), rng, count, split)
 
 
-def instructions_about(facts: Facts, rng: np.random.Generator, count: int, split: str = "train") -> list[Instruction]:
+def instructions_about(
+    facts: Facts, rng: np.random.Generator, count: int, split: str = "train"
+) -> list[Instruction]:
     """`count` instructions with different texts, deterministic in `rng`.
 
-    Split "unseen_wording" uses only the held-out wordings, every other split only the rest. A family that the scene
-    cannot carry is replaced by another, at last by an absent kind.
+    Split "unseen_wording" uses only the held-out wordings, every other split only the rest. A family that the
+    scene cannot carry is replaced by another, at last by an absent kind.
     """
     families, shares = list(FAMILY_SHARES), list(FAMILY_SHARES.values())
     found: dict[str, Instruction] = {}
@@ -125,7 +127,7 @@ def _make(rng: np.random.Generator, facts: Facts, family: str, wanted: str, spli
 
 
 def _groups(rng: np.random.Generator, facts: Facts, wanted: str) -> list[tuple[Program, tuple[int, ...]]]:
-    """Two or three phrases whose answers do not overlap; "none" leaves one of them, seldom all, without target."""
+    """Two or three phrases with disjoint answers; "none" leaves one of them, or all, without target."""
     number = 3 if chance(rng, 0.25) else 2
     empty = set() if wanted != "none" else {int(rng.integers(number))}
     if empty and chance(rng, 0.6):

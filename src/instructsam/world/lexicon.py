@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .scene import FAMILIES, KINDS
+from instructsam.world.scene import FAMILIES, KINDS
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,10 @@ SIZE_WORDS: dict[str, tuple[str, ...]] = {
     "small": ("small", "little", "tiny"),
     "large": ("large", "big"),
 }
-EXTREME_WORDS: dict[str, tuple[str, ...]] = {"largest": ("largest", "biggest"), "smallest": ("smallest", "tiniest")}
+EXTREME_WORDS: dict[str, tuple[str, ...]] = {
+    "largest": ("largest", "biggest"),
+    "smallest": ("smallest", "tiniest"),
+}
 ORDINALS: tuple[str, ...] = ("first", "second", "third", "fourth", "fifth", "sixth")
 ORDINAL_NUMBERS: tuple[str, ...] = ("1st", "2nd", "3rd", "4th", "5th", "6th")
 NUMBERS: tuple[str, ...] = ("one", "two", "three", "four")
@@ -98,8 +101,14 @@ SIDE_HALF: dict[str, tuple[str, ...]] = {
     "bottom": ("bottom half", "lower half", "lower part", "bottom part"),
 }
 RELATION_WORDS: dict[str, tuple[str, ...]] = {
-    "left_of": ("left of", "to the left of", "on the left of", "to the left-hand side of", "further left than"),
-    "right_of": ("right of", "to the right of", "on the right of", "to the right-hand side of", "further right than"),
+    "left_of": ("left of", "to the left of", "on the left of", "further left than", "farther left than"),
+    "right_of": (
+        "right of",
+        "to the right of",
+        "on the right of",
+        "further right than",
+        "farther right than",
+    ),
     "above": ("above", "higher up than", "higher than", "further up than"),
     "below": ("below", "lower than", "lower down than", "further down than"),
 }

@@ -6,8 +6,8 @@ Deterministic, lower case, singular, no article, synonyms resolved: "red mug", "
 
 from __future__ import annotations
 
-from .lexicon import NUMBERS, ORDINALS
-from .program import (
+from instructsam.world.lexicon import NUMBERS, ORDINALS
+from instructsam.world.program import (
     All,
     Both,
     Difference,
@@ -34,7 +34,7 @@ def filters_of(program: Program) -> tuple[dict[str, str], Program]:
 
 
 def merged(program: Both) -> Program | None:
-    """Two filters of one source as a chain of filters ("small" and "red" toys -> small red toys), else None."""
+    """Two filters of one source as one chain of filters ("both small and red"), else None."""
     first, second = program.first, program.second
     if isinstance(first, Filter) and isinstance(second, Filter) and first.source == second.source:
         return Filter(first, second.attribute, second.value)

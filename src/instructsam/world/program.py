@@ -1,8 +1,9 @@
 """Instructions as small typed programs that are executed on a scene for the answer.
 
-Every program denotes a set of objects. A program is data: `to_dict` and `from_dict` store it in a record, `execute`
-answers it on `Facts`. Questions that a person could answer either way raise `AmbiguousProgramError`: two objects
-almost level for "leftmost", of almost the same area for "largest", next to the middle for "left half".
+Every program denotes a set of objects. A program is data: `to_dict` and `from_dict` store it in a record,
+`execute` answers it on `Facts`. Questions that a person could answer either way raise
+`AmbiguousProgramError`: two objects almost level for "leftmost", of almost the same area for "largest", next
+to the middle for "left half".
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Union, get_args
 
-from ..errors import InputError
-from .scene import COLORS, FAMILIES, KINDS, SIZES
+from instructsam.errors import InputError
+from instructsam.world.scene import COLORS, FAMILIES, KINDS, SIZES
 
 if TYPE_CHECKING:
-    from .facts import Facts, ObjectFact
+    from instructsam.world.facts import Facts, ObjectFact
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "kind": KINDS,
@@ -185,7 +186,7 @@ def _related(source: list[ObjectFact], relation: str, anchors: list[ObjectFact])
     if not anchors:
         return []
     if len(anchors) > 1:
-        raise AmbiguousProgramError(f"an anchor must be one object, got {len(anchors)}: describe it more narrowly")
+        raise AmbiguousProgramError(f"an anchor must be one object, got {len(anchors)}: narrow it down")
     anchor = anchors[0]
     side = {"left_of": "left", "right_of": "right", "above": "top", "below": "bottom"}[relation]
     chosen = []
@@ -194,7 +195,9 @@ def _related(source: list[ObjectFact], relation: str, anchors: list[ObjectFact])
         if fact.index == anchor.index:
             continue
         if abs(gap) < ORDER_MARGIN:
-            raise AmbiguousProgramError(f"objects {fact.index} and {anchor.index} are almost level: {relation}?")
+            raise AmbiguousProgramError(
+                f"{relation}? Objects {fact.index} and {anchor.index} are almost level"
+            )
         if gap > 0:
             chosen.append(fact)
     return chosen
@@ -203,7 +206,7 @@ def _related(source: list[ObjectFact], relation: str, anchors: list[ObjectFact])
 def _half(source: list[ObjectFact], side: str) -> list[ObjectFact]:
     middle = {"left": 0.5, "right": -0.5, "top": 0.5, "bottom": -0.5}[side]
     if any(abs(_along(fact, side) - middle) < HALF_MARGIN for fact in source):
-        raise AmbiguousProgramError(f"an object is too near the middle to be in the {side} half or outside it")
+        raise AmbiguousProgramError(f"an object is too near the middle to be in the {side} half or not")
     return [fact for fact in source if _along(fact, side) < middle]
 
 
@@ -259,7 +262,7 @@ def from_dict(data: Mapping[str, Any]) -> Program:
     expected = {field.name for field in fields(node)}
     if set(data) - {"op"} != expected:
         got = sorted(set(data) - {"op"})
-        raise InputError(f"a program with op {op!r} must have exactly the fields {sorted(expected)}, got {got}")
+        raise InputError(f"a program with op {op!r} needs exactly the fields {sorted(expected)}, got {got}")
     program: Program = node(**{name: _field(op, name, data[name]) for name in expected})
     if isinstance(program, Filter) and program.value not in ATTRIBUTES[program.attribute]:
         known = ", ".join(ATTRIBUTES[program.attribute])
@@ -274,6 +277,7 @@ def _field(op: str, name: str, value: Any) -> Any:
         return value
     if name in _CHOICES:
         if value not in _CHOICES[name]:
-            raise InputError(f"'{name}' of op {op!r} must be one of {', '.join(_CHOICES[name])}, got {value!r}")
+            known = ", ".join(_CHOICES[name])
+            raise InputError(f"'{name}' of op {op!r} must be one of {known}, got {value!r}")
         return value
     return value if name == "value" else from_dict(value)

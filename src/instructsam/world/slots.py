@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import lexicon
-from .phrases import filters_of, merged, negates_attribute
-from .program import (
+from instructsam.world import lexicon
+from instructsam.world.phrases import filters_of, merged, negates_attribute
+from instructsam.world.program import (
     All,
     Both,
     Difference,
@@ -17,7 +17,7 @@ from .program import (
     Relate,
     Superlative,
 )
-from .wording import NounPhrase, Speaker, chance, pick
+from instructsam.world.wording import NounPhrase, Speaker, chance, pick
 
 
 def slots_for(speaker: Speaker, program: Program) -> dict[str, str]:
@@ -40,7 +40,7 @@ def slots_for(speaker: Speaker, program: Program) -> dict[str, str]:
 
 
 def _number(speaker: Speaker, program: Program) -> bool:
-    """Plural or not; a single target is sometimes asked for in the plural, as people do before they have looked."""
+    """Plural or not; a single target is now and then asked for in the plural, as people do."""
     return speaker.many(program) or chance(speaker.rng, 0.12)
 
 
@@ -70,7 +70,9 @@ def _modified_slots(speaker: Speaker, program: Program, source: Program) -> dict
     return slots | ({"whatever": mod} if isinstance(source, All) else {})
 
 
-def _ranked_slots(speaker: Speaker, program: Extreme | Superlative | Ordinal, source: Program) -> dict[str, str]:
+def _ranked_slots(
+    speaker: Speaker, program: Extreme | Superlative | Ordinal, source: Program
+) -> dict[str, str]:
     count = 1 if isinstance(program, Ordinal) else program.count
     phrase = speaker.noun_phrase(program)
     head = speaker.noun_phrase(source, count > 1)
@@ -124,7 +126,8 @@ def _both_slots(speaker: Speaker, program: Both) -> dict[str, str]:
     many = _number(speaker, program)
     head = speaker.noun_phrase(source, many)
     mod = speaker.modifier(program)
-    slots = {"head": head.bare(), "is": head.verb, "them": head.them, "mod": mod, "heads": head.bare(many=True)}
+    slots = {"head": head.bare(), "is": head.verb, "them": head.them, "mod": mod}
+    slots["heads"] = head.bare(many=True)
     return slots | ({"whatever": mod} if isinstance(source, All) else {})
 
 

@@ -1,4 +1,4 @@
-"""The training stream: sample number `index` of a seed is always the same, so the data position is a number."""
+"""The training stream: sample `index` of a seed is always the same, so the data position is a number."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ConfigError
-from .instructions import Instruction, sample_instructions
-from .layout import sample_scene
-from .render import render_scene
-from .scene import RenderedScene, SceneSettings
+from instructsam.errors import ConfigError
+from instructsam.world.instructions import Instruction, sample_instructions
+from instructsam.world.layout import sample_scene
+from instructsam.world.render import render_scene
+from instructsam.world.scene import RenderedScene, SceneSettings
 
 SPLITS: dict[str, int] = {"train": 0, "val": 1, "test": 2, "unseen_wording": 3}
 _SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo this, so splits share no scene

@@ -1,11 +1,11 @@
 """Wordings per family: (style, text with slots). Styles: c command, q question, f fragment.
 
-Slots: {the} "the red mugs", {bare} "red mugs", {a} "a red mug" or "any red mugs", {each} "red mug" (only where several
-are meant), {several} "red mugs" (likewise), {is} {them} agreeing with it, {head} {mod} noun and what is said of it,
-{whatever} what is said of anything at all, {heads} {rank} "mugs", "second from the left", {one}
-"second one from the left", {kept} {removed} {removed_full} {others} {exception} the sides of "except", {either}
-{eithers} "a mug or a ball", {first} {second} {third} the groups of "multi".
-A template is used where all its slots exist. Held-out wordings are kept from train, val and test.
+Slots: {the} "the red mugs", {bare} "red mugs", {a} "a red mug" or "any red mugs", {each} "red mug" (only
+where several are meant), {several} "red mugs" (likewise), {is} {them} agreeing with it, {head} {mod} a noun
+and what is said of it, {heads} "mugs", {whatever} what is said of anything at all, {rank} "second from the
+left", {one} "the second one from the left", {nth} {side} its parts, {kept} {removed} {removed_full} {others}
+{exception} the sides of "except", {either} {eithers} "a mug or a ball", {first} {second} {third} the groups of
+"multi". A template is used where all its slots exist. Held-out wordings are kept from train, val and test.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ _OWN = {
         c just {the}, nothing else
         c counting from the {side}, segment the {nth} {head}
         c start at the {side} and take the {nth} {head}
-        f {one} of the {heads}
+        f of the {heads}, {one}
         f from the {side}, the {nth} {head}
         f {the} only
         """,

@@ -1,4 +1,4 @@
-"""Programs in people's words: noun phrases with articles, number and synonyms, ready for a template's slots."""
+"""Programs in people's words: noun phrases with articles, number and synonyms, for a template's slots."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from . import lexicon
-from .lexicon import Noun
-from .phrases import filters_of, negates_attribute
-from .program import (
+from instructsam.world import lexicon
+from instructsam.world.lexicon import Noun
+from instructsam.world.phrases import filters_of, negates_attribute
+from instructsam.world.program import (
     All,
     Both,
     Difference,
-    Either,
     Extreme,
     Filter,
     Ordinal,
@@ -27,7 +26,7 @@ from .program import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from .facts import Facts
+    from instructsam.world.facts import Facts
 
 T = TypeVar("T")
 
@@ -44,13 +43,17 @@ def chance(rng: np.random.Generator, probability: float) -> bool:
 
 @dataclass(frozen=True)
 class NounPhrase:
-    """"two largest | small red | mugs | left of the bus", without its article; `after` may hold {is}."""
+    """An article-less "two largest | small red | mugs | left of the bus"; `after` may hold {is}.
+
+    `definite` marks one with no words before its noun and yet no {a} or {each}: "mug furthest left".
+    """
 
     noun: Noun
     many: bool
     before: str = ""
     adjectives: str = ""
     after: str = ""
+    definite: bool = False
 
     @property
     def verb(self) -> str:
@@ -74,7 +77,7 @@ class NounPhrase:
     def slots(self) -> dict[str, str]:
         """Words for templates; {a} and {each} only where English has them."""
         slots = {"the": self.the, "bare": self.bare(), "is": self.verb, "them": self.them}
-        if not self.before:
+        if not self.before and not self.definite:
             slots["a"] = f"any {self.bare()}" if self.many else lexicon.indefinite(self.bare())
             if self.many and not self.noun.takes_is:
                 slots["each"] = self.bare(many=False)
@@ -120,7 +123,7 @@ class Speaker:
         return found
 
     def noun_phrase(self, program: Program, many: bool | None = None, loose: bool = False) -> NounPhrase:
-        """The program as one noun phrase. Not for Either, nor for Difference from anything but an attribute."""
+        """The program as one noun phrase: any program but Either and "except"."""
         rng = self.rng
         match program:
             case All() | Filter():
@@ -140,7 +143,8 @@ class Speaker:
                 inner = self.noun_phrase(source, count > 1)
                 if chance(rng, 0.25) and not inner.after:
                     before = lexicon.NUMBERS[count - 1] if count > 1 else ""
-                    return _Fixed.of(replace(inner, before=before, after=pick(rng, lexicon.SIDE_FURTHEST[side])))
+                    after = pick(rng, lexicon.SIDE_FURTHEST[side])
+                    return replace(inner, before=before, after=after, definite=True)
                 return replace(inner, before=self.counted(count, pick(rng, lexicon.SIDE_MOST[side])))
             case Superlative(source, extreme, count):
                 inner = self.noun_phrase(source, count > 1)
@@ -154,41 +158,31 @@ class Speaker:
         raise TypeError(f"no noun phrase for {type(program).__name__}")
 
     def counted(self, count: int, word: str) -> str:
-        """"largest", "two largest"."""
+        """The word with its number: "largest", "two largest"."""
         return word if count == 1 else f"{lexicon.NUMBERS[count - 1]} {word}"
 
     def ordinal(self, nth: int) -> str:
-        """"second", now and then "2nd"."""
+        """The rank in words, now and then in figures: "second", "2nd"."""
         words = lexicon.ORDINAL_NUMBERS if chance(self.rng, 0.15) else lexicon.ORDINALS
         return words[nth - 1]
 
     def modifier(self, program: Program) -> str:
-        """What a program says of its source: "left of the bus", "in the top half", "not red", "both small and red"."""
+        """What a program says of its source: "left of the bus", "in the top half", "not red"."""
         match program:
             case Relate(_, relation, anchor):
-                return f"{pick(self.rng, lexicon.RELATION_WORDS[relation])} {self.noun_phrase(anchor, False).the}"
+                words = pick(self.rng, lexicon.RELATION_WORDS[relation])
+                return f"{words} {self.noun_phrase(anchor, False).the}"
             case Position(_, side):
-                picture = f" of the {pick(self.rng, lexicon.PICTURE_WORDS)}" if chance(self.rng, 0.6) else ""
+                word = pick(self.rng, lexicon.PICTURE_WORDS)
+                picture = f" of the {word}" if chance(self.rng, 0.6) else ""
                 part = pick(self.rng, lexicon.SIDE_HALF[side])
                 return f"{'on' if part.endswith('side') else 'in'} the {part}{picture}"
             case Filter():
-                words, _ = filters_of(program)
-                return " and ".join(self.adjectives({program.attribute: words[program.attribute]}))
+                said, _ = filters_of(program)
+                return " and ".join(self.adjectives({program.attribute: said[program.attribute]}))
             case Difference(_, removed):
                 return f"not {self.modifier(removed)}"
             case Both(first, second):
                 both = "both " if chance(self.rng, 0.5) else ""
                 return f"{both}{self.modifier(first)} and {self.modifier(second)}"
         raise TypeError(f"no modifier for {type(program).__name__}")
-
-
-class _Fixed(NounPhrase):
-    """A definite phrase without a word before the noun ("mug furthest to the left"): it has no {a} or {each}."""
-
-    @classmethod
-    def of(cls, phrase: NounPhrase) -> _Fixed:
-        return cls(phrase.noun, phrase.many, phrase.before, phrase.adjectives, phrase.after)
-
-    def slots(self) -> dict[str, str]:
-        return {key: words for key, words in super().slots().items() if key not in ("a", "each", "several")}
-

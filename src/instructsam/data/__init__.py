@@ -1,0 +1,1 @@
+"""Inst2Seg records: the one format of training and benchmark data."""

@@ -1,0 +1,275 @@
+"""One Inst2Seg line: an image, an instruction, and the instances of each phrase. See docs/inst2seg.md.
+
+Reading is strict: the first thing that is wrong is reported with its file, line and field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from instructsam.errors import InputError, RecordError
+from instructsam.structures.masks import decode_rle
+
+BOX_SLACK = 1.0  # pixels that a box may lie outside the image, for boxes that were rounded elsewhere
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """An image file, relative to the folder of the records, and its upright size in pixels."""
+
+    file: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class InstanceRecord:
+    """One object: COCO run-length mask at image size, box in pixels, and what it is, if known."""
+
+    rle: dict[str, Any]
+    box_xywh: tuple[float, float, float, float]
+    category: str = ""
+
+
+@dataclass(frozen=True)
+class PhraseRecord:
+    """A noun phrase and its instances; no instances means no target."""
+
+    text: str
+    instances: tuple[InstanceRecord, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One instruction about one image. `meta` holds whatever the record's maker wants to keep."""
+
+    id: str
+    image: ImageRef
+    instruction: str
+    phrases: tuple[PhraseRecord, ...]
+    family: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def parse_record(obj: Any, where: str) -> Record:
+    """A decoded JSON object as a record.
+
+    Args:
+        where: what messages start with, such as "val.jsonl, line 3".
+
+    Raises:
+        RecordError: naming `where` and the field.
+    """
+    top = _Object(obj, where, "", ("id", "image", "instruction", "phrases"), ("family", "meta"))
+    image = _image(_Object(top.get("image"), where, "image", ("file", "height", "width")))
+    phrases = tuple(
+        _phrase(_Object(item, where, f"phrases[{n}]", ("text", "instances")), image)
+        for n, item in enumerate(top.items("phrases"))
+    )
+    if not phrases:
+        raise top.wrong("phrases", "at least one phrase", [])
+    meta = top.get("meta", {})
+    if not isinstance(meta, dict):
+        raise top.wrong("meta", "an object", meta)
+    return Record(top.text("id"), image, top.text("instruction"), phrases, top.text("family", ""), meta)
+
+
+def read_records(path: str | Path) -> Iterator[Record]:
+    """The records of a JSONL file, one by one.
+
+    Raises:
+        RecordError: the file cannot be read, a line is malformed, or an id occurs twice.
+    """
+    seen: dict[str, int] = {}
+    try:
+        with Path(path).open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                where = f"{path}, line {number}"
+                record = parse_record(_decode(line, where), where)
+                if record.id in seen:
+                    raise RecordError(
+                        f"{where}, field id: {record.id!r} is already used on line {seen[record.id]}"
+                    )
+                seen[record.id] = number
+                yield record
+    except OSError as error:
+        raise RecordError(f"{path}: the records cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise RecordError(
+            f"{path}: records must be UTF-8 text, got byte {error.object[error.start]:#04x}"
+        ) from error
+
+
+def write_records(path: str | Path, records: Iterable[Record]) -> int:
+    """Write records as JSONL and say how many; each is checked as on reading.
+
+    Raises:
+        RecordError: a record would not be read again, or the file cannot be written.
+    """
+    count = 0
+    try:
+        with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+            for count, record in enumerate(records, start=1):
+                data = record_to_dict(record)
+                parse_record(data, f"{path}, record {count}")
+                out.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+    except OSError as error:
+        raise RecordError(f"{path}: the records cannot be written ({error.strerror})") from error
+    return count
+
+
+def record_to_dict(record: Record) -> dict[str, Any]:
+    """The JSON object of a record; `parse_record` reads it back."""
+    data: dict[str, Any] = {
+        "id": record.id,
+        "image": {"file": record.image.file, "height": record.image.height, "width": record.image.width},
+        "instruction": record.instruction,
+        "phrases": [
+            {"text": phrase.text, "instances": [_instance_to_dict(one) for one in phrase.instances]}
+            for phrase in record.phrases
+        ],
+    }
+    if record.family:
+        data["family"] = record.family
+    if record.meta:
+        data["meta"] = record.meta
+    return data
+
+
+def _instance_to_dict(instance: InstanceRecord) -> dict[str, Any]:
+    data: dict[str, Any] = {"rle": instance.rle, "box_xywh": list(instance.box_xywh)}
+    return data | ({"category": instance.category} if instance.category else {})
+
+
+class _Object:
+    """A JSON object whose field names are checked, with the place for messages."""
+
+    def __init__(
+        self, data: Any, where: str, place: str, required: tuple[str, ...], optional: tuple[str, ...] = ()
+    ) -> None:
+        self.where, self.place = where, place
+        if not isinstance(data, Mapping):
+            at = f", field {place}" if place else ""
+            raise RecordError(f"{where}{at}: expected a JSON object, got {_short(data)}")
+        self.data = data
+        known = (*required, *optional)
+        for name in data:
+            if name not in known:
+                near = get_close_matches(str(name), known, n=1, cutoff=0.0)[0]
+                raise RecordError(f"{where}, field {self.path(name)}: unknown field; did you mean {near!r}?")
+        for name in required:
+            if name not in data:
+                raise RecordError(f"{where}, field {self.path(name)}: the field is missing")
+
+    def path(self, name: str) -> str:
+        return f"{self.place}.{name}" if self.place else name
+
+    def wrong(self, name: str, expected: str, got: Any) -> RecordError:
+        return RecordError(f"{self.where}, field {self.path(name)}: expected {expected}, got {_short(got)}")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.data.get(name, default)
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.data.get(name, default)
+        if not isinstance(value, str) or (default is None and not value.strip()):
+            raise self.wrong(name, "text" if default is not None else "text that is not empty", value)
+        return value
+
+    def items(self, name: str) -> list[Any]:
+        value = self.data[name]
+        if not isinstance(value, list):
+            raise self.wrong(name, "a list", value)
+        return value
+
+    def side(self, name: str) -> int:
+        value = self.data[name]
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.wrong(name, "a positive whole number of pixels", value)
+        return value
+
+
+def _short(value: Any) -> str:
+    words = repr(value)
+    return words if len(words) <= 60 else words[:57] + "..."
+
+
+def _decode(line: str, where: str) -> Any:
+    def no_constant(name: str) -> Any:
+        raise RecordError(f"{where}: {name} is not JSON; use a finite number")
+
+    if not line.strip():
+        raise RecordError(f"{where}: expected a JSON object, got an empty line")
+    try:
+        return json.loads(line, parse_constant=no_constant)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{where}, column {error.colno}: not JSON ({error.msg})") from error
+
+
+def _image(image: _Object) -> ImageRef:
+    file = image.text("file")
+    parts = PurePosixPath(file)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in file or file[1:2] == ":":
+        raise image.wrong("file", "a path with forward slashes inside the folder of the records", file)
+    return ImageRef(file, image.side("height"), image.side("width"))
+
+
+def _phrase(phrase: _Object, image: ImageRef) -> PhraseRecord:
+    return PhraseRecord(
+        phrase.text("text"),
+        tuple(
+            _instance(
+                _Object(
+                    item,
+                    phrase.where,
+                    f"{phrase.path('instances')}[{n}]",
+                    ("rle", "box_xywh"),
+                    ("category",),
+                ),
+                image,
+            )
+            for n, item in enumerate(phrase.items("instances"))
+        ),
+    )
+
+
+def _instance(instance: _Object, image: ImageRef) -> InstanceRecord:
+    rle = _Object(instance.get("rle"), instance.where, instance.path("rle"), ("size", "counts"))
+    if rle.get("size") != [image.height, image.width]:
+        raise rle.wrong(
+            "size", f"the image's [height, width] = {[image.height, image.width]}", rle.get("size")
+        )
+    counts = rle.text("counts")
+    try:
+        mask = decode_rle({"size": [image.height, image.width], "counts": counts})
+    except InputError as error:
+        raise RecordError(f"{instance.where}, field {rle.path('counts')}: {error}") from error
+    if not np.any(mask):
+        raise rle.wrong("counts", "a mask with at least one pixel", counts)
+    rle_data = {"size": [image.height, image.width], "counts": counts}
+    return InstanceRecord(rle_data, _box(instance, image), instance.text("category", ""))
+
+
+def _box(instance: _Object, image: ImageRef) -> tuple[float, float, float, float]:
+    box = instance.get("box_xywh")
+    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
+        raise instance.wrong("box_xywh", "four finite numbers [x, y, width, height]", box)
+    x, y, width, height = (float(value) for value in box)
+    if width <= 0 or height <= 0:
+        raise instance.wrong("box_xywh", "a positive width and height", box)
+    right, bottom = image.width + BOX_SLACK, image.height + BOX_SLACK
+    if x < -BOX_SLACK or y < -BOX_SLACK or x + width > right or y + height > bottom:
+        raise instance.wrong("box_xywh", f"a box inside the {image.width} x {image.height} image", box)
+    return x, y, width, height
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
