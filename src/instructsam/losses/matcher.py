@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from instructsam.errors import InputError
+from instructsam.errors import ConfigError, InputError
 from instructsam.losses.mask_losses import generalized_iou
 from instructsam.losses.targets import PaddedTargets
 from instructsam.structures.outputs import DetectionOutput
@@ -75,6 +75,13 @@ class HungarianMatcher:
     box_l1: float = 0.0
     box_giou: float = 0.0
     dice_eps: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if not getattr(self, item.name) >= 0:
+                raise ConfigError(
+                    f"matching cost {item.name!r} must be at least 0, got {getattr(self, item.name)}"
+                )
 
     @torch.no_grad()
     def __call__(self, layers: Sequence[DetectionOutput], targets: PaddedTargets) -> list[Assignment]:
