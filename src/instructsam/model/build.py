@@ -34,16 +34,16 @@ class Recipe:
     """
 
     image_size: int = 160
-    patch_size: int = 8
+    patch_size: int = 10
     detector_width: int = 128
     detector_vision_layers: int = 4
     detector_encoder_layers: int = 2
     detector_layers: int = 3
     mask_stages: int = 1
-    vlm_patch: int = 8
+    vlm_patch: int = 10
     vlm_width: int = 160
     vision_layers: int = 4
-    text_layers: int = 4
+    text_layers: int = 6
     heads: int = 4
     num_queries: int = 10
     use_presence: bool = True
@@ -55,7 +55,7 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "default": Recipe(),
     "tiny": Recipe(
-        image_size=64, patch_size=8, detector_width=32, detector_vision_layers=1, detector_encoder_layers=1,
+        image_size=64, patch_size=8, vlm_patch=8, detector_width=32, detector_vision_layers=1, detector_encoder_layers=1,
         detector_layers=2, vlm_width=32, vision_layers=1, text_layers=2, heads=2, num_queries=4,
     ),
 }  # fmt: skip

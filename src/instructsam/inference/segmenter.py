@@ -1,0 +1,250 @@
+"""`Segmenter`: images and instructions in, predictions out. Lists, batching, chunking; nothing about pixels or ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+import torch
+
+from instructsam.errors import InputError
+from instructsam.inference.loading import load
+from instructsam.model.generation import GenerationSettings, Reply, generate
+from instructsam.processing.images import LoadedImage, load_image
+from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
+from instructsam.structures.instances import Instances, Prediction, Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
+    from instructsam.structures.outputs import ModelInputs, SegmentationOutput
+
+    ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
+
+Mode = Literal["auto", "generate", "direct"]
+MODES: tuple[Mode, ...] = ("auto", "generate", "direct")
+
+__all__ = ["Segmenter", "load"]
+
+
+class Segmenter:
+    """A loaded model that answers instructions about images.
+
+    Two ways of asking (MODEL.md, "Decoding"): `generate` lets the VLM write the phrases and decodes them;
+    `direct` takes the instruction as its own phrase, in one forward pass. `auto` is what the model's
+    configuration says it does better.
+    """
+
+    def __init__(self, model: InstructSAMModel, processor: InstructSAMProcessor) -> None:
+        self.model = model.eval()
+        self.processor = processor
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return torch.device(self.model.device)
+
+    @property
+    def score_threshold(self) -> float:
+        """Default selection threshold on scores, in [0, 1]."""
+        return float(self.model.config.score_threshold)
+
+    @overload
+    def segment(
+        self, image: ImageSource, instruction: str | None = None, *, phrases: Sequence[str] | None = None, **options: Any
+    ) -> Prediction: ...
+
+    @overload
+    def segment(
+        self, image: ImageSource, instruction: Sequence[str], *, phrases: None = None, **options: Any
+    ) -> list[Prediction]: ...
+
+    @overload
+    def segment(
+        self,
+        image: Sequence[ImageSource],
+        instruction: str | Sequence[str] | None = None,
+        *,
+        phrases: Sequence[str] | None = None,
+        **options: Any,
+    ) -> list[Prediction]: ...
+
+    def segment(
+        self,
+        image: ImageSource | Sequence[ImageSource],
+        instruction: str | Sequence[str] | None = None,
+        *,
+        phrases: Sequence[str] | None = None,
+        mode: Mode = "auto",
+        score_threshold: float | None = None,
+        mask_threshold: float = 0.0,
+        max_new_tokens: int = 128,
+        batch_size: int = 16,
+    ) -> Prediction | list[Prediction]:
+        """Segment every instance that is meant.
+
+        Args:
+            image: one image (path, PIL, uint8 [H, W, 3]) or a list of them.
+            instruction: plain words. One image and a list of instructions: the image is encoded once. A list of
+                images takes one instruction for all, or as many instructions as images.
+            phrases: target phrases named by the caller, instead of letting the model write them: one forward pass.
+            mode: "generate", "direct" or "auto".
+            score_threshold: keep instances of at least this score; None is the model's default.
+            mask_threshold: binarisation of the mask logits.
+            max_new_tokens: limit of the reply in `generate` mode.
+            batch_size: instructions per forward pass.
+
+        Returns:
+            One `Prediction` for one image and one instruction (or phrases), else a list in the order given.
+
+        Raises:
+            InputError: an image, instruction, phrase or option cannot be used.
+        """
+        if mode not in MODES:
+            raise InputError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+        if batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, got {batch_size}")
+        many_images = isinstance(image, (list, tuple))
+        sources: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
+        if not sources:
+            return []
+        requests, many = plan(len(sources), many_images, instruction, phrases)
+        chosen = self.model.config.default_mode if mode == "auto" else mode
+        samples = [direct(r) if chosen == "direct" and r.phrases is None else r for r in requests]
+        images = [load_image(source) for source in sources]
+        threshold = self.score_threshold if score_threshold is None else score_threshold
+        limits = GenerationSettings(max_new_tokens=max_new_tokens)
+        predictions: list[Prediction] = []
+        for first in range(0, len(samples), batch_size):
+            chunk = samples[first : first + batch_size]
+            predictions += self._segment_batch(images, chunk, threshold, mask_threshold, limits)
+        return predictions if many else predictions[0]
+
+    @torch.inference_mode()
+    def _segment_batch(
+        self,
+        images: list[LoadedImage],
+        samples: list[Sample],
+        score_threshold: float,
+        mask_threshold: float,
+        limits: GenerationSettings,
+    ) -> list[Prediction]:
+        used = sorted({sample.image_index for sample in samples})
+        local = [replace(sample, image_index=used.index(sample.image_index)) for sample in samples]
+        inputs = self.processor.encode([images[i].image for i in used], local).to(self.device)
+        features = self.model.encode_images(
+            inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values
+        )
+        sizes = [(images[s.image_index].image.height, images[s.image_index].image.width) for s in samples]
+        replies: list[Reply | None] = [None] * len(samples)
+        if samples[0].phrases is None:
+            generated = generate(self.model, inputs, features, limits)
+            output = self._detect(inputs, features, generated)
+            replies = list(generated)
+        else:
+            output = self.model(**{**inputs.as_kwargs(), "images": features})
+        if output is None:
+            found = [Instances.empty(*size) for size in sizes]
+        else:
+            found = self.processor.post_process(output, sizes, score_threshold, mask_threshold)
+        return [
+            self._prediction(images[sample.image_index], sample, reply, instances)
+            for sample, reply, instances in zip(samples, replies, found, strict=True)
+        ]
+
+    def _detect(
+        self, inputs: ModelInputs, features: ImageFeatures, replies: list[Reply]
+    ) -> SegmentationOutput | None:
+        """One detector pass over all phrases of all replies; None when nobody named any."""
+        states = [state for reply in replies for state in reply.states]
+        if not states:
+            return None
+        owners = [row for row, reply in enumerate(replies) for _ in reply.states]
+        phrase_sample = torch.tensor(owners, device=self.device)
+        ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.phrases])
+        output = self.model.detect(
+            torch.stack(states),
+            ids.to(self.device),
+            mask.to(self.device),
+            features.detector.select(inputs.image_index[phrase_sample]),
+        )
+        return replace(output, phrase_sample=phrase_sample)
+
+    def _prediction(
+        self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances
+    ) -> Prediction:
+        if reply is None:
+            phrases = sample.phrases or ()
+            text = ", ".join(phrases)
+        else:
+            tokenizer = self.processor.tokenizer
+            phrases = tuple(tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in reply.phrases)
+            text = tokenizer.decode(reply.ids, skip_special_tokens=True).strip()
+        return Prediction(
+            instances=instances,
+            phrases=phrases,
+            text=text,
+            status=self._status(instances, len(phrases), reply),
+            instruction=sample.instruction,
+            original_size=(image.image.height, image.image.width),
+            image=image.image,
+            notes=notes(image, reply),
+        )
+
+    def _status(self, instances: Instances, num_phrases: int, reply: Reply | None) -> Status:
+        """Truncated before saturated before no target: the user should hear of lost answers first."""
+        if reply is not None and reply.truncated:
+            return "truncated"
+        counts = [int((instances.phrase_ids == phrase).sum()) for phrase in range(num_phrases)]
+        if any(count >= self.model.config.num_queries for count in counts):
+            return "saturated"
+        return "ok" if len(instances) else "no_target"
+
+
+def notes(image: LoadedImage, reply: Reply | None) -> tuple[str, ...]:
+    """What the person should know about how the answer came about."""
+    malformed = ("the model's reply was malformed; parts of it were skipped",) if reply and reply.malformed else ()
+    return (*image.notes, *malformed)
+
+
+def direct(sample: Sample) -> Sample:
+    """The instruction as its own phrase."""
+    return replace(sample, phrases=(sample.instruction.strip(),))
+
+
+def plan(
+    num_images: int, many_images: bool, instruction: str | Sequence[str] | None, phrases: Sequence[str] | None
+) -> tuple[list[Sample], bool]:
+    """Which instruction goes with which image, and whether the answer is a list.
+
+    Raises:
+        InputError: counts do not match, or neither an instruction nor phrases were given.
+    """
+    if isinstance(phrases, str):
+        raise InputError(f"phrases must be a list of phrases, got the string {phrases!r}; write phrases=[{phrases!r}]")
+    if phrases is not None:
+        given = tuple(phrase.strip() for phrase in phrases)
+        if not given or not all(given):
+            raise InputError("phrases must be a list of non-empty phrases, e.g. phrases=['red mug', 'plate']")
+        if instruction is not None and not isinstance(instruction, str):
+            raise InputError("give one instruction, or none, together with phrases; got a list of instructions")
+        text = instruction if instruction is not None else ", ".join(given)
+        return [Sample(i, text, given) for i in range(num_images)], many_images
+    if instruction is None:
+        raise InputError("say what to segment: give an instruction, or phrases=[...]")
+    if isinstance(instruction, str):
+        return [Sample(i, instruction) for i in range(num_images)], many_images
+    texts = list(instruction)
+    if not many_images:
+        return [Sample(0, text) for text in texts], True
+    if len(texts) != num_images:
+        raise InputError(
+            f"a list of {num_images} images needs one instruction or {num_images} of them, got {len(texts)}"
+        )
+    return [Sample(i, text) for i, text in enumerate(texts)], True

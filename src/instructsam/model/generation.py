@@ -1,0 +1,178 @@
+"""Decoding: greedy text, and one fused step for every query block (arXiv 2605.26102; MODEL.md, "Decoding").
+
+When a sample emits the reference end, ONE step runs over `[ref_end, mask_start, Q queries, mask_end]` with hybrid
+attention and the cache; the final-norm hidden states at the Q positions are the query states. Decoding with the
+cache equals one teacher-forced forward over the finished sequence. Nothing is kept on the module: re-entrant, and
+batched with samples at different points of their replies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from instructsam.model.attention import hybrid_mask
+
+if TYPE_CHECKING:
+    from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
+    from instructsam.structures.outputs import ModelInputs
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """Limits of one decoding.
+
+    Attributes:
+        max_new_tokens: tokens that the model may emit per sample (query blocks do not count).
+        max_phrases: query blocks per sample; later phrases get none and the reply counts as truncated.
+    """
+
+    max_new_tokens: int = 128
+    max_phrases: int = 16
+
+
+@dataclass
+class Reply:
+    """What one sample said.
+
+    Attributes:
+        ids: emitted tokens, without those of the query blocks.
+        phrases: token ids of each phrase that got a query block.
+        states: per phrase the query states, float [Q, D].
+        truncated: stopped by a limit instead of the end of the turn.
+        malformed: markers out of order were skipped (an end without a start, an empty phrase, a nested start).
+    """
+
+    ids: list[int] = field(default_factory=list)
+    phrases: list[list[int]] = field(default_factory=list)
+    states: list[Tensor] = field(default_factory=list)
+    truncated: bool = False
+    malformed: bool = False
+    finished: bool = False
+    open_phrase: list[int] | None = None
+
+    def feed(self, token: int, ids: dict[str, int], settings: GenerationSettings, stops: set[int]) -> bool:
+        """Take one emitted token; True when a query block follows it."""
+        if token in stops:
+            self.finished = True
+            return False
+        self.ids.append(token)
+        opens = False
+        if token == ids["ref_start"]:
+            self.malformed |= self.open_phrase is not None
+            self.open_phrase = []
+        elif token == ids["ref_end"]:
+            if not self.open_phrase:
+                self.malformed = True
+            elif len(self.phrases) == settings.max_phrases:
+                self.truncated = self.finished = True
+            else:
+                self.phrases.append(self.open_phrase)
+                opens = True
+            self.open_phrase = None
+        elif self.open_phrase is not None:
+            self.open_phrase.append(token)
+        if len(self.ids) >= settings.max_new_tokens and not opens:
+            self.truncated = self.finished = True
+        return opens
+
+
+@torch.no_grad()
+def generate(
+    model: InstructSAMModel,
+    inputs: ModelInputs,
+    images: ImageFeatures,
+    settings: GenerationSettings | None = None,
+) -> list[Reply]:
+    """Let the VLM write its reply to each of B prompts and read off the query states.
+
+    Args:
+        model: the whole model.
+        inputs: prompts with the assistant turn open; only ids, mask and image_index are read.
+        images: what `encode_images` made of the call's images.
+        settings: limits.
+
+    Returns:
+        B replies.
+    """
+    settings = settings or GenerationSettings()
+    return _Decoder(model, inputs, images, settings).run()
+
+
+class _Decoder:
+    """State of one call: the cache, what each sample sees and where it stands."""
+
+    def __init__(
+        self, model: InstructSAMModel, inputs: ModelInputs, images: ImageFeatures, settings: GenerationSettings
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.ids: dict[str, int] = dict(model.config.token_ids or {})
+        self.stops = {self.ids[name] for name in ("im_end", "pad") if name in self.ids}
+        self.text_config = model.vlm.language_model.config
+        self.cache = DynamicCache(config=self.text_config)
+        self.mask = inputs.attention_mask
+        self.replies = [Reply() for _ in range(len(inputs.input_ids))]
+        positions = model.positions(inputs.input_ids, self.mask, images.grid_thw[inputs.image_index])
+        self.next_position = positions.masked_fill(self.mask == 0, -1).amax(dim=(0, 2)) + 1
+        hidden = model.read(
+            inputs.input_ids, self.mask, inputs.block_ids, images, inputs.image_index, cache=self.cache
+        )
+        self.last = last_real(hidden, self.mask)
+
+    def run(self) -> list[Reply]:
+        while True:
+            tokens = self.model.lm_head(self.last).argmax(-1).tolist()
+            steps = [self.step_ids(reply, token) for reply, token in zip(self.replies, tokens, strict=True)]
+            if all(reply.finished and not step for reply, step in zip(self.replies, steps, strict=True)):
+                return self.replies
+            self.advance(steps)
+
+    def step_ids(self, reply: Reply, token: int) -> list[int]:
+        """What a sample feeds next: nothing when done, a token, or a token with its query block."""
+        if reply.finished:
+            return []
+        opens = reply.feed(token, self.ids, self.settings, self.stops)
+        if opens:
+            block = [self.ids["query"]] * self.model.config.num_queries
+            return [token, self.ids["mask_start"], *block, self.ids["mask_end"]]
+        return [] if reply.finished else [token]
+
+    def advance(self, steps: list[list[int]]) -> None:
+        """Run one step of the language model over [B, W], shorter rows padded on the right."""
+        device = self.last.device
+        width = max(len(step) for step in steps)
+        lengths = torch.tensor([len(step) for step in steps], device=device)
+        pad = self.ids.get("pad", 0)
+        input_ids = torch.tensor([[*step, *[pad] * (width - len(step))] for step in steps], device=device)
+        real = (torch.arange(width, device=device) < lengths[:, None]).long()
+        is_query = torch.zeros_like(real, dtype=torch.bool)
+        for row, step in enumerate(steps):
+            if len(step) > 1:
+                is_query[row, 2 : len(step) - 1] = True
+        block_ids = torch.where(is_query, 0, -1)
+        embeds = self.model.get_input_embeddings()(input_ids)
+        embeds = self.model.instance_queries.write(embeds, block_ids)
+        self.mask = torch.cat([self.mask, real], dim=1)
+        positions = self.next_position[:, None] + torch.arange(width, device=device)
+        hidden = self.model.vlm.language_model(
+            inputs_embeds=embeds,
+            attention_mask=hybrid_mask(self.text_config, embeds, self.mask, block_ids, self.cache),
+            position_ids=positions.expand(3, -1, -1),
+            past_key_values=self.cache,
+            use_cache=True,
+        ).last_hidden_state
+        self.next_position = self.next_position + lengths
+        for row in is_query.any(1).nonzero()[:, 0].tolist():
+            self.replies[row].states.append(hidden[row][is_query[row]])
+        self.last = torch.where(lengths[:, None] > 0, last_real(hidden, real), self.last)
+
+
+def last_real(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Hidden state at each row's last real position: [B, L, D], [B, L] -> [B, D]; padding on either side."""
+    index = (mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).argmax(1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), index]
