@@ -1,0 +1,118 @@
+"""The commands that only pass on: evaluate, train, data check, world build."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from .conftest import FakeSegmenter, Outcome
+
+Command = Callable[..., Outcome]
+
+
+def test_evaluate_prints_the_table(command: Command, segmenter: FakeSegmenter) -> None:
+    code, out, err = command("evaluate", "my-model", "--limit", "2", "--mode", "direct")
+    assert code == 0
+    assert err == ""
+    assert "gIoU" in out
+    assert "world/val" in out
+    assert "my-model" in out
+    assert segmenter.calls[0] == {"load": "my-model", "device": "auto"}
+    asked = segmenter.calls[1:]
+    assert sum(len(call["instructions"]) for call in asked) == 2
+    assert {call["mode"] for call in asked} == {"direct"}
+    assert {call["score_threshold"] for call in asked} == {0.0}, "the benchmark needs the whole ranking"
+
+
+def test_evaluate_writes_json_and_files(command: Command, segmenter: FakeSegmenter, tmp_path: Path) -> None:
+    segmenter.noisy = True
+    out_folder = tmp_path / "scores"
+    code, out, err = command("evaluate", "--limit", "2", "--json", "--out", out_folder)
+    assert code == 0
+    assert "noise" in err
+    document = json.loads(out)
+    assert document["benchmark"] == "world/val"
+    assert document["summary"]["overall"]["instructions"] == 2
+    assert json.loads((out_folder / "report.json").read_text()) == document
+    assert "gIoU" in (out_folder / "report.md").read_text()
+    assert (out_folder / "predictions.jsonl").stat().st_size > 0
+    assert {call["mode"] for call in segmenter.calls[1:]} <= {"auto", "generate", "direct"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--benchmark", "absent"], "world/val"),
+        (["--limit", "0"], "--limit"),
+        (["--mode", "auto"], "--mode"),
+        (["--device", "gpu"], "--device"),
+    ],
+)
+def test_evaluate_says_what_is_wrong_before_loading(
+    command: Command, segmenter: FakeSegmenter, arguments: list[str], words: str
+) -> None:
+    code, out, err = command("evaluate", *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+    assert segmenter.calls == []
+
+
+def test_train_hands_its_arguments_on(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    trainer = ModuleType("instructsam.training.trainer")
+    trainer.run = lambda *arguments: seen.extend(arguments) or Path("runs/x/model")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "instructsam.training.trainer", trainer)
+    config = tmp_path / "run.yaml"
+    config.write_text("seed: 3\n")
+    code, out, _ = command("train", config, "seed=4", "optim.lr=1e-3", "--resume")
+    assert code == 0
+    assert seen == [config, ["seed=4", "optim.lr=1e-3"], True]
+    assert "runs/x/model" in out
+
+
+@pytest.mark.parametrize("change", ["sede=4", "seed=four", "seed"])
+def test_train_refuses_a_wrong_override_in_one_line(command: Command, tmp_path: Path, change: str) -> None:
+    (tmp_path / "run.yaml").write_text("seed: 3\n")
+    code, out, err = command("train", tmp_path / "run.yaml", change)
+    assert (code, out) == (2, "")
+    assert change.partition("=")[0] in err
+    assert err.count("\n") == 1
+
+
+def test_data_check_counts_or_names_the_line(command: Command, tmp_path: Path) -> None:
+    from instructsam.data.record import write_records
+    from instructsam.world.build import benchmark_records
+
+    path = tmp_path / "records.jsonl"
+    records = [record for _, record in benchmark_records("val", 3)]
+    write_records(path, records)
+    code, out, _ = command("data", "check", path)
+    assert code == 0
+    assert f"3 records, {sum(len(record.phrases) for record in records)} phrases" in out
+    path.write_text(path.read_text() + "{}\n")
+    code, out, err = command("data", "check", path)
+    assert (code, out) == (2, "")
+    assert "records.jsonl" in err
+    assert "4" in err
+    code, _, err = command("data", "check", tmp_path / "absent.jsonl")
+    assert code == 2
+    assert err.count("\n") == 1
+
+
+def test_world_build_hands_its_arguments_on(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr("instructsam.world.build.build_split", lambda *arguments: seen.extend(arguments))
+    code, out, _ = command("world", "build", "--split", "test", "--out", tmp_path / "t")
+    assert code == 0
+    assert seen == ["test", tmp_path / "t"]
+    assert "records.jsonl" in out
