@@ -28,6 +28,7 @@ ROW_SHARE, OVERLAP_SHARE = 0.2, 0.3
 KEPT_VISIBLE = 0.45
 GRID = 128
 TRIES = 24
+TOP_UPS = 40
 MARGIN = 0.012
 
 Box = tuple[float, float, float, float]
@@ -177,5 +178,8 @@ def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
         for index in range(count):
             thing = _choose_thing(rng, table.things)
             _place(rng, table, thing, slots[index] if in_row else None)
+        for _ in range(TOP_UPS):
+            if len(table.things) < settings.min_objects:
+                _place(rng, table, _choose_thing(rng, table.things), None)
         if len(table.things) >= settings.min_objects:
             return Scene(seed, background, tuple(table.things), aspect)
