@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from instructsam.data.record import Record, read_records
 from instructsam.errors import InputError
 from instructsam.processing.images import load_image
+
+if TYPE_CHECKING:
+    from instructsam.world.build import Split
 
 Sample = tuple[Image.Image, Record]
 
@@ -67,19 +71,17 @@ class Benchmark:
         return cls(str(folder), source)
 
 
-def _world(split: str) -> Callable[[int | None], Iterator[Sample]]:
+def _world(split: Split) -> Callable[[int | None], Iterator[Sample]]:
     def source(limit: int | None) -> Iterator[Sample]:
         # The drawing code is only needed by those who ask for this benchmark.
         from instructsam.world.build import benchmark_records
 
-        return benchmark_records(split, limit)  # type: ignore[arg-type]
+        return benchmark_records(split, limit)
 
     return source
 
 
-_KNOWN: dict[str, Callable[[int | None], Iterator[Sample]]] = {
-    f"world/{split}": _world(split) for split in ("val", "test")
-}
+_KNOWN = {"world/val": _world("val"), "world/test": _world("test")}
 
 
 def benchmark_names() -> tuple[str, ...]:

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from instructsam.data.record import write_records
+from instructsam.errors import ImageError, InputError
+from instructsam.evaluation.benchmark import Benchmark, benchmark_names, get_benchmark
+from instructsam.evaluation.runner import evaluate
+
+from .fakes import HEIGHT, RECORDS, WIDTH, Oracle
+
+
+def write_folder(folder: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
+    write_records(folder / "records.jsonl", RECORDS)
+    for name in ("one.png", "two.png"):
+        Image.new("RGB", size, "gray").save(folder / name)
+    return folder
+
+
+def test_a_folder_is_a_benchmark(tmp_path: Path) -> None:
+    benchmark = get_benchmark(write_folder(tmp_path))
+    pairs = list(benchmark.iterate())
+    assert tuple(record for _, record in pairs) == RECORDS
+    assert pairs[0][0] is pairs[2][0]
+    assert len(list(benchmark.iterate(2))) == 2
+    assert evaluate(Oracle(), benchmark).summary["overall"]["giou"] == 1.0
+
+
+def test_an_image_of_another_size_is_an_error(tmp_path: Path) -> None:
+    benchmark = Benchmark.from_folder(write_folder(tmp_path, (HEIGHT, WIDTH)))
+    with pytest.raises(InputError, match=r"'r1': the image must be \(20, 40\).*got \(40, 20\)"):
+        list(benchmark.iterate())
+
+
+def test_a_missing_image_is_an_error(tmp_path: Path) -> None:
+    (write_folder(tmp_path) / "two.png").unlink()
+    with pytest.raises(ImageError, match=r"two\.png"):
+        list(Benchmark.from_folder(tmp_path).iterate())
+
+
+def test_names_and_limits(tmp_path: Path) -> None:
+    assert benchmark_names() == ("world/val", "world/test")
+    with pytest.raises(InputError, match=r"one of world/val, world/test, or a folder .* got 'world/vall'"):
+        get_benchmark("world/vall")
+    with pytest.raises(InputError, match=r"must hold records\.jsonl"):
+        get_benchmark(tmp_path)
+    with pytest.raises(InputError, match="limit must be at least 1, got 0"):
+        list(Benchmark.from_folder(write_folder(tmp_path)).iterate(0))
+
+
+def test_the_world_is_a_benchmark() -> None:
+    pairs = list(get_benchmark("world/val").iterate(5))
+    assert len(pairs) == 5
+    assert len({record.id for _, record in pairs}) == 5
+    assert all(min(image.size) == 256 for image, _ in pairs)
