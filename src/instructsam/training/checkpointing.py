@@ -108,19 +108,22 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
             f"checkpoint {folder} has format {state.get('format')!r}, expected {FORMAT}; "
             "resume it with the version that wrote it"
         )
-    for name, digest in state["files"].items():
+    files, meta = state.get("files"), state.get("meta")
+    if not isinstance(files, dict) or not isinstance(meta, dict):
+        raise CheckpointError(_damaged(folder, "state.json lists no files"))
+    for name, digest in files.items():
         path = folder / name
         if not path.is_file():
             raise CheckpointError(_damaged(folder, f"{name} is missing"))
         if _sha256(path) != digest:
             raise CheckpointError(_damaged(folder, f"{name} is not what was written"))
-    if f"rng-{rank}.json" not in state["files"]:
+    if f"rng-{rank}.json" not in files:
         raise CheckpointError(_damaged(folder, f"it holds no random state for process {rank}"))
     ema = folder / "ema.safetensors"
     return Checkpoint(
-        meta=state["meta"],
+        meta=meta,
         model=_load(folder / "model.safetensors", folder),
-        ema=_load(ema, folder) if ema.name in state["files"] else {},
+        ema=_load(ema, folder) if ema.name in files else {},
         optimizer=_load(folder / "optimizer.safetensors", folder),
         rng=_read_json(folder / f"rng-{rank}.json", folder),
     )

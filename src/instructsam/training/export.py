@@ -32,12 +32,14 @@ def export_model(
     fresh = folder.with_name(f".writing-{folder.name}")
     if fresh.exists():
         shutil.rmtree(fresh)
-    cast = {
-        name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
-        for name, tensor in state.items()
-    }
+    cast: dict[int, Tensor] = {}  # tied names share one tensor, which is then stored once
+    for tensor in state.values():
+        if id(tensor) not in cast:
+            to = dtype if tensor.is_floating_point() else tensor.dtype
+            cast[id(tensor)] = tensor.detach().to("cpu", to).contiguous()
+    tensors = {name: cast[id(tensor)] for name, tensor in state.items()}
     with _no_progress_bar():
-        model.save_pretrained(fresh, state_dict=cast)
+        model.save_pretrained(fresh, state_dict=tensors)
     processor.save_pretrained(fresh)
     old = folder.with_name(f".old-{folder.name}")
     if old.exists():

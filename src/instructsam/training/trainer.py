@@ -264,8 +264,9 @@ class Trainer:
     def _export(self) -> None:
         rng = checkpointing.rng_state()
         average, dtype = self.average, getattr(torch, self.config.schedule.export_dtype)
-        state = average.state_dict_for(self.plain_model) if average else self.plain_model.state_dict()
-        folder = export_model(self.config.folder / "model", self.plain_model, self.processor, state, dtype)
+        model = self.plain_model
+        state = average.state_dict_for(model) if average else model.state_dict(keep_vars=True)
+        folder = export_model(self.config.folder / "model", model, self.processor, state, dtype)
         if self.on_checkpoint:
             self.on_checkpoint(folder, self.step)
         checkpointing.set_rng_state(rng)

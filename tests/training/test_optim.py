@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from instructsam.errors import ConfigError
+from instructsam.training.optim import (
+    build_optimizer,
+    clip_gradients,
+    learning_rate_factor,
+    set_learning_rate,
+)
+from instructsam.training.settings import OptimSettings
+
+
+class Toy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(5, 4)
+        self.bank = nn.Parameter(torch.ones(3, 4))
+        self.norm = nn.LayerNorm(4)
+        self.body = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+        self.head = nn.Linear(4, 2)
+
+
+def test_warm_up_rises_in_a_line_and_cosine_falls_to_the_final_fraction() -> None:
+    settings = OptimSettings(warmup_steps=10, final_fraction=0.1)
+    factors = [learning_rate_factor(step, 110, settings) for step in range(140)]
+    assert factors[0] == pytest.approx(1 / 11)
+    assert factors[9] == pytest.approx(10 / 11)
+    assert factors[10] == 1.0
+    assert factors[60] == pytest.approx(0.55)
+    assert factors[110] == pytest.approx(0.1)
+    assert factors[139] == pytest.approx(0.1)
+    assert all(a > b for a, b in pairwise(factors[10:111]))
+
+
+def test_linear_tail_holds_then_falls() -> None:
+    settings = OptimSettings(warmup_steps=0, decay="linear_tail", tail=0.25, final_fraction=0.0)
+    factors = [learning_rate_factor(step, 100, settings) for step in range(101)]
+    assert factors[:76] == [1.0] * 76
+    assert factors[88] == pytest.approx(12 / 25)
+    assert factors[100] == 0.0
+
+
+def test_no_decay_holds() -> None:
+    settings = OptimSettings(warmup_steps=1, decay="none")
+    assert [learning_rate_factor(step, 3, settings) for step in range(5)] == [0.5, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_only_weights_of_layers_decay() -> None:
+    model = Toy()
+    optimizer = build_optimizer(model, OptimSettings(weight_decay=0.3))
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    decayed = {name for name, parameter in model.named_parameters() if decay[id(parameter)]}
+    assert decayed == {"body.0.weight", "body.1.weight", "head.weight"}
+    assert len(decay) == len(list(model.parameters()))
+
+
+def test_the_longest_prefix_gives_the_multiplier() -> None:
+    model = Toy()
+    settings = OptimSettings(lr=1.0, warmup_steps=0, lr_multipliers={"body": 0.5, "body.1": 0.1})
+    optimizer = build_optimizer(model, settings)
+    assert set_learning_rate(optimizer, 0, 10, settings) == 1.0
+    rate = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    rates = {name: rate[id(parameter)] for name, parameter in model.named_parameters()}
+    assert rates["body.0.weight"] == rates["body.0.bias"] == 0.5
+    assert rates["body.1.weight"] == pytest.approx(0.1)
+    assert rates["head.weight"] == 1.0
+
+
+def test_an_unknown_prefix_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no trainable parameter starts with 'vml'.*bank, body, embed"):
+        build_optimizer(Toy(), OptimSettings(lr_multipliers={"vml": 0.1}))
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(1.0, 1.0), (10.0, 5.0), (0.0, 5.0)])
+def test_clipping(limit: float, expected: float) -> None:
+    parameter = nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.tensor([3.0, 4.0])
+    assert float(clip_gradients([parameter], limit)) == pytest.approx(5.0)
+    assert math.hypot(*parameter.grad.tolist()) == pytest.approx(expected, rel=1e-4)

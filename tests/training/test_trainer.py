@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from instructsam.errors import CheckpointError, ConfigError, InstructSAMError
+from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.training import checkpointing, trainer
+from instructsam.training.start import open_model
+from instructsam.training.trainer import Trainer, run
+from tests.training.conftest import tiny
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send the training process SIGTERM while it does a step."""
+    plain = Trainer.train_step
+
+    def train_step(self: Trainer, batch: Any) -> Any:
+        if self.step == step - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self, batch)
+
+    monkeypatch.setattr(Trainer, "train_step", train_step)
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(None, tiny(tmp_path / "whole", "model.overrides.dropout=0.1"))
+    sliced = tiny(tmp_path / "sliced", "model.overrides.dropout=0.1")
+    with monkeypatch.context() as patch:
+        stop_after(3, patch)
+        run(None, sliced)
+    latest = checkpointing.latest_checkpoint(tmp_path / "sliced" / "checkpoints")
+    assert latest is not None
+    assert latest.name == "step-00000003"
+    run(None, sliced, resume=True)
+    for name in ("model", "ema", "optimizer"):
+        one, other = (
+            load_file(tmp_path / folder / "checkpoints" / "step-00000006" / f"{name}.safetensors")
+            for folder in ("whole", "sliced")
+        )
+        assert one.keys() == other.keys()
+        for key in one:
+            assert torch.allclose(one[key], other[key], rtol=0, atol=1e-6), (name, key)
+    whole, resumed = log(tmp_path / "whole"), log(tmp_path / "sliced")
+    assert [line["step"] for line in resumed] == [1, 2, 3, 4, 5, 6]
+    for a, b in zip(whole, resumed, strict=True):
+        assert a["lr"] == b["lr"]
+        assert a["instructions"] == b["instructions"]
+        assert a["parts"] == pytest.approx(b["parts"], abs=2e-5)
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    run(None, tiny(tmp_path, "schedule.total_steps=25", "optim.lr=2e-3"))
+    losses = [line["parts"]["loss"] for line in log(tmp_path)]
+    assert sum(losses[-8:]) < 0.9 * sum(losses[:8])
+    text = [line["parts"]["text"] for line in log(tmp_path)]
+    assert text[-1] < 0.9 * text[0]
+
+
+def test_the_export_opens_and_holds_averaged_weights(tmp_path: Path) -> None:
+    called: list[tuple[Path, int]] = []
+    folder = run(
+        None,
+        tiny(tmp_path, "schedule.total_steps=3", "schedule.export_dtype=float16"),
+        on_checkpoint=lambda path, step: called.append((path, step)),
+    )
+    assert called == [(folder, 3)]
+    model, processor = open_model(folder)
+    assert isinstance(processor, InstructSAMProcessor)
+    checkpoint = checkpointing.read_checkpoint(tmp_path / "checkpoints" / "step-00000003")
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(parameter, checkpoint.ema[name], atol=1e-3), name
+    stored = load_file(folder / "model.safetensors")
+    assert stored["instance_queries.weight"].dtype == torch.float16
+    assert not {"lm_head.weight", "vlm.language_model.embed_tokens.weight"} <= stored.keys(), "stored twice"
+
+
+def test_a_run_starts_from_a_saved_model(tmp_path: Path) -> None:
+    first = run(None, tiny(tmp_path / "first", "schedule.total_steps=2"))
+    more = [text for text in tiny(tmp_path / "second") if not text.startswith("model.")]
+    run(None, [*more, f"model.path={first}", "schedule.total_steps=1", "optim.lr=1e-9"])
+    one, other = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("first", "second"))
+    assert all(torch.allclose(one[key], other[key], atol=1e-6) for key in one)
+
+
+def test_the_time_box_ends_with_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(None, tiny(tmp_path, "schedule.max_minutes=1e-9"))
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
+    captured = capsys.readouterr()
+    assert "stopped at step 1 by the time box of 1e-09 minutes; --resume goes on" in captured.err
+    assert captured.out == ""
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_saves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = trainer.clip_gradients
+
+    def spoiled(parameters: Any, clip_norm: float) -> torch.Tensor:
+        return plain(parameters, clip_norm) * float("nan")
+
+    run(None, tiny(tmp_path, "schedule.max_minutes=1e-9"))
+    monkeypatch.setattr(trainer, "clip_gradients", spoiled)
+    with pytest.raises(InstructSAMError, match=r"step 1: loss or gradient is not finite \(.*gradient nan\)"):
+        run(None, tiny(tmp_path), resume=True)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
+    checkpointing.read_checkpoint(tmp_path / "checkpoints" / "step-00000001")
+
+
+def test_a_run_is_never_overwritten_nor_resumed_from_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no checkpoint; start without --resume"):
+        run(None, tiny(tmp_path), resume=True)
+    run(None, tiny(tmp_path, "schedule.total_steps=1"))
+    with pytest.raises(ConfigError, match="already holds a run; go on with --resume"):
+        run(None, tiny(tmp_path))
+
+
+def test_a_damaged_checkpoint_is_not_resumed(tmp_path: Path) -> None:
+    run(None, tiny(tmp_path, "schedule.total_steps=1"))
+    (tmp_path / "checkpoints" / "step-00000001" / "ema.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"ema.safetensors is not what was written"):
+        run(None, tiny(tmp_path), resume=True)
+
+
+def test_a_killed_process_leaves_a_log_that_can_be_continued(tmp_path: Path) -> None:
+    run(None, tiny(tmp_path, "schedule.max_minutes=1e-9"))
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 2, "parts": {}}\n{"step": 3, "pa')
+    run(None, tiny(tmp_path, "schedule.total_steps=3"), resume=True)
+    assert [line["step"] for line in log(tmp_path)] == [1, 2, 3]
+    assert all(line["parts"] for line in log(tmp_path))
