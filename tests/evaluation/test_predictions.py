@@ -15,7 +15,7 @@ from instructsam.evaluation.predictions import (
 )
 from instructsam.structures.masks import encode_rle
 
-HEADER = {"benchmark": "toy", "mode": "decoded", "model": "a"}
+HEADER = {"benchmark": "toy", "mode": "generate", "model": "a"}
 
 
 def make_item(name: str) -> StoredPrediction:
@@ -45,7 +45,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     write(path, "a", "b")
     assert list(read_predictions(path)) == [make_item("a"), make_item("b")]
-    assert read_header(path)["mode"] == "decoded"
+    assert read_header(path)["mode"] == "generate"
     assert make_item("a").decode_masks().sum() == 6
 
 
@@ -81,7 +81,7 @@ def test_a_torn_header_starts_afresh(tmp_path: Path) -> None:
 def test_another_run_is_not_mixed_in(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     write(path, "a")
-    with pytest.raises(InputError, match="mode=decoded, model=a, not benchmark=toy, mode=direct"):
+    with pytest.raises(InputError, match="mode=generate, model=a, not benchmark=toy, mode=direct"):
         PredictionFile(path, {**HEADER, "mode": "direct"})
 
 

@@ -31,7 +31,7 @@ from instructsam.evaluation.report import Report, versions
 from instructsam.structures.instances import Prediction
 from instructsam.structures.masks import decode_rle
 
-DECODED = "decoded"
+GENERATE = "generate"
 DIRECT = "direct"
 
 
@@ -48,7 +48,7 @@ class SegmenterLike(Protocol):
     ) -> list[Prediction]:
         """One prediction per instruction, each with its candidates of score >= `score_threshold`.
 
-        `mode` is "decoded" (the model writes the phrases) or "direct" (each instruction is its own phrase).
+        `mode` is "generate" (the model writes the phrases) or "direct" (each instruction is its own phrase).
         """
         ...
 
@@ -94,7 +94,7 @@ def evaluate(
         InputError: no instruction, or the predictions file holds another run.
     """
     threshold = segmenter.score_threshold if score_threshold is None else score_threshold
-    mode = DIRECT if phrases_given else DECODED
+    mode = DIRECT if phrases_given else GENERATE
     given = dict(provenance or {})
     store = None
     if predictions_path is not None:
