@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,7 @@ from instructsam.evaluation.report import Report, versions
 from instructsam.structures.instances import Prediction
 from instructsam.structures.masks import decode_rle
 
-GENERATE = "generate"
-DIRECT = "direct"
+Mode = Literal["generate", "direct"]
 
 
 class SegmenterLike(Protocol):
@@ -44,7 +43,7 @@ class SegmenterLike(Protocol):
         ...
 
     def segment(
-        self, image: Image.Image, instructions: list[str], /, *, mode: str, score_threshold: float
+        self, image: Image.Image, instructions: list[str], /, *, mode: Mode, score_threshold: float
     ) -> list[Prediction]:
         """One prediction per instruction, each with its candidates of score >= `score_threshold`.
 
@@ -94,7 +93,7 @@ def evaluate(
         InputError: no instruction, or the predictions file holds another run.
     """
     threshold = segmenter.score_threshold if score_threshold is None else score_threshold
-    mode = DIRECT if phrases_given else GENERATE
+    mode: Mode = "direct" if phrases_given else "generate"
     given = dict(provenance or {})
     store = None
     if predictions_path is not None:
@@ -156,7 +155,7 @@ def rescore(
 
 
 def _predict_all(
-    segmenter: SegmenterLike, samples: Iterator[Sample], mode: str, store: PredictionFile | None
+    segmenter: SegmenterLike, samples: Iterator[Sample], mode: Mode, store: PredictionFile | None
 ) -> Iterator[tuple[Record, _Answer]]:
     done = {} if store is None else store.done
     for _, group in groupby(samples, key=lambda sample: sample[1].image.file):
@@ -181,7 +180,7 @@ def _predict_all(
 
 
 def _predict_image(
-    segmenter: SegmenterLike, image: Image.Image, records: Sequence[Record], mode: str
+    segmenter: SegmenterLike, image: Image.Image, records: Sequence[Record], mode: Mode
 ) -> dict[str, tuple[Prediction, float]]:
     instructions = [record.instruction for record in records]
     start = time.perf_counter()
