@@ -95,17 +95,15 @@ def read_records(path: str | Path) -> Iterator[Record]:
                 where = f"{path}, line {number}"
                 record = parse_record(_decode(line, where), where)
                 if record.id in seen:
-                    raise RecordError(
-                        f"{where}, field id: {record.id!r} is already used on line {seen[record.id]}"
-                    )
+                    first = seen[record.id]
+                    raise RecordError(f"{where}, field id: {record.id!r} is already used on line {first}")
                 seen[record.id] = number
                 yield record
     except OSError as error:
         raise RecordError(f"{path}: the records cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise RecordError(
-            f"{path}: records must be UTF-8 text, got byte {error.object[error.start]:#04x}"
-        ) from error
+        byte = f"{error.object[error.start]:#04x}"
+        raise RecordError(f"{path}: records must be UTF-8 text, got byte {byte}") from error
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> int:
@@ -243,19 +241,19 @@ def _phrase(phrase: _Object, image: ImageRef) -> PhraseRecord:
 
 def _instance(instance: _Object, image: ImageRef) -> InstanceRecord:
     rle = _Object(instance.get("rle"), instance.where, instance.path("rle"), ("size", "counts"))
-    if rle.get("size") != [image.height, image.width]:
-        raise rle.wrong(
-            "size", f"the image's [height, width] = {[image.height, image.width]}", rle.get("size")
-        )
+    size = [image.height, image.width]
+    if rle.get("size") != size:
+        raise rle.wrong("size", f"the image's [height, width] = {size}", rle.get("size"))
     counts = rle.text("counts")
     try:
-        mask = decode_rle({"size": [image.height, image.width], "counts": counts})
+        mask = decode_rle({"size": size, "counts": counts})
     except InputError as error:
         raise RecordError(f"{instance.where}, field {rle.path('counts')}: {error}") from error
     if not np.any(mask):
         raise rle.wrong("counts", "a mask with at least one pixel", counts)
-    rle_data = {"size": [image.height, image.width], "counts": counts}
-    return InstanceRecord(rle_data, _box(instance, image), instance.text("category", ""))
+    return InstanceRecord(
+        {"size": size, "counts": counts}, _box(instance, image), instance.text("category", "")
+    )
 
 
 def _box(instance: _Object, image: ImageRef) -> tuple[float, float, float, float]:

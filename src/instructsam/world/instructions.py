@@ -11,7 +11,7 @@ from instructsam.world.facts import Facts
 from instructsam.world.phrases import phrase_of
 from instructsam.world.program import All, Filter, Program, answer, to_dict
 from instructsam.world.slots import slots_for
-from instructsam.world.templates import TEMPLATES
+from instructsam.world.templates import COMMON_TEMPLATES, OWN_TEMPLATES, Template
 from instructsam.world.wording import Speaker, chance, pick
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ FAMILY_SHARES: dict[str, float] = {
     "logic": 0.13,
     "multi": 0.13,
 }
-NO_TARGET_SHARE = 0.16
+NO_TARGET_SHARE = 0.15
 ONE_TARGET_SHARE = 0.45
-EVERYTHING_SHARE = 0.08  # of the category instructions
+EVERYTHING_SHARE = 0.16  # of the category instructions that want several targets
+FAMILY_TRIES = 5
 HELD_OUT_SPLIT = "unseen_wording"
 _GROUPS = ("first", "second", "third")
 _PICTURE = re.compile(r"\b(?:picture|image|photo|scene)\b")
@@ -79,14 +80,17 @@ def instructions_about(
     """
     families, shares = list(FAMILY_SHARES), list(FAMILY_SHARES.values())
     found: dict[str, Instruction] = {}
-    attempts = 0
+    draws = 0
     while len(found) < count:
-        attempts += 1
-        family = "category" if attempts > 6 * count else families[int(rng.choice(len(families), p=shares))]
-        wanted = _wanted(rng) if attempts <= 6 * count else "none"
-        made = _make(rng, facts, family, wanted, split)
-        if made is not None and made.text not in found:
-            found[made.text] = made
+        family, wanted = families[int(rng.choice(len(families), p=shares))], _wanted(rng)
+        if draws > 6 * count:
+            family, wanted = "category", "none"
+        draws += 1
+        for _ in range(FAMILY_TRIES):
+            made = _make(rng, facts, family, wanted, split)
+            if made is not None and made.text not in found:
+                found[made.text] = made
+                break
     return list(found.values())
 
 
@@ -102,7 +106,7 @@ def _make(rng: np.random.Generator, facts: Facts, family: str, wanted: str, spli
         groups = _groups(rng, facts, wanted)
         words = _multi_slots(speaker, [program for program, _ in groups]) if groups else {}
         table = "multi"
-    elif family == "category" and wanted == "many" and chance(rng, 2 * EVERYTHING_SHARE):
+    elif family == "category" and wanted == "many" and chance(rng, EVERYTHING_SHARE):
         found = answer(All(), facts)
         groups = [(All(), found)] if found and len(found) <= MAX_TARGETS else []
         words, table = {}, "everything"
@@ -163,17 +167,20 @@ def _multi_slots(speaker: Speaker, programs: list[Program]) -> dict[str, str]:
 
 def _say(rng: np.random.Generator, table: str, words: dict[str, str], split: str) -> tuple[str, str] | None:
     """A wording whose slots all exist, and its text; None when it would say "picture" twice."""
-    groups = sum(name in words for name in _GROUPS)
-    options = [
-        template
-        for template in TEMPLATES[table]
-        if template.held_out == (split == HELD_OUT_SPLIT)
-        and template.slots <= words.keys()
-        and (not groups or len({name.split("_")[0] for name in template.slots}) == groups)
-    ]
-    template = pick(rng, options)
+    held_out = split == HELD_OUT_SPLIT
+    own = [one for one in OWN_TEMPLATES[table] if one.held_out == held_out and _suits(one, words)]
+    common = [one for one in COMMON_TEMPLATES if one.held_out == held_out and _suits(one, words)]
+    template = pick(rng, own if own and (not common or chance(rng, 0.5)) else common)
     text = template.text.format_map(words)
     return None if len(_PICTURE.findall(text)) > 1 else (template.text, _styled(rng, template.style, text))
+
+
+def _suits(template: Template, words: dict[str, str]) -> bool:
+    """Whether every slot has words, and, for several phrases, every phrase a slot."""
+    groups = sum(name in words for name in _GROUPS)
+    return template.slots <= words.keys() and (
+        not groups or len({name.split("_")[0] for name in template.slots}) == groups
+    )
 
 
 def _styled(rng: np.random.Generator, style: str, text: str) -> str:

@@ -57,6 +57,8 @@ def _attribute_slots(speaker: Speaker, program: Filter) -> dict[str, str]:
     kept = {name: value for name, value in words.items() if name not in said}
     head = NounPhrase(speaker.noun(kept), many, "", " ".join(speaker.adjectives(kept)))
     mod = " and ".join(speaker.adjectives(said))
+    if mod == said.get("color") and chance(speaker.rng, 0.05):
+        mod += pick(speaker.rng, (" in colour", " in color"))
     slots |= {"head": head.bare(), "is": head.verb, "mod": mod, "heads": head.bare(many=True)}
     return slots | ({"whatever": mod} if generic else {})
 
@@ -88,7 +90,7 @@ def _ranked_slots(
             most = speaker.counted(count, pick(speaker.rng, lexicon.SIDE_MOST[side]))
             furthest = pick(speaker.rng, lexicon.SIDE_FURTHEST[side])
             slots["rank"] = furthest if count == 1 else f"the {most}"
-            slots["one"] = f"the {most} one" if count == 1 else f"the {most} ones"
+            slots["one"] = f"the {most} one" if count == 1 else f"the {most}"
         case Superlative(_, extreme):
             most = speaker.counted(count, pick(speaker.rng, lexicon.EXTREME_WORDS[extreme]))
             slots["rank"] = f"the {most}"

@@ -4,8 +4,8 @@ Slots: {the} "the red mugs", {bare} "red mugs", {a} "a red mug" or "any red mugs
 where several are meant), {several} "red mugs" (likewise), {is} {them} agreeing with it, {head} {mod} a noun
 and what is said of it, {heads} "mugs", {whatever} what is said of anything at all, {rank} "second from the
 left", {one} "the second one from the left", {nth} {side} its parts, {kept} {removed} {removed_full} {others}
-{exception} the sides of "except", {either} {eithers} "a mug or a ball", {first} {second} {third} the groups of
-"multi". A template is used where all its slots exist. Held-out wordings are kept from train, val and test.
+{exception} the sides of "except", {either} {eithers} "a mug or a ball", {first} {second} {third} the groups
+of "multi". A template is used where all its slots exist. Held-out wordings are kept from train, val and test.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ _COMMON_HELD = _table(
     c trace {the}
     c colour in {the}
     c draw around {the}
-    c would you isolate {the}
+    q would you isolate {the}?
     c let me see {the}
     c put a mask over {the}
     c label every {each}
@@ -140,7 +140,7 @@ _OWN = {
         q got {a}?
         c hunt for {the}
         c round up all {several}
-        f {the}, wherever
+        f {the} here
         """,
         held_out=True,
     ),
@@ -245,13 +245,12 @@ _OWN = {
         q what is {whatever}?
         c segment the {head} that {is} {mod}
         c find the {head} that {is} {mod}
-        c find {head} that {is} {mod}
         c segment everything that is {whatever}
         c mark anything that is {whatever}
         c take {the}
         c only {the}
         c I want only {the}
-        c I'd like {the}, all in one go
+        c I'd like {the}
         c find everything that is {either}
         c segment whatever is {either}
         q which things are {eithers}?
@@ -272,7 +271,7 @@ _OWN = {
         """
         c skip {removed_full} but take {others}
         c ignore {removed_full} and outline {others}
-        c collect {the} together
+        c gather {the}
         c pull out everything that counts as {either}
         c keep the {head} that {is} {mod}
         q what else {exception} is there?
@@ -317,7 +316,7 @@ _MULTI = _table(
     c treat {first} and {second} as different groups
     c {first} in one layer, {second} in the next
     q {first_is} there {first_a}, and {second_is} there {second_a}?
-    f a) {first_bare} b) {second_bare}
+    f (a) {first_bare} (b) {second_bare}
     f {first} / {second}
     c one by one: {first}, {second}, {third}
     f {first} / {second} / {third}
@@ -325,10 +324,5 @@ _MULTI = _table(
     held_out=True,
 )
 
-_COMMON_ALL = _COMMON + _COMMON_HELD
-TEMPLATES: dict[str, tuple[Template, ...]] = {
-    **{family: _COMMON_ALL + own for family, own in _OWN.items()},
-    "everything": _EVERYTHING,
-    "multi": _MULTI,
-}
+COMMON_TEMPLATES: tuple[Template, ...] = _COMMON + _COMMON_HELD
 OWN_TEMPLATES: dict[str, tuple[Template, ...]] = {**_OWN, "everything": _EVERYTHING, "multi": _MULTI}

@@ -1,0 +1,168 @@
+"""Inst2Seg lines: what is written is read, and what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from instructsam.data.record import parse_record, read_records, record_to_dict, write_records
+from instructsam.errors import RecordError
+from instructsam.structures.masks import encode_rle
+
+MASK = np.zeros((4, 6), dtype=np.bool_)
+MASK[1:3, 2:5] = True
+GOOD: dict[str, Any] = {
+    "id": "kitchen-1",
+    "image": {"file": "images/kitchen.png", "height": 4, "width": 6},
+    "instruction": "segment the mugs, and separately the bananas",
+    "phrases": [
+        {
+            "text": "mug",
+            "instances": [{"rle": encode_rle(MASK), "box_xywh": [2, 1, 3, 2], "category": "mug"}],
+        },
+        {"text": "banana", "instances": []},
+    ],
+    "family": "multi",
+    "meta": {"source": "by hand"},
+}
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    record = parse_record(GOOD, "here")
+    assert record.phrases[0].instances[0].box_xywh == (2.0, 1.0, 3.0, 2.0)
+    assert record.phrases[1].instances == ()
+    minimal = parse_record(
+        {k: v for k, v in GOOD.items() if k not in ("family", "meta")} | {"id": "é"}, "here"
+    )
+    path = tmp_path / "r.jsonl"
+    assert write_records(path, [record, minimal]) == 2
+    assert list(read_records(path)) == [record, minimal]
+    assert record_to_dict(record) == GOOD
+
+
+def test_the_documented_example_is_valid() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "inst2seg.md").read_text(encoding="utf-8")
+    example = text.split("```json")[1].split("```")[0]
+    record = parse_record(json.loads(example), "docs")
+    assert [len(phrase.instances) for phrase in record.phrases] == [1, 0]
+
+
+def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def apply(data: Any) -> None:
+        *parents, last = [int(p) if p.isdigit() else p for p in path.split("/")]
+        for parent in parents:
+            data = data[parent]
+        if value is DROP:
+            del data[last]
+        else:
+            data[last] = value
+
+    return apply
+
+
+DROP = object()
+INSTANCE = "phrases/0/instances/0"
+FIELD = "phrases[0].instances[0]"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (change("phrase", []), "field phrase: unknown field; did you mean 'phrases'?"),
+        (change("image/heigth", 4), "field image.heigth: unknown field; did you mean 'height'?"),
+        (change(f"{INSTANCE}/bbox", []), f"field {FIELD}.bbox: unknown field; did you mean 'box_xywh'?"),
+        (change("id", DROP), "field id: the field is missing"),
+        (change(f"{INSTANCE}/rle", DROP), f"field {FIELD}.rle: the field is missing"),
+        (change("id", 7), "field id: expected text that is not empty, got 7"),
+        (change("instruction", "  "), "field instruction: expected text that is not empty, got '  '"),
+        (change("family", None), "field family: expected text, got None"),
+        (change("meta", []), "field meta: expected an object, got []"),
+        (change("image", "a.png"), "field image: expected a JSON object, got 'a.png'"),
+        (change("image/file", "../a.png"), "field image.file: expected a path with forward slashes inside"),
+        (change("image/file", "/a.png"), "field image.file: expected a path with forward slashes inside"),
+        (change("image/file", "images\\a.png"), "field image.file: expected a path with forward slashes"),
+        (change("image/height", 0), "field image.height: expected a positive whole number of pixels, got 0"),
+        (
+            change("image/width", 6.0),
+            "field image.width: expected a positive whole number of pixels, got 6.0",
+        ),
+        (change("phrases", []), "field phrases: expected at least one phrase, got []"),
+        (change("phrases", {}), "field phrases: expected a list, got {}"),
+        (change("phrases/1/text", ""), "field phrases[1].text: expected text that is not empty"),
+        (change("phrases/1/instances", None), "field phrases[1].instances: expected a list, got None"),
+        (
+            change(f"{INSTANCE}/rle/size", [6, 4]),
+            f"field {FIELD}.rle.size: expected the image's [height, width]",
+        ),
+        (change(f"{INSTANCE}/rle/counts", "5"), f"field {FIELD}.rle.counts: RLE runs must fill 4 x 6"),
+        (
+            change(f"{INSTANCE}/rle/counts", "h0"),
+            f"field {FIELD}.rle.counts: expected a mask with at least one",
+        ),
+        (change(f"{INSTANCE}/box_xywh", [1, 2, 3]), f"field {FIELD}.box_xywh: expected four finite numbers"),
+        (change(f"{INSTANCE}/box_xywh", [2, 1, 0, 2]), f"field {FIELD}.box_xywh: expected a positive width"),
+        (
+            change(f"{INSTANCE}/box_xywh", [2, 1, 9, 2]),
+            f"field {FIELD}.box_xywh: expected a box inside the 6 x 4",
+        ),
+        (change(f"{INSTANCE}/category", 3), f"field {FIELD}.category: expected text, got 3"),
+    ],
+)
+def test_wrong_fields_are_named(tmp_path: Path, edit: Callable[[Any], None], message: str) -> None:
+    bad = deepcopy(GOOD)
+    edit(bad)
+    path = tmp_path / "r.jsonl"
+    path.write_text(json.dumps(GOOD) + "\n" + json.dumps(bad) + "\n", encoding="utf-8")
+    records = read_records(path)
+    next(records)
+    with pytest.raises(RecordError) as caught:
+        next(records)
+    assert f"r.jsonl, line 2, {message}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{'id': 1}", "line 1, column 2: not JSON"),
+        ("", "line 1: expected a JSON object, got an empty line"),
+        ("[1, 2]", "line 1: expected a JSON object, got [1, 2]"),
+        ('{"id": NaN}', "line 1: NaN is not JSON"),
+    ],
+)
+def test_lines_that_are_no_object(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(RecordError) as caught:
+        list(read_records(path))
+    assert message in str(caught.value)
+
+
+def test_an_id_is_used_once(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text((json.dumps(GOOD) + "\n") * 2, encoding="utf-8")
+    with pytest.raises(RecordError, match="line 2, field id: 'kitchen-1' is already used on line 1"):
+        list(read_records(path))
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"missing.jsonl: the records cannot be read"):
+        list(read_records(tmp_path / "missing.jsonl"))
+    latin = tmp_path / "latin.jsonl"
+    latin.write_bytes(b'{"id": "\xe9"}\n')
+    with pytest.raises(RecordError, match=r"latin.jsonl: records must be UTF-8 text, got byte 0xe9"):
+        list(read_records(latin))
+
+
+def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    record = parse_record(GOOD, "here")
+    empty = type(record)("x", record.image, "", record.phrases)
+    with pytest.raises(RecordError, match="record 1, field instruction"):
+        write_records(tmp_path / "r.jsonl", [empty])
+    with pytest.raises(RecordError, match="cannot be written"):
+        write_records(tmp_path / "no" / "r.jsonl", [record])

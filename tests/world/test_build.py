@@ -1,0 +1,85 @@
+"""The benchmark splits: records that can be proved again, the same every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from instructsam.data.record import read_records
+from instructsam.errors import ConfigError, InputError
+from instructsam.structures.masks import decode_rle, mask_boxes_xyxy
+from instructsam.world import build
+from instructsam.world.build import benchmark_records, build_split
+from instructsam.world.facts import Facts
+from instructsam.world.layout import sample_scene
+from instructsam.world.program import answer, from_dict
+from instructsam.world.render import render_scene
+from instructsam.world.scene import SceneSettings
+
+
+def test_answers_are_proved_again_from_the_record_alone() -> None:
+    for image, record in benchmark_records("val", limit=9):
+        scene = sample_scene(record.meta["scene_seed"], SceneSettings())
+        rendered = render_scene(scene, build.SHORT_SIDE)
+        assert np.array_equal(np.asarray(image), rendered.image)
+        assert (record.image.height, record.image.width) == rendered.image.shape[:2]
+        assert min(image.size) == build.SHORT_SIDE
+        for phrase, data in zip(record.phrases, record.meta["program"]["phrases"], strict=True):
+            indices = answer(from_dict(data), Facts.of(rendered))
+            assert indices is not None
+            masks = [decode_rle(instance.rle) for instance in phrase.instances]
+            assert len(masks) == len(indices)
+            for index, mask, instance in zip(indices, masks, phrase.instances, strict=True):
+                assert np.array_equal(mask, rendered.masks[index])
+                x, y, width, height = instance.box_xywh
+                assert mask_boxes_xyxy(mask[None])[0].tolist() == [x, y, x + width, y + height]
+                assert instance.category == scene.objects[index].kind
+
+
+def test_records_are_deterministic_and_splits_differ() -> None:
+    first = [record for _, record in benchmark_records("val", limit=5)]
+    assert first == [record for _, record in benchmark_records("val", limit=5)]
+    other = [record for _, record in benchmark_records("test", limit=5)]
+    assert not {r.meta["scene_seed"] for r in first} & {r.meta["scene_seed"] for r in other}
+    assert not {r.id for r in first} & {r.id for r in other}
+
+
+def test_records_of_a_scene_share_one_image() -> None:
+    pairs = list(benchmark_records("val", limit=3))
+    assert len({id(image) for image, _ in pairs}) == len({record.image.file for _, record in pairs}) == 1
+
+
+def test_a_split_is_written_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "SCENES", 3)
+    monkeypatch.setattr(build, "INSTRUCTIONS", 10)
+    path = build_split("test", tmp_path / "world")
+    records = list(read_records(path))
+    assert records == [record for _, record in benchmark_records("test")]
+    assert len(records) == 10
+    assert len(list((tmp_path / "world" / "images").iterdir())) == 3
+    for image, record in benchmark_records("test"):
+        with Image.open(path.parent / record.image.file) as stored:
+            assert np.array_equal(np.asarray(stored), np.asarray(image))
+
+
+@pytest.mark.slow
+def test_the_full_split_has_its_size() -> None:
+    records = [record for _, record in benchmark_records("val")]
+    assert len(records) == len({record.id for record in records}) == 1000
+    assert len({record.meta["scene_seed"] for record in records}) == 300
+    without = sum(not any(phrase.instances for phrase in record.phrases) for record in records)
+    assert 100 <= without <= 200
+
+
+def test_unknown_split() -> None:
+    with pytest.raises(ConfigError, match="one of val, test, got 'train'"):
+        benchmark_records("train")  # type: ignore[arg-type]
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("x")
+    with pytest.raises(InputError, match="taken: the split cannot be written"):
+        build_split("val", tmp_path / "taken")

@@ -1,0 +1,205 @@
+"""Instructions: proved answers, honest shares, and words as people write them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from instructsam.world import lexicon
+from instructsam.world.facts import Facts
+from instructsam.world.instructions import (
+    FAMILY_SHARES,
+    HELD_OUT_SPLIT,
+    Instruction,
+    instructions_about,
+    sample_instructions,
+)
+from instructsam.world.phrases import phrase_of
+from instructsam.world.program import from_dict
+from instructsam.world.scene import COLORS, FAMILIES, FAMILY_OF, KINDS, SIZES
+from instructsam.world.stream import WorldSample, WorldSettings, world_sample
+from instructsam.world.templates import COMMON_TEMPLATES, OWN_TEMPLATES
+
+SETTINGS = WorldSettings(short_sides=(64,), instructions_per_scene=8)
+PLAIN = re.compile(
+    rf"(?:({'|'.join(SIZES)}) )?(?:({'|'.join(COLORS)}) )?(object|{'|'.join((*FAMILIES, *KINDS))})"
+)
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[WorldSample]:
+    return [world_sample(11, index, SETTINGS) for index in range(200)]
+
+
+@pytest.fixture(scope="module")
+def pairs(samples: list[WorldSample]) -> list[tuple[WorldSample, Instruction]]:
+    return [(sample, instruction) for sample in samples for instruction in sample.instructions]
+
+
+def test_the_stored_program_gives_the_stored_answer(pairs: list[tuple[WorldSample, Instruction]]) -> None:
+    from instructsam.world.program import answer
+
+    for sample, instruction in pairs:
+        facts = Facts.of(sample.rendered)
+        programs = [from_dict(data) for data in instruction.program["phrases"]]
+        assert [phrase_of(program) for program in programs] == [p.text for p in instruction.phrases]
+        assert [answer(program, facts) for program in programs] == [p.instances for p in instruction.phrases]
+
+
+def test_plain_phrases_are_true_of_their_instances_and_of_nothing_else(
+    pairs: list[tuple[WorldSample, Instruction]],
+) -> None:
+    checked = 0
+    for sample, instruction in pairs:
+        for phrase in instruction.phrases:
+            match = PLAIN.fullmatch(phrase.text)
+            if not match:
+                continue
+            size, color, noun = match.groups()
+            expected = tuple(
+                index
+                for index, thing in enumerate(sample.rendered.scene.objects)
+                if size in (None, thing.size)
+                and color in (None, thing.color)
+                and noun in ("object", thing.kind, FAMILY_OF[thing.kind])
+            )
+            assert phrase.instances == expected, instruction.text
+            checked += 1
+    assert checked > 500
+
+
+def test_leftmost_means_leftmost(pairs: list[tuple[WorldSample, Instruction]]) -> None:
+    checked = 0
+    for sample, instruction in pairs:
+        for phrase in instruction.phrases:
+            match = re.fullmatch(rf"leftmost ({'|'.join(KINDS)})", phrase.text)
+            if match and phrase.instances:
+                boxes, things = sample.rendered.full_boxes_xyxy, sample.rendered.scene.objects
+                alike = [i for i, thing in enumerate(things) if thing.kind == match[1]]
+                assert phrase.instances == (min(alike, key=lambda i: boxes[i, 0] + boxes[i, 2]),)
+                checked += 1
+    assert checked > 3
+
+
+def test_targets_are_visible_and_at_most_eight(pairs: list[tuple[WorldSample, Instruction]]) -> None:
+    for sample, instruction in pairs:
+        for phrase in instruction.phrases:
+            assert len(phrase.instances) <= 8
+            assert all(sample.rendered.visible_fraction[index] >= 0.35 for index in phrase.instances)
+            assert list(phrase.instances) == sorted(set(phrase.instances))
+
+
+def test_shares(pairs: list[tuple[WorldSample, Instruction]]) -> None:
+    families = Counter(instruction.family for _, instruction in pairs)
+    assert families.keys() == FAMILY_SHARES.keys()
+    for family, share in FAMILY_SHARES.items():
+        assert families[family] / len(pairs) == pytest.approx(share, abs=0.05), family
+    without = sum(not any(p.instances for p in instruction.phrases) for _, instruction in pairs)
+    assert 0.10 <= without / len(pairs) <= 0.20
+    targets = [sum(len(p.instances) for p in instruction.phrases) for _, instruction in pairs]
+    assert np.mean([count >= 2 for count in targets]) > 0.25
+    assert np.mean([count == 1 for count in targets]) > 0.25
+
+
+def test_every_family_has_no_target_versions(pairs: list[tuple[WorldSample, Instruction]]) -> None:
+    empty = Counter(i.family for _, i in pairs if not any(p.instances for p in i.phrases))
+    assert empty.keys() == FAMILY_SHARES.keys()
+    mixed = [i for _, i in pairs if len({bool(p.instances) for p in i.phrases}) == 2]
+    assert mixed, "some phrases without target stand beside one with targets"
+
+
+def test_texts_of_a_scene_differ_and_the_count_is_kept(samples: list[WorldSample]) -> None:
+    for sample in samples:
+        texts = [instruction.text for instruction in sample.instructions]
+        assert len(texts) == len(set(texts)) == SETTINGS.instructions_per_scene
+
+
+def test_texts_are_clean(pairs: list[tuple[WorldSample, Instruction]]) -> None:
+    bad = re.compile(
+        r"  |[{}]|^\s|\s$|\s[,.?;:]|\ba [aeiou]|\ban [^aeiou]|\b(\w+) \1\b|\bone ones\b|\.\.|\?\.|None"
+        r"|\b(?:picture|image|photo|scene)\b.*\b(?:picture|image|photo|scene)\b",
+        re.IGNORECASE,
+    )
+    wrong = [i.text for _, i in pairs if bad.search(i.text)]
+    assert not wrong, wrong[:10]
+    assert bad.search("find a apple")
+    assert bad.search("find the  mug")
+
+
+def test_phrases_are_canonical(pairs: list[tuple[WorldSample, Instruction]]) -> None:
+    synonyms = {noun.one for nouns in lexicon.KIND_NOUNS.values() for noun in nouns} - set(KINDS)
+    words = re.compile(
+        rf"\b(?:{'|'.join(sorted(synonyms | {'the (?!left|right|top|bottom)', 'an', 'things?'}))})\b"
+    )
+    for _, instruction in pairs:
+        for phrase in instruction.phrases:
+            assert phrase.text == phrase.text.lower().strip()
+            assert not words.search(phrase.text.replace("sailboat", "").replace("teddy bear", "")), (
+                phrase.text
+            )
+
+
+def test_number_agrees_with_the_answer(pairs: list[tuple[WorldSample, Instruction]]) -> None:
+    for _, instruction in pairs:
+        if instruction.family == "category" and len(instruction.phrases[0].instances) > 1:
+            noun = instruction.phrases[0].text
+            names = lexicon.KIND_NOUNS.get(noun) or lexicon.FAMILY_NOUNS.get(noun) or ()
+            forms = {name.many for name in names} | {
+                name.one for name in names if "{each}" in instruction.template
+            }
+            if forms:
+                assert any(form in instruction.text.lower() for form in forms), instruction.text
+
+
+def test_wordings_are_many_and_some_are_held_out() -> None:
+    for family, own in OWN_TEMPLATES.items():
+        everywhere = own if family in ("everything", "multi") else own + COMMON_TEMPLATES
+        assert sum(not one.held_out for one in own) >= 8, family
+        assert sum(one.held_out for one in everywhere) / len(everywhere) >= 0.2, family
+        texts = [one.text for one in everywhere]
+        assert len(texts) == len(set(texts)), family
+    styles = {one.style for own in OWN_TEMPLATES.values() for one in own}
+    assert styles == {"c", "q", "f"}
+
+
+def test_held_out_wordings_stay_out(samples: list[WorldSample]) -> None:
+    held = {one.text for own in OWN_TEMPLATES.values() for one in (*own, *COMMON_TEMPLATES) if one.held_out}
+    for sample in samples:
+        assert not held & {instruction.template for instruction in sample.instructions}
+    facts = Facts.of(samples[0].rendered)
+    unseen = instructions_about(facts, np.random.default_rng(0), 12, HELD_OUT_SPLIT)
+    assert {instruction.template for instruction in unseen} <= held
+
+
+def test_the_same_generator_gives_the_same_instructions(samples: list[WorldSample]) -> None:
+    first, second = (sample_instructions(samples[3].rendered, np.random.default_rng(5), 8) for _ in range(2))
+    assert first == second
+    assert first != sample_instructions(samples[3].rendered, np.random.default_rng(6), 8)
+
+
+def test_a_scene_without_objects_still_gets_its_count() -> None:
+    made = instructions_about(Facts(()), np.random.default_rng(0), 5)
+    assert len(made) == 5
+    assert all(not phrase.instances for instruction in made for phrase in instruction.phrases)
+
+
+@pytest.mark.parametrize(
+    ("word", "many"),
+    [
+        ("bus", "buses"),
+        ("glass", "glasses"),
+        ("teddy bear", "teddy bears"),
+        ("toy", "toys"),
+        ("cherry", "cherries"),
+    ],
+)
+def test_plurals(word: str, many: str) -> None:
+    assert lexicon.plural(word) == many
+
+
+def test_articles() -> None:
+    assert lexicon.indefinite("apple") == "an apple"
+    assert lexicon.indefinite("mug") == "a mug"

@@ -1,0 +1,63 @@
+"""The stream: sample number n of a seed never changes, and splits share no scene."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from instructsam.errors import ConfigError
+from instructsam.world.stream import SPLITS, WorldSettings, all_texts, world_sample
+
+SMALL = WorldSettings(short_sides=(64,), instructions_per_scene=3)
+
+
+def test_a_sample_is_a_pure_function_of_seed_and_index() -> None:
+    first = world_sample(3, 5, SMALL)
+    world_sample(9, 9, SMALL)
+    again = world_sample(3, 5, SMALL)
+    assert first.rendered.scene == again.rendered.scene
+    assert np.array_equal(first.rendered.image, again.rendered.image)
+    assert np.array_equal(first.rendered.masks, again.rendered.masks)
+    assert first.instructions == again.instructions
+
+
+def test_samples_differ_by_seed_index_and_split() -> None:
+    settings = [WorldSettings(short_sides=(64,), instructions_per_scene=1, split=split) for split in SPLITS]
+    seeds = [
+        world_sample(seed, index, one).rendered.scene.seed
+        for one in settings
+        for seed in range(3)
+        for index in range(3)
+    ]
+    assert len(set(seeds)) == len(seeds)
+    assert [seed % 16 for seed in seeds] == [code for code in SPLITS.values() for _ in range(9)]
+
+
+def test_settings_are_followed() -> None:
+    settings = WorldSettings(short_sides=(48, 72), instructions_per_scene=2, min_objects=2, max_objects=3)
+    drawn = [world_sample(1, index, settings) for index in range(12)]
+    assert {min(sample.rendered.image.shape[:2]) for sample in drawn} == {48, 72}
+    assert all(len(sample.instructions) == 2 for sample in drawn)
+    assert all(len(sample.rendered.scene.objects) <= 3 for sample in drawn)
+
+
+@pytest.mark.parametrize(
+    ("seed", "index", "split", "message"),
+    [
+        (0, 0, "dev", "one of train, val, test, unseen_wording, got 'dev'"),
+        (-1, 0, "train", "must not be negative"),
+        (0, -2, "train", "must not be negative"),
+    ],
+)
+def test_bad_arguments(seed: int, index: int, split: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        world_sample(seed, index, WorldSettings(split=split))
+
+
+def test_texts_for_the_tokenizer() -> None:
+    texts = list(all_texts(150, seed=4))
+    assert len(texts) == 150
+    assert texts == list(islice(all_texts(400, seed=4), 150))
+    assert "mug" in " ".join(list(all_texts(400, seed=4)))
