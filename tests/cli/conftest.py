@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -62,20 +60,14 @@ class FakeSegmenter:
 
 @pytest.fixture
 def segmenter(monkeypatch: pytest.MonkeyPatch) -> FakeSegmenter:
-    """Stands in for `instructsam.inference.segmenter`; `loads` counts how often a model was loaded."""
+    """What `load` returns; its calls begin with how it was loaded."""
     fake = FakeSegmenter()
-    module = ModuleType("instructsam.inference.segmenter")
 
-    def load(name: str | None = None, device: str = "auto", **_: Any) -> FakeSegmenter:
+    def load(name: str | None = None, device: str = "auto") -> FakeSegmenter:
         fake.calls.append({"load": name, "device": device})
         return fake
 
-    module.load = load  # type: ignore[attr-defined]
-    import instructsam.inference as package
-
-    monkeypatch.setattr("instructsam.inference.loading.resolve", lambda name: name)
-    monkeypatch.setitem(sys.modules, "instructsam.inference.segmenter", module)
-    monkeypatch.setattr(package, "segmenter", module, raising=False)
+    monkeypatch.setattr("instructsam.inference.loading.load", load)
     return fake
 
 

@@ -75,7 +75,7 @@ def test_a_bad_checkpoint_is_one_line(command: Command, photo: Path, monkeypatch
     def load(*_: object, **__: object) -> None:
         raise CheckpointError("model.safetensors is damaged:\n header too large")
 
-    monkeypatch.setattr("instructsam.inference.segmenter.load", load)
+    monkeypatch.setattr("instructsam.inference.loading.load", load)
     code, out, err = command("segment", photo, "x")
     assert (code, out) == (2, "")
     assert err == "instructsam: error: model.safetensors is damaged: header too large\n"
@@ -85,7 +85,7 @@ def test_interruption(command: Command, photo: Path, monkeypatch: pytest.MonkeyP
     def load(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("instructsam.inference.segmenter.load", load)
+    monkeypatch.setattr("instructsam.inference.loading.load", load)
     assert command("segment", photo, "x")[0] == 130
 
 
@@ -93,7 +93,7 @@ def test_a_defect_is_not_hidden(command: Command, photo: Path, monkeypatch: pyte
     def load(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("instructsam.inference.segmenter.load", load)
+    monkeypatch.setattr("instructsam.inference.loading.load", load)
     with pytest.raises(ZeroDivisionError):
         command("segment", photo, "x")
 

@@ -56,10 +56,6 @@ def check_threshold(value: float | None) -> float | None:
 
 def open_segmenter(model: str | None, device: str) -> Segmenter:
     """Load the model; torch is imported only once the model has been found."""
-    from instructsam.inference.loading import resolve
+    from instructsam.inference import loading
 
-    folder = resolve(model)
-
-    from instructsam.inference import segmenter
-
-    return segmenter.load(folder, device=device)
+    return loading.load(model, device=device)
