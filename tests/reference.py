@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
-needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the recorded reference tensors are not here")
+needs_reference = pytest.mark.skipif(
+    not REFERENCE.is_dir(), reason="the recorded reference tensors are not here"
+)
 
 
 def tensors(name: str) -> dict[str, Tensor]:
@@ -43,5 +45,5 @@ def published_model(attn_implementation: str = "sdpa") -> Any:
     config = config_from_published(fields("n5/config"))
     model = InstructSAMModel._from_config(config, attn_implementation=attn_implementation)
     missing, unexpected = model.load_state_dict(map_published(tensors("n5/model")), strict=False)
-    assert not missing and not unexpected, (missing, unexpected)
+    assert [*missing, *unexpected] == []
     return model.eval().requires_grad_(False).to(torch.float32)

@@ -18,7 +18,10 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def load(
-    name_or_path: str | Path | None = None, device: str = "auto", dtype: str = "auto", revision: str | None = None
+    name_or_path: str | Path | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
 ) -> Segmenter:
     """Load a model, ready to segment.
 
@@ -46,12 +49,16 @@ def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Pat
     if name_or_path is None:
         folder = DEFAULT_FOLDER
         if not (folder / "config.json").is_file():
-            raise CheckpointError("this installation holds no default model; reinstall instructsam or name a folder")
+            raise CheckpointError(
+                "this installation holds no default model; reinstall instructsam or name a folder"
+            )
         return folder
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise CheckpointError(f"{folder} holds no model (no config.json); give a folder saved by InstructSAM")
+            raise CheckpointError(
+                f"{folder} holds no model (no config.json); give a folder saved by InstructSAM"
+            )
         return folder
     if not HUB_ID.fullmatch(str(name_or_path)) or folder.suffix or str(name_or_path).startswith("."):
         raise CheckpointError(

@@ -1,15 +1,14 @@
-"""`Segmenter`: images and instructions in, predictions out. Lists, batching, chunking; nothing about pixels or ids."""
+"""`Segmenter`: images and instructions in, predictions out. Lists, batching, chunking."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import torch
 
 from instructsam.errors import InputError
-from instructsam.inference.loading import load
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.processing.images import LoadedImage, load_image
 from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
@@ -27,10 +26,8 @@ if TYPE_CHECKING:
 
     ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
 
-Mode = Literal["auto", "generate", "direct"]
-MODES: tuple[Mode, ...] = ("auto", "generate", "direct")
 
-__all__ = ["Segmenter", "load"]
+MODES = ("auto", "generate", "direct")
 
 
 class Segmenter:
@@ -57,31 +54,53 @@ class Segmenter:
 
     @overload
     def segment(
-        self, image: ImageSource, instruction: str | None = None, *, phrases: Sequence[str] | None = None, **options: Any
+        self,
+        image: ImageSource,
+        instruction: str | None = None,
+        *,
+        phrases: Sequence[str] | None = None,
+        mode: str = "auto",
+        score_threshold: float | None = None,
+        mask_threshold: float = 0.0,
+        max_new_tokens: int = 128,
+        batch_size: int = 16,
     ) -> Prediction: ...
 
     @overload
     def segment(
-        self, image: ImageSource, instruction: Sequence[str], *, phrases: None = None, **options: Any
+        self,
+        image: ImageSource,
+        instruction: list[str] | tuple[str, ...],
+        *,
+        phrases: None = None,
+        mode: str = "auto",
+        score_threshold: float | None = None,
+        mask_threshold: float = 0.0,
+        max_new_tokens: int = 128,
+        batch_size: int = 16,
     ) -> list[Prediction]: ...
 
     @overload
     def segment(
         self,
-        image: Sequence[ImageSource],
+        image: list[ImageSource] | tuple[ImageSource, ...],
         instruction: str | Sequence[str] | None = None,
         *,
         phrases: Sequence[str] | None = None,
-        **options: Any,
+        mode: str = "auto",
+        score_threshold: float | None = None,
+        mask_threshold: float = 0.0,
+        max_new_tokens: int = 128,
+        batch_size: int = 16,
     ) -> list[Prediction]: ...
 
     def segment(
         self,
-        image: ImageSource | Sequence[ImageSource],
+        image: ImageSource | list[ImageSource] | tuple[ImageSource, ...],
         instruction: str | Sequence[str] | None = None,
         *,
         phrases: Sequence[str] | None = None,
-        mode: Mode = "auto",
+        mode: str = "auto",
         score_threshold: float | None = None,
         mask_threshold: float = 0.0,
         max_new_tokens: int = 128,
@@ -168,7 +187,7 @@ class Segmenter:
         owners = [row for row, reply in enumerate(replies) for _ in reply.states]
         phrase_sample = torch.tensor(owners, device=self.device)
         ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.phrases])
-        output = self.model.detect(
+        output: SegmentationOutput = self.model.detect(
             torch.stack(states),
             ids.to(self.device),
             mask.to(self.device),
@@ -209,7 +228,9 @@ class Segmenter:
 
 def notes(image: LoadedImage, reply: Reply | None) -> tuple[str, ...]:
     """What the person should know about how the answer came about."""
-    malformed = ("the model's reply was malformed; parts of it were skipped",) if reply and reply.malformed else ()
+    malformed = (
+        ("the model's reply was malformed; parts of it were skipped",) if reply and reply.malformed else ()
+    )
     return (*image.notes, *malformed)
 
 
@@ -227,13 +248,17 @@ def plan(
         InputError: counts do not match, or neither an instruction nor phrases were given.
     """
     if isinstance(phrases, str):
-        raise InputError(f"phrases must be a list of phrases, got the string {phrases!r}; write phrases=[{phrases!r}]")
+        raise InputError(
+            f"phrases must be a list of phrases, got the string {phrases!r}; write phrases=[{phrases!r}]"
+        )
     if phrases is not None:
         given = tuple(phrase.strip() for phrase in phrases)
         if not given or not all(given):
             raise InputError("phrases must be a list of non-empty phrases, e.g. phrases=['red mug', 'plate']")
         if instruction is not None and not isinstance(instruction, str):
-            raise InputError("give one instruction, or none, together with phrases; got a list of instructions")
+            raise InputError(
+                "give one instruction, or none, together with phrases; got a list of instructions"
+            )
         text = instruction if instruction is not None else ", ".join(given)
         return [Sample(i, text, given) for i in range(num_images)], many_images
     if instruction is None:

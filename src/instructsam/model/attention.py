@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch.nn import functional
 from transformers.masking_utils import create_causal_mask
 
 from instructsam.errors import ConfigError
@@ -43,11 +44,14 @@ def hybrid_mask(
         [B, 1, L, past + L]: bool with True = visible (sdpa), or float with 0 = visible (eager).
     """
     require_hybrid_support(text_config._attn_implementation)
+    past = attention_mask.shape[1] - block_ids.shape[1]
     mask: Tensor = create_causal_mask(
         config=text_config,
         inputs_embeds=inputs_embeds,
         attention_mask=attention_mask,
         past_key_values=cache,
-        block_sequence_ids=block_ids,
+        block_sequence_ids=functional.pad(
+            block_ids, (past, 0), value=-1
+        ),  # blocks of earlier steps are closed
     )
     return mask

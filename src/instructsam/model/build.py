@@ -55,8 +55,9 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "default": Recipe(),
     "tiny": Recipe(
-        image_size=64, patch_size=8, vlm_patch=8, detector_width=32, detector_vision_layers=1, detector_encoder_layers=1,
-        detector_layers=2, vlm_width=32, vision_layers=1, text_layers=2, heads=2, num_queries=4,
+        image_size=64, patch_size=8, vlm_patch=8, detector_width=32, detector_vision_layers=1,
+        detector_encoder_layers=1, detector_layers=2, vlm_width=32, vision_layers=1, text_layers=2,
+        heads=2, num_queries=4,
     ),
 }  # fmt: skip
 
@@ -71,7 +72,9 @@ def get_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
         raise ConfigError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
     unknown = set(overrides or {}) - {f.name for f in fields(Recipe)}
     if unknown:
-        raise ConfigError(f"unknown recipe field {', '.join(sorted(unknown))}; see instructsam.model.build.Recipe")
+        raise ConfigError(
+            f"unknown recipe field {', '.join(sorted(unknown))}; see instructsam.model.build.Recipe"
+        )
     return replace(RECIPES[name], **(overrides or {}))
 
 
@@ -132,7 +135,7 @@ def _vlm_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -
 
 
 def _rope_section(half: int) -> list[int]:
-    """Half a head's rotary dimensions, shared over time, height and width as Qwen3-VL does (a half, a quarter each)."""
+    """Half a head's rotary dimensions, shared over time, height and width."""
     side = half // 3
     return [half - 2 * side, side, side]
 
@@ -140,7 +143,9 @@ def _rope_section(half: int) -> list[int]:
 def _detector_config(recipe: Recipe) -> dict[str, Any]:
     width, grid = recipe.detector_width, recipe.image_size // recipe.patch_size
     if grid * recipe.patch_size != recipe.image_size:
-        raise ConfigError(f"image_size {recipe.image_size} is not a multiple of patch_size {recipe.patch_size}")
+        raise ConfigError(
+            f"image_size {recipe.image_size} is not a multiple of patch_size {recipe.patch_size}"
+        )
     scales = [float(2**stage) for stage in range(recipe.mask_stages, -1, -1)]
     common = {
         "hidden_size": width,
@@ -167,7 +172,11 @@ def _detector_config(recipe: Recipe) -> dict[str, Any]:
             "scale_factors": [*scales, 0.5],
         },
         "detr_encoder_config": {**common, "num_layers": recipe.detector_encoder_layers},
-        "detr_decoder_config": {**common, "num_layers": recipe.detector_layers, "num_queries": recipe.num_queries},
+        "detr_decoder_config": {
+            **common,
+            "num_layers": recipe.detector_layers,
+            "num_queries": recipe.num_queries,
+        },
         "mask_decoder_config": {
             "hidden_size": width,
             "num_attention_heads": recipe.heads,
@@ -178,7 +187,9 @@ def _detector_config(recipe: Recipe) -> dict[str, Any]:
 
 def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") -> InstructSAMModel:
     """A fresh model whose slots start distinct: queries from N(0, .02), reference boxes spread over the image."""
-    model: InstructSAMModel = InstructSAMModel._from_config(config, attn_implementation=attn_implementation, dtype=torch.float32)
+    model: InstructSAMModel = InstructSAMModel._from_config(
+        config, attn_implementation=attn_implementation, dtype=torch.float32
+    )
     with torch.no_grad():
         model.detector.detr_decoder.reference_points.weight.copy_(spread_boxes(config.num_queries).logit())
     return model

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.sam3.modeling_sam3 import (
     Sam3DetrDecoder,
@@ -73,9 +73,7 @@ class Detector(nn.Module):
     def encode(self, pixel_values: Tensor) -> DetectorFeatures:
         """Images [I, 3, S, S] -> features."""
         vision = self.vision_encoder(pixel_values)
-        return DetectorFeatures(
-            tuple(vision.fpn_hidden_states[:-1]), vision.fpn_position_encoding[:-1][-1]
-        )
+        return DetectorFeatures(tuple(vision.fpn_hidden_states[:-1]), vision.fpn_position_encoding[:-1][-1])
 
     def forward(
         self,
@@ -105,7 +103,9 @@ class Detector(nn.Module):
             text_mask=text_mask,
         )
         decoded = self.decode(queries, encoded, text, text_mask)
-        boxes = (inverse_sigmoid(decoded.reference_boxes) + self.detr_decoder.box_head(decoded.states)).sigmoid()
+        boxes = (
+            inverse_sigmoid(decoded.reference_boxes) + self.detr_decoder.box_head(decoded.states)
+        ).sigmoid()
         scores = self.dot_product_scoring(decoded.states, text, text_mask).squeeze(-1)
         first = 0 if auxiliary else decoded.states.shape[0] - 1
         kept = decoded.states[first:]
@@ -119,7 +119,9 @@ class Detector(nn.Module):
         mask_logits = masks.pred_masks.unflatten(1, (kept.shape[0], -1)).transpose(0, 1)
         presence = decoded.presence_logits
         layers = [
-            DetectionOutput(mask_logits[i - first], scores[i], boxes[i], None if presence is None else presence[i])
+            DetectionOutput(
+                mask_logits[i - first], scores[i], boxes[i], None if presence is None else presence[i]
+            )
             for i in range(first, boxes.shape[0])
         ]
         last = layers[-1]
@@ -140,7 +142,9 @@ class Detector(nn.Module):
         hidden = queries
         lead = 1 if self.use_presence else 0
         if lead:
-            hidden = torch.cat([decoder.presence_token.weight.unsqueeze(0).expand(size, -1, -1), hidden], dim=1)
+            hidden = torch.cat(
+                [decoder.presence_token.weight.unsqueeze(0).expand(size, -1, -1), hidden], dim=1
+            )
         cross_mask = create_bidirectional_mask(
             config=decoder.config, inputs_embeds=hidden, attention_mask=text_mask, encoder_hidden_states=text
         )
@@ -195,7 +199,9 @@ def decoder_layer(
     placed = hidden + position
     attended, _ = layer.self_attn(query=placed, key=placed, value=hidden, attention_mask=None)
     hidden = layer.self_attn_layer_norm(hidden + layer.self_attn_dropout(attended))
-    attended, _ = layer.text_cross_attn(query=hidden + position, key=text, value=text, attention_mask=text_mask)
+    attended, _ = layer.text_cross_attn(
+        query=hidden + position, key=text, value=text, attention_mask=text_mask
+    )
     hidden = layer.text_cross_attn_layer_norm(hidden + layer.text_cross_attn_dropout(attended))
     attended, _ = layer.vision_cross_attn(
         query=hidden + position,

@@ -107,7 +107,11 @@ class _Decoder:
     """State of one call: the cache, what each sample sees and where it stands."""
 
     def __init__(
-        self, model: InstructSAMModel, inputs: ModelInputs, images: ImageFeatures, settings: GenerationSettings
+        self,
+        model: InstructSAMModel,
+        inputs: ModelInputs,
+        images: ImageFeatures,
+        settings: GenerationSettings,
     ) -> None:
         self.model = model
         self.settings = settings

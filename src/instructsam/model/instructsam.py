@@ -105,7 +105,9 @@ class InstructSAMModel(PreTrainedModel):
         detector = self.detector.encode(detector_pixel_values.to(self.dtype))
         return ImageFeatures(tuple(vision.pooler_output), deepstack, image_grid_thw, detector)
 
-    def embed(self, input_ids: Tensor, block_ids: Tensor, images: ImageFeatures, image_index: Tensor) -> Tensor:
+    def embed(
+        self, input_ids: Tensor, block_ids: Tensor, images: ImageFeatures, image_index: Tensor
+    ) -> Tensor:
         """Token embeddings with the images and the instance queries written in: float [B, L, D]."""
         embeds = self.get_input_embeddings()(input_ids)
         is_image = input_ids == self.config.vlm_config.image_token_id

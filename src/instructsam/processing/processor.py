@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from instructsam.errors import CheckpointError, InputError
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS, Conversation, ConversationEncoder
@@ -97,7 +97,9 @@ class InstructSAMProcessor:
             settings = ProcessorSettings(**fields["settings"])
             tokenizer = AutoTokenizer.from_pretrained(str(folder))
         except FileNotFoundError as error:
-            raise CheckpointError(f"{folder} has no {PROCESSOR_FILE}; give a folder saved by InstructSAM") from error
+            raise CheckpointError(
+                f"{folder} has no {PROCESSOR_FILE}; give a folder saved by InstructSAM"
+            ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{path} or the tokenizer beside it is damaged: {error}") from error
         return cls(tokenizer, settings)
@@ -130,7 +132,9 @@ class InstructSAMProcessor:
         s = self.settings
         patches, grids = zip(
             *(
-                vlm_patches(image, s.patch_size, s.merge_size, s.temporal_patch_size, s.min_pixels, s.max_pixels)
+                vlm_patches(
+                    image, s.patch_size, s.merge_size, s.temporal_patch_size, s.min_pixels, s.max_pixels
+                )
                 for image in images
             ),
             strict=True,
@@ -147,7 +151,9 @@ class InstructSAMProcessor:
             self.conversations.add_reply(conversation, phrases, sample.supervise_text)
         return conversation
 
-    def encode(self, images: Sequence[Image.Image], samples: Sequence[Sample], labels: bool = False) -> ModelInputs:
+    def encode(
+        self, images: Sequence[Image.Image], samples: Sequence[Sample], labels: bool = False
+    ) -> ModelInputs:
         """Tensors of one call.
 
         Args:
@@ -163,7 +169,9 @@ class InstructSAMProcessor:
         """
         pixel_values, grids, squares = self.encode_images(images)
         conversations = [self.converse(sample, grids[sample.image_index].tolist()) for sample in samples]
-        phrases = [(b, ids) for b, conversation in enumerate(conversations) for ids in conversation.phrase_ids]
+        phrases = [
+            (b, ids) for b, conversation in enumerate(conversations) for ids in conversation.phrase_ids
+        ]
         phrase_ids, phrase_mask = pad_phrases([ids for _, ids in phrases])
         length = max(len(conversation.ids) for conversation in conversations)
         return ModelInputs(
@@ -209,6 +217,8 @@ class InstructSAMProcessor:
                 order = scores[row].argsort(descending=True)
                 order = order[scores[row][order] >= score_threshold]
                 masks = resize_masks(output.mask_logits[row][order], height, width, mask_threshold)
+                drawn = masks.any(axis=(1, 2))  # an instance without a pixel is no instance
+                masks, order = masks[drawn], order[torch.from_numpy(drawn).to(order.device)]
                 parts.append(
                     Instances(
                         masks=masks,
@@ -221,7 +231,9 @@ class InstructSAMProcessor:
         return results
 
 
-def resize_masks(mask_logits: Tensor, height: int, width: int, mask_threshold: float = 0.0) -> np.ndarray[Any, Any]:
+def resize_masks(
+    mask_logits: Tensor, height: int, width: int, mask_threshold: float = 0.0
+) -> np.ndarray[Any, Any]:
     """Logits [N, h, w] -> bool [N, height, width]: bilinear on the logits, then the threshold."""
     if len(mask_logits) == 0:
         return np.zeros((0, height, width), dtype=np.bool_)

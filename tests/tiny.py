@@ -1,0 +1,41 @@
+"""A tiny model with random weights, built like every model of ours: for tests of behaviour, not of accuracy."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from PIL import Image
+
+from instructsam.model.build import build_model, get_recipe, recipe_config
+from instructsam.model.instructsam import InstructSAMModel
+from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
+from instructsam.processing.tokens import TokenIds, train_tokenizer
+
+TEXTS = ("segment the red mugs", "the leftmost blue car", "everything but the kite", "what can fly?")
+
+
+@cache
+def tiny_tokenizer() -> Any:
+    return train_tokenizer(TEXTS * 4, vocab_size=400)
+
+
+def tiny_pair(seed: int = 0, **overrides: Any) -> tuple[InstructSAMModel, InstructSAMProcessor]:
+    """A fresh tiny model in eval mode, without gradients, and its processor."""
+    tokenizer = tiny_tokenizer()
+    token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
+    config = recipe_config(get_recipe("tiny", overrides), len(tokenizer), token_ids)
+    torch.manual_seed(seed)
+    model = build_model(config).eval()
+    with torch.no_grad():  # away from the near-identical start, so that differences show
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    return model, InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
+
+
+def picture(seed: int = 0, width: int = 80, height: int = 64) -> Image.Image:
+    """A colourful picture that differs everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randint(0, 256, (8, 10, 3), generator=generator, dtype=torch.uint8)
+    return Image.fromarray(coarse.numpy()).resize((width, height), Image.Resampling.BICUBIC)
