@@ -154,6 +154,23 @@ def test_number_agrees_with_the_answer(pairs: list[tuple[WorldSample, Instructio
                 assert any(form in instruction.text.lower() for form in forms), instruction.text
 
 
+def test_verbs_agree_with_their_nouns(pairs: list[tuple[WorldSample, Instruction]]) -> None:
+    nouns = [n for names in lexicon.KIND_NOUNS.values() for n in names if n.one != n.many] + [
+        *lexicon.THING_NOUNS
+    ]
+    one, many = "|".join(noun.one for noun in nouns) + "(?! bear)", "|".join(noun.many for noun in nouns)
+    colors = rf"(?:(?:{'|'.join(COLORS)}) )?"
+    bad = re.compile(
+        rf"\b(are|are there) (the|a|an) {colors}({one})\b|\bis (the|there any) {colors}({many})\b", re.I
+    )
+    wrong = [i.text for _, i in pairs if bad.search(i.text)]
+    assert not wrong, wrong[:10]
+    assert bad.search("where is the red mugs?")
+    assert bad.search("where are the mug?")
+    asked = re.compile(rf"\b(is the {colors}({one})|are the {colors}({many}))\b", re.I)
+    assert sum(bool(asked.search(i.text)) for _, i in pairs) > 10
+
+
 def test_wordings_are_many_and_some_are_held_out() -> None:
     for family, own in OWN_TEMPLATES.items():
         everywhere = own if family in ("everything", "multi") else own + COMMON_TEMPLATES

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ from instructsam.world.program import (
     from_dict,
     to_dict,
 )
-from instructsam.world.scene import FAMILY_OF
+from instructsam.world.scene import FAMILY_OF, Background, RenderedScene, Scene, SceneObject
 
 
 def thing(
@@ -135,6 +136,24 @@ def test_no_answer_depends_on_a_hidden_object() -> None:
     assert answer(Ordinal(All(), "right", 1), facts) == (3,)
     assert answer(BALL, facts) == (2,)
     assert answer(MUGS, moved(0, visible=MIN_VISIBLE)) == (0, 1)
+
+
+def test_facts_are_measured_on_whole_objects() -> None:
+    masks = np.zeros((1, 50, 100), dtype=np.bool_)
+    masks[0, 10:20, 40:50] = True
+    mug = SceneObject("mug", "red", "small", (0.0, 0.0), 0.1, 0.0, False, 0)
+    rendered = RenderedScene(
+        scene=Scene(0, Background("plain", 0), (mug,)),
+        image=np.zeros((50, 100, 3), dtype=np.uint8),
+        masks=masks,
+        full_boxes_xyxy=np.array([[20, 10, 60, 30]], dtype=np.float32),
+        full_areas=np.array([500], dtype=np.float32),
+        visible_fraction=np.array([0.25], dtype=np.float32),
+    )
+    facts = Facts.of(rendered)
+    assert facts.objects == (thing(0, "mug", "red", "small", 0.4, 0.4, 0.1, 0.25),)
+    assert facts.has_hidden
+    assert facts.seen.objects == ()
 
 
 def programs() -> st.SearchStrategy[Program]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instructsam.world.candidates import PROPOSALS, Proposer
+from instructsam.world.phrases import negates_attribute
 from instructsam.world.program import (
     All,
     Both,
@@ -75,7 +76,7 @@ def _sensible(program: Program, facts: Facts, found: tuple[int, ...]) -> bool:
             return not found or not (left <= right or right <= left)
         case Difference(source, removed):
             before, gone = set(answer(source, facts) or ()), set(answer(removed, facts) or ())
-            return bool(before & gone) and (len(before) >= 2 or not found)
+            return bool(before & gone) and (len(before) >= 2 or negates_attribute(program))
         case Both(first, second):
             if isinstance(first, Filter):
                 return True
