@@ -158,10 +158,11 @@ def test_verbs_agree_with_their_nouns(pairs: list[tuple[WorldSample, Instruction
     nouns = [n for names in lexicon.KIND_NOUNS.values() for n in names if n.one != n.many] + [
         *lexicon.THING_NOUNS
     ]
-    one, many = "|".join(noun.one for noun in nouns) + "(?! bear)", "|".join(noun.many for noun in nouns)
+    one, many = "|".join(noun.one for noun in nouns), "|".join(noun.many for noun in nouns)
     colors = rf"(?:(?:{'|'.join(COLORS)}) )?"
     bad = re.compile(
-        rf"\b(are|are there) (the|a|an) {colors}({one})\b|\bis (the|there any) {colors}({many})\b", re.I
+        rf"\b(are|are there) (the|a|an) {colors}({one})\b(?! bear)|\bis (the|there any) {colors}({many})\b",
+        re.I,
     )
     wrong = [i.text for _, i in pairs if bad.search(i.text)]
     assert not wrong, wrong[:10]
