@@ -88,6 +88,7 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
     Raises:
         CheckpointError: names missing, unexpected or misshapen tensors, or the damaged file.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import logging
 
@@ -97,18 +98,33 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
     logging.set_verbosity_error()
     try:
         model, report = InstructSAMModel.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, local_files_only=True
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are reported below, by name, with all else that is wrong
         )
-    except (OSError, SafetensorError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        StrictDataclassError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+    ) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(f"the model in {folder} cannot be loaded: {reason}") from error
     finally:
         logging.set_verbosity(verbosity)
     wrong = [f"{kind} {name}" for kind in ("missing_keys", "unexpected_keys") for name in report[kind]]
-    wrong += [f"misshapen {entry[0]}" for entry in report.get("mismatched_keys", ())]
+    wrong += [f"misshapen {name} {tuple(found)}" for name, found, _ in report["mismatched_keys"]]
     if wrong:
-        listed = ", ".join(name.replace("_keys", "") for name in wrong[:8])
-        raise CheckpointError(f"the model in {folder} does not fit: {len(wrong)} tensors ({listed}, ...)")
+        listed = ", ".join(name.replace("_keys", "") for name in wrong[:8]) + (
+            ", ..." if len(wrong) > 8 else ""
+        )
+        raise CheckpointError(f"the model in {folder} does not fit: {len(wrong)} tensors ({listed})")
     return model.eval()
 
 

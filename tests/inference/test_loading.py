@@ -1,0 +1,135 @@
+"""Loading is strict and says in one line what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from instructsam.errors import CheckpointError, InputError
+from instructsam.inference.loading import load, pick_device, pick_dtype
+from tests.tiny import picture, tiny_pair
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    model, processor = tiny_pair()
+    model.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_round_trip(saved: Path) -> None:
+    segmenter = load(saved, device="cpu")
+    model, processor = tiny_pair()
+    from instructsam.inference.segmenter import Segmenter
+
+    one = segmenter.segment(picture(), "red mug", score_threshold=0.0)
+    other = Segmenter(model, processor).segment(picture(), "red mug", score_threshold=0.0)
+    assert (one.instances.scores == other.instances.scores).all()
+    assert (one.instances.masks == other.instances.masks).all()
+
+
+def test_half_precision_on_disk_is_float32_on_cpu(saved: Path) -> None:
+    model, _ = tiny_pair()
+    model.half().save_pretrained(saved)
+    assert load(saved, device="cpu").model.dtype == torch.float32
+
+
+def edit(folder: Path, change) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_missing_unexpected_and_misshapen(saved: Path) -> None:
+    edit(saved, lambda t: t.pop("instance_queries.weight"))
+    with pytest.raises(CheckpointError, match=r"1 tensors \(missing instance_queries.weight"):
+        load(saved)
+    edit(saved, lambda t: t.update({"instance_queries.weight": torch.zeros(4, 32), "extra": torch.zeros(1)}))
+    with pytest.raises(CheckpointError, match="unexpected extra"):
+        load(saved)
+    edit(saved, lambda t: (t.pop("extra"), t.update({"instance_queries.weight": torch.zeros(5, 32)})))
+    with pytest.raises(CheckpointError, match="instance_queries.weight"):
+        load(saved)
+
+
+def test_damaged_weights(saved: Path) -> None:
+    weights = saved / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(CheckpointError, match="cannot be loaded") as caught:
+        load(saved)
+    assert "\n" not in str(caught.value)
+    weights.unlink()
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        load(saved)
+
+
+def test_damaged_config_and_processor(saved: Path) -> None:
+    settings = saved / "processor_config.json"
+    text = settings.read_text()
+    settings.write_text("{")
+    with pytest.raises(CheckpointError, match=r"processor_config.json .* damaged"):
+        load(saved)
+    settings.unlink()
+    with pytest.raises(CheckpointError, match=r"has no processor_config.json"):
+        load(saved)
+    settings.write_text(text)
+    fields = json.loads((saved / "config.json").read_text())
+    fields["num_queries"] = "many"
+    (saved / "config.json").write_text(json.dumps(fields))
+    with pytest.raises(CheckpointError):
+        load(saved)
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "a/b/c", "model.pt", ""])
+def test_unknown_names(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError):
+        load(name)
+    with pytest.raises(CheckpointError, match=r"holds no model \(no config.json\)"):
+        load(tmp_path / "empty")
+
+
+def test_hub_ids_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def offline(*_: object, **__: object) -> str:
+        raise huggingface_hub.errors.LocalEntryNotFoundError("offline")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    with pytest.raises(CheckpointError, match="could not be fetched as a hub id"):
+        load("nobody/nothing")
+
+
+def test_hub_ids_are_fetched_once_at_one_revision(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked: list[tuple[str, str | None]] = []
+
+    def fake(name: str, revision: str | None, allow_patterns: list[str]) -> str:
+        assert not [pattern for pattern in allow_patterns if pattern.endswith((".bin", ".py", ".pt"))]
+        asked.append((name, revision))
+        return str(saved)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fake)
+    load("owner/name", revision="abc", device="cpu")
+    assert asked == [("owner/name", "abc")]
+
+
+def test_devices_and_dtypes() -> None:
+    cpu = torch.device("cpu")
+    assert pick_device("cpu") == cpu
+    assert pick_dtype("auto", cpu) == torch.float32
+    assert pick_dtype("bfloat16", cpu) == torch.bfloat16
+    with pytest.raises(InputError, match="unknown device 'gpu!'"):
+        pick_device("gpu!")
+    with pytest.raises(InputError, match="unknown dtype 'int4'"):
+        pick_dtype("int4", cpu)
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="no usable CUDA"):
+            pick_device("cuda")

@@ -1,0 +1,157 @@
+"""Every way of asking, on a tiny model with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instructsam.errors import ImageError, InputError
+from instructsam.inference.segmenter import Segmenter
+from instructsam.processing.tokens import SPECIAL_TOKENS
+from instructsam.structures.instances import Prediction
+from tests.tiny import picture, tiny_pair
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return Segmenter(*tiny_pair())
+
+
+def same(one: Prediction, other: Prediction) -> None:
+    assert one.phrases == other.phrases
+    assert one.status == other.status
+    assert np.array_equal(one.instances.phrase_ids, other.instances.phrase_ids)
+    assert np.allclose(one.instances.scores, other.instances.scores, atol=1e-5)
+    assert (one.instances.masks != other.instances.masks).sum() <= 1e-3 * one.instances.masks.size
+
+
+def test_one_image_one_instruction(segmenter: Segmenter) -> None:
+    prediction = segmenter.segment(picture(), "the red mugs", score_threshold=0.0)
+    assert isinstance(prediction, Prediction)
+    assert prediction.original_size == (64, 80)
+    assert prediction.instances.masks.shape[1:] == (64, 80)
+    assert prediction.phrases == ("the red mugs",)
+    assert prediction.instruction == "the red mugs"
+    assert (np.diff(prediction.instances.scores) <= 0).all()
+
+
+def test_sources_are_alike(segmenter: Segmenter, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    picture().save(path)
+    for source in (str(path), path, picture(), np.asarray(picture())):
+        same(
+            segmenter.segment(source, "kite", score_threshold=0.0),
+            segmenter.segment(picture(), "kite", score_threshold=0.0),
+        )
+
+
+def test_lists_in_lists_out(segmenter: Segmenter) -> None:
+    images, texts = [picture(1), picture(2, 48, 96)], ["the red mugs", "what can fly?"]
+    pairs = segmenter.segment(images, texts, score_threshold=0.0)
+    assert [p.instruction for p in pairs] == texts
+    for image, text, prediction in zip(images, texts, pairs, strict=True):
+        same(segmenter.segment(image, text, score_threshold=0.0), prediction)
+    broadcast = segmenter.segment(images, "kite", score_threshold=0.0)
+    assert [p.original_size for p in broadcast] == [(64, 80), (96, 48)]
+    assert segmenter.segment([], "kite") == []
+    assert len(segmenter.segment([picture()], "kite")) == 1
+
+
+@pytest.mark.parametrize("mode", ["direct", "generate"])
+def test_one_image_many_instructions(segmenter: Segmenter, mode: str) -> None:
+    texts = ["the red mugs", "a", "everything but the kite", "what can fly?", "blue car"]
+    many = segmenter.segment(picture(), texts, score_threshold=0.0, mode=mode, batch_size=2, max_new_tokens=8)
+    assert [p.instruction for p in many] == texts
+    for text, prediction in zip(texts, many, strict=True):
+        alone = segmenter.segment(picture(), text, score_threshold=0.0, mode=mode, max_new_tokens=8)
+        same(alone, prediction)
+
+
+def test_one_image_is_encoded_once(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    encode = segmenter.model.encode_images
+
+    def counting(pixels, grid, squares):
+        seen.append(len(squares))
+        return encode(pixels, grid, squares)
+
+    monkeypatch.setattr(segmenter.model, "encode_images", counting)
+    segmenter.segment(picture(), ["a", "b", "c"])
+    assert seen == [1]
+
+
+def test_phrases_given(segmenter: Segmenter) -> None:
+    prediction = segmenter.segment(picture(), phrases=["red mug", "plate"], score_threshold=0.0)
+    assert prediction.phrases == ("red mug", "plate")
+    assert set(prediction.instances.phrase_ids) == {0, 1}
+    assert prediction.text == "red mug, plate"
+    with_words = segmenter.segment(picture(), "set the table", phrases=["red mug"])
+    assert with_words.instruction == "set the table"
+    assert len(segmenter.segment([picture(), picture(1)], phrases=["kite"])) == 2
+
+
+def test_status(segmenter: Segmenter) -> None:
+    assert segmenter.segment(picture(), "kite", score_threshold=1.1).status == "no_target"
+    assert (
+        segmenter.segment(picture(), "kite", score_threshold=0.0, mask_threshold=-1e6).status == "saturated"
+    )
+    cut = segmenter.segment(picture(), "kite", mode="generate", max_new_tokens=1)
+    assert cut.status == "truncated"
+
+
+@pytest.mark.parametrize("mode", ["direct", "generate"])
+def test_special_tokens_are_plain_text(segmenter: Segmenter, mode: str) -> None:
+    text = "".join(SPECIAL_TOKENS)
+    prediction = segmenter.segment(picture(), text, mode=mode, max_new_tokens=4)
+    assert prediction.instruction == text
+    if mode == "direct":
+        assert prediction.phrases == (text,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("",), "instruction is empty"),
+        (("  \n",), "instruction is empty"),
+        (("word " * 2000,), "this model takes at most 256; shorten it"),
+        ((), "say what to segment"),
+        ((["a", "b"],), None),
+    ],
+)
+def test_instructions_that_cannot_be_used(
+    segmenter: Segmenter, arguments: tuple, message: str | None
+) -> None:
+    if message is None:
+        with pytest.raises(InputError, match="3 images needs one instruction or 3 of them, got 2"):
+            segmenter.segment([picture()] * 3, *arguments)
+        return
+    with pytest.raises(InputError, match=message):
+        segmenter.segment(picture(), *arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "fast"}, "mode must be one of auto, generate, direct, got 'fast'"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"phrases": "mug"}, r"phrases must be a list of phrases, got the string 'mug'"),
+        ({"phrases": []}, "non-empty phrases"),
+        ({"phrases": ["mug", " "]}, "non-empty phrases"),
+    ],
+)
+def test_options_that_cannot_be_used(segmenter: Segmenter, options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        segmenter.segment(picture(), "kite", **options)
+
+
+def test_unreadable_image(segmenter: Segmenter, tmp_path: Path) -> None:
+    with pytest.raises(ImageError):
+        segmenter.segment(tmp_path / "none.png", "kite")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
+def test_specks_and_slivers(segmenter: Segmenter, size: tuple[int, int]) -> None:
+    prediction = segmenter.segment(picture().resize(size), "kite", score_threshold=0.0)
+    assert prediction.instances.masks.shape[1:] == (size[1], size[0])
