@@ -90,12 +90,13 @@ def mean_over_processes(parts: dict[str, Tensor]) -> dict[str, Tensor]:
     """Loss parts averaged over all processes; every process must hold the same names, "loss" among them."""
     if not torch.distributed.is_initialized():
         return parts
-    names = sorted(parts)
+    names = sorted(parts)  # the same order everywhere
     device = parts["loss"].device
     stacked = torch.stack([parts[name].detach().to(device, torch.float32) for name in names])
     torch.distributed.all_reduce(stacked)
     stacked /= torch.distributed.get_world_size()
-    return dict(zip(names, stacked, strict=True))
+    means = dict(zip(names, stacked, strict=True))
+    return {name: means[name] for name in parts}
 
 
 def _readable(line: dict[str, Any], total_steps: int, eta: float) -> str:

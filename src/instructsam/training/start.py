@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from instructsam.errors import CheckpointError, ConfigError
+from instructsam.errors import ConfigError
+from instructsam.inference.loading import load_model, resolve
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.model.build import build_model, get_recipe, recipe_config
 from instructsam.model.instructsam import InstructSAMModel
@@ -40,14 +41,7 @@ def open_model(folder: Path) -> tuple[InstructSAMModel, InstructSAMProcessor]:
     Raises:
         CheckpointError: the folder holds no usable model.
     """
-    if not (folder / "config.json").is_file():
-        raise CheckpointError(f"{folder} holds no model (no config.json); give a folder of a trained one")
-    processor = InstructSAMProcessor.from_pretrained(folder)
-    model, report = InstructSAMModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
-    wrong = [f"{what}: {', '.join(sorted(map(str, names))[:3])}" for what, names in report.items() if names]
-    if wrong:
-        raise CheckpointError(f"the weights in {folder} do not fit its config.json ({'; '.join(wrong)})")
-    return model, processor
+    return load_model(resolve(folder), torch.float32), InstructSAMProcessor.from_pretrained(folder)
 
 
 def start_criterion(settings: LossSettings) -> Criterion:

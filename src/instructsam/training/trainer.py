@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,6 +27,7 @@ from instructsam.errors import ConfigError, InstructSAMError
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.structures.outputs import DetectionOutput
 from instructsam.training import checkpointing
 from instructsam.training.collate import TrainingBatch
 from instructsam.training.data import WorldBatches, batches
@@ -163,7 +165,11 @@ class Trainer:
         num_targets = self._sum(sum(len(t.masks) for t in targets))[0] / self.accelerator.num_processes
         result = self.criterion(output, targets, inputs.labels, num_targets)
         self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(result.total)
+        loss = result.total
+        if self.accelerator.num_processes > 1:
+            # the reducer of gradients waits for every output, also for those that no loss reads
+            loss = loss + 0.0 * _sum_of_outputs(output)
+        self.accelerator.backward(loss)
         norm = clip_gradients(self.plain_model.parameters(), config.optim.clip_norm)
         finite = bool(torch.isfinite(result.total.detach()) & torch.isfinite(norm))
         bad, stop, asked = self._sum(not finite, bool(self.stop_reason), len(batch.direct))
@@ -289,7 +295,8 @@ class Trainer:
 
         def ask(number: int, _: FrameType | None) -> None:
             self.stop_reason = signal.Signals(number).name
-            signal.signal(number, old[number])
+            if self.accelerator.num_processes == 1:  # a launcher repeats signals and ends what lingers
+                signal.signal(number, old[number])
 
         old: dict[int, Any] = {}
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -299,3 +306,11 @@ class Trainer:
         finally:
             for signal_number, handler in old.items():
                 signal.signal(signal_number, handler)
+
+
+def _sum_of_outputs(output: DetectionOutput) -> Tensor | float:
+    """Sum over every output that carries a gradient."""
+    values = [getattr(output, field.name) for field in fields(output)]
+    sums = [value.sum() for value in values if isinstance(value, Tensor) and value.requires_grad]
+    layers = [_sum_of_outputs(layer) for layer in getattr(output, "auxiliary", ())]
+    return sum([*sums, *layers])
