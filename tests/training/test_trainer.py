@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from pathlib import Path
@@ -140,3 +141,24 @@ def test_a_killed_process_leaves_a_log_that_can_be_continued(tmp_path: Path) -> 
     run(None, tiny(tmp_path, "schedule.total_steps=3"), resume=True)
     assert [line["step"] for line in log(tmp_path)] == [1, 2, 3]
     assert all(line["parts"] for line in log(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("precision=bfloat16",),
+        ("loss.preset=published", "loss.overrides.points=64"),
+        ("optim.ema_decay=0", "optim.clip_norm=0"),
+        ("data.direct_fraction=1",),
+        ("data.max_objects=1",),
+    ],
+    ids=lambda overrides: overrides[0],
+)
+def test_other_settings_train_resume_and_export(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    run(None, tiny(tmp_path, *overrides, "schedule.max_minutes=1e-9"))
+    folder = run(None, tiny(tmp_path, *overrides, "schedule.total_steps=2"), resume=True)
+    lines = log(tmp_path)
+    assert [line["step"] for line in lines] == [1, 2]
+    assert all(math.isfinite(value) for line in lines for value in line["parts"].values())
+    model, _ = open_model(folder)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
