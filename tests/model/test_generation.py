@@ -39,7 +39,11 @@ def script(processor: InstructSAMProcessor, *phrases: str) -> list[int]:
     ids, tokens = [], processor.token_ids
     for i, phrase in enumerate(phrases):
         ids += processor.tokenizer.encode(", ", add_special_tokens=False) if i else []
-        ids += [tokens.ref_start, *processor.tokenizer.encode(phrase, add_special_tokens=False), tokens.ref_end]
+        ids += [
+            tokens.ref_start,
+            *processor.tokenizer.encode(phrase, add_special_tokens=False),
+            tokens.ref_end,
+        ]
     return [*ids, tokens.im_end]
 
 
@@ -126,7 +130,9 @@ def test_recorded_generation() -> None:
         "block_ids": torch.full_like(case["in.input_ids"], -1),
         "image_index": torch.zeros(1, dtype=torch.int64),
     }
-    images = model.encode_images(case["in.pixel_values"], case["in.image_grid_thw"], case["in.sam_pixel_values"])
+    images = model.encode_images(
+        case["in.pixel_values"], case["in.image_grid_thw"], case["in.sam_pixel_values"]
+    )
     reply = generate(model, ModelInputs(**values), images)[0]
     assert [*reply.ids, 3] == case["official.output_ids"][0].tolist()
     assert_near(torch.stack(reply.states), case["train_consistent.seg_output_embeddings"])

@@ -41,7 +41,14 @@ def forward(model: InstructSAMModel, inputs: ModelInputs) -> SegmentationOutput:
 
 
 def compare(one: SegmentationOutput, other: SegmentationOutput, rows: list[int]) -> None:
-    for name in ("mask_logits", "score_logits", "boxes_cxcywh", "presence_logits", "semantic_logits", "query_states"):
+    for name in (
+        "mask_logits",
+        "score_logits",
+        "boxes_cxcywh",
+        "presence_logits",
+        "semantic_logits",
+        "query_states",
+    ):
         assert_near(getattr(one, name), getattr(other, name)[rows], 1e-4)
 
 
@@ -100,7 +107,9 @@ def test_padding_side_does_not_matter(pair: tuple) -> None:
 def test_hybrid_mask_is_causal_but_for_siblings() -> None:
     model, _ = tiny_pair()
     blocks = torch.tensor([[-1, -1, 0, 0, -1, 1, 1, -1]])
-    mask = hybrid_mask(model.vlm.language_model.config, torch.zeros(1, 8, 32), torch.ones(1, 8).long(), blocks)
+    mask = hybrid_mask(
+        model.vlm.language_model.config, torch.zeros(1, 8, 32), torch.ones(1, 8).long(), blocks
+    )
     expected = torch.ones(8, 8).tril().bool()
     expected[2, 3] = expected[5, 6] = True
     assert torch.equal(mask[0, 0], expected)
@@ -162,7 +171,9 @@ def test_slots_start_distinct() -> None:
         gaps = torch.cdist(boxes[:, :2], boxes[:, :2]) + torch.eye(num_queries)
         assert gaps.min() > 0.5 / num_queries**0.5 * 0.5
     model, _ = tiny_pair()
-    assert torch.cdist(model.instance_queries.weight, model.instance_queries.weight).add(torch.eye(4)).min() > 0
+    assert (
+        torch.cdist(model.instance_queries.weight, model.instance_queries.weight).add(torch.eye(4)).min() > 0
+    )
 
 
 def test_without_presence() -> None:

@@ -5,11 +5,13 @@ Classes take plain arguments; this builder flattens a small recipe into the two 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from instructsam.errors import ConfigError
 from instructsam.model.configuration import InstructSAMConfig
@@ -31,6 +33,9 @@ class Recipe:
         heads: attention heads everywhere.
         num_queries: Q.
         use_presence: keep SAM3's presence token.
+        tie_embeddings: share the token table with the head that writes text.
+        embedding_std: of fresh token embeddings and instance queries. The detector reads phrase tokens as bare
+            embeddings, so at the usual 0.02 it would not hear the phrase at first.
     """
 
     image_size: int = 160
@@ -50,6 +55,8 @@ class Recipe:
     max_instruction_tokens: int = 256
     dropout: float = 0.0
     default_mode: str = "direct"
+    tie_embeddings: bool = False
+    embedding_std: float = 0.5
 
 
 RECIPES: dict[str, Recipe] = {
@@ -90,7 +97,7 @@ def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int])
         max_pixels=recipe.image_size**2,
         max_instruction_tokens=recipe.max_instruction_tokens,
         default_mode=recipe.default_mode,
-        tie_word_embeddings=True,
+        tie_word_embeddings=recipe.tie_embeddings,
     )
 
 
@@ -106,7 +113,7 @@ def _vlm_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -
             "num_key_value_heads": recipe.heads,
             "head_dim": head,
             "max_position_embeddings": 4096,
-            "tie_word_embeddings": True,
+            "tie_word_embeddings": recipe.tie_embeddings,
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": 10000.0,
@@ -130,7 +137,7 @@ def _vlm_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -
         "video_token_id": token_ids["video"],
         "vision_start_token_id": token_ids["vision_start"],
         "vision_end_token_id": token_ids["vision_end"],
-        "tie_word_embeddings": True,
+        "tie_word_embeddings": recipe.tie_embeddings,
     }
 
 
@@ -186,10 +193,69 @@ def _detector_config(recipe: Recipe) -> dict[str, Any]:
 
 
 def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") -> InstructSAMModel:
-    """A fresh model whose slots start distinct: queries from N(0, .02), reference boxes spread over the image."""
+    """A fresh model with stock initialisation, but distinct slots: reference boxes are spread over the image."""
     model: InstructSAMModel = InstructSAMModel._from_config(
         config, attn_implementation=attn_implementation, dtype=torch.float32
     )
     with torch.no_grad():
         model.detector.detr_decoder.reference_points.weight.copy_(spread_boxes(config.num_queries).logit())
     return model
+
+
+def build_small(config: InstructSAMConfig, embedding_std: float) -> InstructSAMModel:
+    """A fresh small model that hears and sees from the first step.
+
+    Stock initialisation, N(0, .02), is made for widths of a thousand and more; at a width of 128 every layer would
+    pass on a fifth of its input. Here linear and convolution weights keep the size of what flows through
+    (Xavier), as DETR initialises its own; the last layers that move boxes and attention biases stay near zero.
+    """
+    model = build_model(config)
+    decoder = model.detector.detr_decoder
+    quiet = {decoder.box_head.layer3, model.lm_head}
+    with torch.no_grad():
+        for module in model.modules():
+            if module in quiet or not isinstance(
+                module, (nn.Linear, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d)
+            ):
+                continue
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        nn.init.normal_(model.instance_queries.weight, std=embedding_std)
+        nn.init.normal_(model.get_input_embeddings().weight, std=embedding_std)
+        vit_positions = model.detector.vision_encoder.backbone.embeddings.position_embeddings
+        vit_positions.copy_(sine_table(*vit_positions.shape[1:]))
+        vlm_positions = model.vlm.visual.pos_embed.weight
+        vlm_positions.copy_(sine_table(*vlm_positions.shape))
+        look_inside(decoder.box_rpb_embed_x)
+        look_inside(decoder.box_rpb_embed_y)
+    return model
+
+
+def look_inside(bias: Any) -> None:
+    """Let SAM3's relative position bias start as what it learns to be: a slot looks where its box is.
+
+    The bias network of one axis sees how far a cell lies behind the box's near edge and before its far edge. Its
+    first two hidden units are set to measure how far the cell lies outside, and every attention head starts by
+    discounting that, each head with a reach of its own. A random start gives attention no place to look at, and
+    finding one by gradient descent is the slow part of training a DETR.
+    """
+    first, last = bias.layer1, bias.layer2
+    heads = last.weight.shape[0]
+    first.weight[:2] = torch.tensor([[-1.0, 0.0], [0.0, 1.0]])
+    last.weight.normal_(std=0.02)
+    last.weight[:, :2] = -torch.linspace(3.0, 12.0, heads).unsqueeze(1)
+
+
+def sine_table(cells: int, width: int, amplitude: float = 0.7) -> torch.Tensor:
+    """Start of a learned position table: sines of row and column, float [cells, width], cells in raster order.
+
+    Both towers then know from the first step where each patch lies, which boxes and words like "left" depend on.
+    """
+    side = math.isqrt(cells)
+    frequencies = math.pi * torch.logspace(-1, math.log2(side / 2), width // 4, base=2.0)
+    angles = (torch.arange(side) + 0.5).div(side).unsqueeze(1) * frequencies
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1)  # [side, width / 2]
+    rows = waves.unsqueeze(1).expand(-1, side, -1)
+    columns = waves.unsqueeze(0).expand(side, -1, -1)
+    return amplitude * torch.cat([rows, columns], dim=-1).flatten(0, 1)

@@ -30,7 +30,7 @@ class InstanceQueries(nn.Module):
         return inputs_embeds.masked_scatter(is_query.unsqueeze(-1), rows)
 
 
-def spread_boxes(num_queries: int, side: float = 0.35) -> Tensor:
+def spread_boxes(num_queries: int, side: float = 0.28) -> Tensor:
     """Boxes spread evenly over the image: cxcywh in [0, 1], float [Q, 4].
 
     Centres follow the additive recurrence of the plastic number, which fills the unit square evenly for every Q.

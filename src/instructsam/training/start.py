@@ -9,7 +9,7 @@ import torch
 from instructsam.errors import ConfigError
 from instructsam.inference.loading import load_model, resolve
 from instructsam.losses.criterion import Criterion, CriterionConfig
-from instructsam.model.build import build_model, get_recipe, recipe_config
+from instructsam.model.build import build_small, get_recipe, recipe_config
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
@@ -32,7 +32,9 @@ def start_model(settings: ModelSettings) -> tuple[InstructSAMModel, InstructSAMP
     tokenizer = train_tokenizer(all_texts(settings.tokenizer_texts), settings.vocab_size)
     token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
     config = recipe_config(recipe, len(tokenizer), token_ids)
-    return build_model(config), InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
+    return build_small(config, recipe.embedding_std), InstructSAMProcessor(
+        tokenizer, ProcessorSettings.from_config(config)
+    )
 
 
 def open_model(folder: Path) -> tuple[InstructSAMModel, InstructSAMProcessor]:
