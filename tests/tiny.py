@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from instructsam.model.build import build_model, get_recipe, recipe_config
+from instructsam.model.build import build_model
 from instructsam.model.instructsam import InstructSAMModel
+from instructsam.model.recipes import get_recipe, recipe_config
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 

@@ -103,7 +103,6 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # so that they are reported below, by name, with all else that is wrong
         )
     except (
         OSError,
@@ -114,18 +113,37 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
         KeyError,
         TypeError,
     ) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = misshapen(folder) if isinstance(error, RuntimeError) else first_line
         raise CheckpointError(f"the model in {folder} cannot be loaded: {reason}") from error
     finally:
         logging.set_verbosity(verbosity)
     wrong = [f"{kind} {name}" for kind in ("missing_keys", "unexpected_keys") for name in report[kind]]
-    wrong += [f"misshapen {name} {tuple(found)}" for name, found, _ in report["mismatched_keys"]]
     if wrong:
         listed = ", ".join(name.replace("_keys", "") for name in wrong[:8]) + (
             ", ..." if len(wrong) > 8 else ""
         )
         raise CheckpointError(f"the model in {folder} does not fit: {len(wrong)} tensors ({listed})")
     return model.eval()
+
+
+def misshapen(folder: Path) -> str:
+    """What is wrong when transformers only says that shapes differ: the first tensor whose shape does not fit."""
+    import torch
+    from safetensors import safe_open
+
+    from instructsam.model.configuration import InstructSAMConfig
+    from instructsam.model.instructsam import InstructSAMModel
+
+    with torch.device("meta"):
+        expected = InstructSAMModel(InstructSAMConfig.from_pretrained(folder)).state_dict()
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118 - not a mapping
+                found = tuple(weights.get_slice(name).get_shape())
+                if name in expected and found != tuple(expected[name].shape):
+                    return f"{name} is {found}, config.json asks for {tuple(expected[name].shape)}"
+    return "its tensors do not fit its config.json"
 
 
 def pick_device(device: str) -> torch.device:

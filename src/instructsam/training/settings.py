@@ -21,7 +21,7 @@ class ModelSettings:
 
     Attributes:
         path: folder of a saved model to start from; empty for a fresh one.
-        recipe: name of a fresh model's recipe (`instructsam.model.build`).
+        recipe: name of a fresh model's recipe (`instructsam.model.recipes`).
         overrides: changes to the recipe's values.
         vocab_size: largest size of a fresh model's tokenizer, which is trained on the world's language.
         tokenizer_texts: instructions and phrases that it is trained on.

@@ -9,8 +9,9 @@ import torch
 from instructsam.errors import ConfigError
 from instructsam.inference.loading import load_model, resolve
 from instructsam.losses.criterion import Criterion, CriterionConfig
-from instructsam.model.build import build_small, get_recipe, recipe_config
+from instructsam.model.build import build_small
 from instructsam.model.instructsam import InstructSAMModel
+from instructsam.model.recipes import get_recipe, recipe_config
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.training.settings import LossSettings, ModelSettings

@@ -80,8 +80,8 @@ def _sensible(program: Program, facts: Facts, found: tuple[int, ...]) -> bool:
         case Both(first, second):
             if isinstance(first, Filter):
                 return True
-            left, right = answer(first, facts), answer(second, facts)
-            return bool(left) and bool(right) and (not found or left != right)
+            one, other = answer(first, facts), answer(second, facts)
+            return bool(one) and bool(other) and (not found or one != other)
         case _:
             return True
 

@@ -48,7 +48,7 @@ def _attribute_slots(speaker: Speaker, program: Filter) -> dict[str, str]:
     words, _ = filters_of(program)
     many = _number(speaker, program)
     slots = speaker.noun_phrase(program, many, loose=True).slots()
-    said = {name: words[name] for name in ("size", "color") if name in words}
+    said = {str(name): words[name] for name in ("size", "color") if name in words}
     if not said:
         return slots
     generic = len(said) == len(words)

@@ -1,0 +1,65 @@
+"""Fresh models start where learning is possible."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from instructsam.errors import ConfigError
+from instructsam.model.build import build_small, sine_table
+from instructsam.model.recipes import get_recipe, recipe_config
+from instructsam.processing.tokens import TokenIds
+from tests.tiny import tiny_tokenizer
+
+
+def test_positions_can_be_told_apart() -> None:
+    table = sine_table(256, 128)
+    assert table.shape == (256, 128)
+    near = torch.cdist(table, table)
+    assert near.add(torch.eye(256) * 10).min() > 0.3
+    assert near[0, 1] < near[0, 8]  # a neighbour is more alike than a far cell of the same row
+
+
+def test_attention_starts_inside_the_box() -> None:
+    tokenizer = tiny_tokenizer()
+    ids = TokenIds.from_tokenizer(tokenizer).as_dict()
+    recipe = get_recipe("tiny", {"image_size": 128})
+    decoder = build_small(
+        recipe_config(recipe, len(tokenizer), ids), recipe.embedding_std
+    ).detector.detr_decoder
+    box = torch.tensor([[[0.25, 0.25, 0.3, 0.3]]])
+    with torch.no_grad():
+        bias = decoder._get_rpb_matrix(box, (torch.tensor(16), torch.tensor(16)))[0, :, 0].unflatten(
+            -1, (16, 16)
+        )
+    for head in bias:
+        assert head[4, 4] > head[4, 10] + 0.5
+        assert head[4, 4] > head[10, 4] + 0.5
+        assert head[10, 10] > head[15, 15]
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("huge", {}, "unknown recipe 'huge'; known: default, tiny"),
+        ("tiny", {"depth": 3}, "unknown recipe field depth"),
+    ],
+)
+def test_recipes_that_are_not(name: str, overrides: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        get_recipe(name, overrides)
+
+
+def test_patches_must_fit() -> None:
+    ids = TokenIds.from_tokenizer(tiny_tokenizer()).as_dict()
+    with pytest.raises(ConfigError, match="image_size 70 is not a multiple of patch_size 8"):
+        recipe_config(get_recipe("tiny", {"image_size": 70}), 400, ids)
+
+
+def test_the_default_stays_small() -> None:
+    ids = TokenIds.from_tokenizer(tiny_tokenizer()).as_dict()
+    with torch.device("meta"):
+        from instructsam.model.instructsam import InstructSAMModel
+
+        model = InstructSAMModel(recipe_config(get_recipe("default"), 2048, ids))
+    assert sum(parameter.numel() for parameter in model.parameters()) <= 16_000_000
