@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, Qwen3VLModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel, Qwen3VLModel
 
 from instructsam.model.attention import hybrid_mask, require_hybrid_support
 from instructsam.model.configuration import InstructSAMConfig
@@ -213,3 +213,7 @@ class InstructSAMModel(PreTrainedModel):
             query_states=query_states,
             phrase_sample=phrase_sample,
         )
+
+
+AutoConfig.register(InstructSAMConfig.model_type, InstructSAMConfig)
+AutoModel.register(InstructSAMConfig, InstructSAMModel)
