@@ -79,6 +79,10 @@ class ConversationEncoder:
             conversation.phrase_ids.append(list(phrase[:MAX_PHRASE_TOKENS]))
         conversation.add([tokens.im_end], supervise_text)
 
+    def add_text(self, conversation: Conversation, text_ids: Sequence[int]) -> None:
+        """Write an assistant turn of plain text, without any phrase."""
+        conversation.add([*text_ids, self.token_ids.im_end], supervised=True)
+
 
 def split_reply(ids: Sequence[int], token_ids: TokenIds) -> list[list[int]]:
     """Phrases in generated ids: what stands between each reference start and the next reference end.

@@ -36,12 +36,14 @@ class Sample:
         instruction: the person's words.
         phrases: the phrases of the reply; None leaves the assistant turn open, for generation.
         supervise_text: with labels, whether the reply's words are supervised too.
+        reply: a reply of plain text instead of phrases, for training.
     """
 
     image_index: int
     instruction: str
     phrases: tuple[str, ...] | None = None
     supervise_text: bool = True
+    reply: str | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ class InstructSAMProcessor:
         if sample.phrases is not None:
             phrases = [encode_text(self.tokenizer, phrase) for phrase in sample.phrases]
             self.conversations.add_reply(conversation, phrases, sample.supervise_text)
+        elif sample.reply is not None:
+            self.conversations.add_text(conversation, encode_text(self.tokenizer, sample.reply))
         return conversation
 
     def encode(

@@ -17,6 +17,7 @@ from PIL import Image
 from instructsam.errors import InputError
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs, PhraseTarget
+from instructsam.world.caption import ORDERS, caption
 
 if TYPE_CHECKING:
     from instructsam.world.instructions import Instruction
@@ -61,6 +62,7 @@ def collate(
     scenes: list[WorldSample],
     direct: list[list[bool]],
     processor: InstructSAMProcessor,
+    captions: bool = False,
 ) -> TrainingBatch:
     """One batch of some scenes with all their instructions.
 
@@ -69,6 +71,7 @@ def collate(
         scenes: the images with their instructions.
         direct: per scene and instruction, True to give the instruction as its own phrase. The target is
             then everything that the instruction names, whatever its phrases are, and no text is supervised.
+        captions: also ask for each scene in words, without a phrase.
 
     Raises:
         InputError: an instruction names an object of which no pixel is visible.
@@ -89,6 +92,10 @@ def collate(
             flags.append(is_direct)
             phrase_scene.extend([number] * len(phrases))
             phrase_instances.extend(instances)
+        if captions:
+            request, reply = caption(scene.rendered, order=(index + number) % len(ORDERS))
+            samples.append(Sample(number, request, reply=reply))
+            flags.append(False)
     for scene_number, instances_of_phrase in zip(phrase_scene, phrase_instances, strict=True):
         for instance in instances_of_phrase:
             if not boxes[scene_number][instance, 2:].all():

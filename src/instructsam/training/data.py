@@ -50,7 +50,7 @@ class WorldBatches(Dataset[TrainingBatch]):
         positions = range(first, first + self.settings.scenes_per_batch)
         scenes = [world_sample(self.seed, position, self.world) for position in positions]
         direct = [self._direct(position, scene) for position, scene in zip(positions, scenes, strict=True)]
-        return collate(index, scenes, direct, self.processor)
+        return collate(index, scenes, direct, self.processor, self.settings.captions)
 
     def _direct(self, position: int, scene: WorldSample) -> list[bool]:
         """Which instructions of a scene are given as their own phrase."""

@@ -44,6 +44,7 @@ class DataSettings:
         short_sides: px, sizes that scenes are drawn at.
         min_objects, max_objects: things in a scene.
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
+        captions: one more sample per scene, that describes it in words (`instructsam.world.caption`).
         workers: processes that draw scenes; 0 draws in the training process.
         prefetch: batches that each worker keeps ready.
     """
@@ -54,6 +55,7 @@ class DataSettings:
     min_objects: int = 1
     max_objects: int = 8
     direct_fraction: float = 0.3
+    captions: bool = False
     workers: int = 0
     prefetch: int = 2
 

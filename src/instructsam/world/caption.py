@@ -1,0 +1,23 @@
+"""Everything in a scene, said in order: text that teaches the language model to see.
+
+A pretrained vision-language model can already name what it sees; one trained from nothing on instructions alone
+hears one bit per object and instruction. A caption says kind, colour, size and order of every object at once, and
+costs only text: no query block, no detector pass.
+"""
+
+from __future__ import annotations
+
+from instructsam.world.facts import Facts
+from instructsam.world.scene import RenderedScene
+
+ORDERS: tuple[tuple[str, int], ...] = (
+    ("Describe the picture from left to right.", 0),
+    ("Describe the picture from top to bottom.", 1),
+)
+
+
+def caption(rendered: RenderedScene, order: int) -> tuple[str, str]:
+    """The request `ORDERS[order]` and its answer, e.g. "small red mug, large blue car"."""
+    request, axis = ORDERS[order]
+    seen = sorted(Facts.of(rendered).seen.objects, key=lambda fact: (fact.x, fact.y)[axis])
+    return request, ", ".join(f"{fact.size} {fact.color} {fact.kind}" for fact in seen)
