@@ -52,7 +52,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: 
         )
         assert one.keys() == other.keys()
         for key in one:
-            assert torch.allclose(one[key], other[key], rtol=0, atol=1e-6), (name, key)
+            # a step moves a weight by up to 1e-3; rounding reaches 1e-5 where the true gradient is zero, as for
+            # the last bias of the relative position bias, which softmax does not feel
+            assert torch.allclose(one[key], other[key], rtol=0, atol=2e-5), (name, key)
     whole, resumed = log(tmp_path / "whole"), log(tmp_path / "sliced")
     assert [line["step"] for line in resumed] == [1, 2, 3, 4, 5, 6]
     for a, b in zip(whole, resumed, strict=True):
