@@ -33,7 +33,7 @@ MODES = ("auto", "generate", "direct")
 class Segmenter:
     """A loaded model that answers instructions about images.
 
-    Two ways of asking (MODEL.md, "Decoding"): `generate` lets the VLM write the phrases and decodes them;
+    Two ways of asking (docs/model.md, "Decoding"): `generate` lets the VLM write the phrases and decodes them;
     `direct` takes the instruction as its own phrase, in one forward pass. `auto` is what the model's
     configuration says it does better.
     """

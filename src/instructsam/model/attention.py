@@ -1,4 +1,4 @@
-"""Hybrid attention: causal everywhere, both ways inside one query block (arXiv 2605.26102; MODEL.md)."""
+"""Hybrid attention: causal everywhere, both ways inside one query block (arXiv 2605.26102; docs/model.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published layout <-> ours: names and configuration, nothing loaded silently (MODEL.md, last sections).
+"""The published layout <-> ours: names and configuration, nothing loaded silently (docs/model.md, last sections).
 
 `map_published_name` says for every published tensor where it goes in `InstructSAMModel`, or that this model has
 no such part. Loading is strict: a tensor that neither maps nor belongs to a part left out on purpose is an error.

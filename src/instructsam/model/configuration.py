@@ -1,4 +1,4 @@
-"""Configuration of the whole model: a Qwen3-VL, a SAM3 detector, and what joins them (MODEL.md, "Parts")."""
+"""Configuration of the whole model: a Qwen3-VL, a SAM3 detector, and what joins them (docs/model.md, "Parts")."""
 
 from __future__ import annotations
 

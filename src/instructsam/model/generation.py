@@ -1,4 +1,4 @@
-"""Decoding: greedy text, and one fused step for every query block (arXiv 2605.26102; MODEL.md, "Decoding").
+"""Decoding: greedy text, and one fused step for every query block (arXiv 2605.26102; docs/model.md, "Decoding").
 
 When a sample emits the reference end, ONE step runs over `[ref_end, mask_start, Q queries, mask_end]` with hybrid
 attention and the cache; the final-norm hidden states at the Q positions are the query states. Decoding with the

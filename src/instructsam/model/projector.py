@@ -1,4 +1,4 @@
-"""Projectors between the VLM's width D and the detector's width C (MODEL.md, "Parts")."""
+"""Projectors between the VLM's width D and the detector's width C (docs/model.md, "Parts")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instance queries and where their detector slots start to look (MODEL.md, "Initialisation")."""
+"""Instance queries and where their detector slots start to look (docs/model.md, "Initialisation")."""
 
 from __future__ import annotations
 

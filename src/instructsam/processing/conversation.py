@@ -1,8 +1,8 @@
-"""Instruction and phrases <-> chat ids: one function for training and for inference (TRAPS 1-4).
+"""Instruction and phrases <-> chat ids: one function for training and for inference.
 
 `<|im_start|>user\\n<image>instruction<|im_end|>\\n<|im_start|>assistant\\n` and then, per phrase,
 `<|object_ref_start|>phrase<|object_ref_end|><|mask_start|>[SEG]*Q<|mask_end|>`, joined by `, ` and closed by
-`<|im_end|>` (MODEL.md, "Sequence").
+`<|im_end|>` (docs/model.md, "Sequence").
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class ConversationEncoder:
 def split_reply(ids: Sequence[int], token_ids: TokenIds) -> list[list[int]]:
     """Phrases in generated ids: what stands between each reference start and the next reference end.
 
-    Looks only at the model's own reply, never at the prompt (TRAPS 22). An end without a start is skipped; of
+    Looks only at the model's own reply, never at the prompt. An end without a start is skipped; of
     nested starts the last one counts.
     """
     phrases: list[list[int]] = []

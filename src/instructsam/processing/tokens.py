@@ -1,6 +1,6 @@
 """Special tokens: the only place where they are spelled, and the only way user text becomes ids.
 
-Names and ids of the published checkpoint: MODEL.md, "Sequence". Text that a person typed is never parsed as
+Names and ids of the published checkpoint: docs/model.md, "Sequence". Text that a person typed is never parsed as
 structure: an instruction that contains every special token is encoded as plain characters.
 """
 
@@ -100,7 +100,7 @@ def cut_special(text: str, special: Iterable[str]) -> list[str]:
 
 
 def encode_text(tokenizer: TokenizerLike, text: str) -> list[int]:
-    """Ids of plain text; special tokens in it stay text (TRAPS 21)."""
+    """Ids of plain text; special tokens in it stay text."""
     ids: list[int] = []
     for piece in cut_special(text, tokenizer.get_added_vocab()):
         ids.extend(tokenizer.encode(piece, add_special_tokens=False))

@@ -1,4 +1,4 @@
-"""Pixels for both towers, from one RGB image (MODEL.md, "Image inputs"). Needs no torchvision."""
+"""Pixels for both towers, from one RGB image (docs/model.md, "Image inputs"). Needs no torchvision."""
 
 from __future__ import annotations
 

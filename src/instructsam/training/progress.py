@@ -15,7 +15,7 @@ from torch import Tensor
 class ProgressLog:
     """Collects loss parts and writes a line every `seconds`.
 
-    A part that did not occur since the last line is left out, never repeated (TRAPS 9).
+    A part that did not occur since the last line is left out, never repeated.
     """
 
     def __init__(self, path: Path, seconds: float, total_steps: int, writes: bool = True) -> None:
