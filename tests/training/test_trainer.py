@@ -75,7 +75,12 @@ def test_the_export_opens_and_holds_averaged_weights(tmp_path: Path) -> None:
     called: list[tuple[Path, int]] = []
     folder = run(
         None,
-        tiny(tmp_path, "schedule.total_steps=3", "schedule.export_dtype=float16"),
+        tiny(
+            tmp_path,
+            "model.overrides.tie_embeddings=true",
+            "schedule.total_steps=3",
+            "schedule.export_dtype=float16",
+        ),
         on_checkpoint=lambda path, step: called.append((path, step)),
     )
     assert called == [(folder, 3)]

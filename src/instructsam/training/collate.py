@@ -17,6 +17,7 @@ from PIL import Image
 from instructsam.errors import InputError
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs, PhraseTarget
+from instructsam.training.perception import SceneTruth, object_classes
 from instructsam.world.caption import ORDERS, caption
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class TrainingBatch:
         inputs: the model's inputs, with labels.
         scene_masks: uint8 [N, H, W] of each scene, visible pixels of its objects.
         scene_boxes: float32 [N, 4] of each scene, cxcywh in [0, 1], around the visible pixels.
+        scene_classes: int64 [N, 3] of each scene, kind, colour and size of its objects.
         phrase_scene: the scene of each phrase.
         phrase_instances: the objects that each phrase names, in its scene.
         direct: for each sample, whether its instruction was given as its own phrase.
@@ -42,9 +44,15 @@ class TrainingBatch:
     inputs: ModelInputs
     scene_masks: tuple[NDArray[np.uint8], ...]
     scene_boxes: tuple[NDArray[np.float32], ...]
+    scene_classes: tuple[NDArray[np.int64], ...]
     phrase_scene: tuple[int, ...]
     phrase_instances: tuple[tuple[int, ...], ...]
     direct: tuple[bool, ...]
+
+    def truths(self, device: torch.device | str) -> list[SceneTruth]:
+        """What is where in each scene, on a device."""
+        stacks = zip(self.scene_masks, self.scene_boxes, self.scene_classes, strict=True)
+        return [SceneTruth(*(torch.from_numpy(array).to(device) for array in arrays)) for arrays in stacks]
 
     def targets(self, device: torch.device | str) -> list[PhraseTarget]:
         """The target of each phrase, on a device."""
@@ -108,6 +116,7 @@ def collate(
         inputs=processor.encode(images, samples, labels=True),
         scene_masks=tuple(masks),
         scene_boxes=tuple(boxes),
+        scene_classes=tuple(object_classes(scene.rendered.scene) for scene in scenes),
         phrase_scene=tuple(phrase_scene),
         phrase_instances=tuple(phrase_instances),
         direct=tuple(flags),

@@ -81,7 +81,8 @@ class OptimSettings:
         final_fraction: learning rate at the last step, as a share of the peak.
         clip_norm: largest gradient norm; 0 switches clipping off.
         ema_decay: decay of the averaged weights; 0 switches averaging off.
-        lr_multipliers: parameter-name prefix -> factor on the learning rate; the longest prefix wins.
+        lr_multipliers: parameter-name prefix (model.detector, say) -> factor on the learning rate; the longest
+            prefix wins.
     """
 
     lr: float = 5e-4
@@ -106,10 +107,19 @@ class OptimSettings:
 
 @dataclass(frozen=True)
 class LossSettings:
-    """`preset` names a `CriterionConfig` preset; `overrides` changes its fields."""
+    """`preset` names a `CriterionConfig` preset, `overrides` changes its fields.
+
+    Attributes:
+        perception: weight of what the vision towers are asked about every cell (`training.perception`), 0 = off.
+    """
 
     preset: Literal["default", "published"] = "default"
     overrides: dict[str, Value] = field(default_factory=dict)
+    perception: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.perception < 0:
+            raise ConfigError(f"loss.perception must be at least 0, got {self.perception}")
 
 
 @dataclass(frozen=True)

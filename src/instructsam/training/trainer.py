@@ -34,9 +34,11 @@ from instructsam.training.data import WorldBatches, batches
 from instructsam.training.ema import WeightAverage
 from instructsam.training.export import export_model
 from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
+from instructsam.training.perception import perception_loss
 from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import open_model, start_criterion, start_model
+from instructsam.training.trainable import Trainable
 
 OnCheckpoint = Callable[[Path, int], None]
 
@@ -94,11 +96,12 @@ class Trainer:
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         self.plain_model = model.to(self.device).train()
+        self.trainable = Trainable(self.plain_model, config.loss.perception > 0).to(self.device)
         self.criterion = criterion
-        self.optimizer = build_optimizer(self.plain_model, config.optim)
+        self.optimizer = build_optimizer(self.trainable, config.optim)
         decay = config.optim.ema_decay
         self.average = WeightAverage(self.plain_model, decay) if decay else None
-        self.model: Any = self.accelerator.prepare_model(self.plain_model)
+        self.model: Any = self.accelerator.prepare_model(self.trainable)
         self.step = 0
         self.instructions = 0
         self.seconds = 0.0
@@ -159,24 +162,28 @@ class Trainer:
         inputs = batch.inputs.to(self.device)
         auxiliary = self.criterion.config.auxiliary_weight > 0
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            output = self.model(**inputs.as_kwargs(), auxiliary=auxiliary, text_logits=True)
+            output, cells = self.model(**inputs.as_kwargs(), auxiliary=auxiliary)
         targets = batch.targets(self.device)
         # processes average their gradients: dividing by the mean number gives the gradient of one big batch
         num_targets = self._sum(sum(len(t.masks) for t in targets))[0] / self.accelerator.num_processes
         result = self.criterion(output, targets, inputs.labels, num_targets)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = result.total
+        loss, parts = result.total, result.parts
+        if cells is not None:
+            seen = perception_loss(cells, batch.truths(self.device))
+            loss = loss + config.loss.perception * sum(seen.values())
+            parts = {**parts, **{name: value.detach() for name, value in seen.items()}}
         if self.accelerator.num_processes > 1:
             # the reducer of gradients waits for every output, also for those that no loss reads
             loss = loss + 0.0 * _sum_of_outputs(output)
         self.accelerator.backward(loss)
-        norm = clip_gradients(self.plain_model.parameters(), config.optim.clip_norm)
-        finite = bool(torch.isfinite(result.total.detach()) & torch.isfinite(norm))
+        norm = clip_gradients(self.trainable.parameters(), config.optim.clip_norm)
+        finite = bool(torch.isfinite(loss.detach()) & torch.isfinite(norm))
         bad, stop, asked = self._sum(not finite, bool(self.stop_reason), len(batch.direct))
         if bad:
-            parts = ", ".join(f"{name} {float(value):.4g}" for name, value in result.parts.items())
+            listed = ", ".join(f"{name} {float(value):.4g}" for name, value in parts.items())
             raise InstructSAMError(
-                f"step {self.step}: loss or gradient is not finite ({parts}; gradient {float(norm):.4g}); "
+                f"step {self.step}: loss or gradient is not finite ({listed}; gradient {float(norm):.4g}); "
                 "lower optim.lr or optim.clip_norm and resume from the last checkpoint"
             )
         self.optimizer.step()
@@ -184,7 +191,7 @@ class Trainer:
             self.average.update(self.plain_model)
         self.step += 1
         self.instructions += int(asked)
-        self.log.add(mean_over_processes({"loss": result.total, **result.parts}))
+        self.log.add(mean_over_processes({"loss": loss.detach(), **parts}))
         return bool(stop), lr, norm
 
     def save(self) -> Path:
@@ -192,8 +199,8 @@ class Trainer:
         root, main = self.checkpoints, self.accelerator.is_main_process
         if main:
             folder = checkpointing.begin_checkpoint(root, self.step)
-            checkpointing.write_tensors(folder, "model", checkpointing.model_tensors(self.plain_model))
-            optimizer = checkpointing.optimizer_tensors(self.optimizer, self.plain_model)
+            checkpointing.write_tensors(folder, "model", checkpointing.model_tensors(self.trainable))
+            optimizer = checkpointing.optimizer_tensors(self.optimizer, self.trainable)
             checkpointing.write_tensors(folder, "optimizer", optimizer)
             if self.average:
                 checkpointing.write_tensors(folder, "ema", self.average.tensors)
@@ -223,12 +230,12 @@ class Trainer:
                 f"{folder} was written by {processes} processes and this run has "
                 f"{self.accelerator.num_processes}; resume with as many, or start anew with model.path=..."
             )
-        model, average = checkpointing.model_tensors(self.plain_model), self.average
+        model, average = checkpointing.model_tensors(self.trainable), self.average
         checkpointing.copy_tensors(checkpoint.model, model, "model")
-        checkpointing.load_optimizer_tensors(self.optimizer, self.plain_model, checkpoint.optimizer)
+        checkpointing.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)
         if average:
             # a run that averaged nothing before starts to average from its weights
-            saved = checkpoint.ema or {name: model[name] for name in average.tensors}
+            saved = checkpoint.ema or {name: model[f"model.{name}"] for name in average.tensors}
             checkpointing.copy_tensors(saved, average.tensors, "averaged weights")
             average.updates = checkpoint.meta["ema_updates"]
         self.step = checkpoint.meta["step"]
