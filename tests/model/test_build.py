@@ -63,3 +63,20 @@ def test_the_default_stays_small() -> None:
 
         model = InstructSAMModel(recipe_config(get_recipe("default"), 2048, ids))
     assert sum(parameter.numel() for parameter in model.parameters()) <= 16_000_000
+
+
+def test_patches_are_heard_beside_their_positions() -> None:
+    tokenizer = tiny_tokenizer()
+    recipe = get_recipe("default")
+    ids = TokenIds.from_tokenizer(tokenizer).as_dict()
+    model = build_small(recipe_config(recipe, len(tokenizer), ids), recipe.embedding_std)
+    embeddings = model.detector.vision_encoder.backbone.embeddings
+    with torch.no_grad():
+        grey = torch.full((1, 3, recipe.image_size, recipe.image_size), 0.6)
+        content = embeddings.patch_embeddings(grey)
+        vlm = model.vlm.visual.patch_embed(torch.full((4, 3 * recipe.vlm_patch**2), 0.6))
+    for rows, positions in (
+        (content, embeddings.position_embeddings),
+        (vlm, model.vlm.visual.pos_embed.weight),
+    ):
+        assert 0.5 < rows.std() / positions.std() < 2

@@ -44,6 +44,12 @@ def build_small(config: InstructSAMConfig, embedding_std: float) -> InstructSAMM
             ):
                 continue
             nn.init.xavier_uniform_(module.weight)
+            if isinstance(module, (nn.Conv2d, nn.Conv3d)) and tuple(module.kernel_size) == tuple(
+                module.stride
+            ):
+                # a patch embedding is a linear layer: Xavier would count every pixel among its outputs, and the
+                # picture would drown in its own position table
+                nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         nn.init.normal_(model.instance_queries.weight, std=embedding_std)

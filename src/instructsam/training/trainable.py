@@ -21,11 +21,19 @@ class Trainable(nn.Module):
         self.merge = int(config.vlm_config.vision_config.spatial_merge_size)
         self.perception = Perception(config.hidden_size, config.detector_size) if with_perception else None
 
-    def forward(self, auxiliary: bool, **inputs: Any) -> tuple[SegmentationOutput, list[list[Tensor]] | None]:
-        """The model's output, and per tower and image what the cells show (see `Perception`)."""
+    def forward(
+        self, auxiliary: bool, eyes_only: bool = False, **inputs: Any
+    ) -> tuple[SegmentationOutput | None, list[list[Tensor]] | None]:
+        """The model's output, and per tower and image what the cells show (see `Perception`).
+
+        With `eyes_only` the vision towers run and nothing else; the output is None.
+        """
         names = ("pixel_values", "image_grid_thw", "detector_pixel_values")
         images = self.model.encode_images(*(inputs.pop(name) for name in names))
+        cells = None if self.perception is None else self.perception(images, self.merge)
+        if eyes_only:
+            return None, cells
         output: SegmentationOutput = self.model(
             **inputs, images=images, auxiliary=auxiliary, text_logits=True
         )
-        return output, None if self.perception is None else self.perception(images, self.merge)
+        return output, cells

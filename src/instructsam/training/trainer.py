@@ -159,23 +159,8 @@ class Trainer:
         """
         config = self.config
         lr = set_learning_rate(self.optimizer, self.step, config.schedule.total_steps, config.optim)
-        inputs = batch.inputs.to(self.device)
-        auxiliary = self.criterion.config.auxiliary_weight > 0
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            output, cells = self.model(**inputs.as_kwargs(), auxiliary=auxiliary)
-        targets = batch.targets(self.device)
-        # processes average their gradients: dividing by the mean number gives the gradient of one big batch
-        num_targets = self._sum(sum(len(t.masks) for t in targets))[0] / self.accelerator.num_processes
-        result = self.criterion(output, targets, inputs.labels, num_targets)
+        loss, parts = self._loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss, parts = result.total, result.parts
-        if cells is not None:
-            seen = perception_loss(cells, batch.truths(self.device))
-            loss = loss + config.loss.perception * sum(seen.values())
-            parts = {**parts, **{name: value.detach() for name, value in seen.items()}}
-        if self.accelerator.num_processes > 1:
-            # the reducer of gradients waits for every output, also for those that no loss reads
-            loss = loss + 0.0 * _sum_of_outputs(output)
         self.accelerator.backward(loss)
         norm = clip_gradients(self.trainable.parameters(), config.optim.clip_norm)
         finite = bool(torch.isfinite(loss.detach()) & torch.isfinite(norm))
@@ -193,6 +178,29 @@ class Trainer:
         self.instructions += int(asked)
         self.log.add(mean_over_processes({"loss": loss.detach(), **parts}))
         return bool(stop), lr, norm
+
+    def _loss(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Forward and criterion: the loss to differentiate, and its parts for the log."""
+        config, inputs = self.config, batch.inputs.to(self.device)
+        auxiliary = self.criterion.config.auxiliary_weight > 0
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            output, cells = self.model(auxiliary, config.stage == "eyes", **inputs.as_kwargs())
+        loss = torch.zeros((), device=self.device)
+        parts: dict[str, Tensor] = {}
+        if output is not None:
+            targets = batch.targets(self.device)
+            # processes average their gradients: dividing by the mean number gives the gradient of one big batch
+            num_targets = self._sum(sum(len(t.masks) for t in targets))[0] / self.accelerator.num_processes
+            result = self.criterion(output, targets, inputs.labels, num_targets)
+            loss, parts = result.total, dict(result.parts)
+            if self.accelerator.num_processes > 1:
+                # the reducer of gradients waits for every output, also for those that no loss reads
+                loss = loss + 0.0 * _sum_of_outputs(output)
+        if cells is not None:
+            seen = perception_loss(cells, batch.truths(self.device))
+            loss = loss + config.loss.perception * torch.stack(list(seen.values())).sum()
+            parts |= {name: value.detach() for name, value in seen.items()}
+        return loss, parts
 
     def save(self) -> Path:
         """Write checkpoint and exported model, then call back."""
