@@ -21,6 +21,8 @@ class FakeSegmenter:
     """Finds the left half of every image, unless the instruction says "nothing"."""
 
     score_threshold = 0.5
+    default_mode = "generate"
+    fingerprint = "0123456789ab"
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []

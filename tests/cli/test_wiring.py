@@ -49,7 +49,7 @@ def test_evaluate_writes_json_and_files(command: Command, segmenter: FakeSegment
     [
         (["--benchmark", "absent"], "world/val"),
         (["--limit", "0"], "--limit"),
-        (["--mode", "auto"], "--mode"),
+        (["--mode", "fast"], "--mode"),
         (["--device", "gpu"], "--device"),
     ],
 )

@@ -155,3 +155,8 @@ def test_unreadable_image(segmenter: Segmenter, tmp_path: Path) -> None:
 def test_specks_and_slivers(segmenter: Segmenter, size: tuple[int, int]) -> None:
     prediction = segmenter.segment(picture().resize(size), "kite", score_threshold=0.0)
     assert prediction.instances.masks.shape[1:] == (size[1], size[0])
+
+
+def test_fingerprints_tell_models_apart(segmenter: Segmenter) -> None:
+    assert segmenter.fingerprint == Segmenter(*tiny_pair()).fingerprint
+    assert segmenter.fingerprint != Segmenter(*tiny_pair(seed=1)).fingerprint

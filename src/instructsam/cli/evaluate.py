@@ -11,8 +11,8 @@ from instructsam.cli import console
 from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
-    FixedMode,
     JsonOption,
+    Mode,
     ThresholdOption,
     check_device,
     check_threshold,
@@ -23,13 +23,13 @@ from instructsam.errors import InputError
 
 def evaluate(
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="FixedModel folder or hub id; the shipped default.")
+        str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
     ] = None,
     benchmark: Annotated[
         str, typer.Option("--benchmark", help="world/val, world/test, or a folder with records.jsonl.")
     ] = "world/val",
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many instructions.")] = None,
-    mode: Annotated[FixedMode, typer.Option("--mode", help=MODE_HELP)] = FixedMode.generate,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -56,15 +56,17 @@ def evaluate(
     with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
         from instructsam.evaluation.runner import evaluate as run_benchmark
 
+        segmenter = open_segmenter(model, device)
+        asked = segmenter.default_mode if mode is Mode.auto else mode.value
         report = run_benchmark(
-            open_segmenter(model, device),
+            segmenter,
             chosen,
             limit=limit,
-            phrases_given=mode is FixedMode.direct,
+            phrases_given=asked == Mode.direct.value,
             predictions_path=out / "predictions.jsonl" if out is not None else None,
             score_threshold=score_threshold,
             progress=advance,
-            provenance={"model": model or "default"},
+            provenance={"model": f"{model or 'default'}, weights {segmenter.fingerprint}"},
         )
     if out is not None:
         console.write_json(out / "report.json", report.to_dict())

@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from instructsam.inference.segmenter import Segmenter
 
 
-class FixedMode(str, Enum):
-    """How the target phrases come about, when it has to be said."""
-
-    generate = "generate"
-    direct = "direct"
-
-
 class Mode(str, Enum):
     """How the target phrases come about; `auto` is what the model does better."""
 
@@ -37,7 +30,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 ThresholdOption = Annotated[
     float | None, typer.Option("--score-threshold", help="Least score in [0, 1] of an instance that is kept.")
 ]
-MODE_HELP = "generate: the model writes the phrases; direct: the instruction is the phrase (no decoding)."
+MODE_HELP = (
+    "generate: the model writes the phrases; direct: the instruction is the phrase (no decoding); "
+    "auto: what the model's card says."
+)
 
 
 def check_device(device: str) -> str:

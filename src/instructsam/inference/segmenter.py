@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -51,6 +52,20 @@ class Segmenter:
     def score_threshold(self) -> float:
         """Default selection threshold on scores, in [0, 1]."""
         return float(self.model.config.score_threshold)
+
+    @property
+    def default_mode(self) -> str:
+        """What `mode="auto"` means for this model: "generate" or "direct"."""
+        return str(self.model.config.default_mode)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve characters that differ between trained models: a hash over the first values of every tensor."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.flatten()[:16].float().cpu().numpy().tobytes())
+        return digest.hexdigest()[:12]
 
     @overload
     def segment(
@@ -134,7 +149,7 @@ class Segmenter:
         if not sources:
             return []
         requests, many = plan(len(sources), many_images, instruction, phrases)
-        chosen = self.model.config.default_mode if mode == "auto" else mode
+        chosen = self.default_mode if mode == "auto" else mode
         samples = [direct(r) if chosen == "direct" and r.phrases is None else r for r in requests]
         images = [load_image(source) for source in sources]
         threshold = self.score_threshold if score_threshold is None else score_threshold
