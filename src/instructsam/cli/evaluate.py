@@ -16,6 +16,7 @@ from instructsam.cli.options import (
     ThresholdOption,
     check_device,
     check_threshold,
+    is_direct,
     open_segmenter,
 )
 from instructsam.errors import InputError
@@ -57,12 +58,11 @@ def evaluate(
         from instructsam.evaluation.runner import evaluate as run_benchmark
 
         segmenter = open_segmenter(model, device)
-        asked = segmenter.default_mode if mode is Mode.auto else mode.value
         report = run_benchmark(
             segmenter,
             chosen,
             limit=limit,
-            phrases_given=asked == Mode.direct.value,
+            phrases_given=is_direct(segmenter, mode),
             predictions_path=out / "predictions.jsonl" if out is not None else None,
             score_threshold=score_threshold,
             progress=advance,

@@ -55,3 +55,8 @@ def open_segmenter(model: str | None, device: str) -> Segmenter:
     from instructsam.inference import loading
 
     return loading.load(model, device=device)
+
+
+def is_direct(segmenter: Segmenter, mode: Mode) -> bool:
+    """Whether instructions are their own phrases; `auto` asks the model."""
+    return (segmenter.default_mode if mode is Mode.auto else mode.value) == Mode.direct.value

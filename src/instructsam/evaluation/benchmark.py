@@ -81,7 +81,11 @@ def _world(split: Split) -> Callable[[int | None], Iterator[Sample]]:
     return source
 
 
-_KNOWN = {"world/val": _world("val"), "world/test": _world("test")}
+_KNOWN = {
+    "world/val": _world("val"),
+    "world/test": _world("test"),
+    "world/calibration": _world("calibration"),
+}
 
 
 def benchmark_names() -> tuple[str, ...]:

@@ -53,7 +53,7 @@ class SegmenterLike(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _Answer:
+class Answer:
     """All ranked candidates for one instruction: masks bool [N, H, W], scores float64 [N]."""
 
     masks: NDArray[np.bool_]
@@ -62,7 +62,7 @@ class _Answer:
     seconds: float
 
     @classmethod
-    def from_stored(cls, item: StoredPrediction) -> _Answer:
+    def from_stored(cls, item: StoredPrediction) -> Answer:
         scores = np.asarray(item.scores, dtype=np.float64)
         return cls(item.decode_masks(), scores, item.status, item.seconds)
 
@@ -103,8 +103,8 @@ def evaluate(
     statuses: list[str] = []
     seconds = 0.0
     try:
-        for record, answer in _predict_all(segmenter, benchmark.iterate(limit), mode, store):
-            scores.append(_score(record, answer, threshold))
+        for record, answer in predict_all(segmenter, benchmark.iterate(limit), mode, store):
+            scores.append(score_answer(record, answer, threshold))
             statuses.append(answer.status)
             seconds += answer.seconds
             if progress is not None:
@@ -143,8 +143,8 @@ def rescore(
         if record.id not in stored:
             absent += 1
             continue
-        answer = _Answer.from_stored(stored[record.id])
-        scores.append(_score(record, answer, score_threshold))
+        answer = Answer.from_stored(stored[record.id])
+        scores.append(score_answer(record, answer, score_threshold))
         statuses.append(answer.status)
         seconds += answer.seconds
     notes = _truncated_note(statuses)
@@ -154,9 +154,9 @@ def rescore(
     return _report(benchmark, scores, facts, notes)
 
 
-def _predict_all(
+def predict_all(
     segmenter: SegmenterLike, samples: Iterator[Sample], mode: Mode, store: PredictionFile | None
-) -> Iterator[tuple[Record, _Answer]]:
+) -> Iterator[tuple[Record, Answer]]:
     done = {} if store is None else store.done
     for _, group in groupby(samples, key=lambda sample: sample[1].image.file):
         pairs = list(group)
@@ -165,7 +165,7 @@ def _predict_all(
         fresh = _predict_image(segmenter, image, open_records, mode) if open_records else {}
         for _, record in pairs:
             if record.id in done:
-                yield record, _Answer.from_stored(done[record.id])
+                yield record, Answer.from_stored(done[record.id])
                 continue
             prediction, seconds = fresh[record.id]
             if store is not None:
@@ -176,7 +176,7 @@ def _predict_all(
                 )
             found = prediction.instances
             scores = found.scores.astype(np.float64)
-            yield record, _Answer(found.masks, scores, prediction.status, seconds)
+            yield record, Answer(found.masks, scores, prediction.status, seconds)
 
 
 def _predict_image(
@@ -191,7 +191,7 @@ def _predict_image(
     return {record.id: (answer, seconds) for record, answer in zip(records, answers, strict=True)}
 
 
-def _score(record: Record, answer: _Answer, threshold: float) -> InstructionScore:
+def score_answer(record: Record, answer: Answer, threshold: float) -> InstructionScore:
     targets = target_masks(record)
     return score_instruction(
         answer.masks, answer.scores, targets, threshold, id=record.id, family=record.family

@@ -17,11 +17,12 @@ from instructsam.world.instructions import Instruction
 from instructsam.world.scene import RenderedScene
 from instructsam.world.stream import WorldSettings, world_sample
 
-Split = Literal["val", "test"]
+Split = Literal["val", "test", "calibration"]
 SCENES = 300
 INSTRUCTIONS = 1000
 SHORT_SIDE = 256
 SEED = 0
+CALIBRATION_SEED = 1_000_003  # scenes like those of training, which no run draws: for choosing thresholds
 
 
 def benchmark_records(split: Split, limit: int | None = None) -> Iterator[tuple[Image.Image, Record]]:
@@ -41,8 +42,9 @@ def _records(split: Split) -> Iterator[tuple[Image.Image, Record]]:
     for index in range(SCENES):
         # 1,000 instructions do not divide evenly over 300 scenes: some scenes carry one more.
         count = INSTRUCTIONS * (index + 1) // SCENES - INSTRUCTIONS * index // SCENES
-        settings = WorldSettings(short_sides=(SHORT_SIDE,), instructions_per_scene=count, split=split)
-        sample = world_sample(SEED, index, settings)
+        stream, seed = ("train", CALIBRATION_SEED) if split == "calibration" else (split, SEED)
+        settings = WorldSettings(short_sides=(SHORT_SIDE,), instructions_per_scene=count, split=stream)
+        sample = world_sample(seed, index, settings)
         image = Image.fromarray(sample.rendered.image)
         for number, instruction in enumerate(sample.instructions):
             yield image, record_of(sample.rendered, instruction, f"{split}-{index:04d}", number)

@@ -1,0 +1,43 @@
+"""`instructsam calibrate [MODEL]`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from instructsam.cli import console
+from instructsam.cli.options import (
+    MODE_HELP,
+    DeviceOption,
+    JsonOption,
+    Mode,
+    check_device,
+    is_direct,
+    open_segmenter,
+)
+
+
+def calibrate(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
+    ] = None,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    as_json: JsonOption = False,
+    device: DeviceOption = "auto",
+) -> int:
+    """Score every threshold on world/calibration, scenes that are neither trained on nor reported."""
+    check_device(device)
+    with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
+        from instructsam.evaluation.calibrate import calibrate as score_thresholds
+
+        segmenter = open_segmenter(model, device)
+        table = score_thresholds(segmenter, is_direct(segmenter, mode), limit, advance)
+    if as_json:
+        console.print_json({"rows": table.rows, "best": table.best})
+    else:
+        print(table.to_text())
+    return 0
