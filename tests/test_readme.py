@@ -1,0 +1,85 @@
+"""What the README says can be typed is typed here, and what it lists exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(kind: str) -> list[str]:
+    """Code blocks that are marked to be run."""
+    return re.findall(rf"<!-- run: {kind} -->\n```\w+\n(.*?)```", README, flags=re.DOTALL)
+
+
+COMMANDS = [line for block in blocks("shell") for line in block.splitlines() if line.strip()]
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "src").symlink_to(ROOT / "src")
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(blocks("python")) == 1
+    assert len(COMMANDS) >= 5
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands(line: str, tmp_path: Path) -> None:
+    words = shlex.split(line)
+    assert words[0] == "instructsam"
+    done = run([sys.executable, "-m", *words], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_python(tmp_path: Path) -> None:
+    done = run([sys.executable, "-c", blocks("python")[0]], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.png").stat().st_size > 0
+
+
+def test_the_tree_names_every_file() -> None:
+    sources = (ROOT / "src" / "instructsam").rglob("*.py")
+    names = {
+        str(path.relative_to(ROOT / "src" / "instructsam")) for path in sources if path.stem != "__init__"
+    }
+    listed = set(re.findall(r"^  (\S+\.py) ", README, flags=re.MULTILINE))
+    assert listed == names
+
+
+def test_links_and_pictures_exist() -> None:
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_training_commands_name_real_settings() -> None:
+    from instructsam.config import load_config
+    from instructsam.training.settings import RunConfig
+
+    for line in re.findall(r"instructsam train (configs/\S+)([^#\n]*)", README):
+        overrides = [word for word in line[1].split() if "=" in word]
+        assert load_config(RunConfig, ROOT / line[0], overrides).schedule.total_steps > 0
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_config_is_valid(path: Path) -> None:
+    from instructsam.config import load_config
+    from instructsam.training.settings import RunConfig
+    from instructsam.training.start import start_criterion
+
+    config = load_config(RunConfig, path, [])
+    start_criterion(config.loss)
+    head = path.read_text(encoding="utf-8").splitlines()[:4]
+    assert all(line.startswith("#") for line in head)
+    assert any("Command:" in line for line in head)
