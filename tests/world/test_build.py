@@ -75,7 +75,7 @@ def test_the_full_split_has_its_size() -> None:
 
 
 def test_unknown_split() -> None:
-    with pytest.raises(ConfigError, match="one of val, test, got 'train'"):
+    with pytest.raises(ConfigError, match="one of val, test, calibration, got 'train'"):
         benchmark_records("train")  # type: ignore[arg-type]
 
 
