@@ -214,8 +214,7 @@ class Segmenter:
         self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances
     ) -> Prediction:
         if reply is None:
-            phrases = sample.phrases or ()
-            text = ", ".join(phrases)
+            phrases, text = sample.phrases or (), ""
         else:
             tokenizer = self.processor.tokenizer
             phrases = tuple(tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in reply.phrases)
