@@ -61,3 +61,11 @@ def test_texts_for_the_tokenizer() -> None:
     assert len(texts) == 150
     assert texts == list(islice(all_texts(400, seed=4), 150))
     assert "mug" in " ".join(list(all_texts(400, seed=4)))
+
+
+def test_families_can_be_chosen() -> None:
+    settings = WorldSettings(short_sides=(64,), families=("category", "attribute"))
+    asked = {i.family for index in range(10) for i in world_sample(3, index, settings).instructions}
+    assert asked == {"category", "attribute"}
+    with pytest.raises(ConfigError, match="families must be some of category, .* got riddles"):
+        world_sample(3, 0, WorldSettings(families=("riddles",)))

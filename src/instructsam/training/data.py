@@ -43,6 +43,7 @@ class WorldBatches(Dataset[TrainingBatch]):
             min_objects=settings.min_objects,
             max_objects=settings.max_objects,
             split="train",
+            families=tuple(settings.families),
         )
 
     def __getitem__(self, index: int) -> TrainingBatch:

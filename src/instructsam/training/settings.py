@@ -43,6 +43,7 @@ class DataSettings:
         instructions_per_scene: instructions that share an image and its vision passes.
         short_sides: px, sizes that scenes are drawn at.
         min_objects, max_objects: things in a scene.
+        families: instruction families to ask, empty for all; the simple ones first are a curriculum.
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
         captions: one more sample per scene, that describes it in words (`instructsam.world.caption`).
         workers: processes that draw scenes; 0 draws in the training process.
@@ -54,6 +55,7 @@ class DataSettings:
     short_sides: tuple[int, ...] = (160,)
     min_objects: int = 1
     max_objects: int = 8
+    families: tuple[str, ...] = ()
     direct_fraction: float = 0.3
     captions: bool = False
     workers: int = 0

@@ -64,25 +64,36 @@ class Instruction:
 
 
 def sample_instructions(
-    rendered: RenderedScene, rng: np.random.Generator, count: int, split: str = "train"
+    rendered: RenderedScene,
+    rng: np.random.Generator,
+    count: int,
+    split: str = "train",
+    families: tuple[str, ...] = (),
 ) -> list[Instruction]:
     """`count` different instructions about a rendered scene; see `instructions_about`."""
-    return instructions_about(Facts.of(rendered), rng, count, split)
+    return instructions_about(Facts.of(rendered), rng, count, split, families)
 
 
 def instructions_about(
-    facts: Facts, rng: np.random.Generator, count: int, split: str = "train"
+    facts: Facts,
+    rng: np.random.Generator,
+    count: int,
+    split: str = "train",
+    families: tuple[str, ...] = (),
 ) -> list[Instruction]:
     """`count` instructions with different texts, deterministic in `rng`.
 
     Split "unseen_wording" uses only the held-out wordings, every other split only the rest. A family that the
-    scene cannot carry is replaced by another, at last by an absent kind.
+    scene cannot carry is replaced by another, at last by an absent kind. `families` names the only ones to ask,
+    in their usual proportion; empty: all of them.
     """
-    families, shares = list(FAMILY_SHARES), list(FAMILY_SHARES.values())
+    names = [name for name in FAMILY_SHARES if name in families or not families]
+    total = sum(FAMILY_SHARES[name] for name in names)
+    shares = [FAMILY_SHARES[name] / total for name in names]
     found: dict[str, Instruction] = {}
     draws = 0
     while len(found) < count:
-        family, wanted = families[int(rng.choice(len(families), p=shares))], _wanted(rng)
+        family, wanted = names[int(rng.choice(len(names), p=shares))], _wanted(rng)
         if draws > 6 * count:
             family, wanted = "category", "none"
         draws += 1

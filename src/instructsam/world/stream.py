@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from instructsam.errors import ConfigError
-from instructsam.world.instructions import Instruction, sample_instructions
+from instructsam.world.instructions import FAMILY_SHARES, Instruction, sample_instructions
 from instructsam.world.layout import sample_scene
 from instructsam.world.render import render_scene
 from instructsam.world.scene import RenderedScene, SceneSettings
@@ -19,13 +19,14 @@ _SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo th
 
 @dataclass(frozen=True)
 class WorldSettings:
-    """What the stream draws; `short_sides` in pixels, one of them per scene."""
+    """What the stream draws; `short_sides` in pixels, one of them per scene; empty `families` are all of them."""
 
     short_sides: tuple[int, ...] = (160,)
     instructions_per_scene: int = 8
     min_objects: int = 1
     max_objects: int = 8
     split: str = "train"
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,15 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
     """Sample number `index` of the stream `seed`; a pure function of its arguments.
 
     Raises:
-        ConfigError: unknown split, or a negative seed or index.
+        ConfigError: unknown split or family, or a negative seed or index.
     """
     if settings.split not in SPLITS:
         raise ConfigError(f"the split must be one of {', '.join(SPLITS)}, got {settings.split!r}")
     if seed < 0 or index < 0:
         raise ConfigError(f"seed and index must not be negative, got seed {seed} and index {index}")
+    unknown = sorted(set(settings.families) - set(FAMILY_SHARES))
+    if unknown:
+        raise ConfigError(f"families must be some of {', '.join(FAMILY_SHARES)}, got {', '.join(unknown)}")
     code = SPLITS[settings.split]
     rng = np.random.default_rng(np.random.SeedSequence([code, seed, index]))
     scene_seed = int(rng.integers(2**40)) * _SPLIT_SLOTS + code
@@ -53,9 +57,8 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
     scene = sample_scene(scene_seed, scene_settings)
     short_side = settings.short_sides[int(rng.integers(len(settings.short_sides)))]
     rendered = render_scene(scene, short_side)
-    return WorldSample(
-        rendered, sample_instructions(rendered, rng, settings.instructions_per_scene, settings.split)
-    )
+    count, split = settings.instructions_per_scene, settings.split
+    return WorldSample(rendered, sample_instructions(rendered, rng, count, split, settings.families))
 
 
 def all_texts(count: int, seed: int = 0) -> Iterator[str]:
