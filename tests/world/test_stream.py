@@ -67,5 +67,5 @@ def test_families_can_be_chosen() -> None:
     settings = WorldSettings(short_sides=(64,), families=("category", "attribute"))
     asked = {i.family for index in range(10) for i in world_sample(3, index, settings).instructions}
     assert asked == {"category", "attribute"}
-    with pytest.raises(ConfigError, match="families must be some of category, .* got riddles"):
+    with pytest.raises(ConfigError, match=r"families must be some of category, .* got riddles"):
         world_sample(3, 0, WorldSettings(families=("riddles",)))

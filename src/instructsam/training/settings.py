@@ -11,6 +11,7 @@ from typing import Literal
 
 from instructsam.errors import ConfigError
 
+Stage = Literal["eyes", "phrases", "all"]
 Scalar = bool | int | float | str | tuple[float, ...] | None
 Value = Scalar | dict[str, Scalar]
 
@@ -154,8 +155,9 @@ class RunConfig:
     """One training run.
 
     Attributes:
-        stage: "all" trains the whole model; "eyes" only the vision towers, on what their cells show, which takes a
-            third of the time per picture and stands in for towers that come pretrained.
+        stage: "all" trains the whole model. Published models start from pretrained parts, and two earlier stages
+            stand in for that: "eyes" trains only the vision towers, on what their cells show; "phrases" the
+            detector and its vision tower on phrases alone, without the language model.
         output_dir: where checkpoints, log and model go; empty for `runs/NAME`.
         device: "auto" (a GPU if there is one) or "cpu".
         precision: "auto" (bfloat16 autocast on a GPU, float32 on a CPU), "float32" or "bfloat16".
@@ -163,7 +165,7 @@ class RunConfig:
     """
 
     name: str = "default"
-    stage: Literal["all", "eyes"] = "all"
+    stage: Stage = "all"
     output_dir: str = ""
     seed: int = 0
     device: Literal["auto", "cpu"] = "auto"

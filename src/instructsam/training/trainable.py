@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.structures.outputs import SegmentationOutput
 from instructsam.training.perception import Perception
+from instructsam.training.settings import Stage
 
 
 class Trainable(nn.Module):
@@ -22,18 +23,22 @@ class Trainable(nn.Module):
         self.perception = Perception(config.hidden_size, config.detector_size) if with_perception else None
 
     def forward(
-        self, auxiliary: bool, eyes_only: bool = False, **inputs: Any
+        self, stage: Stage, auxiliary: bool, **inputs: Any
     ) -> tuple[SegmentationOutput | None, list[list[Tensor]] | None]:
-        """The model's output, and per tower and image what the cells show (see `Perception`).
+        """What a stage runs: the model's output, and per tower and image what the cells show (see `Perception`).
 
-        With `eyes_only` the vision towers run and nothing else; the output is None.
+        "eyes" runs the vision towers only, its output is None. "phrases" lets the detector answer the phrases
+        with the instance queries as they are, before any language model has seen them. "all" is the model.
         """
+        model = self.model
         names = ("pixel_values", "image_grid_thw", "detector_pixel_values")
-        images = self.model.encode_images(*(inputs.pop(name) for name in names))
+        images = model.encode_images(*(inputs.pop(name) for name in names))
         cells = None if self.perception is None else self.perception(images, self.merge)
-        if eyes_only:
-            return None, cells
-        output: SegmentationOutput = self.model(
-            **inputs, images=images, auxiliary=auxiliary, text_logits=True
-        )
+        output: SegmentationOutput | None = None
+        if stage == "phrases":
+            states = model.instance_queries.weight.expand(len(inputs["phrase_ids"]), -1, -1)
+            features = images.detector.select(inputs["image_index"][inputs["phrase_sample"]])
+            output = model.detect(states, inputs["phrase_ids"], inputs["phrase_mask"], features, auxiliary)
+        elif stage == "all":
+            output = model(**inputs, images=images, auxiliary=auxiliary, text_logits=True)
         return output, cells

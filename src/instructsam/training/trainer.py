@@ -184,14 +184,15 @@ class Trainer:
         config, inputs = self.config, batch.inputs.to(self.device)
         auxiliary = self.criterion.config.auxiliary_weight > 0
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            output, cells = self.model(auxiliary, config.stage == "eyes", **inputs.as_kwargs())
+            output, cells = self.model(config.stage, auxiliary, **inputs.as_kwargs())
         loss = torch.zeros((), device=self.device)
         parts: dict[str, Tensor] = {}
         if output is not None:
             targets = batch.targets(self.device)
             # processes average their gradients: dividing by the mean number gives the gradient of one big batch
             num_targets = self._sum(sum(len(t.masks) for t in targets))[0] / self.accelerator.num_processes
-            result = self.criterion(output, targets, inputs.labels, num_targets)
+            labels = inputs.labels if output.text_logits is not None else None
+            result = self.criterion(output, targets, labels, num_targets)
             loss, parts = result.total, dict(result.parts)
             if self.accelerator.num_processes > 1:
                 # the reducer of gradients waits for every output, also for those that no loss reads
