@@ -44,6 +44,7 @@ class WorldBatches(Dataset[TrainingBatch]):
             max_objects=settings.max_objects,
             split="train",
             families=tuple(settings.families),
+            nouns=settings.nouns,
         )
 
     def __getitem__(self, index: int) -> TrainingBatch:

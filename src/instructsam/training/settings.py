@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from instructsam.errors import ConfigError
+from instructsam.world.nouns import Nouns
 
 Stage = Literal["eyes", "phrases", "all"]
 Scalar = bool | int | float | str | tuple[float, ...] | None
@@ -45,6 +46,7 @@ class DataSettings:
         short_sides: px, sizes that scenes are drawn at.
         min_objects, max_objects: things in a scene.
         families: instruction families to ask, empty for all; the simple ones first are a curriculum.
+        nouns: bare noun phrases instead of instructions: "colors", "kinds" or "all" (`instructsam.world.nouns`).
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
         captions: one more sample per scene, that describes it in words (`instructsam.world.caption`).
         workers: processes that draw scenes; 0 draws in the training process.
@@ -57,6 +59,7 @@ class DataSettings:
     min_objects: int = 1
     max_objects: int = 8
     families: tuple[str, ...] = ()
+    nouns: Nouns = ""
     direct_fraction: float = 0.3
     captions: bool = False
     workers: int = 0

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from instructsam.errors import ConfigError
+from instructsam.world.facts import Facts
 from instructsam.world.instructions import FAMILY_SHARES, Instruction, sample_instructions
 from instructsam.world.layout import sample_scene
+from instructsam.world.nouns import Nouns, noun_phrases
 from instructsam.world.render import render_scene
 from instructsam.world.scene import RenderedScene, SceneSettings
 
@@ -19,7 +21,10 @@ _SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo th
 
 @dataclass(frozen=True)
 class WorldSettings:
-    """What the stream draws; `short_sides` in pixels, one of them per scene; empty `families` are all of them."""
+    """What the stream draws; `short_sides` in pixels, one of them per scene.
+
+    `families` names the only ones to ask, empty for all; `nouns` asks bare noun phrases instead, see `world.nouns`.
+    """
 
     short_sides: tuple[int, ...] = (160,)
     instructions_per_scene: int = 8
@@ -27,6 +32,7 @@ class WorldSettings:
     max_objects: int = 8
     split: str = "train"
     families: tuple[str, ...] = ()
+    nouns: Nouns = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
     short_side = settings.short_sides[int(rng.integers(len(settings.short_sides)))]
     rendered = render_scene(scene, short_side)
     count, split = settings.instructions_per_scene, settings.split
+    if settings.nouns:
+        return WorldSample(rendered, noun_phrases(Facts.of(rendered), rng, count, settings.nouns))
     return WorldSample(rendered, sample_instructions(rendered, rng, count, split, settings.families))
 
 
