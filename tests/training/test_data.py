@@ -107,3 +107,18 @@ def test_boxes_by_hand() -> None:
     masks = np.zeros((2, 4, 8), dtype=bool)
     masks[0, 1:3, 2:6] = True
     assert visible_boxes_cxcywh(masks).tolist() == [[0.5, 0.5, 0.5, 0.5], [0.0, 0.0, 0.0, 0.0]]
+
+
+def test_nouns_rise_with_the_batches(processor: InstructSAMProcessor) -> None:
+    settings = DataSettings(
+        scenes_per_batch=2, instructions_per_scene=4, short_sides=(64,), direct_fraction=0.0,
+        nouns={"kinds": 3, "colors": 0},
+    )  # fmt: skip
+    dataset = WorldBatches(processor, settings, seed=4)
+    words = []
+    for index in range(6):
+        inputs = dataset[index].inputs
+        rows = [ids[mask] for ids, mask in zip(inputs.phrase_ids, inputs.phrase_mask, strict=True)]
+        words.append([processor.tokenizer.decode(row.tolist(), skip_special_tokens=False) for row in rows])
+    assert all(text.endswith(" object") for batch in words[:3] for text in batch)
+    assert any(not text.endswith(" object") for batch in words[3:] for text in batch)

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 
-from instructsam.training.perception import CLASSES, SceneTruth, cell_truth, object_classes, perception_loss
+from instructsam.errors import CheckpointError
+from instructsam.training.perception import (
+    CLASSES,
+    Perception,
+    SceneTruth,
+    cell_truth,
+    load_readers,
+    object_classes,
+    perception_loss,
+    save_readers,
+)
 from instructsam.world.layout import sample_scene
 from instructsam.world.scene import COLORS, KINDS, SIZES
 
@@ -50,6 +63,16 @@ def test_a_perfect_reader_has_no_loss() -> None:
     worse = perfect.clone()
     worse[..., 0] += 100  # calls everything background
     assert perception_loss([[worse]], [truth])["see_kind"] > 10
+
+
+def test_readers_go_from_stage_to_stage(tmp_path: Path) -> None:
+    one, other = Perception(8, 4), Perception(8, 4)
+    assert not load_readers(other, tmp_path / "model")
+    save_readers(one, tmp_path)
+    assert load_readers(other, tmp_path / "model")
+    assert torch.equal(one.vlm.weight, other.vlm.weight)
+    with pytest.raises(CheckpointError, match=r"readers\.safetensors does not fit"):
+        load_readers(Perception(6, 4), tmp_path / "model")
 
 
 def test_numbers_of_a_scene() -> None:

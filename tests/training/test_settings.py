@@ -7,7 +7,7 @@ import yaml
 
 from instructsam.config import load_config, to_dict
 from instructsam.errors import ConfigError
-from instructsam.training.settings import RunConfig
+from instructsam.training.settings import DataSettings, RunConfig
 from instructsam.training.start import start_criterion
 
 
@@ -46,3 +46,10 @@ def test_a_run_is_read_from_yaml_and_overrides(tmp_path: Path) -> None:
 def test_a_wrong_value_is_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(RunConfig, None, [override])
+
+
+def test_levels_of_nouns_are_checked() -> None:
+    with pytest.raises(ConfigError, match="takes levels colors, kinds, all"):
+        DataSettings(nouns={"verbs": 0})
+    with pytest.raises(ConfigError, match="what batch 0 asks"):
+        DataSettings(nouns={"kinds": 5})

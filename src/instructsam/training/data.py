@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.collate import TrainingBatch, collate
 from instructsam.training.settings import DataSettings
+from instructsam.world.nouns import Nouns
 from instructsam.world.stream import WorldSample, WorldSettings, world_sample
 
 _DIRECT_STREAM = 0xD1EC7  # keeps the choice of asking apart from the world's own random numbers
@@ -44,15 +47,20 @@ class WorldBatches(Dataset[TrainingBatch]):
             max_objects=settings.max_objects,
             split="train",
             families=tuple(settings.families),
-            nouns=settings.nouns,
         )
 
     def __getitem__(self, index: int) -> TrainingBatch:
         first = (index * self.processes + self.rank) * self.settings.scenes_per_batch
         positions = range(first, first + self.settings.scenes_per_batch)
-        scenes = [world_sample(self.seed, position, self.world) for position in positions]
+        world = replace(self.world, nouns=self._nouns(index))
+        scenes = [world_sample(self.seed, position, world) for position in positions]
         direct = [self._direct(position, scene) for position, scene in zip(positions, scenes, strict=True)]
         return collate(index, scenes, direct, self.processor, self.settings.captions)
+
+    def _nouns(self, index: int) -> Nouns:
+        """The level of bare noun phrases that batch `index` asks, "" for instructions."""
+        reached = [(first, level) for level, first in self.settings.nouns.items() if first <= index]
+        return cast("Nouns", max(reached)[1]) if reached else ""
 
     def _direct(self, position: int, scene: WorldSample) -> list[bool]:
         """Which instructions of a scene are given as their own phrase."""

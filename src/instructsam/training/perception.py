@@ -8,20 +8,25 @@ box of what its cells show, through one linear layer that is thrown away after t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from instructsam.errors import CheckpointError
 from instructsam.world.scene import COLORS, KINDS, SIZES
 
 if TYPE_CHECKING:
     from instructsam.model.instructsam import ImageFeatures
     from instructsam.world.scene import Scene
 
+READERS_FILE = "readers.safetensors"
 COVER = 0.3  # a cell shows an object that covers at least this share of it
 BOX_WEIGHT = 5.0
 CLASSES: tuple[int, ...] = (len(KINDS) + 1, len(COLORS) + 1, len(SIZES) + 1)  # 0 is background
@@ -67,6 +72,31 @@ class Perception(nn.Module):
         ]
         level = images.detector.levels[-1].permute(0, 2, 3, 1)
         return [tokens, list(self.detector(level))]
+
+
+def save_readers(readers: Perception, run_folder: Path) -> None:
+    """Keep the readers beside a run's exported model, never inside it."""
+    save_file(readers.state_dict(), run_folder / READERS_FILE)
+
+
+def load_readers(readers: Perception, model_folder: Path) -> bool:
+    """Go on with the readers of the run that made `model_folder`; False where it kept none.
+
+    Fresh readers on trained towers start with large losses, whose gradients undo what the towers had learned.
+
+    Raises:
+        CheckpointError: the file is damaged or belongs to towers of another width.
+    """
+    path = model_folder.parent / READERS_FILE
+    if not path.is_file():
+        return False
+    try:
+        readers.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} does not fit this model or is damaged; remove it to start afresh"
+        ) from error
+    return True
 
 
 def perception_loss(towers: list[list[Tensor]], truths: list[SceneTruth]) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from instructsam.errors import ConfigError
 from instructsam.world.nouns import Nouns
@@ -46,7 +46,8 @@ class DataSettings:
         short_sides: px, sizes that scenes are drawn at.
         min_objects, max_objects: things in a scene.
         families: instruction families to ask, empty for all; the simple ones first are a curriculum.
-        nouns: bare noun phrases instead of instructions: "colors", "kinds" or "all" (`instructsam.world.nouns`).
+        nouns: bare noun phrases instead of instructions (`instructsam.world.nouns`): level -> the batch from
+            which it is asked, {colors: 0, kinds: 200}; empty for instructions.
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
         captions: one more sample per scene, that describes it in words (`instructsam.world.caption`).
         workers: processes that draw scenes; 0 draws in the training process.
@@ -59,7 +60,7 @@ class DataSettings:
     min_objects: int = 1
     max_objects: int = 8
     families: tuple[str, ...] = ()
-    nouns: Nouns = ""
+    nouns: dict[str, int] = field(default_factory=dict)
     direct_fraction: float = 0.3
     captions: bool = False
     workers: int = 0
@@ -70,6 +71,14 @@ class DataSettings:
         _at_least("instructions_per_scene", self.instructions_per_scene, 1)
         _at_least("workers", self.workers, 0)
         _at_least("prefetch", self.prefetch, 1)
+        levels = [level for level in get_args(Nouns) if level]
+        for level, first in self.nouns.items():
+            if level not in levels or first < 0:
+                raise ConfigError(
+                    f"data.nouns takes levels {', '.join(levels)} and batches, got {level}: {first}"
+                )
+        if self.nouns and min(self.nouns.values()) > 0:
+            raise ConfigError("data.nouns must say what batch 0 asks, for example {colors: 0}")
         if not 0.0 <= self.direct_fraction <= 1.0:
             raise ConfigError(f"direct_fraction must lie in [0, 1], got {self.direct_fraction}")
 

@@ -34,7 +34,7 @@ from instructsam.training.data import WorldBatches, batches
 from instructsam.training.ema import WeightAverage
 from instructsam.training.export import export_model
 from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
-from instructsam.training.perception import perception_loss
+from instructsam.training.perception import load_readers, perception_loss, save_readers
 from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import open_model, start_criterion, start_model
@@ -97,6 +97,8 @@ class Trainer:
             torch.set_float32_matmul_precision("high")
         self.plain_model = model.to(self.device).train()
         self.trainable = Trainable(self.plain_model, config.loss.perception > 0).to(self.device)
+        if self.trainable.perception is not None and config.model.path:
+            load_readers(self.trainable.perception, Path(config.model.path))
         self.criterion = criterion
         self.optimizer = build_optimizer(self.trainable, config.optim)
         decay = config.optim.ema_decay
@@ -289,6 +291,8 @@ class Trainer:
         model = self.plain_model
         state = average.state_dict_for(model) if average else model.state_dict(keep_vars=True)
         folder = export_model(self.config.folder / "model", model, self.processor, state, dtype)
+        if self.trainable.perception is not None:
+            save_readers(self.trainable.perception, self.config.folder)
         if self.on_checkpoint:
             self.on_checkpoint(folder, self.step)
         checkpointing.set_rng_state(rng)
