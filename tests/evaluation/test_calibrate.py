@@ -10,7 +10,7 @@ from tests.evaluation.fakes import Oracle, Shifted, toy_benchmark
 
 
 def test_the_best_row_wins() -> None:
-    table = Calibration(((0.3, 0.5, 0.6, 0.7), (0.4, 0.6, 0.6, 0.8), (0.5, 0.6, 0.7, 0.2)))
+    table = Calibration(((0.3, 0.5, 0.6, 0.7), (0.4, 0.6, 0.6, 0.8), (0.5, 0.5, 0.7, 0.9)))
     assert table.best == 0.4
     assert "best: 0.40" in table.to_text()
     assert len(table.to_text().splitlines()) == 2 + 3 + 2
