@@ -5,8 +5,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 RUNTIME := .venv/installed-runtime
 DEV := .venv/installed-dev
-SCENE ?= src/instructsam/assets/examples/breakfast.png
-INSTRUCTION ?= the mugs that are not blue
+SCENE ?= src/instructsam/assets/examples/traffic.png
+INSTRUCTION ?= red vehicles
 
 .PHONY: help setup demo test test-slow check format bench train clean
 .DEFAULT_GOAL := help
