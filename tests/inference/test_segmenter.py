@@ -160,3 +160,11 @@ def test_specks_and_slivers(segmenter: Segmenter, size: tuple[int, int]) -> None
 def test_fingerprints_tell_models_apart(segmenter: Segmenter) -> None:
     assert segmenter.fingerprint == Segmenter(*tiny_pair()).fingerprint
     assert segmenter.fingerprint != Segmenter(*tiny_pair(seed=1)).fingerprint
+
+
+def test_what_the_detector_does_not_hear_is_said(segmenter: Segmenter) -> None:
+    long = "the red mugs that stand beside the yellow banana and behind every one of the other things"
+    assert any("first 32 tokens" in note for note in segmenter.segment(picture(), long).notes)
+    assert segmenter.segment(picture(), "mugs").notes == ()
+    silent = segmenter.segment(picture(), "mugs", mode="generate", max_new_tokens=1)
+    assert any("names no phrase" in note for note in silent.notes)

@@ -103,7 +103,7 @@ def test_limits() -> None:
         ([2, 9, 3], [], True),  # an end without a start
         ([1, 2, 3], [], True),  # an empty phrase
         ([1, 7, 1, 8, 2, 3], [[8]], True),  # a start inside a phrase: the last one counts
-        ([1, 7, 3], [], False),  # never closed
+        ([1, 7, 3], [], True),  # never closed
         ([9, 9, 3], [], False),  # plain text
         ([1, 7, 2, 9, 1, 8, 2, 3], [[7], [8]], False),
     ],

@@ -11,8 +11,10 @@ import torch
 
 from instructsam.errors import InputError
 from instructsam.model.generation import GenerationSettings, Reply, generate
+from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.images import LoadedImage, load_image
 from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
+from instructsam.processing.tokens import encode_text
 from instructsam.structures.instances import Instances, Prediction, Status
 
 if TYPE_CHECKING:
@@ -227,7 +229,16 @@ class Segmenter:
             instruction=sample.instruction,
             original_size=(image.image.height, image.image.width),
             image=image.image,
-            notes=notes(image, reply),
+            notes=(*notes(image, reply), *self._cut_phrases(phrases)),
+        )
+
+    def _cut_phrases(self, phrases: tuple[str, ...]) -> tuple[str, ...]:
+        """A note where the detector, unlike the language model, hears only the start of a phrase."""
+        lengths = [len(encode_text(self.processor.tokenizer, phrase)) for phrase in phrases]
+        if max(lengths, default=0) <= MAX_PHRASE_TOKENS:
+            return ()
+        return (
+            f"the detector reads the first {MAX_PHRASE_TOKENS} tokens of a phrase, one has {max(lengths)}",
         )
 
     def _status(self, instances: Instances, num_phrases: int, reply: Reply | None) -> Status:
@@ -245,7 +256,12 @@ def notes(image: LoadedImage, reply: Reply | None) -> tuple[str, ...]:
     malformed = (
         ("the model's reply was malformed; parts of it were skipped",) if reply and reply.malformed else ()
     )
-    return (*image.notes, *malformed)
+    silent = (
+        ("the model's reply names no phrase, so nothing was looked for",)
+        if reply and not reply.phrases
+        else ()
+    )
+    return (*image.notes, *malformed, *silent)
 
 
 def direct(sample: Sample) -> Sample:

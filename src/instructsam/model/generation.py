@@ -44,7 +44,8 @@ class Reply:
         phrases: token ids of each phrase that got a query block.
         states: per phrase the query states, float [Q, D].
         truncated: stopped by a limit instead of the end of the turn.
-        malformed: markers out of order were skipped (an end without a start, an empty phrase, a nested start).
+        malformed: markers out of order were skipped (an end without a start, a start without an
+            end, an empty phrase, a nested start).
     """
 
     ids: list[int] = field(default_factory=list)
@@ -59,6 +60,7 @@ class Reply:
         """Take one emitted token; True when a query block follows it."""
         if token in stops:
             self.finished = True
+            self.malformed |= self.open_phrase is not None
             return False
         self.ids.append(token)
         opens = False
