@@ -106,6 +106,9 @@ def test_limits() -> None:
         ([1, 7, 3], [], True),  # never closed
         ([9, 9, 3], [], False),  # plain text
         ([1, 7, 2, 9, 1, 8, 2, 3], [[7], [8]], False),
+        ([1, 5, 6, 2, 9, 1, 7, 2, 3], [[5, 6], [7]], False),
+        ([2, 5, 1, 6, 3], [], True),
+        ([1, 5, 1, 6, 2, 3], [[6]], True),
     ],
 )
 def test_malformed_replies_never_raise(tokens: list[int], phrases: list[list[int]], malformed: bool) -> None:

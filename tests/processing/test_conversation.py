@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instructsam.processing.conversation import IGNORE, ConversationEncoder, split_reply
+from instructsam.processing.conversation import IGNORE, ConversationEncoder
 from instructsam.processing.tokens import TokenIds, encode_text
 from tests.tiny import tiny_tokenizer
 
@@ -53,10 +53,3 @@ def test_long_phrases_are_cut_for_the_detector_only() -> None:
     long = written("red " * 60)
     assert len(long.phrase_ids[0]) == 32
     assert len(long.ids) > 60
-
-
-def test_split_reply_reads_phrases_in_order() -> None:
-    reply = [IDS.ref_start, 5, 6, IDS.ref_end, 9, IDS.ref_start, 7, IDS.ref_end]
-    assert split_reply(reply, IDS) == [[5, 6], [7]]
-    assert split_reply([IDS.ref_end, 5, IDS.ref_start, 6], IDS) == []
-    assert split_reply([IDS.ref_start, 5, IDS.ref_start, 6, IDS.ref_end], IDS) == [[6]]

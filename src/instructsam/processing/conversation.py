@@ -82,23 +82,3 @@ class ConversationEncoder:
     def add_text(self, conversation: Conversation, text_ids: Sequence[int]) -> None:
         """Write an assistant turn of plain text, without any phrase."""
         conversation.add([*text_ids, self.token_ids.im_end], supervised=True)
-
-
-def split_reply(ids: Sequence[int], token_ids: TokenIds) -> list[list[int]]:
-    """Phrases in generated ids: what stands between each reference start and the next reference end.
-
-    Looks only at the model's own reply, never at the prompt. An end without a start is skipped; of
-    nested starts the last one counts.
-    """
-    phrases: list[list[int]] = []
-    current: list[int] | None = None
-    for token in ids:
-        if token == token_ids.ref_start:
-            current = []
-        elif token == token_ids.ref_end:
-            if current is not None:
-                phrases.append(current)
-            current = None
-        elif current is not None:
-            current.append(token)
-    return phrases

@@ -44,7 +44,8 @@ def open_model(folder: Path) -> tuple[InstructSAMModel, InstructSAMProcessor]:
     Raises:
         CheckpointError: the folder holds no usable model.
     """
-    return load_model(resolve(folder), torch.float32), InstructSAMProcessor.from_pretrained(folder)
+    folder = resolve(folder)
+    return load_model(folder, torch.float32), InstructSAMProcessor.from_pretrained(folder)
 
 
 def start_criterion(settings: LossSettings) -> Criterion:
