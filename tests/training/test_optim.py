@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from instructsam.errors import ConfigError
+from instructsam.training import checkpointing
 from instructsam.training.optim import (
+    MuonWithAdamW,
     build_optimizer,
     clip_gradients,
     learning_rate_factor,
@@ -84,3 +86,73 @@ def test_clipping(limit: float, expected: float) -> None:
     parameter.grad = torch.tensor([3.0, 4.0])
     assert float(clip_gradients([parameter], limit)) == pytest.approx(5.0)
     assert math.hypot(*parameter.grad.tolist()) == pytest.approx(expected, rel=1e-4)
+
+
+class Hidden(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(20, 16)
+        self.body = nn.Sequential(nn.Linear(16, 24), nn.Linear(24, 16))
+        self.narrow = nn.Linear(16, 4)
+        self.lm_head = nn.Linear(16, 20)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        hidden = self.body(self.embed(ids))
+        return self.lm_head(hidden).square().mean() + self.narrow(hidden).square().mean()  # type: ignore[no-any-return]
+
+
+def hidden_and_optimizer() -> tuple[Hidden, MuonWithAdamW]:
+    torch.manual_seed(0)
+    model = Hidden()
+    settings = OptimSettings(lr=1e-3, muon_lr=2e-3, warmup_steps=0, lr_multipliers={"body.1": 0.5})
+    optimizer = build_optimizer(model, settings)
+    assert isinstance(optimizer, MuonWithAdamW)
+    assert set_learning_rate(optimizer, 0, 10, settings) == 1e-3
+    return model, optimizer
+
+
+def steps(model: Hidden, optimizer: torch.optim.Optimizer, count: int) -> None:
+    for number in range(count):
+        optimizer.zero_grad()
+        model(torch.arange(number, number + 8)).backward()
+        optimizer.step()
+
+
+def test_muon_takes_the_matrices_of_hidden_layers_only() -> None:
+    model, optimizer = hidden_and_optimizer()
+    muon = optimizer.parts[0].param_groups
+    rates = {id(p): group["lr"] for group in muon for p in group["params"]}
+    names = {name: rates[id(p)] for name, p in model.named_parameters() if id(p) in rates}
+    assert names == {"body.0.weight": 2e-3, "body.1.weight": 1e-3}
+    steps(model, optimizer, 1)
+    for name, parameter in model.named_parameters():
+        assert ("momentum_buffer" in optimizer.state[parameter]) == (name in names), name
+
+
+def test_muon_moves_every_direction_of_a_matrix_alike() -> None:
+    model, optimizer = hidden_and_optimizer()
+    before = model.body[0].weight.detach().clone()
+    steps(model, optimizer, 1)
+    moved = torch.linalg.svdvals(model.body[0].weight.detach() - before * (1 - 2e-3 * 0.05))
+    scale = 2e-3 * 0.2 * 24**0.5
+    rank = 8  # of the gradient: eight rows went in
+    assert 0.5 * scale < moved[rank - 1]
+    assert moved[0] < 1.5 * scale
+
+
+def test_two_optimisers_resume_as_one() -> None:
+    whole, optimizer = hidden_and_optimizer()
+    steps(whole, optimizer, 2)
+    resumed, other = hidden_and_optimizer()
+    resumed.load_state_dict(whole.state_dict())
+    saved = checkpointing.optimizer_tensors(optimizer, whole)
+    checkpointing.load_optimizer_tensors(other, resumed, {k: v.clone() for k, v in saved.items()})
+    steps(whole, optimizer, 2)
+    steps(resumed, other, 2)
+    for (name, one), two in zip(whole.named_parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, two), name
+
+
+def test_a_negative_muon_rate_is_refused() -> None:
+    with pytest.raises(ConfigError, match="muon_lr must be at least 0, got -1"):
+        OptimSettings(muon_lr=-1)

@@ -11,10 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from instructsam.config import load_config
 from instructsam.errors import CheckpointError, ConfigError, InstructSAMError
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import checkpointing, trainer
-from instructsam.training.start import open_model
+from instructsam.training.settings import RunConfig
+from instructsam.training.start import open_model, start_model
 from instructsam.training.trainer import Trainer, run
 from tests.training.conftest import tiny
 
@@ -52,9 +54,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: 
         )
         assert one.keys() == other.keys()
         for key in one:
-            # a step moves a weight by up to 1e-3; rounding reaches 1e-5 where the true gradient is zero, as for
-            # the last bias of the relative position bias, which softmax does not feel
-            assert torch.allclose(one[key], other[key], rtol=0, atol=2e-5), (name, key)
+            # a step moves a weight by up to 1e-3, and by rounding alone where the true gradient is zero: softmax
+            # feels neither the bias of its keys nor the last one of the relative position bias
+            unfelt = "k_proj.bias" in key or ("rpb_embed" in key and "layer2.bias" in key)
+            assert torch.allclose(one[key], other[key], rtol=0, atol=5e-4 if unfelt else 2e-5), (name, key)
     whole, resumed = log(tmp_path / "whole"), log(tmp_path / "sliced")
     assert [line["step"] for line in resumed] == [1, 2, 3, 4, 5, 6]
     for a, b in zip(whole, resumed, strict=True):
@@ -69,6 +72,34 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     assert sum(losses[-8:]) < 0.9 * sum(losses[:8])
     text = [line["parts"]["text"] for line in log(tmp_path)]
     assert text[-1] < 0.9 * text[0]
+
+
+def test_muon_and_eager_attention_lower_the_loss_too(tmp_path: Path) -> None:
+    more = ("schedule.total_steps=25", "optim.lr=2e-3", "optim.muon_lr=4e-3", "attention=eager")
+    run(None, tiny(tmp_path, *more))
+    losses = [line["parts"]["loss"] for line in log(tmp_path)]
+    assert sum(losses[-8:]) < 0.9 * sum(losses[:8])
+
+
+@pytest.mark.parametrize(
+    ("stage", "still"),
+    [
+        ("eyes", ("vlm.language_model.", "detector.detr_", "instance_queries")),
+        ("phrases", ("vlm.language_model.layers",)),
+    ],
+)
+def test_a_stage_changes_only_what_it_runs(tmp_path: Path, stage: str, still: tuple[str, ...]) -> None:
+    settings = (f"stage={stage}", "loss.perception=1", "optim.ema_decay=0", "schedule.total_steps=1")
+    folder = run(None, tiny(tmp_path, *settings))
+    torch.manual_seed(0)
+    start, _ = start_model(load_config(RunConfig, None, tiny(tmp_path)).model)
+    trained = load_file(folder / "model.safetensors")
+    for name, parameter in start.named_parameters():
+        same = torch.equal(trained[name], parameter)
+        if name.startswith(still):
+            assert same, name
+        elif "visual.blocks" in name and name.endswith("weight"):
+            assert not same, name
 
 
 def test_the_export_opens_and_holds_averaged_weights(tmp_path: Path) -> None:

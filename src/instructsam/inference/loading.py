@@ -82,7 +82,7 @@ def fetch(hub_id: str, revision: str | None) -> Path:
         ) from error
 
 
-def load_model(folder: Path, dtype: torch.dtype) -> Any:
+def load_model(folder: Path, dtype: torch.dtype, attn_implementation: str = "sdpa") -> Any:
     """The model of a folder; every tensor accounted for.
 
     Raises:
@@ -100,6 +100,7 @@ def load_model(folder: Path, dtype: torch.dtype) -> Any:
         model, report = InstructSAMModel.from_pretrained(
             folder,
             dtype=dtype,
+            attn_implementation=attn_implementation,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,

@@ -16,6 +16,7 @@ from instructsam.processing.images import LoadedImage, load_image
 from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.instances import Instances, Prediction, Status
+from instructsam.structures.outputs import concatenate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+    from torch import Tensor
 
     from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
     from instructsam.structures.outputs import ModelInputs, SegmentationOutput
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 
 MODES = ("auto", "generate", "direct")
+PHRASES_PER_PASS = 16  # of the detector; at SAM3's size each takes about 300 MB while it runs
 
 
 class Segmenter:
@@ -181,36 +184,33 @@ class Segmenter:
         replies: list[Reply | None] = [None] * len(samples)
         if samples[0].phrases is None:
             generated = generate(self.model, inputs, features, limits)
-            output = self._detect(inputs, features, generated)
             replies = list(generated)
+            inputs, states = _as_read(inputs, generated)
         else:
-            output = self.model(**{**inputs.as_kwargs(), "images": features})
-        if output is None:
-            found = [Instances.empty(*size) for size in sizes]
-        else:
+            states = self.model.query_states(inputs, features)
+        if len(states):
+            output = self._detect(inputs, states, features)
             found = self.processor.post_process(output, sizes, score_threshold, mask_threshold)
+        else:
+            found = [Instances.empty(*size) for size in sizes]
         return [
             self._prediction(images[sample.image_index], sample, reply, instances)
             for sample, reply, instances in zip(samples, replies, found, strict=True)
         ]
 
-    def _detect(
-        self, inputs: ModelInputs, features: ImageFeatures, replies: list[Reply]
-    ) -> SegmentationOutput | None:
-        """One detector pass over all phrases of all replies; None when nobody named any."""
-        states = [state for reply in replies for state in reply.states]
-        if not states:
-            return None
-        owners = [row for row, reply in enumerate(replies) for _ in reply.states]
-        phrase_sample = torch.tensor(owners, device=self.device)
-        ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.phrases])
-        output: SegmentationOutput = self.model.detect(
-            torch.stack(states),
-            ids.to(self.device),
-            mask.to(self.device),
-            features.detector.select(inputs.image_index[phrase_sample]),
-        )
-        return replace(output, phrase_sample=phrase_sample)
+    def _detect(self, inputs: ModelInputs, states: Tensor, features: ImageFeatures) -> SegmentationOutput:
+        """The detector over all phrases, some at a time: each holds a copy of its image's features."""
+        rows = inputs.image_index[inputs.phrase_sample]
+        parts = [
+            self.model.detect(
+                states[chunk],
+                inputs.phrase_ids[chunk],
+                inputs.phrase_mask[chunk],
+                features.detector.select(rows[chunk]),
+            )
+            for chunk in torch.arange(len(states), device=self.device).split(PHRASES_PER_PASS)
+        ]
+        return replace(concatenate(parts), phrase_sample=inputs.phrase_sample)
 
     def _prediction(
         self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances
@@ -249,6 +249,21 @@ class Segmenter:
         if any(count >= self.model.config.num_queries for count in counts):
             return "saturated"
         return "ok" if len(instances) else "no_target"
+
+
+def _as_read(inputs: ModelInputs, replies: list[Reply]) -> tuple[ModelInputs, Tensor]:
+    """Inputs with the phrases that the model wrote itself, and their query states [P, Q, D]."""
+    states = [state for reply in replies for state in reply.states]
+    owners = [row for row, reply in enumerate(replies) for _ in reply.states]
+    ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.phrases])
+    device = inputs.input_ids.device
+    written = replace(
+        inputs,
+        phrase_ids=ids.to(device),
+        phrase_mask=mask.to(device),
+        phrase_sample=torch.tensor(owners, dtype=torch.int64, device=device),
+    )
+    return written, torch.stack(states) if states else torch.zeros(0)
 
 
 def notes(image: LoadedImage, reply: Reply | None) -> tuple[str, ...]:

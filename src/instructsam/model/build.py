@@ -27,14 +27,16 @@ def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") ->
     return model
 
 
-def build_small(config: InstructSAMConfig, embedding_std: float) -> InstructSAMModel:
+def build_small(
+    config: InstructSAMConfig, embedding_std: float, attn_implementation: str = "sdpa"
+) -> InstructSAMModel:
     """A fresh small model that hears and sees from the first step.
 
     Stock initialisation, N(0, .02), is made for widths of a thousand and more; at a width of 128 every layer would
     pass on a fifth of its input. Here linear and convolution weights keep the size of what flows through
     (Xavier), as DETR initialises its own; the last layers that move boxes and attention biases stay near zero.
     """
-    model = build_model(config)
+    model = build_model(config, attn_implementation)
     decoder = model.detector.detr_decoder
     quiet = {decoder.box_head.layer3, model.lm_head}
     with torch.no_grad():
@@ -58,6 +60,13 @@ def build_small(config: InstructSAMConfig, embedding_std: float) -> InstructSAMM
         vit_positions.copy_(sine_table(*vit_positions.shape[1:]))
         vlm_positions = model.vlm.visual.pos_embed.weight
         vlm_positions.copy_(sine_table(*vlm_positions.shape))
+        for layer in model.detector.vision_encoder.backbone.layers:
+            attention = layer.attention
+            projections = [attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj]
+            start_local(*(projection.weight for projection in projections))
+        for block in model.vlm.visual.blocks:
+            query, key, value = block.attn.qkv.weight.chunk(3)
+            start_local(query, key, value, block.attn.proj.weight)
         look_inside(decoder.box_rpb_embed_x)
         look_inside(decoder.box_rpb_embed_y)
     return model
@@ -76,6 +85,24 @@ def look_inside(bias: Any) -> None:
     first.weight[:2] = torch.tensor([[-1.0, 0.0], [0.0, 1.0]])
     last.weight.normal_(std=0.02)
     last.weight[:, :2] = -torch.linspace(3.0, 12.0, heads).unsqueeze(1)
+
+
+def start_local(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, out: torch.Tensor) -> None:
+    """Let self-attention start as trained vision towers end: every cell looks at itself and its surroundings.
+
+    Queries equal keys, so that a cell attends to cells like it, which its position table makes its neighbours; and
+    value and output maps together subtract part of the average. Source: "Mimetic initialization of self-attention
+    layers" (arXiv 2305.09828), strengths as there.
+
+    Args:
+        query, key, value, out: float [width, width] weights of one layer, changed in place.
+    """
+    width = query.shape[0]
+    nn.init.orthogonal_(query, gain=0.7**0.5)
+    key.copy_(query)
+    nn.init.orthogonal_(value)
+    noise = torch.randn(width, width) * width**-0.5
+    out.copy_((0.4 * noise - 0.4 * torch.eye(width)) @ value.T)
 
 
 def sine_table(cells: int, width: int, amplitude: float = 0.7) -> torch.Tensor:

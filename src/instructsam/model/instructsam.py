@@ -24,7 +24,7 @@ from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector import Detector, DetectorFeatures
 from instructsam.model.projector import Projector
 from instructsam.model.queries import InstanceQueries
-from instructsam.structures.outputs import SegmentationOutput
+from instructsam.structures.outputs import ModelInputs, SegmentationOutput
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,17 @@ class InstructSAMModel(PreTrainedModel):
         hidden: Tensor = output.last_hidden_state
         return hidden
 
+    def at_queries(self, hidden: Tensor, block_ids: Tensor) -> Tensor:
+        """Hidden states [B, L, D] at the query blocks, in phrase order: float [P, Q, D]."""
+        return hidden[block_ids >= 0].unflatten(0, (-1, self.config.num_queries))
+
+    def query_states(self, inputs: ModelInputs, images: ImageFeatures) -> Tensor:
+        """What the VLM hands to the detector for finished conversations: float [P, Q, D]."""
+        hidden = self.read(
+            inputs.input_ids, inputs.attention_mask, inputs.block_ids, images, inputs.image_index
+        )
+        return self.at_queries(hidden, inputs.block_ids)
+
     def detect(
         self,
         query_states: Tensor,
@@ -199,7 +210,7 @@ class InstructSAMModel(PreTrainedModel):
                 raise ValueError("give pixel_values, image_grid_thw and detector_pixel_values, or images")
             images = self.encode_images(pixel_values, image_grid_thw, detector_pixel_values)
         hidden = self.read(input_ids, attention_mask, block_ids, images, image_index)
-        query_states = hidden[block_ids >= 0].unflatten(0, (-1, self.config.num_queries))
+        query_states = self.at_queries(hidden, block_ids)
         features = images.detector.select(image_index[phrase_sample])
         output = self.detect(query_states, phrase_ids, phrase_mask, features, auxiliary)
         return SegmentationOutput(

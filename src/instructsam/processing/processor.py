@@ -118,13 +118,16 @@ class InstructSAMProcessor:
         Raises:
             InputError: it is empty or too long.
         """
-        text = instruction.strip()
+        return self._encode_words(instruction, "instruction")
+
+    def _encode_words(self, words: str, what: str) -> list[int]:
+        text = words.strip()
         if not text:
-            raise InputError("the instruction is empty; say in words what to segment, e.g. 'the red mugs'")
+            raise InputError(f"the {what} is empty; say in words what to segment, e.g. 'the red mugs'")
         ids = encode_text(self.tokenizer, text)
         if len(ids) > self.settings.max_instruction_tokens:
             raise InputError(
-                f"the instruction has {len(ids)} tokens ({len(text)} characters), this model takes at most "
+                f"the {what} has {len(ids)} tokens ({len(text)} characters), this model takes at most "
                 f"{self.settings.max_instruction_tokens}; shorten it"
             )
         return ids
@@ -145,11 +148,15 @@ class InstructSAMProcessor:
         return torch.cat(patches), torch.tensor(grids, dtype=torch.int64), squares
 
     def converse(self, sample: Sample, grid_thw: Sequence[int]) -> Conversation:
-        """One sample as ids; `grid_thw` is its image's patch grid."""
+        """One sample as ids; `grid_thw` is its image's patch grid.
+
+        Raises:
+            InputError: the instruction or a phrase is empty or too long.
+        """
         tokens = int(grid_thw[0]) * int(grid_thw[1]) * int(grid_thw[2]) // self.settings.merge_size**2
         conversation = self.conversations.prompt(self.encode_instruction(sample.instruction), tokens)
         if sample.phrases is not None:
-            phrases = [encode_text(self.tokenizer, phrase) for phrase in sample.phrases]
+            phrases = [self._encode_words(phrase, "phrase") for phrase in sample.phrases]
             self.conversations.add_reply(conversation, phrases, sample.supervise_text)
         elif sample.reply is not None:
             self.conversations.add_text(conversation, encode_text(self.tokenizer, sample.reply))
@@ -169,7 +176,7 @@ class InstructSAMProcessor:
             `ModelInputs`, right-padded.
 
         Raises:
-            InputError: an instruction is empty or too long.
+            InputError: an instruction or a phrase is empty or too long.
         """
         pixel_values, grids, squares = self.encode_images(images)
         conversations = [self.converse(sample, grids[sample.image_index].tolist()) for sample in samples]
@@ -238,11 +245,15 @@ class InstructSAMProcessor:
 def resize_masks(
     mask_logits: Tensor, height: int, width: int, mask_threshold: float = 0.0
 ) -> np.ndarray[Any, Any]:
-    """Logits [N, h, w] -> bool [N, height, width]: bilinear on the logits, then the threshold."""
-    if len(mask_logits) == 0:
-        return np.zeros((0, height, width), dtype=np.bool_)
-    resized = F.interpolate(mask_logits.float().unsqueeze(1), size=(height, width), mode="bilinear")
-    return (resized.squeeze(1) > mask_threshold).cpu().numpy()
+    """Logits [N, h, w] -> bool [N, height, width]: bilinear on the logits, then the threshold.
+
+    One mask at a time: ten float masks of a 50-megapixel photograph would take two gigabytes.
+    """
+    masks = np.zeros((len(mask_logits), height, width), dtype=np.bool_)
+    for row, logits in enumerate(mask_logits.float()):
+        resized = F.interpolate(logits[None, None], size=(height, width), mode="bilinear")
+        masks[row] = (resized[0, 0] > mask_threshold).cpu().numpy()
+    return masks
 
 
 def pad(rows: Sequence[Sequence[int]], length: int, value: int) -> Tensor:

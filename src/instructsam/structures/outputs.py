@@ -6,6 +6,7 @@ T phrase tokens (at most 32), V vocabulary, h w mask size, S detector image size
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,22 @@ class SegmentationOutput(DetectionOutput):
     text_logits: Tensor | None = None
     query_states: Tensor | None = None
     phrase_sample: Tensor | None = None
+
+
+def concatenate(parts: Sequence[SegmentationOutput]) -> SegmentationOutput:
+    """The last decoder layers of several detector passes, phrases one after the other."""
+    import torch
+
+    def joined(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else torch.cat(values)
+
+    return SegmentationOutput(
+        **{
+            name: joined(name)
+            for name in ("mask_logits", "score_logits", "boxes_cxcywh", "presence_logits", "semantic_logits")
+        }
+    )
 
 
 @dataclass(frozen=True)

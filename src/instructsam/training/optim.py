@@ -1,15 +1,19 @@
-"""AdamW's parameter groups and the learning-rate schedule, a pure function of the step."""
+"""Parameter groups of AdamW and Muon, and the learning-rate schedule, a pure function of the step."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
 
 from instructsam.errors import ConfigError
 from instructsam.training.settings import OptimSettings
+
+MUON_SMALLEST_SIDE = 16  # narrower matrices are readers of a few numbers, not hidden layers
+OUTPUT_LAYERS = ("lm_head", "perception")
 
 
 def learning_rate_factor(step: int, total_steps: int, settings: OptimSettings) -> float:
@@ -41,8 +45,42 @@ def set_learning_rate(
     return lr
 
 
-def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.AdamW:
-    """AdamW over the trainable parameters.
+class MuonWithAdamW(torch.optim.Optimizer):
+    """Two optimisers behind one: Muon for the matrices of hidden layers, AdamW for everything else.
+
+    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); the scale of its
+    updates as in "Muon is scalable for LLM training" (arXiv 2502.16982), so that learning rates mean what they mean
+    to AdamW.
+    """
+
+    def __init__(self, muon: torch.optim.Optimizer, adamw: torch.optim.Optimizer) -> None:
+        self.parts = (muon, adamw)
+        super().__init__([group for part in self.parts for group in part.param_groups], {})
+        self._share()
+
+    def _share(self) -> None:
+        """Let the parts work on this optimiser's groups and state."""
+        first = 0
+        for part in self.parts:
+            count = len(part.param_groups)
+            part.param_groups = self.param_groups[first : first + count]
+            part.state = self.state
+            first += count
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over a state dict of the same groups."""
+        super().load_state_dict(state_dict)
+        self._share()
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Update every parameter once."""
+        for part in self.parts:
+            part.step(closure)
+
+
+def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Optimizer:
+    """AdamW over the trainable parameters, with Muon for hidden matrices where `settings.muon_lr` is above 0.
 
     Biases, norms, embeddings and every other vector or learned query bank are not decayed: decay there pulls
     towards a meaningless zero.
@@ -50,28 +88,51 @@ def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Ad
     Raises:
         ConfigError: a prefix in `lr_multipliers` matches no parameter.
     """
-    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     for prefix in settings.lr_multipliers:
-        if not any(name.startswith(prefix) for name in names):
+        if not any(name.startswith(prefix) for name, _ in named):
             raise ConfigError(
                 f"optim.lr_multipliers: no trainable parameter starts with {prefix!r}; "
-                f"the first parts are {', '.join(sorted({name.split('.')[0] for name in names}))}"
+                f"the first parts are {', '.join(sorted({name.split('.')[0] for name, _ in named}))}"
             )
     undecayed = _undecayed(model)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            decay = 0.0 if name in undecayed else settings.weight_decay
-            groups.setdefault((_multiplier(name, settings.lr_multipliers), decay), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": parameters, "multiplier": multiplier, "weight_decay": decay}
-            for (multiplier, decay), parameters in groups.items()
-        ],
+    groups: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
+    for name, parameter in named:
+        muon = settings.muon_lr > 0 and name not in undecayed and _is_hidden_matrix(name, parameter)
+        multiplier = _multiplier(name, settings.lr_multipliers) * (
+            settings.muon_lr / settings.lr if muon else 1.0
+        )
+        decay = 0.0 if name in undecayed else settings.weight_decay
+        groups.setdefault((muon, multiplier, decay), []).append(parameter)
+    adamw = torch.optim.AdamW(
+        _groups(groups, muon=False),
         lr=settings.lr,
         betas=(settings.betas[0], settings.betas[1]),
         eps=settings.eps,
         fused=any(parameter.is_cuda for parameter in model.parameters()),
+    )
+    matrices = _groups(groups, muon=True)
+    if not matrices:
+        return adamw
+    return MuonWithAdamW(
+        torch.optim.Muon(matrices, lr=settings.muon_lr, adjust_lr_fn="match_rms_adamw"), adamw
+    )
+
+
+def _groups(groups: dict[tuple[bool, float, float], list[nn.Parameter]], muon: bool) -> list[dict[str, Any]]:
+    return [
+        {"params": parameters, "multiplier": multiplier, "weight_decay": decay}
+        for (is_muon, multiplier, decay), parameters in groups.items()
+        if is_muon == muon
+    ]
+
+
+def _is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
+    parts = name.split(".")
+    return (
+        parameter.ndim == 2
+        and min(parameter.shape) >= MUON_SMALLEST_SIDE
+        and not any(layer in parts for layer in OUTPUT_LAYERS)
     )
 
 

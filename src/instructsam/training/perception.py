@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 READERS_FILE = "readers.safetensors"
 COVER = 0.3  # a cell shows an object that covers at least this share of it
-BOX_WEIGHT = 5.0
+BOX_WEIGHT = 2.0
+KIND_WEIGHT = 4.0  # shapes are learned last, and most cells show none
 CLASSES: tuple[int, ...] = (len(KINDS) + 1, len(COLORS) + 1, len(SIZES) + 1)  # 0 is background
 
 
@@ -117,6 +118,7 @@ def perception_loss(towers: list[list[Tensor]], truths: list[SceneTruth]) -> dic
     parts = every.split([*CLASSES, 4], dim=1)
     names = ("see_kind", "see_color", "see_size")
     losses = {name: F.cross_entropy(parts[i], wanted[:, i]) for i, name in enumerate(names)}
+    losses["see_kind"] = KIND_WEIGHT * losses["see_kind"]
     shown = (wanted[:, 0] > 0).float()
     distance = (parts[3] - target).abs().sum(1)
     return {**losses, "see_box": BOX_WEIGHT * (distance * shown).sum() / shown.sum().clamp(min=1)}

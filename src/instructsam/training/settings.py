@@ -85,10 +85,12 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class OptimSettings:
-    """AdamW and its learning rate.
+    """AdamW, Muon where wanted, and their learning rates.
 
     Attributes:
         lr: peak learning rate.
+        muon_lr: peak learning rate of the matrices inside hidden layers, which Muon then updates; 0 leaves
+            everything to AdamW.
         warmup_steps: linear warm-up from 0.
         decay: "cosine" to the end; "linear_tail" holds the peak and falls in the last `tail` of the run;
             "none" holds the peak.
@@ -101,6 +103,7 @@ class OptimSettings:
     """
 
     lr: float = 5e-4
+    muon_lr: float = 0.0
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.98)
     eps: float = 1e-8
@@ -116,6 +119,8 @@ class OptimSettings:
         _at_least("warmup_steps", self.warmup_steps, 0)
         if self.lr <= 0:
             raise ConfigError(f"lr must be above 0, got {self.lr}")
+        if self.muon_lr < 0:
+            raise ConfigError(f"muon_lr must be at least 0, got {self.muon_lr}")
         if not 0.0 <= self.ema_decay < 1.0:
             raise ConfigError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
 
@@ -173,6 +178,8 @@ class RunConfig:
         output_dir: where checkpoints, log and model go; empty for `runs/NAME`.
         device: "auto" (a GPU if there is one) or "cpu".
         precision: "auto" (bfloat16 autocast on a GPU, float32 on a CPU), "float32" or "bfloat16".
+        attention: kernel of every attention layer while training. Under bfloat16 autocast on a CPU "eager" is
+            the faster one (docs/benchmarks.md).
         threads: CPU threads of the training process, 0 for torch's own choice.
     """
 
@@ -182,6 +189,7 @@ class RunConfig:
     seed: int = 0
     device: Literal["auto", "cpu"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    attention: Literal["sdpa", "eager"] = "sdpa"
     threads: int = 0
     model: ModelSettings = field(default_factory=ModelSettings)
     data: DataSettings = field(default_factory=DataSettings)

@@ -18,7 +18,9 @@ from instructsam.training.settings import LossSettings, ModelSettings
 from instructsam.world.stream import all_texts
 
 
-def start_model(settings: ModelSettings) -> tuple[InstructSAMModel, InstructSAMProcessor]:
+def start_model(
+    settings: ModelSettings, attention: str = "sdpa"
+) -> tuple[InstructSAMModel, InstructSAMProcessor]:
     """The model to train, in float32, and its processor.
 
     Raises:
@@ -28,24 +30,24 @@ def start_model(settings: ModelSettings) -> tuple[InstructSAMModel, InstructSAMP
     if settings.path:
         if settings.overrides:
             raise ConfigError("model.overrides change a fresh model; give them without model.path")
-        return open_model(Path(settings.path))
+        return open_model(Path(settings.path), attention)
     recipe = get_recipe(settings.recipe, settings.overrides)
     tokenizer = train_tokenizer(all_texts(settings.tokenizer_texts), settings.vocab_size)
     token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
     config = recipe_config(recipe, len(tokenizer), token_ids)
-    return build_small(config, recipe.embedding_std), InstructSAMProcessor(
+    return build_small(config, recipe.embedding_std, attention), InstructSAMProcessor(
         tokenizer, ProcessorSettings.from_config(config)
     )
 
 
-def open_model(folder: Path) -> tuple[InstructSAMModel, InstructSAMProcessor]:
+def open_model(folder: Path, attention: str = "sdpa") -> tuple[InstructSAMModel, InstructSAMProcessor]:
     """A saved model in float32 and its processor.
 
     Raises:
         CheckpointError: the folder holds no usable model.
     """
     folder = resolve(folder)
-    return load_model(folder, torch.float32), InstructSAMProcessor.from_pretrained(folder)
+    return load_model(folder, torch.float32, attention), InstructSAMProcessor.from_pretrained(folder)
 
 
 def start_criterion(settings: LossSettings) -> Criterion:

@@ -22,6 +22,18 @@ class Trainable(nn.Module):
         self.merge = int(config.vlm_config.vision_config.spatial_merge_size)
         self.perception = Perception(config.hidden_size, config.detector_size) if with_perception else None
 
+    def freeze_unused(self, stage: Stage) -> None:
+        """Exclude what a stage does not run: no gradients to exchange between processes, nothing to decay."""
+        if stage == "all":
+            return
+        towers = [self.model.vlm.visual, self.model.detector.vision_encoder]
+        detection = [self.model.detector, self.model.phrase_projector, self.model.query_projector]
+        asked = [self.model.instance_queries, self.model.get_input_embeddings()]
+        used = towers if stage == "eyes" else [*towers, *detection, *asked]
+        self.model.requires_grad_(False)
+        for module in used:
+            module.requires_grad_(True)
+
     def forward(
         self, stage: Stage, auxiliary: bool, **inputs: Any
     ) -> tuple[SegmentationOutput | None, list[list[Tensor]] | None]:

@@ -68,7 +68,11 @@ def run(
     torch.manual_seed(config.seed)
     exported = config.folder / "model"
     # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
-    model, processor = open_model(exported) if resume and exported.is_dir() else start_model(config.model)
+    model, processor = (
+        open_model(exported, config.attention)
+        if resume and exported.is_dir()
+        else start_model(config.model, config.attention)
+    )
     return Trainer(config, model, processor, start_criterion(config.loss), on_checkpoint).fit(resume)
 
 
@@ -97,6 +101,7 @@ class Trainer:
             torch.set_float32_matmul_precision("high")
         self.plain_model = model.to(self.device).train()
         self.trainable = Trainable(self.plain_model, config.loss.perception > 0).to(self.device)
+        self.trainable.freeze_unused(config.stage)
         if self.trainable.perception is not None and config.model.path:
             load_readers(self.trainable.perception, Path(config.model.path))
         self.criterion = criterion
