@@ -152,7 +152,8 @@ class InstructSAMModel(PreTrainedModel):
 
     def at_queries(self, hidden: Tensor, block_ids: Tensor) -> Tensor:
         """Hidden states [B, L, D] at the query blocks, in phrase order: float [P, Q, D]."""
-        return hidden[block_ids >= 0].unflatten(0, (-1, self.config.num_queries))
+        blocks: Tensor = hidden[block_ids >= 0].unflatten(0, (-1, self.config.num_queries))
+        return blocks
 
     def query_states(self, inputs: ModelInputs, images: ImageFeatures) -> Tensor:
         """What the VLM hands to the detector for finished conversations: float [P, Q, D]."""
