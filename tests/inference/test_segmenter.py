@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from instructsam.errors import ImageError, InputError
 from instructsam.inference.segmenter import Segmenter
@@ -79,7 +80,28 @@ def test_one_image_is_encoded_once(segmenter: Segmenter, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(segmenter.model, "encode_images", counting)
     segmenter.segment(picture(), ["a", "b", "c"])
-    assert seen == [1]
+    segmenter.segment(picture(), ["a", "b", "c"], batch_size=1)
+    assert seen == [1, 1]
+    segmenter.segment([picture(), picture(1)], ["a", "b"], batch_size=1)
+    assert seen == [1, 1, 1, 1]
+
+
+def test_the_detector_takes_a_few_phrases_at_a_time(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phrases = ["red mug", "plate", "kite", "blue car", "what can fly"]
+    whole = segmenter.segment(picture(), phrases=phrases, score_threshold=0.0)
+    sizes: list[int] = []
+    detect = segmenter.model.detect
+
+    def counting(states, ids, mask, features):
+        sizes.append(len(states))
+        return detect(states, ids, mask, features)
+
+    monkeypatch.setattr(segmenter.model, "detect", counting)
+    monkeypatch.setattr("instructsam.inference.segmenter.PHRASES_PER_PASS", 2)
+    same(segmenter.segment(picture(), phrases=phrases, score_threshold=0.0), whole)
+    assert sizes == [2, 2, 1]
 
 
 def test_phrases_given(segmenter: Segmenter) -> None:
@@ -139,6 +161,7 @@ def test_instructions_that_cannot_be_used(
         ({"phrases": "mug"}, r"phrases must be a list of phrases, got the string 'mug'"),
         ({"phrases": []}, "non-empty phrases"),
         ({"phrases": ["mug", " "]}, "non-empty phrases"),
+        ({"phrases": ["mug " * 2000]}, "the phrase has .* takes at most 256; shorten it"),
     ],
 )
 def test_options_that_cannot_be_used(segmenter: Segmenter, options: dict, message: str) -> None:
@@ -160,6 +183,16 @@ def test_specks_and_slivers(segmenter: Segmenter, size: tuple[int, int]) -> None
 def test_fingerprints_tell_models_apart(segmenter: Segmenter) -> None:
     assert segmenter.fingerprint == Segmenter(*tiny_pair()).fingerprint
     assert segmenter.fingerprint != Segmenter(*tiny_pair(seed=1)).fingerprint
+    model, processor = tiny_pair()
+    assert Segmenter(model.to(torch.bfloat16), processor).fingerprint == segmenter.fingerprint
+
+
+def test_bfloat16_weights_answer_like_float32(segmenter: Segmenter) -> None:
+    model, processor = tiny_pair()
+    rough = Segmenter(model.to(torch.bfloat16), processor).segment(picture(), "kite", score_threshold=0.0)
+    fine = segmenter.segment(picture(), "kite", score_threshold=0.0)
+    assert len(rough.instances) == len(fine.instances)
+    assert np.allclose(rough.instances.scores, fine.instances.scores, atol=0.05)
 
 
 def test_what_the_detector_does_not_hear_is_said(segmenter: Segmenter) -> None:

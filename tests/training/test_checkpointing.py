@@ -64,6 +64,15 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path, name: str, 
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_killed_process_left_is_removed_and_a_step_can_be_saved_again(tmp_path: Path) -> None:
+    stale = checkpointing.begin_checkpoint(tmp_path, 7)
+    (stale / "model.safetensors").write_bytes(b"half")
+    first, again = write(tmp_path, 8), write(tmp_path, 8)
+    assert first == again
+    checkpointing.read_checkpoint(again)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000008"]
+
+
 def test_a_list_without_files_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path, 1)
     (folder / "state.json").write_text(json.dumps({"format": checkpointing.FORMAT}))

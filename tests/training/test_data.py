@@ -91,6 +91,15 @@ def test_written_samples_supervise_text_and_direct_ones_do_not(
     assert all(owners.count(number) == 1 for number, direct in enumerate(batch.direct) if direct)
 
 
+def test_captions_are_not_counted_as_instructions(processor: InstructSAMProcessor) -> None:
+    plain, told = (
+        WorldBatches(processor, DataSettings(2, 3, (64,), captions=captions), seed=5)[0]
+        for captions in (False, True)
+    )
+    assert told.direct == plain.direct
+    assert len(told.inputs.input_ids) == len(plain.inputs.input_ids) + 2
+
+
 def test_a_direct_sample_pools_the_instances_of_all_phrases() -> None:
     instruction = Instruction(
         "the cups and what stands left of the bus",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import torch
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 
 MODES = ("auto", "generate", "direct")
 PHRASES_PER_PASS = 16  # of the detector; at SAM3's size each takes about 300 MB while it runs
+
+
+@dataclass
+class Seen:
+    """The images of one call that were encoded last."""
+
+    images: list[int] = field(default_factory=list)
+    features: ImageFeatures | None = None
 
 
 class Segmenter:
@@ -69,7 +77,8 @@ class Segmenter:
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
-            digest.update(tensor.flatten()[:16].float().cpu().numpy().tobytes())
+            first = tensor.flatten()[:16].to(torch.bfloat16)  # the same for every number format
+            digest.update(first.float().cpu().numpy().tobytes())
         return digest.hexdigest()[:12]
 
     @overload
@@ -160,9 +169,10 @@ class Segmenter:
         threshold = self.score_threshold if score_threshold is None else score_threshold
         limits = GenerationSettings(max_new_tokens=max_new_tokens)
         predictions: list[Prediction] = []
+        seen = Seen()
         for first in range(0, len(samples), batch_size):
             chunk = samples[first : first + batch_size]
-            predictions += self._segment_batch(images, chunk, threshold, mask_threshold, limits)
+            predictions += self._segment_batch(images, chunk, threshold, mask_threshold, limits, seen)
         return predictions if many else predictions[0]
 
     @torch.inference_mode()
@@ -173,13 +183,19 @@ class Segmenter:
         score_threshold: float,
         mask_threshold: float,
         limits: GenerationSettings,
+        seen: Seen,
     ) -> list[Prediction]:
         used = sorted({sample.image_index for sample in samples})
         local = [replace(sample, image_index=used.index(sample.image_index)) for sample in samples]
         inputs = self.processor.encode([images[i].image for i in used], local).to(self.device)
-        features = self.model.encode_images(
-            inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values
-        )
+        if seen.features is None or seen.images != used:  # a long list about one image encodes it once
+            seen.images, seen.features = (
+                used,
+                self.model.encode_images(
+                    inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values
+                ),
+            )
+        features = seen.features
         sizes = [(images[s.image_index].image.height, images[s.image_index].image.width) for s in samples]
         replies: list[Reply | None] = [None] * len(samples)
         if samples[0].phrases is None:

@@ -50,7 +50,8 @@ class Criterion:
     score losses are means over queries ("bce") or sums over queries ("focal"), averaged over phrases;
     semantic and presence losses are means over phrases; text loss is the mean over supervised tokens. A
     phrase without target has all score targets, its presence target and its semantic target at zero and no
-    mask or box loss, whatever stands beside it.
+    mask or box loss, whatever stands beside it. With several processes the means are each process's own, and the
+    gradients are averaged: phrases of a process with fewer of them weigh a little more.
     """
 
     def __init__(self, config: CriterionConfig) -> None:

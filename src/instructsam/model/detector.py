@@ -138,7 +138,8 @@ class Detector(nn.Module):
         """SAM3's decoder loop with given queries: box refinement, relative position bias, optional presence."""
         decoder = self.detr_decoder
         size = queries.shape[0]
-        boxes = decoder.reference_points.weight.unsqueeze(0).expand(size, -1, -1).sigmoid()
+        # boxes add up small moves from layer to layer, in float32 whatever the weights are in
+        boxes = decoder.reference_points.weight.float().unsqueeze(0).expand(size, -1, -1).sigmoid()
         hidden = queries
         lead = 1 if self.use_presence else 0
         if lead:
@@ -152,8 +153,9 @@ class Detector(nn.Module):
         states, references, presences = [], [], []
         for layer in decoder.layers:
             references.append(boxes)
-            position = decoder.ref_point_head(decoder.position_encoding.encode_boxes(boxes))
-            bias = decoder._get_rpb_matrix(boxes, (height, width))
+            placed = boxes.to(hidden.dtype)
+            position = decoder.ref_point_head(decoder.position_encoding.encode_boxes(placed))
+            bias = decoder._get_rpb_matrix(placed, (height, width))
             hidden = decoder_layer(
                 layer,
                 hidden,
@@ -164,7 +166,7 @@ class Detector(nn.Module):
                 F.pad(bias, (0, 0, lead, 0)),
             )
             normed = decoder.output_layer_norm(hidden[:, lead:])
-            boxes = (decoder.box_head(normed) + inverse_sigmoid(boxes)).sigmoid().detach()
+            boxes = (decoder.box_head(normed).float() + inverse_sigmoid(boxes)).sigmoid().detach()
             states.append(normed)
             if lead:
                 presences.append(self._presence(hidden[:, 0]))

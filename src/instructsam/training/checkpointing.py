@@ -68,9 +68,9 @@ def unfinished_folder(root: Path, step: int) -> Path:
 
 def begin_checkpoint(root: Path, step: int) -> Path:
     """A fresh, hidden folder to write a checkpoint into (main process only)."""
+    for stale in root.glob(".writing-*"):  # of a process that was killed while it wrote
+        shutil.rmtree(stale)
     folder = unfinished_folder(root, step)
-    if folder.exists():
-        shutil.rmtree(folder)
     folder.mkdir(parents=True)
     return folder
 
@@ -88,9 +88,13 @@ def finish_checkpoint(root: Path, step: int, meta: dict[str, Any], keep: int) ->
     state = {"format": FORMAT, "step": step, "meta": meta, "files": files}
     (folder / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
     final = checkpoint_folder(root, step)
-    if final.exists():
-        shutil.rmtree(final)
-    os.replace(folder, final)
+    if final.exists():  # the same step, saved again: one of the two is there at any moment
+        old = root / f".writing-old-{step:08d}"
+        os.replace(final, old)
+        os.replace(folder, final)
+        shutil.rmtree(old)
+    else:
+        os.replace(folder, final)
     for old in _finished(root)[:-keep]:
         shutil.rmtree(old)
     return final

@@ -37,7 +37,7 @@ class TrainingBatch:
         scene_classes: int64 [N, 3] of each scene, kind, colour and size of its objects.
         phrase_scene: the scene of each phrase.
         phrase_instances: the objects that each phrase names, in its scene.
-        direct: for each sample, whether its instruction was given as its own phrase.
+        direct: for each instruction, whether it was given as its own phrase; captions are not counted.
     """
 
     index: int
@@ -103,7 +103,6 @@ def collate(
         if captions:
             request, reply = caption(scene.rendered, order=(index + number) % len(ORDERS))
             samples.append(Sample(number, request, reply=reply))
-            flags.append(False)
     for scene_number, instances_of_phrase in zip(phrase_scene, phrase_instances, strict=True):
         for instance in instances_of_phrase:
             if not boxes[scene_number][instance, 2:].all():

@@ -7,6 +7,7 @@ box of what its cells show, through one linear layer that is thrown away after t
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,7 +78,9 @@ class Perception(nn.Module):
 
 def save_readers(readers: Perception, run_folder: Path) -> None:
     """Keep the readers beside a run's exported model, never inside it."""
-    save_file(readers.state_dict(), run_folder / READERS_FILE)
+    fresh = run_folder / f".writing-{READERS_FILE}"
+    save_file(readers.state_dict(), fresh)
+    os.replace(fresh, run_folder / READERS_FILE)
 
 
 def load_readers(readers: Perception, model_folder: Path) -> bool:

@@ -102,8 +102,6 @@ class Trainer:
         self.plain_model = model.to(self.device).train()
         self.trainable = Trainable(self.plain_model, config.loss.perception > 0).to(self.device)
         self.trainable.freeze_unused(config.stage)
-        if self.trainable.perception is not None and config.model.path:
-            load_readers(self.trainable.perception, Path(config.model.path))
         self.criterion = criterion
         self.optimizer = build_optimizer(self.trainable, config.optim)
         decay = config.optim.ema_decay
@@ -119,6 +117,9 @@ class Trainer:
             config.schedule.total_steps,
             writes=self.accelerator.is_main_process,
         )
+        readers = self.trainable.perception
+        if readers is not None and config.model.path and not load_readers(readers, Path(config.model.path)):
+            self.log.say(f"no readers beside {config.model.path}: the towers' readers start afresh")
 
     @property
     def checkpoints(self) -> Path:
