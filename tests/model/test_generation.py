@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from instructsam.model.generation import GenerationSettings, Reply, generate
-from instructsam.model.instructsam import InstructSAMModel
-from instructsam.processing.processor import InstructSAMProcessor, Sample
+from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
+from instructsam.model.released import generate_released
+from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases, resize_masks
 from instructsam.structures.outputs import ModelInputs
 from tests.reference import assert_near, needs_reference, published_model, tensors
 from tests.tiny import picture, tiny_pair
@@ -120,10 +121,7 @@ def test_malformed_replies_never_raise(tokens: list[int], phrases: list[list[int
     assert reply.finished
 
 
-@needs_reference
-def test_recorded_generation() -> None:
-    """The recorded greedy reply, and its query states under the training mask and positions."""
-    case: dict[str, Any] = tensors("n5/generation")
+def recorded_prompt(case: dict[str, Any]) -> tuple[InstructSAMModel, ModelInputs, ImageFeatures]:
     model = published_model()
     model.config.token_ids |= {"im_end": 3, "pad": 0}
     values: dict[str, Any] = {field.name: None for field in dataclass_fields(ModelInputs)}
@@ -136,11 +134,69 @@ def test_recorded_generation() -> None:
     images = model.encode_images(
         case["in.pixel_values"], case["in.image_grid_thw"], case["in.sam_pixel_values"]
     )
-    reply = generate(model, ModelInputs(**values), images)[0]
+    return model, ModelInputs(**values), images
+
+
+def check_recorded(reply: Reply, model: InstructSAMModel, images: ImageFeatures, variant: str) -> Any:
+    """Emitted tokens and query states, then the detector pass, which was recorded with the phrases' markers."""
+    case = tensors("n5/generation")
     assert [*reply.ids, 3] == case["official.output_ids"][0].tolist()
-    assert_near(torch.stack(reply.states), case["train_consistent.seg_output_embeddings"])
-    # the recorded detector pass has the released treatment of phrase tokens, markers included
+    assert_near(torch.stack(reply.states), case[f"{variant}.seg_output_embeddings"])
     ids, mask = case["official.phrase_ids"], case["official.text_mask"]
     output = model.detect(torch.stack(reply.states), ids, mask, images.detector.select(torch.zeros(2).long()))
-    assert_near(output.score_logits, case["train_consistent.raw_logits"])
-    assert_near(output.mask_logits, case["train_consistent.pred_masks"])
+    assert_near(output.score_logits, case[f"{variant}.raw_logits"])
+    assert_near(output.mask_logits, case[f"{variant}.pred_masks"])
+    return output
+
+
+@needs_reference
+def test_recorded_generation() -> None:
+    """The recorded greedy reply, and its query states under the training mask and positions."""
+    model, inputs, images = recorded_prompt(tensors("n5/generation"))
+    reply = generate(model, inputs, images)[0]
+    assert reply.heard == reply.phrases
+    check_recorded(reply, model, images, "train_consistent")
+
+
+@needs_reference
+def test_recorded_released_generation() -> None:
+    """Every recorded step of the released decoding, and what the detector makes of it."""
+    case = tensors("n5/generation")
+    model, inputs, images = recorded_prompt(case)
+    hidden: list[Tensor] = []
+    hook = model.lm_head.register_forward_pre_hook(lambda _, args: hidden.append(args[0][0]))
+    reply = generate_released(model, inputs, images)[0]
+    hook.remove()
+    assert_near(torch.stack(hidden), case["official.step_last_hidden"])
+    ids, mask = pad_phrases(reply.heard)
+    assert torch.equal(ids, case["official.phrase_ids"])
+    assert torch.equal(mask, case["official.text_mask"])
+    output = check_recorded(reply, model, images, "official")
+    assert_near(output.score_logits.sigmoid(), case["official.scores"])
+    masks = torch.stack([torch.from_numpy(resize_masks(masks, 64, 96)) for masks in output.mask_logits])
+    assert torch.equal(masks, case["official.binary_masks"].bool())
+
+
+@pytest.mark.parametrize("chosen", [[0, 1, 2], [2, 1, 0]])
+def test_released_decoding_of_a_batch_equals_single_samples(chosen: list[int]) -> None:
+    model, processor = tiny_pair()
+    image = picture(1)
+
+    def released(which: list[int]) -> list[Reply]:
+        inputs = processor.encode([image], [Sample(0, TEXTS[i]) for i in which])
+        features = model.encode_images(
+            inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values
+        )
+        scripts = [script(processor, *REPLIES[i]) for i in which]
+        head, model.lm_head = model.lm_head, Scripted(scripts, model.lm_head.weight.shape[0])
+        try:
+            return generate_released(model, inputs, features)
+        finally:
+            model.lm_head = head
+
+    for i, reply in zip(chosen, released(chosen), strict=True):
+        alone = released([i])[0]
+        assert reply.heard == alone.heard
+        assert len(reply.states) == len(REPLIES[i])
+        for one, other in zip(reply.states, alone.states, strict=True):
+            assert_near(one, other, 1e-4)

@@ -22,6 +22,7 @@ def load(
     device: str = "auto",
     dtype: str = "auto",
     revision: str | None = None,
+    released_decoding: bool = False,
 ) -> Segmenter:
     """Load a model, ready to segment.
 
@@ -30,6 +31,8 @@ def load(
         device: "auto" (cuda, else mps, else cpu) or a torch device name.
         dtype: "auto" (bfloat16 on cuda, else float32) or "float32", "bfloat16", "float16".
         revision: of a hub id; one revision for all its parts.
+        released_decoding: write phrases exactly as the released research code does, to reproduce published results
+            (docs/model.md, "Decoding").
 
     Raises:
         CheckpointError: nothing is there, a file is missing or damaged, or tensors do not fit.
@@ -41,7 +44,8 @@ def load(
 
     target = pick_device(device)
     model = load_model(folder, pick_dtype(dtype, target))
-    return Segmenter(model.to(target), InstructSAMProcessor.from_pretrained(folder))
+    processor = InstructSAMProcessor.from_pretrained(folder)
+    return Segmenter(model.to(target), processor, released_decoding)
 
 
 def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Path:

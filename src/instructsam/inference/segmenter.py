@@ -11,6 +11,7 @@ import torch
 
 from instructsam.errors import InputError
 from instructsam.model.generation import GenerationSettings, Reply, generate
+from instructsam.model.released import generate_released
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.images import LoadedImage, load_image
 from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
@@ -52,9 +53,13 @@ class Segmenter:
     configuration says it does better.
     """
 
-    def __init__(self, model: InstructSAMModel, processor: InstructSAMProcessor) -> None:
+    def __init__(
+        self, model: InstructSAMModel, processor: InstructSAMProcessor, released_decoding: bool = False
+    ) -> None:
+        """Args: `released_decoding` writes phrases exactly as the released research code does."""
         self.model = model.eval()
         self.processor = processor
+        self.released_decoding = released_decoding
 
     @property
     def device(self) -> torch.device:
@@ -199,7 +204,8 @@ class Segmenter:
         sizes = [(images[s.image_index].image.height, images[s.image_index].image.width) for s in samples]
         replies: list[Reply | None] = [None] * len(samples)
         if samples[0].phrases is None:
-            generated = generate(self.model, inputs, features, limits)
+            write = generate_released if self.released_decoding else generate
+            generated = write(self.model, inputs, features, limits)
             replies = list(generated)
             inputs, states = _as_read(inputs, generated)
         else:
@@ -271,7 +277,7 @@ def _as_read(inputs: ModelInputs, replies: list[Reply]) -> tuple[ModelInputs, Te
     """Inputs with the phrases that the model wrote itself, and their query states [P, Q, D]."""
     states = [state for reply in replies for state in reply.states]
     owners = [row for row, reply in enumerate(replies) for _ in reply.states]
-    ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.phrases])
+    ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.heard])
     device = inputs.input_ids.device
     written = replace(
         inputs,

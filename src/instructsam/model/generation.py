@@ -42,6 +42,7 @@ class Reply:
     Attributes:
         ids: emitted tokens, without those of the query blocks.
         phrases: token ids of each phrase that got a query block.
+        heard: of each phrase the token ids that the detector is given, usually the same.
         states: per phrase the query states, float [Q, D].
         truncated: stopped by a limit instead of the end of the turn.
         malformed: markers out of order were skipped (an end without a start, a start without an
@@ -50,6 +51,7 @@ class Reply:
 
     ids: list[int] = field(default_factory=list)
     phrases: list[list[int]] = field(default_factory=list)
+    heard: list[list[int]] = field(default_factory=list)
     states: list[Tensor] = field(default_factory=list)
     truncated: bool = False
     malformed: bool = False
@@ -102,10 +104,10 @@ def generate(
         B replies.
     """
     settings = settings or GenerationSettings()
-    return _Decoder(model, inputs, images, settings).run()
+    return Decoder(model, inputs, images, settings).run()
 
 
-class _Decoder:
+class Decoder:
     """State of one call: the cache, what each sample sees and where it stands."""
 
     def __init__(
@@ -123,20 +125,47 @@ class _Decoder:
         self.cache = DynamicCache(config=self.text_config)
         self.mask = inputs.attention_mask
         self.replies = [Reply() for _ in range(len(inputs.input_ids))]
-        positions = model.positions(inputs.input_ids, self.mask, images.grid_thw[inputs.image_index])
+        positions = self.prompt_positions(inputs, images)
         self.next_position = positions.masked_fill(self.mask == 0, -1).amax(dim=(0, 2)) + 1
         hidden = model.read(
-            inputs.input_ids, self.mask, inputs.block_ids, images, inputs.image_index, cache=self.cache
+            inputs.input_ids,
+            self.mask,
+            inputs.block_ids,
+            images,
+            inputs.image_index,
+            cache=self.cache,
+            positions=positions,
         )
         self.last = last_real(hidden, self.mask)
+
+    def prompt_positions(self, inputs: ModelInputs, images: ImageFeatures) -> Tensor:
+        """Positions of the prompts, int64 [3, B, L]."""
+        return self.model.positions(
+            inputs.input_ids, inputs.attention_mask, images.grid_thw[inputs.image_index]
+        )
+
+    def step_positions(self, width: int, is_query: Tensor) -> Tensor:
+        """Positions of one step's tokens, int64 [B, W]."""
+        return self.next_position[:, None] + torch.arange(width, device=is_query.device)
+
+    def step_blocks(self, is_query: Tensor, real: Tensor) -> Tensor:
+        """Which tokens of one step see each other both ways: int64 [B, W], -1 for none."""
+        return torch.where(is_query, 0, -1)
+
+    def phrase_tokens(self, phrase: list[int]) -> list[int]:
+        """What the detector hears of a phrase."""
+        return phrase
 
     def run(self) -> list[Reply]:
         while True:
             tokens = self.model.lm_head(self.last).argmax(-1).tolist()
             steps = [self.step_ids(reply, token) for reply, token in zip(self.replies, tokens, strict=True)]
             if all(reply.finished and not step for reply, step in zip(self.replies, steps, strict=True)):
-                return self.replies
+                break
             self.advance(steps)
+        for reply in self.replies:
+            reply.heard = [self.phrase_tokens(phrase) for phrase in reply.phrases]
+        return self.replies
 
     def step_ids(self, reply: Reply, token: int) -> list[int]:
         """What a sample feeds next: nothing when done, a token, or a token with its query block."""
@@ -160,15 +189,14 @@ class _Decoder:
         for row, step in enumerate(steps):
             if len(step) > 1:
                 is_query[row, 2 : len(step) - 1] = True
-        block_ids = torch.where(is_query, 0, -1)
         embeds = self.model.get_input_embeddings()(input_ids)
-        embeds = self.model.instance_queries.write(embeds, block_ids)
+        embeds = self.model.instance_queries.write(embeds, torch.where(is_query, 0, -1))
         self.mask = torch.cat([self.mask, real], dim=1)
-        positions = self.next_position[:, None] + torch.arange(width, device=device)
+        blocks = self.step_blocks(is_query, real)
         hidden = self.model.vlm.language_model(
             inputs_embeds=embeds,
-            attention_mask=hybrid_mask(self.text_config, embeds, self.mask, block_ids, self.cache),
-            position_ids=positions.expand(3, -1, -1),
+            attention_mask=hybrid_mask(self.text_config, embeds, self.mask, blocks, self.cache),
+            position_ids=self.step_positions(width, is_query).expand(3, -1, -1),
             past_key_values=self.cache,
             use_cache=True,
         ).last_hidden_state

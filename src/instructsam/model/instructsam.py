@@ -131,17 +131,23 @@ class InstructSAMModel(PreTrainedModel):
         images: ImageFeatures,
         image_index: Tensor,
         cache: Any = None,
+        positions: Tensor | None = None,
     ) -> Tensor:
-        """The VLM under hybrid attention: final-norm hidden states, float [B, L, D]."""
+        """The VLM under hybrid attention: final-norm hidden states, float [B, L, D].
+
+        `positions` [3, B, L] are those of `positions()` unless given.
+        """
         embeds = self.embed(input_ids, block_ids, images, image_index)
         deepstack = [
             torch.cat([layer[i] for i in image_index.tolist()]).to(embeds.dtype) for layer in images.deepstack
         ]
         text_config = self.vlm.language_model.config
+        if positions is None:
+            positions = self.positions(input_ids, attention_mask, images.grid_thw[image_index])
         output = self.vlm.language_model(
             inputs_embeds=embeds,
             attention_mask=hybrid_mask(text_config, embeds, attention_mask, block_ids, cache),
-            position_ids=self.positions(input_ids, attention_mask, images.grid_thw[image_index]),
+            position_ids=positions,
             visual_pos_masks=input_ids == self.config.vlm_config.image_token_id,
             deepstack_visual_embeds=deepstack or None,
             past_key_values=cache,
