@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
+from tests.published import publish
 
 from instructsam import __version__
 from instructsam.errors import CheckpointError
@@ -111,6 +114,24 @@ def test_demo_uses_the_first_shipped_example(
     assert code == 0
     assert segmenter.calls[1]["instructions"] == ["the mugs"]
     assert str(tmp_path / "out" / "table.1.png") in out
+
+
+def test_doctor_accounts_for_a_model(tmp_path: Path, command: Command) -> None:
+    publish(tmp_path / "model")
+    code, out, _ = command("doctor", str(tmp_path / "model"))
+    assert code == 0
+    assert "every tensor is accounted for" in out
+    assert "published" in out
+    code, out, _ = command("doctor", str(tmp_path / "model"), "--json")
+    assert json.loads(out)["parts"]["instance queries"]["tensors"] == 1
+    weights = tmp_path / "model" / "model.safetensors"
+    save_file({"model.extra": torch.zeros(1)}, weights)
+    code, out, _ = command("doctor", str(tmp_path / "model"))
+    assert code == 1
+    assert "unexpected: model.extra" in out
+    code, _, err = command("doctor", str(tmp_path / "nothing.bin"))
+    assert code == 2
+    assert "neither an existing folder nor a hub id" in err
 
 
 def test_doctor_tells_whether_the_default_is_there(

@@ -11,6 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from instructsam.errors import CheckpointError, InputError
 from instructsam.inference.loading import load, pick_device, pick_dtype
+from instructsam.inference.segmenter import Segmenter
+from tests.published import publish
 from tests.tiny import picture, tiny_pair
 
 
@@ -25,8 +27,6 @@ def saved(tmp_path: Path) -> Path:
 def test_round_trip(saved: Path) -> None:
     segmenter = load(saved, device="cpu")
     model, processor = tiny_pair()
-    from instructsam.inference.segmenter import Segmenter
-
     one = segmenter.segment(picture(), "red mug", score_threshold=0.0)
     other = Segmenter(model, processor).segment(picture(), "red mug", score_threshold=0.0)
     assert one.instances.scores == pytest.approx(other.instances.scores, abs=1e-6)
@@ -135,3 +135,62 @@ def test_devices_and_dtypes() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="no usable CUDA"):
             pick_device("cuda")
+
+
+def test_the_published_layout_is_told_by_its_config(tmp_path: Path) -> None:
+    model, processor = publish(tmp_path / "published")
+    segmenter = load(tmp_path / "published", device="cpu")
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(segmenter.model.state_dict()[name], tensor), name
+    one = segmenter.segment(picture(), "red mug", score_threshold=0.0)
+    other = Segmenter(model, processor).segment(picture(), "red mug", score_threshold=0.0)
+    assert one.instances.scores == pytest.approx(other.instances.scores, abs=1e-6)
+    assert segmenter.model.config.token_ids == processor.token_ids.as_dict()
+
+
+def test_a_published_model_in_shards_and_half_precision(tmp_path: Path) -> None:
+    model, _ = publish(tmp_path, dtype=torch.bfloat16)
+    tensors = load_file(tmp_path / "model.safetensors")
+    names = sorted(tensors)
+    halves = {"a.safetensors": names[: len(names) // 2], "b.safetensors": names[len(names) // 2 :]}
+    for file, part in halves.items():
+        save_file({name: tensors[name] for name in part}, tmp_path / file, metadata={"format": "pt"})
+    places = {name: file for file, part in halves.items() for name in part}
+    index = {"metadata": {}, "weight_map": places}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    (tmp_path / "model.safetensors").unlink()
+    loaded = load(tmp_path, device="cpu").model
+    assert loaded.dtype == torch.float32
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor.bfloat16().float()), name
+    (tmp_path / "b.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        load(tmp_path)
+
+
+def test_published_tensors_are_all_accounted_for(tmp_path: Path) -> None:
+    publish(tmp_path)
+    edit(tmp_path, lambda t: (t.pop("model.mask_queries"), t.update({"model.extra": torch.zeros(1)})))
+    with pytest.raises(
+        CheckpointError, match=r"2 tensors \(missing instance_queries.weight, unexpected model.extra\)"
+    ):
+        load(tmp_path)
+    edit(tmp_path, lambda t: (t.pop("model.extra"), t.update({"model.mask_queries": torch.zeros(5, 32)})))
+    with pytest.raises(CheckpointError, match=r"model.mask_queries is \(5, 32\), config.json asks for"):
+        load(tmp_path)
+
+
+def test_a_published_model_needs_its_own_tokenizer(tmp_path: Path) -> None:
+    publish(tmp_path)
+    fields = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**fields, "seg_token_index": 7}))
+    with pytest.raises(CheckpointError, match=r"is not this model's: it has query \d+, config.json 7"):
+        load(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_config.json").unlink()
+    with pytest.raises(CheckpointError, match="holds no tokenizer"):
+        load(tmp_path)
+    del fields["text_config"]
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    with pytest.raises(CheckpointError, match=r"config\.json lacks text_config"):
+        load(tmp_path)

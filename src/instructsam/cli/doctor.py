@@ -1,11 +1,13 @@
-"""`instructsam doctor`: what is installed here and what is missing."""
+"""`instructsam doctor [MODEL]`: what is installed here and what is missing; what a model folder holds."""
 
 from __future__ import annotations
 
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from instructsam.cli import console
 from instructsam.cli.options import JsonOption
@@ -18,11 +20,19 @@ def default_checkpoint() -> Path:
     return Path(str(files("instructsam").joinpath("assets/default")))
 
 
-def doctor(as_json: JsonOption = False) -> int:
-    """Print versions, device and what is missing.
+def doctor(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A model folder or hub id: account for its tensors, without loading them."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Print versions, device and what is missing; with MODEL the account of its tensors instead.
 
-    Exit code 1 when torch or the shipped default checkpoint is missing.
+    Exit code 1 when torch, the shipped default checkpoint or a tensor of MODEL is missing.
     """
+    if model is not None:
+        return _account(model, as_json)
     facts, complete = _facts()
     if as_json:
         console.print_json(facts)
@@ -30,6 +40,30 @@ def doctor(as_json: JsonOption = False) -> int:
         for name, value in facts.items():
             print(f"{name:<20}{console.printable(value)}")
     return 0 if complete else 1
+
+
+def _account(model: str, as_json: bool) -> int:
+    from instructsam.inference.account import account
+    from instructsam.inference.loading import resolve
+
+    found = account(resolve(model))
+    if as_json:
+        console.print_json(found.as_dict())
+        return 0 if found.complete else 1
+    print(f"{'folder':<32}{console.printable(found.folder)}")
+    print(f"{'layout':<32}{found.layout}{f', revision {found.revision}' if found.revision else ''}")
+    print(f"{'number formats':<32}{', '.join(f'{n} x {kind}' for kind, n in found.dtypes.items())}")
+    for line in found.licence or ["nothing in the folder says"]:
+        print(f"{'licence':<32}{console.printable(line)}")
+    print(f"\n{'part':<32}{'tensors':>8}{'parameters':>16}{'MB':>10}")
+    for name, part in [*found.parts.items(), ("all", found.total)]:
+        print(f"{name:<32}{part.tensors:>8,}{part.parameters:>16,}{part.num_bytes / 1e6:>10,.1f}")
+    problems = {"missing": found.missing, "unexpected": found.unexpected, "misshapen": found.misshapen}
+    for kind, names in problems.items():
+        for name in names:
+            print(f"{kind}: {console.printable(name)}")
+    print("\nevery tensor is accounted for" if found.complete else "\nthis model cannot be loaded as it is")
+    return 0 if found.complete else 1
 
 
 def _facts() -> tuple[dict[str, Any], bool]:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import CheckpointError, InputError
+from instructsam.inference.folder import read_config
 
 if TYPE_CHECKING:
     import torch
 
     from instructsam.inference.segmenter import Segmenter
+    from instructsam.processing.processor import InstructSAMProcessor
 
 DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "default"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -27,7 +29,8 @@ def load(
     """Load a model, ready to segment.
 
     Args:
-        name_or_path: a folder written by `save_pretrained`, a hub id, or None for the shipped default.
+        name_or_path: a folder written by `save_pretrained` or in the published layout (docs/weights.md), a hub id
+            such as "CircleRadon/InstructSAM-2B", or None for the shipped default.
         device: "auto" (cuda, else mps, else cpu) or a torch device name.
         dtype: "auto" (bfloat16 on cuda, else float32) or "float32", "bfloat16", "float16".
         revision: of a hub id; one revision for all its parts.
@@ -40,12 +43,12 @@ def load(
     """
     folder = resolve(name_or_path, revision)
     from instructsam.inference.segmenter import Segmenter
-    from instructsam.processing.processor import InstructSAMProcessor
 
     target = pick_device(device)
-    model = load_model(folder, pick_dtype(dtype, target))
-    processor = InstructSAMProcessor.from_pretrained(folder)
-    return Segmenter(model.to(target), processor, released_decoding)
+    model = load_model(folder, pick_dtype(dtype, target), device=target)
+    processor = load_processor(folder)
+    model.config.token_ids = processor.token_ids.as_dict()
+    return Segmenter(model, processor, released_decoding)
 
 
 def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Path:
@@ -86,8 +89,36 @@ def fetch(hub_id: str, revision: str | None) -> Path:
         ) from error
 
 
-def load_model(folder: Path, dtype: torch.dtype, attn_implementation: str = "sdpa") -> Any:
-    """The model of a folder; every tensor accounted for.
+def load_processor(folder: Path) -> InstructSAMProcessor:
+    """Tokenizer and image settings of a folder in either layout.
+
+    Raises:
+        CheckpointError: the tokenizer is missing, damaged or not the model's.
+    """
+    from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings, load_tokenizer
+
+    config, published = read_config(folder)
+    if not published:
+        return InstructSAMProcessor.from_pretrained(folder)
+    processor = InstructSAMProcessor(load_tokenizer(folder), ProcessorSettings.from_config(config))
+    found = processor.token_ids.as_dict()
+    asked: dict[str, int] = config.token_ids or {}
+    wrong = [name for name, number in asked.items() if found[name] != number]
+    if wrong:
+        listed = ", ".join(f"{name} {found[name]}, config.json {asked[name]}" for name in wrong)
+        raise CheckpointError(f"the tokenizer in {folder} is not this model's: it has {listed}")
+    return processor
+
+
+def load_model(
+    folder: Path,
+    dtype: torch.dtype,
+    attn_implementation: str = "sdpa",
+    device: torch.device | str = "cpu",
+) -> Any:
+    """The model of a folder in either layout, on a device; every tensor accounted for.
+
+    Weights go straight into the wanted number format and device: the module is built without memory first.
 
     Raises:
         CheckpointError: names missing, unexpected or misshapen tensors, or the damaged file.
@@ -96,8 +127,10 @@ def load_model(folder: Path, dtype: torch.dtype, attn_implementation: str = "sdp
     from safetensors import SafetensorError
     from transformers import logging
 
+    from instructsam.model.checkpoint import KEY_MAPPING, UNUSED
     from instructsam.model.instructsam import InstructSAMModel
 
+    config, published = read_config(folder)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
@@ -105,6 +138,9 @@ def load_model(folder: Path, dtype: torch.dtype, attn_implementation: str = "sdp
             folder,
             dtype=dtype,
             attn_implementation=attn_implementation,
+            device_map={"": device},
+            config=config,
+            key_mapping=KEY_MAPPING if published else None,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
@@ -115,40 +151,29 @@ def load_model(folder: Path, dtype: torch.dtype, attn_implementation: str = "sdp
         StrictDataclassError,
         ValueError,
         RuntimeError,
-        KeyError,
+        LookupError,
         TypeError,
     ) as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        reason = misshapen(folder) if isinstance(error, RuntimeError) else first_line
-        raise CheckpointError(f"the model in {folder} cannot be loaded: {reason}") from error
+        raise CheckpointError(f"the model in {folder} cannot be loaded: {why(folder, error)}") from error
     finally:
         logging.set_verbosity(verbosity)
-    wrong = [f"{kind} {name}" for kind in ("missing_keys", "unexpected_keys") for name in report[kind]]
+    unused = UNUSED if published else ()
+    wrong = [f"missing {name}" for name in sorted(report["missing_keys"])]
+    wrong += [
+        f"unexpected {name}" for name in sorted(report["unexpected_keys"]) if not name.startswith(unused)
+    ]
     if wrong:
-        listed = ", ".join(name.replace("_keys", "") for name in wrong[:8]) + (
-            ", ..." if len(wrong) > 8 else ""
-        )
+        listed = ", ".join(wrong[:8]) + (", ..." if len(wrong) > 8 else "")
         raise CheckpointError(f"the model in {folder} does not fit: {len(wrong)} tensors ({listed})")
     return model.eval()
 
 
-def misshapen(folder: Path) -> str:
-    """What is wrong when transformers only says that shapes differ: the first tensor whose shape does not fit."""
-    import torch
-    from safetensors import safe_open
+def why(folder: Path, error: Exception) -> str:
+    """One line for an error of `from_pretrained`, which does not say which shapes differ."""
+    from instructsam.inference.account import account
 
-    from instructsam.model.configuration import InstructSAMConfig
-    from instructsam.model.instructsam import InstructSAMModel
-
-    with torch.device("meta"):
-        expected = InstructSAMModel(InstructSAMConfig.from_pretrained(folder)).state_dict()
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as weights:
-            for name in weights.keys():  # noqa: SIM118 - not a mapping
-                found = tuple(weights.get_slice(name).get_shape())
-                if name in expected and found != tuple(expected[name].shape):
-                    return f"{name} is {found}, config.json asks for {tuple(expected[name].shape)}"
-    return "its tensors do not fit its config.json"
+    wrong = account(folder).misshapen if isinstance(error, RuntimeError) else []
+    return wrong[0] if wrong else (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def pick_device(device: str) -> torch.device:

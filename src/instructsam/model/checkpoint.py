@@ -1,11 +1,12 @@
 """The published layout <-> ours: names and configuration, nothing loaded silently (docs/model.md, last sections).
 
-`map_published_name` says for every published tensor where it goes in `InstructSAMModel`, or that this model has
-no such part. Loading is strict: a tensor that neither maps nor belongs to a part left out on purpose is an error.
+Every published tensor has a place in `InstructSAMModel`, or belongs to a part that its forward pass never uses
+(`UNUSED`). A name that is neither is an error.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,21 @@ TOKEN_KEYS = {
     "mask_start": ("seg_start_token_index", 151671),
     "mask_end": ("seg_end_token_index", 151672),
 }
+KEY_MAPPING: dict[str, str] = {
+    **{f"^{re.escape(published)}": ours for published, ours in PREFIXES},
+    "^model\\.mask_queries$": "instance_queries.weight",
+}  # for `from_pretrained`: regular expression -> replacement
+
+
+OURS = ("score_threshold", "min_pixels", "max_pixels", "max_instruction_tokens", "default_mode")
+OURS_KEY = (
+    "instructsam"  # where a model that we write in the published layout keeps them; a published one has none
+)
+
+
+def is_published(fields: Mapping[str, Any]) -> bool:
+    """Whether a config.json is that of a published InstructSAM (a qwen3_vl configuration with a query count)."""
+    return fields.get("model_type") != InstructSAMConfig.model_type and "max_seg_nums" in fields
 
 
 def map_published_name(name: str) -> str | None:
@@ -52,6 +68,17 @@ def map_published_name(name: str) -> str | None:
     return None if mapped.startswith(UNUSED) else mapped
 
 
+def published_name(name: str) -> str:
+    """The published name of one of our tensors."""
+    for published, ours in EXACT.items():
+        if name == ours:
+            return published
+    for published, ours in PREFIXES:
+        if name.startswith(ours):
+            return published + name[len(ours) :]
+    raise CheckpointError(f"the published layout has no place for {name!r}")
+
+
 def map_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A published state dictionary under our names."""
     mapped = ((map_published_name(name), tensor) for name, tensor in tensors.items())
@@ -62,7 +89,15 @@ def config_from_published(fields: Mapping[str, Any]) -> InstructSAMConfig:
     """Our configuration from a published config.json (a qwen3_vl config with extra keys).
 
     Where it holds no SAM3 configuration the public SAM3 sizes are used, with `max_seg_nums` decoder slots.
+
+    Raises:
+        CheckpointError: a part of the configuration is missing.
     """
+    missing = [key for key in ("text_config", "vision_config", "max_seg_nums") if key not in fields]
+    if missing:
+        raise CheckpointError(
+            f"config.json lacks {', '.join(missing)}; it is no published InstructSAM model's"
+        )
     vlm_keys = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
     vlm = {key: fields[key] for key in (*vlm_keys, "tie_word_embeddings") if key in fields}
     vlm |= {"text_config": dict(fields["text_config"]), "vision_config": dict(fields["vision_config"])}
@@ -70,7 +105,33 @@ def config_from_published(fields: Mapping[str, Any]) -> InstructSAMConfig:
     return InstructSAMConfig(
         vlm_config=vlm,
         detector_config=detector,
-        num_queries=int(fields.get("max_seg_nums", 10)),
+        num_queries=int(fields["max_seg_nums"]),
         tie_word_embeddings=bool(fields.get("tie_word_embeddings", False)),
         token_ids={ours: int(fields.get(key, default)) for ours, (key, default) in TOKEN_KEYS.items()},
+        **{key: value for key, value in fields.get(OURS_KEY, {}).items() if key in OURS},
     )
+
+
+def config_to_published(config: InstructSAMConfig) -> dict[str, Any]:
+    """The config.json of the published layout for one of our models.
+
+    Raises:
+        CheckpointError: the model has a presence token, for which that layout has no place.
+    """
+    if config.use_presence:
+        raise CheckpointError(
+            "the published layout has no presence token and this model has one; keep it in the native layout"
+        )
+    vlm = config.vlm_config.to_dict()
+    detector = config.detector_config.to_dict()
+    ids = config.token_ids or {}
+    return {
+        **{key: value for key, value in vlm.items() if not key.startswith("_")},
+        "model_type": "qwen3_vl",
+        "tie_word_embeddings": bool(config.tie_word_embeddings),
+        "max_seg_nums": config.num_queries,
+        "out_dim": config.detector_size,
+        "sam3_config": detector,
+        **{key: ids[ours] for ours, (key, _) in TOKEN_KEYS.items() if ours in ids},
+        OURS_KEY: {key: getattr(config, key) for key in OURS},
+    }

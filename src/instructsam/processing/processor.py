@@ -91,20 +91,17 @@ class InstructSAMProcessor:
         Raises:
             CheckpointError: a file is missing or does not parse.
         """
-        from transformers import AutoTokenizer
-
         path = Path(folder) / PROCESSOR_FILE
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
             settings = ProcessorSettings(**fields["settings"])
-            tokenizer = AutoTokenizer.from_pretrained(str(folder))
         except FileNotFoundError as error:
             raise CheckpointError(
                 f"{folder} has no {PROCESSOR_FILE}; give a folder saved by InstructSAM"
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{path} or the tokenizer beside it is damaged: {error}") from error
-        return cls(tokenizer, settings)
+            raise CheckpointError(f"{path} is damaged: {error}") from error
+        return cls(load_tokenizer(folder), settings)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the tokenizer and `processor_config.json`."""
@@ -240,6 +237,26 @@ class InstructSAMProcessor:
                 )
             results.append(Instances.concatenate(parts) if parts else Instances.empty(height, width))
         return results
+
+
+def load_tokenizer(folder: str | Path) -> TokenizerLike:
+    """The tokenizer that lies in a folder.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    from transformers import AutoTokenizer
+
+    if not any((Path(folder) / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        raise CheckpointError(
+            f"{folder} holds no tokenizer (no tokenizer.json); copy the model's own into it"
+        )
+    try:
+        tokenizer: TokenizerLike = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"the tokenizer in {folder} is damaged: {first_line}") from error
+    return tokenizer
 
 
 def resize_masks(
