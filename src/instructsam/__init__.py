@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from instructsam.inference.building import build
     from instructsam.inference.loading import load
     from instructsam.inference.segmenter import Segmenter
     from instructsam.structures.instances import Instances, Prediction
 
-__all__ = ["Instances", "Prediction", "Segmenter", "__version__", "load"]
+__all__ = ["Instances", "Prediction", "Segmenter", "__version__", "build", "load"]
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ _HOMES = {
     "Instances": "instructsam.structures.instances",
     "Prediction": "instructsam.structures.instances",
     "Segmenter": "instructsam.inference.segmenter",
+    "build": "instructsam.inference.building",
     "load": "instructsam.inference.loading",
 }
 

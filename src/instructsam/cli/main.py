@@ -15,6 +15,7 @@ from instructsam.cli.calibrate import calibrate
 from instructsam.cli.demo import demo
 from instructsam.cli.doctor import doctor
 from instructsam.cli.evaluate import evaluate
+from instructsam.cli.models import build, convert
 from instructsam.cli.segment import segment
 from instructsam.cli.train import train
 from instructsam.errors import InstructSAMError
@@ -32,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
-for command in (segment, evaluate, calibrate, train, demo, doctor):
+for command in (segment, evaluate, calibrate, train, demo, doctor, build, convert):
     app.command()(command)
 app.add_typer(world.app, name="world")
 app.add_typer(data.app, name="data")

@@ -62,6 +62,20 @@ class Account:
         """Whether every tensor is accounted for."""
         return not (self.missing or self.unexpected or self.misshapen)
 
+    def require_complete(self) -> None:
+        """Refuse a folder that cannot be loaded.
+
+        Raises:
+            CheckpointError: a tensor is missing, unexpected or misshapen.
+        """
+        wrong = [f"missing {name}" for name in self.missing] + [
+            f"unexpected {name}" for name in self.unexpected
+        ]
+        wrong += self.misshapen
+        if wrong:
+            listed = ", ".join(wrong[:8]) + (", ..." if len(wrong) > 8 else "")
+            raise CheckpointError(f"the model in {self.folder} does not fit: {len(wrong)} tensors ({listed})")
+
     @property
     def total(self) -> Part:
         """Sums over all parts."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import CheckpointError, InputError
 from instructsam.inference.folder import read_config
+from instructsam.inference.hub import fetch, is_hub_id
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from instructsam.processing.processor import InstructSAMProcessor
 
 DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "default"
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def load(
@@ -67,26 +68,11 @@ def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Pat
                 f"{folder} holds no model (no config.json); give a folder saved by InstructSAM"
             )
         return folder
-    if not HUB_ID.fullmatch(str(name_or_path)) or folder.suffix or str(name_or_path).startswith("."):
+    if not is_hub_id(str(name_or_path)):
         raise CheckpointError(
             f"no model {str(name_or_path)!r}: it is neither an existing folder nor a hub id such as 'owner/name'"
         )
     return fetch(str(name_or_path), revision)
-
-
-def fetch(hub_id: str, revision: str | None) -> Path:
-    """Download a hub repository's model files, or take them from the hub's cache."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
-    try:
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=patterns))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"no folder {hub_id!r} here, and it could not be fetched as a hub id ({type(error).__name__}); check the "
-            "name, the network and your access, or give a local folder"
-        ) from error
 
 
 def load_processor(folder: Path) -> InstructSAMProcessor:
@@ -125,26 +111,24 @@ def load_model(
     """
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
-    from transformers import logging
 
     from instructsam.model.checkpoint import KEY_MAPPING, UNUSED
     from instructsam.model.instructsam import InstructSAMModel
 
     config, published = read_config(folder)
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
     try:
-        model, report = InstructSAMModel.from_pretrained(
-            folder,
-            dtype=dtype,
-            attn_implementation=attn_implementation,
-            device_map={"": device},
-            config=config,
-            key_mapping=KEY_MAPPING if published else None,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with quiet_transformers():
+            model, report = InstructSAMModel.from_pretrained(
+                folder,
+                dtype=dtype,
+                attn_implementation=attn_implementation,
+                device_map={"": device},
+                config=config,
+                key_mapping=KEY_MAPPING if published else None,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except (
         OSError,
         SafetensorError,
@@ -155,8 +139,6 @@ def load_model(
         TypeError,
     ) as error:
         raise CheckpointError(f"the model in {folder} cannot be loaded: {why(folder, error)}") from error
-    finally:
-        logging.set_verbosity(verbosity)
     unused = UNUSED if published else ()
     wrong = [f"missing {name}" for name in sorted(report["missing_keys"])]
     wrong += [
@@ -166,6 +148,19 @@ def load_model(
         listed = ", ".join(wrong[:8]) + (", ..." if len(wrong) > 8 else "")
         raise CheckpointError(f"the model in {folder} does not fit: {len(wrong)} tensors ({listed})")
     return model.eval()
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Inside, transformers prints no report of its own: what it would say is said in our errors."""
+    from transformers import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def why(folder: Path, error: Exception) -> str:

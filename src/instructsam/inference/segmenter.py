@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import torch
 
-from instructsam.errors import InputError
+from instructsam.errors import InputError, InstructSAMError
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.released import generate_released
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
@@ -54,12 +55,46 @@ class Segmenter:
     """
 
     def __init__(
-        self, model: InstructSAMModel, processor: InstructSAMProcessor, released_decoding: bool = False
+        self,
+        model: InstructSAMModel,
+        processor: InstructSAMProcessor,
+        released_decoding: bool = False,
+        origin: tuple[str, ...] = (),
     ) -> None:
-        """Args: `released_decoding` writes phrases exactly as the released research code does."""
-        self.model = model.eval()
+        """A model with its processor.
+
+        Args:
+            model, processor: what `load` puts together.
+            released_decoding: write phrases exactly as the released research code does.
+            origin: where the parts of a built model came from.
+        """
+        self._model: InstructSAMModel | None = model.eval()
         self.processor = processor
         self.released_decoding = released_decoding
+        self.origin = origin
+
+    @property
+    def model(self) -> InstructSAMModel:
+        """The model itself.
+
+        Raises:
+            InstructSAMError: it was unloaded.
+        """
+        if self._model is None:
+            raise InstructSAMError("this segmenter was unloaded; load the model again")
+        return self._model
+
+    def save(self, folder: str | Path) -> None:
+        """Write model and processor to a folder that `instructsam.load` opens."""
+        self.model.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+    def unload(self) -> None:
+        """Give the model's memory back; the segmenter cannot be used afterwards."""
+        self._model = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     @property
     def device(self) -> torch.device:

@@ -40,3 +40,23 @@ def spread_boxes(num_queries: int, side: float = 0.28) -> Tensor:
     steps = torch.tensor([1 / plastic, 1 / plastic**2], dtype=torch.float64)
     centres = ((0.5 + index * steps) % 1.0) * 0.8 + 0.1
     return torch.cat([centres, torch.full((num_queries, 2), side, dtype=torch.float64)], dim=1).float()
+
+
+def farthest_slots(boxes: Tensor, count: int) -> Tensor:
+    """Of N reference boxes, `count` that lie farthest apart: farthest-point sampling, int64 [count], ascending.
+
+    It starts with the box nearest to their mean, so that the choice depends on nothing but the boxes.
+
+    Args:
+        boxes: float [N, 4], cxcywh in [0, 1].
+    """
+    if count == len(boxes):
+        return torch.arange(count)
+    distances = torch.cdist(boxes, boxes)
+    chosen = [int((boxes - boxes.mean(0)).square().sum(1).argmin())]
+    nearest = distances[chosen[0]].clone()
+    while len(chosen) < count:
+        nearest[chosen] = -1.0
+        chosen.append(int(nearest.argmax()))
+        nearest = torch.minimum(nearest, distances[chosen[-1]])
+    return torch.tensor(sorted(chosen))

@@ -83,6 +83,17 @@ class TokenIds:
         return asdict(self)
 
 
+def add_missing_tokens(tokenizer: Any) -> list[str]:
+    """Give a Qwen tokenizer those of our special tokens that it lacks; the names added.
+
+    Known tokens keep their ids, and no token's text changes.
+    """
+    known = tokenizer.get_added_vocab()
+    missing = [token for token in SPECIAL_TOKENS if token not in known]
+    tokenizer.add_tokens(missing, special_tokens=True)
+    return missing
+
+
 def cut_special(text: str, special: Iterable[str]) -> list[str]:
     """Cut `text` so that no piece contains a special token as a whole; the pieces join to `text` again."""
     tokens = [token for token in special if token]

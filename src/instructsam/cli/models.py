@@ -1,0 +1,72 @@
+"""`instructsam convert` and `instructsam build`: model folders out of model folders."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instructsam.cli import console
+from instructsam.cli.options import DeviceOption, check_device
+from instructsam.errors import InputError
+
+
+class Layout(str, Enum):
+    """How a model folder names its tensors."""
+
+    native = "native"
+    published = "published"
+
+
+def convert(
+    model: Annotated[str, typer.Argument(help="Model folder or hub id, in either layout.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
+    to: Annotated[Layout, typer.Option("--to", help="native: ours; published: the released checkpoint's.")],
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", help="float32, bfloat16 or float16; as it is when left out.")
+    ] = None,
+    max_shard_gb: Annotated[
+        float, typer.Option("--max-shard-gb", help="Largest file of the result, in GB.")
+    ] = 5.0,
+) -> int:
+    """Write a model in the other layout, tensor by tensor."""
+    if not max_shard_gb > 0:
+        raise InputError(f"--max-shard-gb must be above 0, got {max_shard_gb}")
+    if out.exists():
+        raise InputError(f"{out} exists already; name a new folder")
+    from instructsam.inference import convert as converting
+    from instructsam.inference.loading import resolve
+
+    converting.convert(resolve(model), out, to.value, dtype, int(max_shard_gb * 1e9))
+    console.say(f"wrote {out} in the {to.value} layout")
+    return 0
+
+
+def build(
+    out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
+    vlm: Annotated[
+        str, typer.Option("--vlm", help="Folder or hub id of a Qwen3-VL.")
+    ] = "Qwen/Qwen3-VL-2B-Instruct",
+    detector: Annotated[str, typer.Option("--detector", help="Folder or hub id of SAM3.")] = "facebook/sam3",
+    num_queries: Annotated[
+        int, typer.Option("--num-queries", help="Instances that one phrase can name.")
+    ] = 10,
+    presence: Annotated[bool, typer.Option("--presence", help="Keep SAM3's presence token.")] = False,
+    dtype: Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: DeviceOption = "cpu",
+    seed: Annotated[int, typer.Option("--seed", help="Of the fresh weights.")] = 0,
+) -> int:
+    """Make a fresh model, ready to be trained, from two pretrained bases."""
+    check_device(device)
+    if out.exists():
+        raise InputError(f"{out} exists already; name a new folder")
+    from instructsam.inference import building
+
+    segmenter = building.build(vlm, detector, num_queries, device, dtype, presence, seed)
+    segmenter.save(out)
+    for line in segmenter.origin:
+        console.say(line)
+    console.say(f"wrote {out}")
+    return 0

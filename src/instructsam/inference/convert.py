@@ -1,0 +1,147 @@
+"""One layout into the other, tensor by tensor: never more in memory than one file of the result."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from instructsam.errors import InputError
+from instructsam.inference.account import account
+from instructsam.inference.folder import read_config, read_header, weight_files
+from instructsam.inference.loading import load_processor
+from instructsam.model.checkpoint import config_to_published, map_published_name, published_name
+
+Layout = Literal["native", "published"]
+UNUSED_FILE = (
+    "unused.safetensors"  # beside a native model: published tensors that it never reads, for the way back
+)
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tensor to write: its new name, where it lies, and its size once written, in bytes."""
+
+    name: str
+    path: Path
+    old_name: str
+    num_bytes: int
+
+
+def convert(
+    source: Path, target: Path, to: Layout, dtype: str | None = None, max_shard_bytes: int = 5_000_000_000
+) -> Path:
+    """Write a model folder in a layout.
+
+    A published model made native keeps what its forward pass never reads in a file of its own, so that converting it
+    back gives every tensor again.
+
+    Args:
+        source: a model folder in either layout.
+        target: a folder that does not exist yet.
+        to: "native" (what `save_pretrained` writes) or "published".
+        dtype: "float32", "bfloat16" or "float16" for floating-point tensors; None keeps each as it is.
+        max_shard_bytes: a larger model is written as several files with an index.
+
+    Raises:
+        InputError: an option is unknown, or `target` exists.
+        CheckpointError: `source` is incomplete, or cannot be written in that layout.
+    """
+    if to not in get_args(Layout):
+        raise InputError(f"the layout must be native or published, got {to!r}")
+    if dtype is not None and dtype not in DTYPES:
+        raise InputError(f"unknown dtype {dtype!r}; use {', '.join(DTYPES)}")
+    if target.exists():
+        raise InputError(f"{target} exists already; name a new folder")
+    account(source).require_complete()
+    config, _ = read_config(source)
+    processor = load_processor(source)
+    main, unused = plan(source, to, None if dtype is None else DTYPES[dtype])
+    fresh = target.with_name(f".writing-{target.name}")
+    if fresh.exists():
+        shutil.rmtree(fresh)
+    fresh.mkdir(parents=True)
+    if to == "native":
+        config.token_ids = processor.token_ids.as_dict()
+        config.architectures = ["InstructSAMModel"]
+        if dtype is not None:
+            config.dtype = dtype
+        config.save_pretrained(fresh)
+        processor.save_pretrained(fresh)
+    else:
+        text = json.dumps(config_to_published(config), indent=2, default=str)
+        (fresh / "config.json").write_text(text + "\n", encoding="utf-8")
+        processor.tokenizer.save_pretrained(str(fresh))
+        main, unused = [*main, *unused], []
+    write(fresh, main, None if dtype is None else DTYPES[dtype], max_shard_bytes)
+    if unused:
+        save_file(dict(read(unused, None)), fresh / UNUSED_FILE, metadata={"format": "pt"})
+    os.replace(fresh, target)
+    return target
+
+
+def plan(source: Path, to: Layout, dtype: torch.dtype | None) -> tuple[list[Entry], list[Entry]]:
+    """What goes into the model's own files, and what is only kept for the way back."""
+    _, published = read_config(source)
+    main: list[Entry] = []
+    unused: list[Entry] = []
+    kept = source / UNUSED_FILE
+    for path in [*weight_files(source), *([kept] if kept.is_file() and not published else [])]:
+        header, _ = read_header(path)
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            of_layout = published or path == kept  # what is kept has its published name
+            ours = map_published_name(name) if of_layout else name
+            outer = name if of_layout else published_name(name)
+            used = ours is not None and path != kept
+            new = ours if used and to == "native" and ours is not None else outer
+            size = entry["data_offsets"][1] - entry["data_offsets"][0]
+            if dtype is not None and entry["dtype"] in ("F32", "F16", "BF16"):
+                size = math.prod(entry["shape"]) * dtype.itemsize
+            (main if used else unused).append(Entry(new, path, name, size))
+    return main, unused
+
+
+def read(entries: list[Entry], dtype: torch.dtype | None) -> Iterator[tuple[str, torch.Tensor]]:
+    """New name and tensor of some entries, in the wanted number format."""
+    for path in dict.fromkeys(entry.path for entry in entries):
+        with safe_open(path, framework="pt") as file:
+            for entry in entries:
+                if entry.path == path:
+                    tensor = file.get_tensor(entry.old_name)
+                    cast = dtype is not None and tensor.is_floating_point()
+                    yield entry.name, tensor.to(dtype) if cast else tensor
+
+
+def write(folder: Path, entries: list[Entry], dtype: torch.dtype | None, max_shard_bytes: int) -> None:
+    """Write the weights as one file, or as several with an index."""
+    shards: list[list[Entry]] = [[]]
+    filled = 0
+    for entry in entries:
+        if shards[-1] and filled + entry.num_bytes > max_shard_bytes:
+            shards.append([])
+            filled = 0
+        shards[-1].append(entry)
+        filled += entry.num_bytes
+    places: dict[str, str] = {}
+    for number, shard in enumerate(shards, start=1):
+        whole = len(shards) == 1
+        file = "model.safetensors" if whole else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        save_file(dict(read(shard, dtype)), folder / file, metadata={"format": "pt"})
+        places |= {entry.name: file for entry in shard}
+    if len(shards) > 1:
+        total = sum(entry.num_bytes for entry in entries)
+        index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
+        text = json.dumps(index, indent=1)
+        (folder / "model.safetensors.index.json").write_text(text + "\n", encoding="utf-8")
