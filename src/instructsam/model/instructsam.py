@@ -74,6 +74,11 @@ class InstructSAMModel(PreTrainedModel):
         if isinstance(module, InstanceQueries) and not getattr(module.weight, "_is_hf_initialized", False):
             nn.init.normal_(module.weight, std=0.02)
 
+    def save_pretrained(self, save_directory: Any, **options: Any) -> None:
+        """Write our own layout, also where the weights were read from the published one."""
+        options.setdefault("save_original_format", False)
+        super().save_pretrained(save_directory, **options)
+
     def get_input_embeddings(self) -> Any:
         return self.vlm.language_model.embed_tokens
 

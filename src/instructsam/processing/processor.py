@@ -85,8 +85,8 @@ class InstructSAMProcessor:
         self.conversations = ConversationEncoder(tokenizer, self.token_ids, settings.num_queries)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> InstructSAMProcessor:
-        """Load what `save_pretrained` wrote.
+    def from_pretrained(cls, folder: str | Path, **_: Any) -> InstructSAMProcessor:
+        """Load what `save_pretrained` wrote; `AutoProcessor` passes options that mean nothing here.
 
         Raises:
             CheckpointError: a file is missing or does not parse.

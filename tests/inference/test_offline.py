@@ -1,0 +1,91 @@
+"""A folder is opened without a network, hub ids fail with a way out, and the Auto classes know our models."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+from huggingface_hub import errors
+from transformers import AutoConfig, AutoModel, AutoProcessor
+
+import instructsam
+import instructsam.inference.auto
+from instructsam.errors import CheckpointError
+from instructsam.inference.hub import fetch, is_hub_id
+from instructsam.model.configuration import InstructSAMConfig
+from instructsam.model.instructsam import InstructSAMModel
+from instructsam.processing.processor import InstructSAMProcessor
+from tests.published import publish
+from tests.tiny import picture, tiny_pair
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_folders_open_no_socket(tmp_path: Path) -> None:
+    publish(tmp_path / "published")
+    segmenter = instructsam.load(tmp_path / "published", device="cpu")
+    segmenter.save(tmp_path / "native")
+    instructsam.load(tmp_path / "native", device="cpu").segment(picture(), "red mug")
+    instructsam.load(device="cpu").segment(picture(), "red mug")
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        (errors.GatedRepoError, r"owner/model is gated: ask for access .* `hf auth login`"),
+        (errors.RepositoryNotFoundError, "no such repository on the hub, or a private one"),
+        (errors.RevisionNotFoundError, "owner/model has no revision 'v9'"),
+        (errors.LocalEntryNotFoundError, "fetch it once with `hf download owner/model`"),
+    ],
+)
+def test_what_the_hub_refuses_comes_with_a_way_out(
+    problem: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise problem.__new__(problem)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        fetch("owner/model", revision="v9")
+    assert "\n" not in str(caught.value)
+
+
+def test_one_revision_for_all_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    publish(tmp_path)
+    asked: list[tuple[str, str | None]] = []
+
+    def snapshot(hub_id: str, revision: str | None, **_: Any) -> str:
+        asked.append((hub_id, revision))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    instructsam.load("owner/Model-2.5B", device="cpu", revision="abc")
+    assert asked == [("owner/Model-2.5B", "abc")]
+
+
+def test_names_that_can_be_on_the_hub() -> None:
+    assert is_hub_id("CircleRadon/InstructSAM-2B")
+    assert is_hub_id("Qwen/Qwen2.5-VL-3B")
+    for name in ("model.safetensors", "runs/model.safetensors", "./here", "a/b/c", "/tmp", "a b/c"):
+        assert not is_hub_id(name), name
+
+
+def test_auto_classes(tmp_path: Path) -> None:
+    model, processor = tiny_pair()
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    assert isinstance(AutoConfig.from_pretrained(tmp_path), InstructSAMConfig)
+    assert isinstance(AutoModel.from_pretrained(tmp_path), InstructSAMModel)
+    assert isinstance(AutoProcessor.from_pretrained(tmp_path), InstructSAMProcessor)
