@@ -7,6 +7,7 @@ RUNTIME := .venv/installed-runtime
 DEV := .venv/installed-dev
 SCENE ?= src/instructsam/assets/examples/traffic.png
 INSTRUCTION ?= red vehicles
+PROCESSES ?= 2
 
 .PHONY: help setup demo test test-slow check format bench train clean
 .DEFAULT_GOAL := help
@@ -47,8 +48,11 @@ format: $(DEV) ## Let ruff put the code in order
 bench: $(RUNTIME) ## Measure latency and memory
 	@$(BIN)/python benchmarks/latency.py
 
-train: $(RUNTIME) ## Train the shipped default; pass overrides as ARGS="max_minutes=10"
-	@$(BIN)/instructsam train configs/default.yaml $(ARGS)
+train: $(RUNTIME) ## Train the shipped default, three stages on two processes; a stopped run goes on
+	@set -e; for stage in default_eyes default_phrases default; do \
+		OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --nproc_per_node $(PROCESSES) -m instructsam train \
+			configs/$$stage.yaml $$(test ! -d runs/$$stage/checkpoints || echo --resume); \
+	done
 
 clean: ## Remove the environment and every cache
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

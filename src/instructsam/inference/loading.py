@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import CheckpointError, InputError
+from instructsam.inference.adapters import Adapter, apply_adapter, base_of, is_adapter
 from instructsam.inference.folder import read_config
 from instructsam.inference.hub import fetch, is_hub_id
 
@@ -26,6 +27,7 @@ def load(
     dtype: str = "auto",
     revision: str | None = None,
     released_decoding: bool = False,
+    adapter: Adapter = "merge",
 ) -> Segmenter:
     """Load a model, ready to segment.
 
@@ -37,6 +39,8 @@ def load(
         revision: of a hub id; one revision for all its parts.
         released_decoding: write phrases exactly as the released research code does, to reproduce published results
             (docs/model.md, "Decoding").
+        adapter: of a LoRA adapter's folder, whose base is then loaded: "merge" adds it to the weights, "keep" leaves
+            it as layers of its own.
 
     Raises:
         CheckpointError: nothing is there, a file is missing or damaged, or tensors do not fit.
@@ -46,8 +50,11 @@ def load(
     from instructsam.inference.segmenter import Segmenter
 
     target = pick_device(device)
-    model = load_model(folder, pick_dtype(dtype, target), device=target)
-    processor = load_processor(folder)
+    base = resolve(base_of(folder)) if is_adapter(folder) else folder
+    model = load_model(base, pick_dtype(dtype, target), device=target)
+    if base != folder:
+        model = apply_adapter(model, folder, adapter)
+    processor = load_processor(base)
     model.config.token_ids = processor.token_ids.as_dict()
     return Segmenter(model, processor, released_decoding)
 
@@ -63,7 +70,7 @@ def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Pat
         return folder
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():
-        if not (folder / "config.json").is_file():
+        if not (folder / "config.json").is_file() and not is_adapter(folder):
             raise CheckpointError(
                 f"{folder} holds no model (no config.json); give a folder saved by InstructSAM"
             )
