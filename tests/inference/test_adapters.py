@@ -16,6 +16,9 @@ import instructsam
 from instructsam.errors import CheckpointError, InputError
 from tests.tiny import picture, tiny_pair
 
+# peft asks transformers in a way that transformers will change
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:

@@ -104,7 +104,7 @@ def test_hub_ids_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None
         raise huggingface_hub.errors.LocalEntryNotFoundError("offline")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    with pytest.raises(CheckpointError, match="could not be fetched as a hub id"):
+    with pytest.raises(CheckpointError, match="fetch it once with `hf download nobody/nothing`"):
         load("nobody/nothing")
 
 
