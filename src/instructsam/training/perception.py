@@ -107,8 +107,9 @@ def perception_loss(towers: list[list[Tensor]], truths: list[SceneTruth]) -> dic
     """Mean losses over cells and towers.
 
     Returns:
-        "see_kind", "see_color", "see_size": cross-entropies; "see_box": L1 of the box around what a cell shows,
-        as an offset from the cell's centre and a size, over cells that show something.
+        "see_kind", "see_color", "see_size": cross-entropies, that of kinds times `KIND_WEIGHT`; "see_box": L1 of the
+        box around what a cell shows, as an offset from the cell's centre and a size, over cells that show
+        something, times `BOX_WEIGHT`.
     """
     logits, labels, boxes = [], [], []
     for tower in towers:
