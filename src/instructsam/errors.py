@@ -6,6 +6,11 @@ Each message is one sentence that says what was expected, what came and how to m
 from __future__ import annotations
 
 
+def first_line(error: Exception) -> str:
+    """What another library's error says, cut to the one line that a message of ours has room for."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class InstructSAMError(Exception):
     """Base of every error that this package raises on purpose."""
 

@@ -11,6 +11,7 @@ import typer
 from instructsam.cli import console
 from instructsam.cli.options import DeviceOption, check_device
 from instructsam.errors import InputError
+from instructsam.inference.building import DETECTOR, VLM
 
 
 class Layout(str, Enum):
@@ -46,10 +47,8 @@ def convert(
 
 def build(
     out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
-    vlm: Annotated[
-        str, typer.Option("--vlm", help="Folder or hub id of a Qwen3-VL.")
-    ] = "Qwen/Qwen3-VL-2B-Instruct",
-    detector: Annotated[str, typer.Option("--detector", help="Folder or hub id of SAM3.")] = "facebook/sam3",
+    vlm: Annotated[str, typer.Option("--vlm", help="Folder or hub id of a Qwen3-VL.")] = VLM,
+    detector: Annotated[str, typer.Option("--detector", help="Folder or hub id of SAM3.")] = DETECTOR,
     num_queries: Annotated[
         int, typer.Option("--num-queries", help="Instances that one phrase can name.")
     ] = 10,

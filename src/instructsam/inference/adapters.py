@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from instructsam.errors import CheckpointError, InputError, MissingExtraError
+from instructsam.errors import CheckpointError, InputError, MissingExtraError, first_line
 
 Adapter = Literal["merge", "keep"]
 CONFIG_FILE = "adapter_config.json"
@@ -67,8 +67,9 @@ def apply_adapter(model: Any, folder: Path, how: Adapter) -> Any:
         adapted = PeftModel(model, config)
         report = adapted.load_adapter(str(folder), adapter_name="default", is_trainable=False)
     except (OSError, ValueError, RuntimeError, LookupError, TypeError, SafetensorError) as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"the adapter in {folder} does not fit its base model: {first_line}") from error
+        raise CheckpointError(
+            f"the adapter in {folder} does not fit its base model: {first_line(error)}"
+        ) from error
     lost = [f"unexpected {name}" for name in report.unexpected_keys]
     lost += [f"missing {name}" for name in report.missing_keys if "lora_" in name]
     if lost:

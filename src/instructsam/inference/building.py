@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instructsam.errors import CheckpointError, InputError
+from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.inference.hub import fetch, is_hub_id
 from instructsam.inference.loading import pick_device, pick_dtype, quiet_transformers
 
@@ -145,8 +145,7 @@ def _stock(kind: Any, folder: Path, dtype: torch.dtype, family: str) -> Any:
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
             )
     except (OSError, ValueError, RuntimeError, LookupError, SafetensorError, StrictDataclassError) as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"the base model in {folder} cannot be loaded: {first_line}") from error
+        raise CheckpointError(f"the base model in {folder} cannot be loaded: {first_line(error)}") from error
     missing = sorted(report["missing_keys"])
     if missing:
         raise CheckpointError(

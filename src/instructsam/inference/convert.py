@@ -99,8 +99,6 @@ def plan(source: Path, to: Layout, dtype: torch.dtype | None) -> tuple[list[Entr
     for path in [*weight_files(source), *([kept] if kept.is_file() and not published else [])]:
         header, _ = read_header(path)
         for name, entry in header.items():
-            if name == "__metadata__":
-                continue
             of_layout = published or path == kept  # what is kept has its published name
             ours = map_published_name(name) if of_layout else name
             outer = name if of_layout else published_name(name)

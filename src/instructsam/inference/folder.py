@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instructsam.errors import CheckpointError
+from instructsam.errors import CheckpointError, first_line
 
 if TYPE_CHECKING:
     from instructsam.model.configuration import InstructSAMConfig
@@ -37,8 +37,9 @@ def read_config(folder: Path) -> tuple[InstructSAMConfig, bool]:
             raise CheckpointError(f"{path} is that of a {kind or 'nameless'} model, not of InstructSAM")
         return InstructSAMConfig.from_dict(fields), False
     except (OSError, ValueError, TypeError, AttributeError, KeyError, StrictDataclassError) as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"the model in {folder} cannot be loaded: {path.name}: {first_line}") from error
+        raise CheckpointError(
+            f"the model in {folder} cannot be loaded: {path.name}: {first_line(error)}"
+        ) from error
 
 
 def tensors(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -50,8 +51,6 @@ def tensors(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in weight_files(folder):
         header, data_bytes = read_header(path)
         for name, entry in header.items():
-            if name == "__metadata__":
-                continue
             if entry["data_offsets"][1] > data_bytes:
                 raise CheckpointError(
                     f"{path} is cut short: {name} ends beyond its last byte; fetch it again"
@@ -81,7 +80,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header of a safetensors file, and how many bytes of data follow it.
+    """The tensors of a safetensors file's header, and how many bytes of data follow it.
 
     Raises:
         CheckpointError: it is none.
@@ -96,4 +95,5 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
         raise CheckpointError(f"{path} is no safetensors file ({error}); fetch it again") from error
     if not isinstance(header, dict):
         raise CheckpointError(f"{path} is no safetensors file (its header is no object); fetch it again")
+    header.pop("__metadata__", None)
     return header, path.stat().st_size - 8 - length

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instructsam.errors import CheckpointError, InputError
+from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.inference.adapters import Adapter, apply_adapter, base_of, is_adapter
 from instructsam.inference.folder import read_config
 from instructsam.inference.hub import fetch, is_hub_id
@@ -175,7 +175,7 @@ def why(folder: Path, error: Exception) -> str:
     from instructsam.inference.account import account
 
     wrong = account(folder).misshapen if isinstance(error, RuntimeError) else []
-    return wrong[0] if wrong else (str(error).strip() or type(error).__name__).splitlines()[0]
+    return wrong[0] if wrong else first_line(error)
 
 
 def pick_device(device: str) -> torch.device:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from instructsam.errors import CheckpointError, InputError
+from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS, Conversation, ConversationEncoder
 from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
 from instructsam.processing.vision import detector_pixels, vlm_patches
@@ -254,8 +254,7 @@ def load_tokenizer(folder: str | Path) -> TokenizerLike:
     try:
         tokenizer: TokenizerLike = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"the tokenizer in {folder} is damaged: {first_line}") from error
+        raise CheckpointError(f"the tokenizer in {folder} is damaged: {first_line(error)}") from error
     return tokenizer
 
 
