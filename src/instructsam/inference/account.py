@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.errors import CheckpointError
-from instructsam.inference.folder import read_config, tensors
+from instructsam.inference.folder import read_config, require_fit, tensors
 
 PARTS: tuple[tuple[str, str], ...] = (
     ("VLM vision tower", "vlm.visual."),
@@ -72,9 +72,7 @@ class Account:
             f"unexpected {name}" for name in self.unexpected
         ]
         wrong += self.misshapen
-        if wrong:
-            listed = ", ".join(wrong[:8]) + (", ..." if len(wrong) > 8 else "")
-            raise CheckpointError(f"the model in {self.folder} does not fit: {len(wrong)} tensors ({listed})")
+        require_fit(f"the model in {self.folder} does not fit", wrong)
 
     @property
     def total(self) -> Part:

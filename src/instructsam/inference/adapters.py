@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from instructsam.errors import CheckpointError, InputError, MissingExtraError, first_line
+from instructsam.inference.folder import require_fit
 
 Adapter = Literal["merge", "keep"]
 CONFIG_FILE = "adapter_config.json"
@@ -72,9 +73,5 @@ def apply_adapter(model: Any, folder: Path, how: Adapter) -> Any:
         ) from error
     lost = [f"unexpected {name}" for name in report.unexpected_keys]
     lost += [f"missing {name}" for name in report.missing_keys if "lora_" in name]
-    if lost:
-        listed = ", ".join(lost[:4]) + (", ..." if len(lost) > 4 else "")
-        raise CheckpointError(
-            f"the adapter in {folder} does not fit its base model: {len(lost)} tensors ({listed})"
-        )
+    require_fit(f"the adapter in {folder} does not fit its base model", lost, shown=4)
     return (adapted.merge_and_unload() if how == "merge" else adapted.get_base_model()).eval()

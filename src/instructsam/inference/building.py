@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import CheckpointError, InputError, first_line
+from instructsam.inference.folder import require_fit
 from instructsam.inference.hub import fetch, is_hub_id
 from instructsam.inference.loading import pick_device, pick_dtype, quiet_transformers
 
@@ -88,10 +89,7 @@ def build(
             None, config=config, state_dict=tensors, dtype=number_format, output_loading_info=True
         )
     lost = sorted(report["missing_keys"]) + sorted(report["unexpected_keys"])
-    if lost:
-        raise CheckpointError(
-            f"the two bases do not make a whole model: {len(lost)} tensors ({', '.join(lost[:8])})"
-        )
+    require_fit("the two bases do not make a whole model", lost)
     processor = InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
     return Segmenter(model.to(target), processor, origin=origin)
 

@@ -58,6 +58,17 @@ def tensors(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, entry
 
 
+def require_fit(problem: str, wrong: list[str], shown: int = 8) -> None:
+    """Refuse tensors that do not fit, if there are any.
+
+    Raises:
+        CheckpointError: `problem`, how many there are, and the first of them.
+    """
+    if wrong:
+        listed = ", ".join(wrong[:shown]) + (", ..." if len(wrong) > shown else "")
+        raise CheckpointError(f"{problem}: {len(wrong)} tensors ({listed})")
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files that make up a model: those of its index, or its only one.
 

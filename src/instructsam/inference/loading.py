@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.inference.adapters import Adapter, apply_adapter, base_of, is_adapter
-from instructsam.inference.folder import read_config
+from instructsam.inference.folder import read_config, require_fit
 from instructsam.inference.hub import fetch, is_hub_id
 
 if TYPE_CHECKING:
@@ -151,9 +151,7 @@ def load_model(
     wrong += [
         f"unexpected {name}" for name in sorted(report["unexpected_keys"]) if not name.startswith(unused)
     ]
-    if wrong:
-        listed = ", ".join(wrong[:8]) + (", ..." if len(wrong) > 8 else "")
-        raise CheckpointError(f"the model in {folder} does not fit: {len(wrong)} tensors ({listed})")
+    require_fit(f"the model in {folder} does not fit", wrong)
     return model.eval()
 
 
