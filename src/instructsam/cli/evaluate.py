@@ -11,13 +11,14 @@ from instructsam.cli import console
 from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
+    DtypeOption,
     JsonOption,
     Mode,
+    Opening,
+    QuantizeOption,
     ThresholdOption,
-    check_device,
     check_threshold,
     is_direct,
-    open_segmenter,
 )
 from instructsam.errors import InputError
 
@@ -40,6 +41,8 @@ def evaluate(
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    quantize: QuantizeOption = None,
 ) -> int:
     """Score a model on a benchmark.
 
@@ -47,7 +50,7 @@ def evaluate(
     """
     from instructsam.evaluation.benchmark import get_benchmark
 
-    check_device(device)
+    opening = Opening(model, device, dtype, quantize)
     check_threshold(score_threshold)
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
@@ -57,7 +60,7 @@ def evaluate(
     with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
         from instructsam.evaluation.runner import evaluate as run_benchmark
 
-        segmenter = open_segmenter(model, device)
+        segmenter = opening.open()
         report = run_benchmark(
             segmenter,
             chosen,
@@ -66,7 +69,7 @@ def evaluate(
             predictions_path=out / "predictions.jsonl" if out is not None else None,
             score_threshold=score_threshold,
             progress=advance,
-            provenance={"model": f"{model or 'default'}, weights {segmenter.fingerprint}"},
+            provenance={"model": f"{model or 'default'}, weights {segmenter.fingerprint}", **opening.changes},
         )
     if out is not None:
         console.write_json(out / "report.json", report.to_dict())
