@@ -197,6 +197,8 @@ def _result(path: Path, prediction: Prediction, overlay: Path | None, settings: 
         console.print_prediction(f'{path}: "{asked}"', prediction)
         if prediction.status in ("saturated", "truncated"):
             console.note(f"note: {path}: the answer is {prediction.status}, there may be more")
+        if prediction.status == "malformed":
+            console.note(f"note: {path}: the model's reply could not be read: {prediction.text!r}")
         if overlay is not None:
             console.say(f"overlay: {overlay}")
     if not settings.as_json and settings.out is None:

@@ -321,6 +321,8 @@ class Segmenter:
         """Truncated before saturated before no target: the user should hear of lost answers first."""
         if reply is not None and reply.truncated:
             return "truncated"
+        if reply is not None and reply.malformed and not num_phrases:
+            return "malformed"
         counts = [int((instances.phrase_ids == phrase).sum()) for phrase in range(num_phrases)]
         if any(count >= self.model.config.num_queries for count in counts):
             return "saturated"
