@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.inference.adapters import Adapter, apply_adapter, base_of, is_adapter
 from instructsam.inference.folder import read_config, require_fit
-from instructsam.inference.hub import fetch, is_hub_id
+from instructsam.inference.locating import resolve
 from instructsam.inference.quantizing import Quantize, quantization_config
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from instructsam.processing.processor import InstructSAMProcessor
 
 LARGE = 500_000_000  # parameters from which on a CPU is worth a warning
-DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "default"
 
 
 def load(
@@ -69,29 +68,6 @@ def load(
             quantize or str(model.dtype).removeprefix("torch."),
         )
     return Segmenter(model, processor, released_decoding)
-
-
-def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Path:
-    """The local folder of a model; a hub id is fetched (or found in the hub's own cache)."""
-    if name_or_path is None:
-        folder = DEFAULT_FOLDER
-        if not (folder / "config.json").is_file():
-            raise CheckpointError(
-                "this installation holds no default model; reinstall instructsam or name a folder"
-            )
-        return folder
-    folder = Path(name_or_path).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file() and not is_adapter(folder):
-            raise CheckpointError(
-                f"{folder} holds no model (no config.json); give a folder saved by InstructSAM"
-            )
-        return folder
-    if not is_hub_id(str(name_or_path)):
-        raise CheckpointError(
-            f"no model {str(name_or_path)!r}: it is neither an existing folder nor a hub id such as 'owner/name'"
-        )
-    return fetch(str(name_or_path), revision)
 
 
 def load_processor(folder: Path) -> InstructSAMProcessor:
