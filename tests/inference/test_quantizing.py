@@ -11,6 +11,7 @@ import torch
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.inference.loading import load
 from instructsam.inference.quantizing import quantization_config
+from instructsam.model.prefix import query_states
 from tests.published import publish
 from tests.tiny import picture, tiny_pair
 
@@ -45,7 +46,7 @@ def test_only_the_vlm_is_converted_and_its_answers_stay_near(
             seen = segmenter.model.encode_images(
                 inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values
             )
-            states.append(segmenter.model.query_states(inputs, seen).flatten())
+            states.append(query_states(segmenter.model, inputs, seen).flatten())
     assert not torch.equal(*states)
     assert torch.cosine_similarity(*states, dim=0) > least
     assert small.segment(image, "red mug", mode="generate", max_new_tokens=3).instruction == "red mug"

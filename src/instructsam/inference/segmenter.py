@@ -13,6 +13,7 @@ import torch
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.requests import direct, plan
 from instructsam.model.generation import GenerationSettings, Reply, generate
+from instructsam.model.prefix import query_states
 from instructsam.model.released import generate_released
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.images import LoadedImage, load_image
@@ -276,7 +277,7 @@ class Segmenter:
             replies = list(generated)
             inputs, states = _as_read(inputs, generated)
         else:
-            states = self.model.query_states(inputs, features)
+            states = query_states(self.model, inputs, features)
         if len(states):
             output = self._detect(inputs, states, features)
             found = self.processor.post_process(output, sizes, score_threshold, mask_threshold)
