@@ -161,7 +161,7 @@ def measure(segmenter: Segmenter, runs: int, only: list[str]) -> dict[str, Any]:
     calls = {
         name: call
         for name, call in questions(segmenter).items()
-        if not only or any(name.startswith(o) for o in only)
+        if not only or name in only
     }
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--model", default=None, help="a model folder or hub id instead of random weights")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", action="append", default=[], help="questions whose names start with this")
+    parser.add_argument("--only", action="append", default=[], help="only questions of this name")
     parser.add_argument("--compile", action="store_true", help="Segmenter.compile() first")
     arguments = parser.parse_args()
     from instructsam.inference.loading import pick_dtype
