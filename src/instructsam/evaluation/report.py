@@ -23,6 +23,21 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("duplicates_per_image", "dup/img"),
     ("wrong_instance_share", "wrong inst."),
 )
+_DETAILS: tuple[tuple[str, str], ...] = (
+    *_COLUMNS[1:3],
+    ("set_giou", "set gIoU"),
+    ("set_ciou", "set cIoU"),
+    *((f"pr{percent}", f"Pr@0.{percent // 10}") for percent in (50, 60, 70, 80, 90)),
+    *_COLUMNS[4:7],
+    ("ap_small", "AP small"),
+    ("ap_medium", "AP medium"),
+    ("ap_large", "AP large"),
+    ("ap_released", "AP as released"),
+    ("cgf1", "cgF1"),
+    ("pm_f1", "pmF1"),
+    ("il_mcc", "IL_MCC"),
+    *_COLUMNS[7:],
+)
 _PACKAGES = ("instructsam", "torch", "transformers", "numpy", "scipy", "pillow")
 
 
@@ -56,8 +71,9 @@ class Report:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
     def to_text(self) -> str:
-        """Markdown: title, table, provenance, notes."""
+        """Markdown: title, table, every score with its interval, provenance, notes."""
         parts = [f"## {self.benchmark}", format_table(self.summary)]
+        parts += [format_details(self.summary["overall"], self.summary.get("intervals", {}))]
         if self.provenance:
             parts.append("\n".join(f"- {key}: {_plain(value)}" for key, value in self.provenance.items()))
         parts.extend(f"Note: {note}" for note in self.notes)
@@ -65,16 +81,27 @@ class Report:
 
 
 def format_table(summary: Mapping[str, Any]) -> str:
-    """The summary as one aligned Markdown table: overall, per number of targets, per family.
+    """The summary as one aligned Markdown table: overall, per number of targets, per size of targets, per family.
 
     Shares are printed with three decimals; '-' stands where nothing can be counted.
     """
     rows = [("overall", summary["overall"])]
     rows += [(f"{name} targets", entry) for name, entry in summary.get("by_targets", {}).items()]
+    rows += [(f"{name} targets", entry) for name, entry in summary.get("by_size", {}).items()]
     rows += list(summary.get("by_family", {}).items())
     header = ["", *(title for _, title in _COLUMNS)]
     body = [[name, *(_cell(entry.get(key)) for key, _ in _COLUMNS)] for name, entry in rows]
     return _align([header, *body])
+
+
+def format_details(entry: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> str:
+    """Every score of one entry as a Markdown table, with its 95% interval where there is one."""
+    rows = [["score", "value", "95% interval"]]
+    for key, title in _DETAILS:
+        found = intervals.get(key)
+        said = "-" if found is None else f"{found[0]:.3f} to {found[1]:.3f}"
+        rows.append([title, _cell(entry.get(key)), said])
+    return _align(rows)
 
 
 def versions() -> dict[str, str]:

@@ -20,6 +20,7 @@ from PIL import Image
 from instructsam.data.record import Record
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmark import Benchmark, Sample
+from instructsam.evaluation.bootstrap import bootstrap_intervals
 from instructsam.evaluation.metrics import InstructionScore, score_instruction, summarise
 from instructsam.evaluation.predictions import (
     PredictionFile,
@@ -194,22 +195,25 @@ def _predict_image(
 def score_answer(record: Record, answer: Answer, threshold: float) -> InstructionScore:
     targets = target_masks(record)
     return score_instruction(
-        answer.masks, answer.scores, targets, threshold, id=record.id, family=record.family
+        answer.masks,
+        answer.scores,
+        targets,
+        threshold,
+        id=record.id,
+        family=record.family,
+        image=record.image.file,
     )
 
 
 def target_masks(record: Record) -> NDArray[np.bool_]:
     """The target masks of all phrases of a record, pooled: bool [M, H, W]."""
     codes = [instance.rle for phrase in record.phrases for instance in phrase.instances]
-    masks = np.zeros((len(codes), record.image.height, record.image.width), dtype=np.bool_)
-    for index, code in enumerate(codes):
-        mask = decode_rle(code)
-        if mask.shape != masks.shape[1:]:
-            raise InputError(
-                f"record {record.id!r}: masks must have the size {masks.shape[1:]}, got {mask.shape}"
-            )
-        masks[index] = mask
-    return masks
+    size = (record.image.height, record.image.width)
+    masks = [decode_rle(code) for code in codes]
+    for mask in masks:
+        if mask.shape != size:
+            raise InputError(f"record {record.id!r}: masks must have the size {size}, got {mask.shape}")
+    return np.stack(masks) if masks else np.zeros((0, *size), dtype=np.bool_)
 
 
 def _report(
@@ -217,7 +221,9 @@ def _report(
 ) -> Report:
     if not scores:
         raise InputError(f"nothing to score: {benchmark.name} gave no instruction that has a prediction")
-    return Report(benchmark.name, summarise(scores), {**facts, "versions": versions()}, notes)
+    intervals = {name: [one.low, one.high] for name, one in bootstrap_intervals(scores).items()}
+    summary = {**summarise(scores), "intervals": intervals}
+    return Report(benchmark.name, summary, {**facts, "versions": versions()}, notes)
 
 
 def _truncated_note(statuses: Sequence[str]) -> tuple[str, ...]:
