@@ -1,9 +1,9 @@
-"""`instructsam evaluate [MODEL] --benchmark world/val`."""
+"""`instructsam evaluate [MODEL] [BENCHMARK] [--data DIR]`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,14 +21,26 @@ from instructsam.cli.options import (
 )
 from instructsam.errors import InputError
 
+if TYPE_CHECKING:
+    from instructsam.evaluation.report import Report
+
 
 def evaluate(
     model: Annotated[
         str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
     ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="BENCHMARK", help="The same as --benchmark.")] = None,
     benchmark: Annotated[
-        str, typer.Option("--benchmark", help="world/val, world/test, or a folder with records.jsonl.")
-    ] = "world/val",
+        str | None,
+        typer.Option(
+            "--benchmark",
+            help="world/val (the default), world/test, a folder with records.jsonl, or with --data one of the "
+            "field's, such as refcoco/testA; instructsam data check DIR lists them.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with the files of the field's benchmarks.")
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many instructions.")] = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     out: Annotated[
@@ -51,7 +63,9 @@ def evaluate(
     check_threshold(score_threshold)
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
-    chosen = get_benchmark(benchmark)
+    if name is not None and benchmark is not None and name != benchmark:
+        raise InputError(f"two benchmarks are named, {name!r} and --benchmark {benchmark!r}: leave one out")
+    chosen = get_benchmark(name or benchmark or "world/val", data)
     if out is not None:
         console.prepare_folder(out)
     with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
@@ -68,6 +82,11 @@ def evaluate(
             progress=advance,
             provenance={"model": f"{model or 'default'}, weights {segmenter.fingerprint}"},
         )
+    _show(report, out, as_json)
+    return 0
+
+
+def _show(report: Report, out: Path | None, as_json: bool) -> None:
     if out is not None:
         console.write_json(out / "report.json", report.to_dict())
         console.write_text(out / "report.md", report.to_text() + "\n")
@@ -75,4 +94,3 @@ def evaluate(
         console.print_json(report.to_dict())
     else:
         print(report.to_text())
-    return 0

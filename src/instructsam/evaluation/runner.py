@@ -114,6 +114,7 @@ def evaluate(
         if store is not None:
             store.close()
     notes = (store.notes if store is not None else ()) + _truncated_note(statuses)
+    notes += tuple(benchmark.tally.lines())
     facts = {
         **given,
         "mode": mode,
@@ -151,6 +152,7 @@ def rescore(
     notes = _truncated_note(statuses)
     if absent:
         notes += (f"{absent} instructions of the benchmark are not in the predictions file",)
+    notes += tuple(benchmark.tally.lines())
     facts = {**header, **(provenance or {}), "score_threshold": score_threshold, "seconds": round(seconds, 3)}
     return _report(benchmark, scores, facts, notes)
 
@@ -193,21 +195,27 @@ def _predict_image(
 
 
 def score_answer(record: Record, answer: Answer, threshold: float) -> InstructionScore:
-    targets = target_masks(record)
+    others = [[one.rle for one in other] for other in record.alternatives]
     return score_instruction(
         answer.masks,
         answer.scores,
-        targets,
+        target_masks(record),
         threshold,
         id=record.id,
         family=record.family,
         image=record.image.file,
+        ignore=_decode_all([record.ignore], record)[0] if record.ignore else None,
+        crowds=_decode_all(record.crowds, record) if record.crowds else None,
+        alternatives=[_decode_all(codes, record) for codes in others],
     )
 
 
 def target_masks(record: Record) -> NDArray[np.bool_]:
     """The target masks of all phrases of a record, pooled: bool [M, H, W]."""
-    codes = [instance.rle for phrase in record.phrases for instance in phrase.instances]
+    return _decode_all([one.rle for phrase in record.phrases for one in phrase.instances], record)
+
+
+def _decode_all(codes: Sequence[Mapping[str, Any]], record: Record) -> NDArray[np.bool_]:
     size = (record.image.height, record.image.width)
     masks = [decode_rle(code) for code in codes]
     for mask in masks:
