@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +25,7 @@ from instructsam.cli.options import (
 from instructsam.errors import InputError
 
 if TYPE_CHECKING:
+    from instructsam.evaluation.benchmark import Benchmark
     from instructsam.evaluation.report import Report
 
 
@@ -49,13 +53,20 @@ def evaluate(
             "--out", help="Folder for predictions.jsonl (a stopped run goes on), report.json and .md."
         ),
     ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions", help="Score this predictions.jsonl, or that of this --out folder, again."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
 ) -> int:
     """Score a model on a benchmark.
 
-    Every instruction is answered, and what comes out is compared with the known masks.
+    Every instruction is answered, and what comes out is compared with the known masks. With --predictions nothing is
+    answered: a stored run is scored again.
     """
     from instructsam.evaluation.benchmark import get_benchmark
 
@@ -65,29 +76,71 @@ def evaluate(
         raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
     if name is not None and benchmark is not None and name != benchmark:
         raise InputError(f"two benchmarks are named, {name!r} and --benchmark {benchmark!r}: leave one out")
+    if predictions is not None:
+        report = _score_again(predictions, model, name or benchmark, data, score_threshold, limit)
+        _show(report, out, as_json)
+        return 0
     chosen = get_benchmark(name or benchmark or "world/val", data)
     if out is not None:
         console.prepare_folder(out)
     with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
-        from instructsam.evaluation.runner import evaluate as run_benchmark
-
-        segmenter = open_segmenter(model, device)
-        report = run_benchmark(
-            segmenter,
-            chosen,
-            limit=limit,
-            phrases_given=is_direct(segmenter, mode),
-            predictions_path=out / "predictions.jsonl" if out is not None else None,
-            score_threshold=score_threshold,
-            progress=advance,
-            provenance={"model": f"{model or 'default'}, weights {segmenter.fingerprint}"},
-        )
+        report = _run(model, device, chosen, limit, mode, out, score_threshold, advance)
     _show(report, out, as_json)
     return 0
 
 
+def _run(
+    model: str | None,
+    device: str,
+    chosen: Benchmark,
+    limit: int | None,
+    mode: Mode,
+    out: Path | None,
+    score_threshold: float | None,
+    advance: Callable[[int], None],
+) -> Report:
+    from instructsam.evaluation.runner import evaluate as run_benchmark
+
+    segmenter = open_segmenter(model, device)
+    return run_benchmark(
+        segmenter,
+        chosen,
+        limit=limit,
+        phrases_given=is_direct(segmenter, mode),
+        predictions_path=out / "predictions.jsonl" if out is not None else None,
+        score_threshold=score_threshold,
+        progress=advance,
+        provenance={"model": f"{model or 'default'}, weights {segmenter.fingerprint}", "command": _command()},
+    )
+
+
+def _score_again(
+    predictions: Path,
+    model: str | None,
+    benchmark: str | None,
+    data: Path | None,
+    score_threshold: float | None,
+    limit: int | None,
+) -> Report:
+    from instructsam.evaluation.benchmark import get_benchmark
+    from instructsam.evaluation.compare import benchmark_name, predictions_file, stored_threshold
+    from instructsam.evaluation.runner import rescore
+
+    if model is not None or limit is not None:
+        raise InputError("--predictions scores a stored run as it is: leave out MODEL and --limit")
+    path = predictions_file(predictions)
+    chosen = get_benchmark(benchmark or benchmark_name(path), data)
+    threshold = stored_threshold(path) if score_threshold is None else score_threshold
+    return rescore(path, chosen, threshold, {"command": _command(), "predictions": str(path)})
+
+
+def _command() -> str:
+    return shlex.join(["instructsam", *sys.argv[1:]])
+
+
 def _show(report: Report, out: Path | None, as_json: bool) -> None:
     if out is not None:
+        console.prepare_folder(out)
         console.write_json(out / "report.json", report.to_dict())
         console.write_text(out / "report.md", report.to_text() + "\n")
     if as_json:

@@ -32,11 +32,17 @@ class Benchmark:
         source: makes a fresh iterator over (upright RGB image, record); instructions on one image follow one
             another. Its argument is the largest number of records wanted, None for all.
         tally: what the source has left out so far, and why.
+        texts: makes a fresh iterator over the records alone, where that is possible without the pictures.
     """
 
     name: str
     source: Callable[[int | None], Iterator[Sample]]
     tally: Tally = field(default_factory=Tally)
+    texts: Callable[[], Iterator[Record]] | None = None
+
+    def records(self) -> Iterator[Record]:
+        """All records, without loading a picture where that is possible."""
+        return (record for _, record in self.source(None)) if self.texts is None else self.texts()
 
     def iterate(self, limit: int | None = None) -> Iterator[Sample]:
         """(image, record) pairs, the first `limit` of them.
@@ -66,7 +72,11 @@ class Benchmark:
         if not records.is_file():
             raise InputError(f"a benchmark folder must hold records.jsonl, but {str(folder)!r} has none")
 
-        return cls(str(folder), lambda limit: _with_images(folder, islice(read_records(records), limit)))
+        return cls(
+            str(folder),
+            lambda limit: _with_images(folder, islice(read_records(records), limit)),
+            texts=lambda: read_records(records),
+        )
 
     @classmethod
     def published(cls, known: Published, data: str | Path) -> Benchmark:
@@ -83,11 +93,11 @@ class Benchmark:
             )
         tally = Tally()
 
-        def source(limit: int | None) -> Iterator[Sample]:
+        def texts() -> Iterator[Record]:
             tally.left_out.clear()  # each pass over the files counts anew
-            return _with_images(root, islice(known.read(root, tally), limit))
+            return known.read(root, tally)
 
-        return cls(known.name, source, tally)
+        return cls(known.name, lambda limit: _with_images(root, islice(texts(), limit)), tally, texts)
 
 
 def _with_images(folder: Path, records: Iterable[Record]) -> Iterator[Sample]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
+from instructsam.evaluation.scores import InstructionScore
+
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("instructions", "n"),
     ("giou", "gIoU"),
@@ -50,12 +52,14 @@ class Report:
         summary: the table that `metrics.summarise` made.
         provenance: mode, threshold, limit, seconds, versions, and whatever the caller added (command, model).
         notes: what the reader should know (repaired files, truncated answers).
+        scores: of each instruction; not written to JSON.
     """
 
     benchmark: str
     summary: Mapping[str, Any]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    scores: tuple[InstructionScore, ...] = field(default=(), repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -91,7 +95,7 @@ def format_table(summary: Mapping[str, Any]) -> str:
     rows += list(summary.get("by_family", {}).items())
     header = ["", *(title for _, title in _COLUMNS)]
     body = [[name, *(_cell(entry.get(key)) for key, _ in _COLUMNS)] for name, entry in rows]
-    return _align([header, *body])
+    return format_rows([header, *body])
 
 
 def format_details(entry: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> str:
@@ -101,7 +105,12 @@ def format_details(entry: Mapping[str, Any], intervals: Mapping[str, Sequence[fl
         found = intervals.get(key)
         said = "-" if found is None else f"{found[0]:.3f} to {found[1]:.3f}"
         rows.append([title, _cell(entry.get(key)), said])
-    return _align(rows)
+    return format_rows(rows)
+
+
+def score_titles() -> dict[str, str]:
+    """What people call each score, by its key."""
+    return dict(_DETAILS)
 
 
 def versions() -> dict[str, str]:
@@ -115,7 +124,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _align(rows: Sequence[Sequence[str]]) -> str:
+def format_rows(rows: Sequence[Sequence[str]]) -> str:
+    """An aligned Markdown table; the first row is its head."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:

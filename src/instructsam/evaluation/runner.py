@@ -6,9 +6,11 @@ ranked candidates; the score threshold is applied here, so that AP sees the whol
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from instructsam.data.record import Record
+from instructsam.data.record import Record, record_to_dict
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmark import Benchmark, Sample
 from instructsam.evaluation.bootstrap import bootstrap_intervals
@@ -102,11 +104,12 @@ def evaluate(
         store = PredictionFile(predictions_path, header)
     scores: list[InstructionScore] = []
     statuses: list[str] = []
-    seconds = 0.0
+    seconds, print_ = 0.0, _Fingerprint()
     try:
         for record, answer in predict_all(segmenter, benchmark.iterate(limit), mode, store):
             scores.append(score_answer(record, answer, threshold))
             statuses.append(answer.status)
+            print_.add(record)
             seconds += answer.seconds
             if progress is not None:
                 progress(len(scores))
@@ -121,6 +124,7 @@ def evaluate(
         "score_threshold": threshold,
         "limit": limit,
         "seconds": round(seconds, 3),
+        "data": print_.text(),
     }
     return _report(benchmark, scores, facts, notes)
 
@@ -140,21 +144,46 @@ def rescore(
     if header.get("benchmark") != benchmark.name:
         raise InputError(f"{predictions_path} is of {header.get('benchmark')!r}, not of {benchmark.name!r}")
     stored = {item.id: item for item in read_predictions(predictions_path)}
-    scores, statuses, absent, seconds = [], [], 0, 0.0
-    for _, record in benchmark.iterate():
+    scores: list[InstructionScore] = []
+    statuses: list[str] = []
+    absent, seconds, print_ = 0, 0.0, _Fingerprint()
+    for record in benchmark.records():
         if record.id not in stored:
             absent += 1
+            if benchmark.texts is None and len(scores) == len(stored):
+                break  # further pictures would be drawn only to be counted
             continue
         answer = Answer.from_stored(stored[record.id])
         scores.append(score_answer(record, answer, score_threshold))
+        print_.add(record)
         statuses.append(answer.status)
         seconds += answer.seconds
     notes = _truncated_note(statuses)
     if absent:
-        notes += (f"{absent} instructions of the benchmark are not in the predictions file",)
+        least = "at least " if benchmark.texts is None else ""
+        notes += (f"{least}{absent} instructions of the benchmark are not in the predictions file",)
     notes += tuple(benchmark.tally.lines())
-    facts = {**header, **(provenance or {}), "score_threshold": score_threshold, "seconds": round(seconds, 3)}
+    facts = {
+        **{key: value for key, value in header.items() if key not in ("format", "benchmark")},
+        **(provenance or {}),
+        "score_threshold": score_threshold,
+        "seconds": round(seconds, 3),
+        "data": print_.text(),
+    }
     return _report(benchmark, scores, facts, notes)
+
+
+class _Fingerprint:
+    """A hash of the records that were scored, so that two reports can be seen to be about the same data."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+
+    def add(self, record: Record) -> None:
+        self._hash.update(json.dumps(record_to_dict(record), sort_keys=True).encode())
+
+    def text(self) -> str:
+        return f"sha256 {self._hash.hexdigest()[:12]}"
 
 
 def predict_all(
@@ -231,7 +260,7 @@ def _report(
         raise InputError(f"nothing to score: {benchmark.name} gave no instruction that has a prediction")
     intervals = {name: [one.low, one.high] for name, one in bootstrap_intervals(scores).items()}
     summary = {**summarise(scores), "intervals": intervals}
-    return Report(benchmark.name, summary, {**facts, "versions": versions()}, notes)
+    return Report(benchmark.name, summary, {**facts, "versions": versions()}, notes, tuple(scores))
 
 
 def _truncated_note(statuses: Sequence[str]) -> tuple[str, ...]:
