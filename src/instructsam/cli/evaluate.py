@@ -50,7 +50,7 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Folder for predictions.jsonl (a stopped run goes on), report.json and .md."
+            "--out", help="Folder for predictions.jsonl (a stopped run goes on), report.json, .md and .html."
         ),
     ] = None,
     predictions: Annotated[
@@ -77,15 +77,17 @@ def evaluate(
     if name is not None and benchmark is not None and name != benchmark:
         raise InputError(f"two benchmarks are named, {name!r} and --benchmark {benchmark!r}: leave one out")
     if predictions is not None:
-        report = _score_again(predictions, model, name or benchmark, data, score_threshold, limit)
-        _show(report, out, as_json)
+        if model is not None or limit is not None:
+            raise InputError("--predictions scores a stored run as it is: leave out MODEL and --limit")
+        report, chosen, path = _score_again(predictions, name or benchmark, data, score_threshold)
+        _show(report, out, as_json, chosen, path)
         return 0
     chosen = get_benchmark(name or benchmark or "world/val", data)
     if out is not None:
         console.prepare_folder(out)
     with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
         report = _run(model, device, chosen, limit, mode, out, score_threshold, advance)
-    _show(report, out, as_json)
+    _show(report, out, as_json, chosen, None if out is None else out / "predictions.jsonl")
     return 0
 
 
@@ -115,34 +117,33 @@ def _run(
 
 
 def _score_again(
-    predictions: Path,
-    model: str | None,
-    benchmark: str | None,
-    data: Path | None,
-    score_threshold: float | None,
-    limit: int | None,
-) -> Report:
+    predictions: Path, benchmark: str | None, data: Path | None, score_threshold: float | None
+) -> tuple[Report, Benchmark, Path]:
     from instructsam.evaluation.benchmark import get_benchmark
     from instructsam.evaluation.compare import benchmark_name, predictions_file, stored_threshold
     from instructsam.evaluation.runner import rescore
 
-    if model is not None or limit is not None:
-        raise InputError("--predictions scores a stored run as it is: leave out MODEL and --limit")
     path = predictions_file(predictions)
     chosen = get_benchmark(benchmark or benchmark_name(path), data)
     threshold = stored_threshold(path) if score_threshold is None else score_threshold
-    return rescore(path, chosen, threshold, {"command": _command(), "predictions": str(path)})
+    facts = {"command": _command(), "predictions": str(path)}
+    return rescore(path, chosen, threshold, facts), chosen, path
 
 
 def _command() -> str:
     return shlex.join(["instructsam", *sys.argv[1:]])
 
 
-def _show(report: Report, out: Path | None, as_json: bool) -> None:
+def _show(
+    report: Report, out: Path | None, as_json: bool, chosen: Benchmark, predictions: Path | None
+) -> None:
     if out is not None:
+        from instructsam.evaluation.page import page_of_run
+
         console.prepare_folder(out)
         console.write_json(out / "report.json", report.to_dict())
-        console.write_text(out / "report.md", report.to_text() + "\n")
+        console.write_text(out / "report.md", report.to_markdown() + "\n")
+        console.write_text(out / "report.html", page_of_run(report, chosen, predictions))
     if as_json:
         console.print_json(report.to_dict())
     else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
+from instructsam.evaluation.plots import Curves
 from instructsam.evaluation.scores import InstructionScore
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
@@ -75,19 +76,33 @@ class Report:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
     def to_text(self) -> str:
-        """Markdown: title, table, every score with its interval, provenance, notes."""
+        """Markdown: title, table, every score with its interval, provenance, notes; what a terminal shows."""
+        return self._markdown(())
+
+    def to_markdown(self) -> str:
+        """The same with the precision-recall curve and the histograms in numbers; what a file holds."""
+        curves = Curves.of(self.scores).rows() if self.scores else ()
+        return self._markdown([format_rows(rows) for rows in curves])
+
+    def _markdown(self, further: Sequence[str]) -> str:
         parts = [f"## {self.benchmark}", format_table(self.summary)]
-        parts += [format_details(self.summary["overall"], self.summary.get("intervals", {}))]
+        parts.append(format_rows(detail_rows(self.summary["overall"], self.summary.get("intervals", {}))))
+        parts.extend(further)
         if self.provenance:
-            parts.append("\n".join(f"- {key}: {_plain(value)}" for key, value in self.provenance.items()))
+            parts.append("\n".join(f"- {key}: {plain(value)}" for key, value in self.provenance.items()))
         parts.extend(f"Note: {note}" for note in self.notes)
         return "\n\n".join(parts)
 
 
 def format_table(summary: Mapping[str, Any]) -> str:
-    """The summary as one aligned Markdown table: overall, per number of targets, per size of targets, per family.
+    """`table_rows` as one aligned Markdown table."""
+    return format_rows(table_rows(summary))
 
-    Shares are printed with three decimals; '-' stands where nothing can be counted.
+
+def table_rows(summary: Mapping[str, Any]) -> list[list[str]]:
+    """The summary as a table with its head: overall, per number of targets, per size of targets, per family.
+
+    Shares have three decimals; '-' stands where nothing can be counted.
     """
     rows = [("overall", summary["overall"])]
     rows += [(f"{name} targets", entry) for name, entry in summary.get("by_targets", {}).items()]
@@ -95,17 +110,17 @@ def format_table(summary: Mapping[str, Any]) -> str:
     rows += list(summary.get("by_family", {}).items())
     header = ["", *(title for _, title in _COLUMNS)]
     body = [[name, *(_cell(entry.get(key)) for key, _ in _COLUMNS)] for name, entry in rows]
-    return format_rows([header, *body])
+    return [header, *body]
 
 
-def format_details(entry: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> str:
-    """Every score of one entry as a Markdown table, with its 95% interval where there is one."""
+def detail_rows(entry: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> list[list[str]]:
+    """Every score of one entry as a table with its head, with the 95% interval where there is one."""
     rows = [["score", "value", "95% interval"]]
     for key, title in _DETAILS:
         found = intervals.get(key)
         said = "-" if found is None else f"{found[0]:.3f} to {found[1]:.3f}"
         rows.append([title, _cell(entry.get(key)), said])
-    return format_rows(rows)
+    return rows
 
 
 def score_titles() -> dict[str, str]:
@@ -142,7 +157,8 @@ def _cell(value: float | int | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A fact of the provenance as one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {entry}" for key, entry in value.items())
     return f"{value:.3f}" if isinstance(value, float) else str(value)
