@@ -88,7 +88,7 @@ def test_best_and_worst_by_hand() -> None:
     alarm = score(bars((0, 5)), [0.9], bars(), id="alarm")
     half = score(bars((0, 10)), [0.9], targets, id="half")
     best, worst = best_and_worst([silent, half, alarm, missed, right])
-    assert [one.id for one in best] == ["right", "silent", "half"]
+    assert [one.id for one in best] == ["right", "half", "silent"]
     assert [one.id for one in worst] == ["missed", "alarm"]
     best, worst = best_and_worst([right, silent, missed, alarm], count=1)
     assert [one.id for one in (*best, *worst)] == ["right", "missed"]
@@ -103,12 +103,16 @@ def test_a_picture_shows_truth_and_kept_answers(tmp_path: Path) -> None:
         Image.open(io.BytesIO(base64.b64decode(shown.picture))).convert("RGB"), dtype=np.int64
     )
     assert picture.shape == (120, 484, 3)
-    grey = np.abs(picture - 128).max(axis=2) < 25
-    truth, answer = ~grey[40:50, :240].all(axis=0), ~grey[40:50, 244:].all(axis=0)
-    # Columns 2 to 5 of 40 are meant, 3 to 6 answered, at six times the size; what is below the threshold is not drawn.
-    assert abs(int(truth.nonzero()[0].min()) - 12) < 4
-    assert abs(int(answer.nonzero()[0].min()) - 18) < 4
-    assert answer.nonzero()[0].max() < 60
+    edge = picture.max(axis=2) - picture.min(axis=2) > 60  # outlines are the only colour here
+    truth, answer = edge[40:50, :240].any(axis=0).nonzero()[0], edge[40:50, 244:].any(axis=0).nonzero()[0]
+    # Columns 2 to 5 of 40 are meant, 3 to 6 answered, at six times the size, each with an outline of one column;
+    # what is below the threshold is not drawn.
+    assert abs(int(truth.min()) - 6) < 4
+    assert abs(int(truth.max()) - 42) < 4
+    assert abs(int(answer.min()) - 12) < 4
+    assert abs(int(answer.max()) - 48) < 4
+    inside, outside = picture[45, 24].mean(), picture[45, 120].mean()
+    assert inside < outside - 40  # what is not meant is pale
 
 
 def test_nothing_wanted_draws_nothing() -> None:

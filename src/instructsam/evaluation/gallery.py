@@ -20,7 +20,8 @@ from instructsam.structures.drawing import PALETTE
 
 COUNT = 24
 _PANEL = 240  # px
-_FILL = 0.5
+_PALE = 0.6
+_OUTLINE = 2  # px of the panel
 _GAP = 4
 
 
@@ -37,11 +38,16 @@ class Shown:
 def best_and_worst(
     scores: Sequence[InstructionScore], count: int = COUNT
 ) -> tuple[list[InstructionScore], list[InstructionScore]]:
-    """By set gIoU; among equals those with more targets come first. No instruction is in both."""
-    best = sorted(scores, key=lambda s: (-s.set_giou, -s.num_targets, s.id))
-    worst = sorted(scores, key=lambda s: (s.set_giou, s.giou, -s.num_targets, s.id))
-    half = len(scores) // 2
-    return best[: min(count, len(scores) - half)], worst[: min(count, half)]
+    """By set gIoU. Among the best, found targets come before silence that is right; no instruction is in both."""
+    best = sorted(scores, key=lambda s: (not _found(s), -s.set_giou, -s.num_targets, s.id))
+    best = best[: min(count, (len(scores) + 1) // 2)]
+    taken = {score.id for score in best}
+    rest = [score for score in scores if score.id not in taken]
+    return best, sorted(rest, key=lambda s: (s.set_giou, s.giou, -s.num_targets, s.id))[:count]
+
+
+def _found(score: InstructionScore) -> bool:
+    return score.num_targets > 0 and score.set_giou >= 0.5
 
 
 def draw_answers(
@@ -84,10 +90,25 @@ def _shown(
 
 
 def _paint(image: Image.Image, masks: NDArray[np.bool_]) -> Image.Image:
-    """The picture with translucent masks, small."""
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float32).copy()
+    """The picture, small: grey and pale, with the masks in colour and outlined."""
+    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
+    scale = _PANEL / image.width
+    inside = np.any(masks, axis=0)
+    grey = pixels.mean(axis=2, keepdims=True)
+    shown = np.where(inside[..., None], pixels, _PALE * 255 + (1 - _PALE) * grey)
+    reach = max(1, round(_OUTLINE / scale))
     for number, mask in enumerate(masks):
-        color = np.array(PALETTE[number % len(PALETTE)], dtype=np.float32)
-        pixels[mask] = (1 - _FILL) * pixels[mask] + _FILL * color
-    height = max(1, round(image.height * _PANEL / image.width))
-    return Image.fromarray(pixels.astype(np.uint8)).resize((_PANEL, height))
+        shown[_edge(mask, reach)] = PALETTE[number % len(PALETTE)]
+    height = max(1, round(image.height * scale))
+    return Image.fromarray(shown.astype(np.uint8)).resize((_PANEL, height))
+
+
+def _edge(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Pixels outside the mask that are at most `reach` away from it along a row or column."""
+    grown = mask.copy()
+    for step in range(1, reach + 1):
+        grown[step:] |= mask[:-step]
+        grown[:-step] |= mask[step:]
+        grown[:, step:] |= mask[:, :-step]
+        grown[:, :-step] |= mask[:, step:]
+    return grown & ~mask
