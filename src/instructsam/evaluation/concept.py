@@ -39,8 +39,8 @@ def concept_score(counts: Sequence[ConceptCounts], released: bool = False) -> Co
     """cgF1 of many (image, phrase) pairs.
 
     Args:
-        released: with the small numbers that the released evaluator adds to each denominator, to equal its digits; its
-            scores are up to 1e-4 lower. Without, a perfect answer scores 1.
+        released: with the small numbers that the released evaluator adds to each denominator, to equal its digits: its
+            perfect answer scores .99995. Without, it scores 1.
 
     Returns:
         None without any target.

@@ -64,5 +64,5 @@ def test_malformed_entries_are_named(tmp_path: Path) -> None:
         RecordError, match=r"at \[0\].mask_path: the mask .*0.png cannot be read .*put the picture"
     ):
         read(tmp_path, [entry(0)], Tally())
-    with pytest.raises(RecordError, match=r"at \[0\].rgb_path: expected a path inside the data set's folder"):
+    with pytest.raises(RecordError, match=r"at \[0\].rgb_path.*: expected a path with forward slashes"):
         read(tmp_path, [entry(0, rgb_path="..\\x.png")], Tally())

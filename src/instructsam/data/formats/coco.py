@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from instructsam.data.formats.source import Node, Tally, image_ref, instance_of, mask_of, read_json
+from instructsam.data.formats.source import (
+    Node,
+    Tally,
+    end_of_url,
+    image_ref,
+    instance_of,
+    mask_of,
+    read_json,
+)
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 from instructsam.errors import RecordError
 
@@ -33,7 +41,7 @@ class CocoFile:
     def _by_id(self, field: str) -> dict[Any, Node]:
         found: dict[Any, Node] = {}
         for item in self.top[field].items():
-            key = item["id"].value
+            key = item["id"].key()
             if key in found:
                 raise item["id"].wrong(f"an id that {field} uses once")
             found[key] = item
@@ -44,14 +52,14 @@ class CocoFile:
         result: dict[Any, list[Node]] = {key: [] for key in self.images}
         for annotation in self.annotations.values():
             image_id = annotation["image_id"]
-            if image_id.value not in result:
+            if image_id.key() not in result:
                 raise image_id.wrong("the id of one of the images")
-            result[image_id.value].append(annotation)
+            result[image_id.key()].append(annotation)
         return result
 
     def image(self, image_id: Node) -> ImageRef:
         """The picture that a field names by id."""
-        found = self.images.get(image_id.value)
+        found = self.images.get(image_id.key())
         if found is None:
             raise image_id.wrong(f"the id of an image in {self.path}")
         return self.picture(found)
@@ -60,14 +68,14 @@ class CocoFile:
         """`file_name`, or as in LVIS the end of `coco_url` (train2017/0001.jpg)."""
         name = image.get("file_name")
         if name is not None:
-            file = name.text()
+            file = name.path()
         else:
-            file = "/".join(image["coco_url"].text().split("/")[-2:])
+            file = end_of_url(image["coco_url"])
         return image_ref(f"{self.folder}/{file}" if self.folder else file, image)
 
     def instance(self, annotation_id: Node) -> InstanceRecord | None:
         """The object that a field names by id; None when its mask has no pixel."""
-        found = self.annotations.get(annotation_id.value)
+        found = self.annotations.get(annotation_id.key())
         if found is None:
             raise annotation_id.wrong(f"the id of an annotation in {self.path}")
         image = self.image(found["image_id"])
@@ -83,9 +91,9 @@ class CocoFile:
         if not self.categories:
             return ""
         number = annotation["category_id"]
-        if number.value not in self.categories:
+        if number.key() not in self.categories:
             raise number.wrong("the id of one of the categories")
-        return _spoken(self.categories[number.value]["name"].text())
+        return _spoken(self.categories[number.key()]["name"].text())
 
     def instances(self, annotations: Sequence[Node], image: ImageRef) -> tuple[InstanceRecord, ...] | None:
         """None when one of them has no pixel: then the answer is not known."""
@@ -105,7 +113,7 @@ def read_categories(path: Path, images: str, tally: Tally) -> Iterator[Record]:
         image = coco.picture(item)
         groups: dict[Any, list[Node]] = {}
         for annotation in by_image[image_id]:
-            groups.setdefault(annotation["category_id"].value, []).append(annotation)
+            groups.setdefault(annotation["category_id"].whole(), []).append(annotation)
         partial = _ids(item, "not_exhaustive_category_ids")
         for number in sorted(set(groups) & partial):
             tally.leave_out(NOT_EXHAUSTIVE)

@@ -38,7 +38,7 @@ def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
     """
     prefix = f"{images}/" if images else ""
     for number, item in enumerate(read_json(path).items()):
-        image = image_ref(prefix + item["image"].text().lstrip("/"), item)
+        image = image_ref(prefix + item["image"].path(), item)
         for index, annotation in enumerate(item["annotation"].items()):
             instances = _instances(annotation, image, tally)
             if instances is None:

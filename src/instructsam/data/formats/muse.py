@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from instructsam.data.formats.source import Node, Tally, image_ref, instance_of, mask_of, read_json
+from instructsam.data.formats.source import (
+    Node,
+    Tally,
+    end_of_url,
+    image_ref,
+    instance_of,
+    mask_of,
+    read_json,
+)
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 
 EMPTY_MASK = "questions with a mask that has no pixel"
@@ -34,8 +42,8 @@ def _picture(item: Node) -> str:
     """`file_name` lies in train2014; `coco_url` ends in its folder and name."""
     name = item.get("file_name")
     if name is not None:
-        return f"train2014/{name.text()}"
-    return "/".join(item["coco_url"].text().split("/")[-2:])
+        return f"train2014/{name.path()}"
+    return end_of_url(item["coco_url"])
 
 
 def _phrases(answer: Node, question: Node, image: ImageRef) -> tuple[PhraseRecord, ...] | None:

@@ -21,6 +21,7 @@ from instructsam.data.formats.source import (
     image_size,
     inside,
     instance_of,
+    is_number,
     mask_of,
     read_json,
 )
@@ -59,7 +60,7 @@ def read_reasonseg_list(path: Path, images: str, tally: Tally) -> Iterator[Recor
     """The published list: [{id, question, is_sentence, image, mask, ignore_mask, height, width}]."""
     prefix = f"{images}/" if images else ""
     for item in read_json(path).items():
-        image = image_ref(prefix + item["image"].text().lstrip("/"), item)
+        image = image_ref(prefix + item["image"].path(), item)
         target = mask_of(item["mask"], image.height, image.width)
         ignored = mask_of(item.get("ignore_mask"), image.height, image.width)
         nothing = np.zeros((image.height, image.width), dtype=np.bool_)
@@ -121,6 +122,6 @@ def _draw(top: Node, height: int, width: int, tally: Tally) -> NDArray[np.uint8]
 
 def _corner(point: Node) -> tuple[float, float]:
     value = point.value
-    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(v, int | float) for v in value):
+    if not isinstance(value, list) or len(value) != 2 or not all(map(is_number, value)):
         raise point.wrong("a point [x, y]")
     return round(value[0]), round(value[1])

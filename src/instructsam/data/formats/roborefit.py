@@ -46,10 +46,8 @@ def read_roborefit(path: Path, base: Path, root: Path, tally: Tally) -> Iterator
 
 
 def _forward(node: Node) -> str:
-    file = node.text().replace("\\", "/")
-    if file.startswith("/") or ".." in file.split("/") or ":" in file:
-        raise node.wrong("a path inside the data set's folder")
-    return file
+    slashed = Node(node.text().replace("\\", "/"), node.file, node, "(with forward slashes)")
+    return slashed.path()
 
 
 def _read_mask(path: Path, node: Node) -> NDArray[np.bool_]:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from instructsam.data.record import ImageRef, InstanceRecord
-from instructsam.errors import InputError, RecordError
+from instructsam.errors import RecordError, first_line
 from instructsam.structures.masks import decode_rle, encode_rle, mask_boxes_xyxy
 
 _BOX_NUMBERS = 4
 _POLYGON_NUMBERS = 6  # three corners
+_MAX_PIXELS = 178_956_970  # larger pictures are not opened either
+_FAR = 4  # picture sides; the rasteriser's memory grows with the length of the outline
 
 
 class Tally:
@@ -93,11 +95,7 @@ class Node:
 
     def whole(self) -> int:
         """A whole number; 3.0 is one too."""
-        if (
-            isinstance(self.value, bool)
-            or not isinstance(self.value, int | float)
-            or self.value != int(self.value)
-        ):
+        if not is_number(self.value) or self.value != int(self.value):
             raise self.wrong("a whole number")
         return int(self.value)
 
@@ -107,11 +105,24 @@ class Node:
             raise self.wrong("a positive whole number of pixels")
         return found
 
-    def name(self) -> str:
-        """An id, a number or text, as text."""
-        if isinstance(self.value, bool) or not isinstance(self.value, int | str):
+    def key(self) -> int | str:
+        """An id: a whole number or text."""
+        usable = isinstance(self.value, int) or (isinstance(self.value, str) and self.value.strip())
+        if not usable or isinstance(self.value, bool):
             raise self.wrong("an id, a number or text")
-        return str(self.value)
+        found: int | str = self.value
+        return found
+
+    def name(self) -> str:
+        """An id as text."""
+        return str(self.key())
+
+    def path(self) -> str:
+        """A file inside the data folder, with forward slashes."""
+        file = self.text()
+        if file.startswith("/") or ".." in file.split("/") or "\\" in file or file[1:2] == ":":
+            raise self.wrong("a path with forward slashes that stays inside the folder")
+        return file
 
 
 def read_json(path: Path) -> Node:
@@ -135,7 +146,18 @@ def read_json(path: Path) -> Node:
 
 def image_ref(file: str, node: Node) -> ImageRef:
     """The picture that a node with `height` and `width` describes."""
-    return ImageRef(file, node["height"].side(), node["width"].side())
+    height, width = node["height"].side(), node["width"].side()
+    if height * width > _MAX_PIXELS:
+        raise node["height"].wrong(f"a picture of at most {_MAX_PIXELS} pixels")
+    return ImageRef(file, height, width)
+
+
+def end_of_url(node: Node) -> str:
+    """Folder and name of a picture: the last two parts of COCO's `coco_url`."""
+    parts = node.text().split("/")[-2:]
+    if len(parts) < 2 or not all(parts) or ".." in parts or "\\" in "".join(parts):
+        raise node.wrong("an address that ends in the picture's folder and name")
+    return "/".join(parts)
 
 
 def image_size(path: Path, tally_for: Node) -> tuple[int, int]:
@@ -184,6 +206,11 @@ def parsed(node: Node) -> Node:
         raise node.wrong("a mask, or JSON text of one") from error
 
 
+def is_number(value: Any) -> bool:
+    """A finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
 def is_box(value: Any) -> bool:
     """Whether this is [x, y, w, h]: four numbers cannot be a polygon."""
     numbers = isinstance(value, list) and len(value) == _BOX_NUMBERS
@@ -196,16 +223,20 @@ def _run_lengths(node: Node, height: int, width: int) -> NDArray[np.bool_]:
         raise size.wrong(f"the picture's [height, width] = {[height, width]}")
     try:
         return decode_rle(node.value)
-    except InputError as error:
-        raise RecordError(f"{node.file}, at {node.place}: {error}; fetch the file again") from error
+    except (ValueError, TypeError, OverflowError) as error:  # one of these is our own InputError
+        raise RecordError(
+            f"{node.file}, at {node.place}: {first_line(error)}; fetch the file again"
+        ) from error
 
 
 def _polygon(node: Node, corners: Sequence[float], height: int, width: int) -> NDArray[np.bool_]:
     # Official masks are COCO's rasterisation, to the pixel; its module is only needed by those who read polygons.
     from pycocotools import mask as coco
 
-    if len(corners) < _POLYGON_NUMBERS or len(corners) % 2 or not all(isfinite(number) for number in corners):
+    if len(corners) < _POLYGON_NUMBERS or len(corners) % 2 or not all(map(is_number, corners)):
         raise node.wrong("a polygon, x and y of at least three corners")
+    if max(abs(number) for number in corners) > _FAR * max(height, width):
+        raise node.wrong(f"a polygon in a picture of {width} x {height}")
     return decode_rle(coco.frPyObjects([list(corners)], height, width)[0])
 
 
