@@ -1,4 +1,4 @@
-"""What loading the real 2B architecture costs: `python benchmarks/loading.py [--folder DIR] [--dtype bfloat16]`.
+"""What loading the real 2B architecture costs: `python benchmarks/loading.py [--dtype D] [--quantize Q]`.
 
 Writes a checkpoint of random weights in the published layout (2.6 B parameters, bfloat16, 5.2 GB) unless the folder
 has one, loads it in a new process, and compares that process's peak memory with the checkpoint's size.
@@ -50,7 +50,7 @@ def write_checkpoint(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(PUBLISHED_2B), encoding="utf-8")
 
 
-def load_here(folder: Path, dtype: str) -> dict[str, float]:
+def load_here(folder: Path, dtype: str, quantize: Any) -> dict[str, float]:
     """Load in this process; seconds, and peak memory before and after in MB."""
     import torch
 
@@ -59,13 +59,20 @@ def load_here(folder: Path, dtype: str) -> dict[str, float]:
 
     before = peak_mb()
     started = time.perf_counter()
-    model = load_model(folder, getattr(torch, dtype))
+    model = load_model(folder, getattr(torch, dtype), quantize=quantize)
     seconds = time.perf_counter() - started
     parameters = 0
     for parameter in model.parameters():  # files may be mapped lazily: read every value, so that it counts
         parameters += parameter.numel()
         float(parameter.detach().flatten()[:: 4096 // parameter.element_size()].float().sum())
-    return {"seconds": seconds, "before_mb": before, "peak_mb": peak_mb(), "parameters": parameters}
+    weights = model.get_memory_footprint() / 2**20
+    return {
+        "seconds": seconds,
+        "before_mb": before,
+        "peak_mb": peak_mb(),
+        "parameters": parameters,
+        "weights_mb": weights,
+    }
 
 
 def peak_mb() -> float:
@@ -79,10 +86,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float32", "float16"))
+    parser.add_argument("--quantize", default=None, choices=("int8", "int4"))
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
-        print(json.dumps(load_here(arguments.folder, arguments.dtype)))
+        print(json.dumps(load_here(arguments.folder, arguments.dtype, arguments.quantize)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary) / "model"
@@ -90,12 +98,14 @@ def main() -> None:
             write_checkpoint(folder)
         size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 2**20
         command = [sys.executable, __file__, "--here", "--folder", str(folder), "--dtype", arguments.dtype]
+        command += ["--quantize", arguments.quantize] if arguments.quantize else []
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found = json.loads(done.stdout.splitlines()[-1])
-    print(f"checkpoint {size:,.0f} MB, {found['parameters']:,.0f} parameters, loaded as {arguments.dtype}")
+    print(f"checkpoint {size:,.0f} MB, loaded as {arguments.dtype}, quantize {arguments.quantize}")
     print(
         f"seconds {found['seconds']:.1f}, peak {found['peak_mb']:,.0f} MB, imports alone {found['before_mb']:,.0f} MB"
     )
+    print(f"weights afterwards {found['weights_mb']:,.0f} MB")
     print(f"peak / checkpoint {found['peak_mb'] / size:.2f}")
 
 

@@ -65,8 +65,12 @@ def segmenter(monkeypatch: pytest.MonkeyPatch) -> FakeSegmenter:
     """What `load` returns; its calls begin with how it was loaded."""
     fake = FakeSegmenter()
 
-    def load(name: str | None = None, device: str = "auto") -> FakeSegmenter:
+    def load(
+        name: str | None = None, device: str = "auto", dtype: str = "auto", quantize: str | None = None
+    ) -> FakeSegmenter:
+        chosen = {"dtype": dtype, "quantize": quantize}
         fake.calls.append({"load": name, "device": device})
+        fake.calls[-1] |= {key: value for key, value in chosen.items() if value not in (None, "auto")}
         return fake
 
     monkeypatch.setattr("instructsam.inference.loading.load", load)

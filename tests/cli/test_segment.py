@@ -32,7 +32,8 @@ def test_table_of_instances(command: Command, photo: Path, segmenter: FakeSegmen
     for cell in ("the dark half", "0.88", "0 0 20 24", "480"):
         assert cell in out
     assert segmenter.calls[0] == {"load": None, "device": "auto"}
-    assert segmenter.calls[1] == {"instructions": ["the dark half"], "phrases": None, "score_threshold": None}
+    limits = {"score_threshold": None, "max_new_tokens": 128, "max_phrases": 16}
+    assert segmenter.calls[1] == {"instructions": ["the dark half"], "phrases": None, **limits}
 
 
 def test_no_target_is_a_success(command: Command, photo: Path) -> None:
@@ -43,8 +44,10 @@ def test_no_target_is_a_success(command: Command, photo: Path) -> None:
 
 def test_options_reach_the_segmenter(command: Command, photo: Path, segmenter: FakeSegmenter) -> None:
     arguments = ["--model", "m", "--device", "cpu", "--score-threshold", "0.3", "--mode", "direct"]
+    arguments += ["--dtype", "bfloat16", "--quantize", "int8", "--max-new-tokens", "9", "--max-phrases", "2"]
     assert command("segment", photo, "x", *arguments)[0] == 0
-    assert segmenter.calls[0] == {"load": "m", "device": "cpu"}
+    assert segmenter.calls[0] == {"load": "m", "device": "cpu", "dtype": "bfloat16", "quantize": "int8"}
+    assert (segmenter.calls[1]["max_new_tokens"], segmenter.calls[1]["max_phrases"]) == (9, 2)
     assert segmenter.calls[1]["score_threshold"] == 0.3
     assert segmenter.calls[1]["mode"] == "direct"
 
@@ -171,6 +174,9 @@ def test_a_lone_bad_image_is_one_line(
         (["PHOTO", "x", "--score-threshold", "high"], "--score-threshold"),
         (["PHOTO", "x", "--device", "gpu"], "--device"),
         (["PHOTO", "x", "--mode", "fast"], "--mode"),
+        (["PHOTO", "x", "--dtype", "int8"], "--dtype must be one of auto, float32, bfloat16, float16"),
+        (["PHOTO", "x", "--quantize", "int2"], "--quantize must be one of int8, int4"),
+        (["PHOTO", "x", "--max-phrases", "0"], "--max-phrases"),
         (["PHOTO", "x", "--nonsense"], "--nonsense"),
     ],
 )

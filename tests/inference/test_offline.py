@@ -9,12 +9,15 @@ from typing import Any
 import huggingface_hub
 import pytest
 from huggingface_hub import errors
+from huggingface_hub.utils import SafetensorsFileMetadata, SafetensorsRepoMetadata, TensorInfo
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
 import instructsam
 import instructsam.inference.auto
 from instructsam.errors import CheckpointError
-from instructsam.inference.hub import fetch, is_hub_id
+from instructsam.inference.account import account, account_of
+from instructsam.inference.folder import read_header
+from instructsam.inference.hub import fetch, is_hub_id, remote_headers
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
@@ -73,6 +76,55 @@ def test_one_revision_for_all_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     instructsam.load("owner/Model-2.5B", device="cpu", revision="abc")
     assert asked == [("owner/Model-2.5B", "abc")]
+
+
+def test_a_model_on_the_hub_is_accounted_for_by_its_headers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model, _ = publish(tmp_path / "snapshots" / "c0ffee")
+    small, whole = tmp_path / "snapshots" / "c0ffee", account(tmp_path / "snapshots" / "c0ffee")
+    weights = parsed_metadata(small / "model.safetensors")
+    (small / "model.safetensors").unlink()
+    asked: list[Any] = []
+
+    def snapshot(hub_id: str, revision: str | None, **options: Any) -> str:
+        if options.get("local_files_only"):
+            raise errors.LocalEntryNotFoundError("not here")
+        assert not [pattern for pattern in options["allow_patterns"] if "safetensors" in pattern]
+        return str(small)
+
+    def metadata(hub_id: str, revision: str | None) -> Any:
+        asked.append((hub_id, revision))
+        return weights
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(huggingface_hub, "get_safetensors_metadata", metadata)
+    found = account_of("owner/model")
+    assert asked == [("owner/model", "c0ffee")]  # the commit of the small files
+    assert found.as_dict() == whole.as_dict()
+    assert found.complete
+    assert found.total.parameters > sum(parameter.numel() for parameter in model.parameters())
+
+
+def parsed_metadata(path: Path) -> Any:
+    """What the hub's library tells of a remote file."""
+    header, _ = read_header(path)
+    info = {
+        name: TensorInfo(entry["dtype"], entry["shape"], tuple(entry["data_offsets"]))
+        for name, entry in header.items()
+    }
+    files = {path.name: SafetensorsFileMetadata({}, info)}
+    return SafetensorsRepoMetadata(None, False, dict.fromkeys(info, path.name), files)
+
+
+@pytest.mark.parametrize("offline", [errors.OfflineModeIsEnabled, errors.NotASafetensorsRepoError])
+def test_headers_that_cannot_be_had(offline: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise offline("no")
+
+    monkeypatch.setattr(huggingface_hub, "get_safetensors_metadata", refuse)
+    with pytest.raises(CheckpointError, match=r"hf download owner/model|holds no readable safetensors"):
+        remote_headers("owner/model")
 
 
 def test_names_that_can_be_on_the_hub() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,21 @@ def test_phrases_given(segmenter: Segmenter) -> None:
     with_words = segmenter.segment(picture(), "set the table", phrases=["red mug"])
     assert with_words.instruction == "set the table"
     assert len(segmenter.segment([picture(), picture(1)], phrases=["kite"])) == 2
+
+
+@pytest.mark.slow
+def test_compiled_answers_are_the_same() -> None:
+    plain, compiled = Segmenter(*tiny_pair()), Segmenter(*tiny_pair())
+    traced: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, _: list[torch.Tensor]) -> Callable[..., object]:
+        traced.append(len(list(graph.graph.nodes)))
+        return graph.forward
+
+    compiled.compile(backend=backend)
+    question = {"phrases": ["red mug", "kite"], "score_threshold": 0.0}
+    same(compiled.segment(picture(), **question), plain.segment(picture(), **question))
+    assert traced
 
 
 def test_status(segmenter: Segmenter) -> None:

@@ -58,9 +58,9 @@ def phrase_rows(
 
 
 def run(
-    case: dict[str, torch.Tensor], infer_style: bool, kernel: str = "sdpa"
+    case: dict[str, torch.Tensor], infer_style: bool, kernel: str = "sdpa", trained: bool = False
 ) -> tuple[Any, Any, dict[str, Any]]:
-    model = published_model(kernel)
+    model = published_model(kernel).requires_grad_(trained)
     tokens = model.config.token_ids
     seen: dict[str, Any] = {}
     record(model.query_projector, seen, "query_embed")

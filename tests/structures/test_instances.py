@@ -120,7 +120,10 @@ def test_iterating_empty_areas_and_concatenating() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"status": "fine"}, "status must be one of ok, no_target, saturated, truncated, got 'fine'"),
+        (
+            {"status": "fine"},
+            "status must be one of ok, no_target, saturated, truncated, malformed, got 'fine'",
+        ),
         ({"original_size": (30, 20)}, r"original size \(30, 20\), got \(20, 30\)"),
         ({"image": Image.new("RGB", (20, 30))}, r"original size \(20, 30\), got \(30, 20\)"),
         ({"phrases": ("red mug",)}, "below the number of phrases 1, got 1"),

@@ -12,9 +12,8 @@ from instructsam.cli.options import (
     DeviceOption,
     JsonOption,
     Mode,
-    check_device,
+    Opening,
     is_direct,
-    open_segmenter,
 )
 
 
@@ -30,11 +29,11 @@ def calibrate(
     device: DeviceOption = "auto",
 ) -> int:
     """Score every threshold on world/calibration, scenes that are neither trained on nor reported."""
-    check_device(device)
+    opening = Opening(model, device)
     with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
         from instructsam.evaluation.calibrate import calibrate as score_thresholds
 
-        segmenter = open_segmenter(model, device)
+        segmenter = opening.open()
         table = score_thresholds(segmenter, is_direct(segmenter, mode), limit, advance)
     if as_json:
         console.print_json({"rows": table.rows, "best": table.best})

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from instructsam.cli import segment
-from instructsam.cli.options import DeviceOption, ModelOption, check_device
+from instructsam.cli.options import DeviceOption, ModelOption, Opening
 from instructsam.errors import InputError
 
 EXAMPLES = "assets/examples"
@@ -45,4 +45,4 @@ def demo(
     folder = examples_folder()
     name, instructions = next(iter(shipped_examples(folder).items()))
     request = segment.Request((folder / name,), (instructions[0],), lone=True)
-    return segment.answer(request, segment.Settings(model, check_device(device), out=out))
+    return segment.answer(request, segment.Settings(Opening(model, device), out=out))

@@ -25,6 +25,7 @@ def doctor(
         str | None,
         typer.Argument(help="A model folder or hub id: account for its tensors, without loading them."),
     ] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Print versions, device and what is missing; with MODEL the account of its tensors instead.
@@ -32,7 +33,7 @@ def doctor(
     Exit code 1 when torch, the shipped default checkpoint or a tensor of MODEL is missing.
     """
     if model is not None:
-        return _account(model, as_json)
+        return _account(model, revision, as_json)
     facts, complete = _facts()
     if as_json:
         console.print_json(facts)
@@ -42,11 +43,10 @@ def doctor(
     return 0 if complete else 1
 
 
-def _account(model: str, as_json: bool) -> int:
-    from instructsam.inference.account import account
-    from instructsam.inference.loading import resolve
+def _account(model: str, revision: str | None, as_json: bool) -> int:
+    from instructsam.inference.account import account_of
 
-    found = account(resolve(model))
+    found = account_of(model, revision)
     if as_json:
         console.print_json(found.as_dict())
         return 0 if found.complete else 1

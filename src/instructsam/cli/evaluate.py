@@ -14,13 +14,14 @@ from instructsam.cli import console
 from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
+    DtypeOption,
     JsonOption,
     Mode,
+    Opening,
+    QuantizeOption,
     ThresholdOption,
-    check_device,
     check_threshold,
     is_direct,
-    open_segmenter,
 )
 from instructsam.errors import InputError
 
@@ -62,6 +63,8 @@ def evaluate(
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    quantize: QuantizeOption = None,
 ) -> int:
     """Score a model on a benchmark.
 
@@ -70,30 +73,34 @@ def evaluate(
     """
     from instructsam.evaluation.benchmark import get_benchmark
 
-    check_device(device)
+    opening = Opening(model, device, dtype, quantize)
     check_threshold(score_threshold)
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
-    if name is not None and benchmark is not None and name != benchmark:
-        raise InputError(f"two benchmarks are named, {name!r} and --benchmark {benchmark!r}: leave one out")
+    asked = _one_name(name, benchmark)
     if predictions is not None:
         if model is not None or limit is not None:
             raise InputError("--predictions scores a stored run as it is: leave out MODEL and --limit")
-        report, chosen, path = _score_again(predictions, name or benchmark, data, score_threshold)
+        report, chosen, path = _score_again(predictions, asked, data, score_threshold)
         _show(report, out, as_json, chosen, path)
         return 0
-    chosen = get_benchmark(name or benchmark or "world/val", data)
+    chosen = get_benchmark(asked or "world/val", data)
     if out is not None:
         console.prepare_folder(out)
     with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
-        report = _run(model, device, chosen, limit, mode, out, score_threshold, advance)
+        report = _run(opening, chosen, limit, mode, out, score_threshold, advance)
     _show(report, out, as_json, chosen, None if out is None else out / "predictions.jsonl")
     return 0
 
 
+def _one_name(name: str | None, benchmark: str | None) -> str | None:
+    if name is not None and benchmark is not None and name != benchmark:
+        raise InputError(f"two benchmarks are named, {name!r} and --benchmark {benchmark!r}: leave one out")
+    return name or benchmark
+
+
 def _run(
-    model: str | None,
-    device: str,
+    opening: Opening,
     chosen: Benchmark,
     limit: int | None,
     mode: Mode,
@@ -103,7 +110,7 @@ def _run(
 ) -> Report:
     from instructsam.evaluation.runner import evaluate as run_benchmark
 
-    segmenter = open_segmenter(model, device)
+    segmenter = opening.open()
     return run_benchmark(
         segmenter,
         chosen,
@@ -112,7 +119,11 @@ def _run(
         predictions_path=out / "predictions.jsonl" if out is not None else None,
         score_threshold=score_threshold,
         progress=advance,
-        provenance={"model": f"{model or 'default'}, weights {segmenter.fingerprint}", "command": _command()},
+        provenance={
+            "model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}",
+            **opening.changes,
+            "command": _command(),
+        },
     )
 
 

@@ -38,7 +38,7 @@ def convert(
     if out.exists():
         raise InputError(f"{out} exists already; name a new folder")
     from instructsam.inference import convert as converting
-    from instructsam.inference.loading import resolve
+    from instructsam.inference.locating import resolve
 
     converting.convert(resolve(model), out, to.value, dtype, int(max_shard_gb * 1e9))
     console.say(f"wrote {out} in the {to.value} layout")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from instructsam.errors import InputError
 
 if TYPE_CHECKING:
+    from instructsam.inference.quantizing import Quantize
     from instructsam.inference.segmenter import Segmenter
 
 
@@ -26,10 +28,16 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="Model folder or hub id; the shipped default when left out.")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")]
+DtypeOption = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+QuantizeOption = Annotated[
+    str | None, typer.Option("--quantize", help="int8 or int4: the language model in that many bits.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
 ThresholdOption = Annotated[
     float | None, typer.Option("--score-threshold", help="Least score in [0, 1] of an instance that is kept.")
 ]
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+QUANTIZE = (None, "int8", "int4")
 MODE_HELP = (
     "generate: the model writes the phrases; direct: the instruction is the phrase (no decoding); "
     "auto: what the model's card says."
@@ -50,11 +58,34 @@ def check_threshold(value: float | None) -> float | None:
     return value
 
 
-def open_segmenter(model: str | None, device: str) -> Segmenter:
-    """Load the model; torch is imported only once the model has been found."""
-    from instructsam.inference import loading
+@dataclass(frozen=True)
+class Opening:
+    """Which model, and how it is loaded; see `instructsam.load`."""
 
-    return loading.load(model, device=device)
+    model: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    quantize: str | None = None
+
+    def __post_init__(self) -> None:
+        check_device(self.device)
+        for name, value, known in (("dtype", self.dtype, DTYPES), ("quantize", self.quantize, QUANTIZE)):
+            if value not in known:
+                listed = ", ".join(filter(None, known))
+                raise InputError(f"--{name} must be one of {listed}, got {value!r}")
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """What a report says of the loading where it differs from the usual."""
+        told = {"dtype": self.dtype, "quantize": self.quantize}
+        return {name: value for name, value in told.items() if value not in (None, "auto")}
+
+    def open(self) -> Segmenter:
+        """Load it; torch is imported only once the model has been found."""
+        from instructsam.inference import loading
+
+        quantize = cast("Quantize | None", self.quantize)
+        return loading.load(self.model, device=self.device, dtype=self.dtype, quantize=quantize)
 
 
 def is_direct(segmenter: Segmenter, mode: Mode) -> bool:

@@ -13,13 +13,14 @@ from instructsam.cli import console
 from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
+    DtypeOption,
     JsonOption,
     Mode,
     ModelOption,
+    Opening,
+    QuantizeOption,
     ThresholdOption,
-    check_device,
     check_threshold,
-    open_segmenter,
 )
 from instructsam.errors import ImageError, InputError
 from instructsam.processing.images import IMAGE_SUFFIXES, LoadedImage, iter_image_paths, load_image
@@ -48,12 +49,13 @@ class Request:
 class Settings:
     """How it is answered and where the results go."""
 
-    model: str | None = None
-    device: str = "auto"
+    opening: Opening = field(default_factory=Opening)
     mode: Mode = Mode.auto
     score_threshold: float | None = None
     out: Path | None = None
     as_json: bool = False
+    max_new_tokens: int = 128
+    max_phrases: int = 16
 
 
 @dataclass
@@ -105,7 +107,15 @@ def segment(
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    quantize: QuantizeOption = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    max_new_tokens: Annotated[
+        int, typer.Option("--max-new-tokens", min=1, help="Limit of the reply that the model writes.")
+    ] = 128,
+    max_phrases: Annotated[
+        int, typer.Option("--max-phrases", min=1, help="Limit of the phrases in that reply.")
+    ] = 16,
 ) -> int:
     """Outline what the instruction names.
 
@@ -113,7 +123,9 @@ def segment(
 
     Exit code 0 (also when there is no target), 2 on bad input, 1 when one of several images is bad.
     """
-    settings = Settings(model, check_device(device), mode, check_threshold(score_threshold), out, as_json)
+    opening = Opening(model, device, dtype, quantize)
+    threshold = check_threshold(score_threshold)
+    settings = Settings(opening, mode, threshold, out, as_json, max_new_tokens, max_phrases)
     request = parse_request(inputs or [], instruction or [], phrase or [])
     return answer(request, settings)
 
@@ -146,7 +158,7 @@ def _run(request: Request, settings: Settings, first: LoadedImage | None) -> Rep
     for path in request.images:
         try:
             loaded = first or load_image(path)
-            segmenter = segmenter or open_segmenter(settings.model, settings.device)
+            segmenter = segmenter or settings.opening.open()
             predictions = _ask(segmenter, loaded, request, settings)
         except ImageError as problem:
             if request.lone:
@@ -165,7 +177,11 @@ def _run(request: Request, settings: Settings, first: LoadedImage | None) -> Rep
 
 
 def _ask(segmenter: Segmenter, loaded: LoadedImage, request: Request, settings: Settings) -> list[Prediction]:
-    options: dict[str, Any] = {"score_threshold": settings.score_threshold}
+    options: dict[str, Any] = {
+        "score_threshold": settings.score_threshold,
+        "max_new_tokens": settings.max_new_tokens,
+        "max_phrases": settings.max_phrases,
+    }
     if settings.mode is not Mode.auto:
         options["mode"] = settings.mode.value
     if request.phrases:
@@ -181,6 +197,8 @@ def _result(path: Path, prediction: Prediction, overlay: Path | None, settings: 
         console.print_prediction(f'{path}: "{asked}"', prediction)
         if prediction.status in ("saturated", "truncated"):
             console.note(f"note: {path}: the answer is {prediction.status}, there may be more")
+        if prediction.status == "malformed":
+            console.note(f"note: {path}: the model's reply could not be read: {prediction.text!r}")
         if overlay is not None:
             console.say(f"overlay: {overlay}")
     if not settings.as_json and settings.out is None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from instructsam.errors import CheckpointError
-from instructsam.inference.folder import read_config, require_fit, tensors
+from instructsam.inference.folder import has_weights, read_config, require_fit, tensors
+from instructsam.inference.hub import SMALL_FILES, cached, fetch, remote_headers
+from instructsam.inference.locating import local_folder
 
 PARTS: tuple[tuple[str, str], ...] = (
     ("VLM vision tower", "vlm.visual."),
@@ -100,8 +103,29 @@ class Account:
         }
 
 
-def account(folder: Path) -> Account:
+def account_of(name_or_path: str | Path, revision: str | None = None) -> Account:
+    """The account of a folder or a hub id; of a hub id that is not in the cache only the headers are fetched.
+
+    Raises:
+        CheckpointError: as `account`, or the hub refuses.
+    """
+    folder = local_folder(name_or_path)
+    if folder is not None:
+        return account(folder)
+    name = str(name_or_path)
+    here = cached(name, revision)
+    if here is not None and has_weights(here):
+        return account(here)
+    small = fetch(name, revision, SMALL_FILES)
+    return account(small, remote_headers(name, revision_of(small) or revision))
+
+
+def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None = None) -> Account:
     """Read the account of a model folder in either layout.
+
+    Args:
+        folder: holds config.json and, unless `headers` are given, the weights.
+        headers: name and header entry of every tensor, where the weights themselves are elsewhere.
 
     Raises:
         CheckpointError: a file is missing or damaged, or config.json is no InstructSAM model's.
@@ -112,7 +136,7 @@ def account(folder: Path) -> Account:
     expected = expected_shapes(config)
     result = Account(folder, "published" if published else "native", revision=revision_of(folder))
     seen: set[str] = set()
-    for name, entry in tensors(folder):
+    for name, entry in tensors(folder) if headers is None else headers:
         try:
             ours = map_published_name(name) if published else name
         except CheckpointError:

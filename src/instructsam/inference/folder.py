@@ -90,6 +90,14 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def has_weights(folder: Path) -> bool:
+    """Whether every safetensors file of a model is there."""
+    try:
+        return bool(weight_files(folder))
+    except CheckpointError:
+        return False
+
+
 def read_header(path: Path) -> tuple[dict[str, Any], int]:
     """The tensors of a safetensors file's header, and how many bytes of data follow it.
 

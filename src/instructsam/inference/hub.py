@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from instructsam.errors import CheckpointError
+from instructsam.errors import CheckpointError, first_line
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 FILES = ("*.json", "*.safetensors", "*.txt", "*.jinja", "LICENSE*", "README.md")
+SMALL_FILES = tuple(pattern for pattern in FILES if not pattern.endswith(".safetensors"))
 FILE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".json", ".yaml", ".yml", ".zip")
 
 
@@ -26,18 +29,67 @@ def fetch(hub_id: str, revision: str | None = None, patterns: Sequence[str] = FI
     Raises:
         CheckpointError: it is gated, does not exist, is not in the cache while offline, or cannot be fetched.
     """
-    from huggingface_hub import snapshot_download
+    import huggingface_hub
+
+    with explained(hub_id, revision):
+        return Path(
+            huggingface_hub.snapshot_download(hub_id, revision=revision, allow_patterns=list(patterns))
+        )
+
+
+def cached(hub_id: str, revision: str | None = None) -> Path | None:
+    """The snapshot in the cache, None without one; its weights may be missing. Opens no connection."""
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(huggingface_hub.snapshot_download(hub_id, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def remote_headers(hub_id: str, revision: str | None = None) -> list[tuple[str, dict[str, Any]]]:
+    """Name and header entry of every tensor of a hub repository's weights, without fetching them.
+
+    Raises:
+        CheckpointError: as `fetch`, or there are no safetensors weights.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingError
+
+    with explained(hub_id, revision):
+        try:
+            found = huggingface_hub.get_safetensors_metadata(hub_id, revision=revision)
+        except (NotASafetensorsRepoError, SafetensorsParsingError) as error:
+            raise CheckpointError(
+                f"{hub_id} holds no readable safetensors weights: {first_line(error)}"
+            ) from error
+    return [
+        (name, {"dtype": info.dtype, "shape": info.shape, "data_offsets": info.data_offsets})
+        for file in found.files_metadata.values()
+        for name, info in file.tensors.items()
+    ]
+
+
+@contextmanager
+def explained(hub_id: str, revision: str | None) -> Iterator[None]:
+    """Turns what the hub's library raises inside into one sentence with a way out.
+
+    Raises:
+        CheckpointError: instead of the library's own errors.
+    """
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
         HFValidationError,
         LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
     try:
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(patterns)))
+        yield
     except GatedRepoError as error:
         raise CheckpointError(
             f"{hub_id} is gated: ask for access on its page, then log in with `hf auth login` (or set HF_TOKEN), "
@@ -52,7 +104,7 @@ def fetch(hub_id: str, revision: str | None = None, patterns: Sequence[str] = FI
         raise CheckpointError(
             f"{hub_id} has no revision {revision!r}; name a branch, tag or commit"
         ) from error
-    except LocalEntryNotFoundError as error:
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise CheckpointError(
             f"no folder {hub_id!r} here, it is not in the cache, and the hub cannot be reached (or HF_HUB_OFFLINE "
             f"is set): fetch it once with `hf download {hub_id}`, or give a local folder"

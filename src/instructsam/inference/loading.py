@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.inference.adapters import Adapter, apply_adapter, base_of, is_adapter
 from instructsam.inference.folder import read_config, require_fit
-from instructsam.inference.hub import fetch, is_hub_id
+from instructsam.inference.locating import resolve
+from instructsam.inference.quantizing import Quantize, quantization_config
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from instructsam.inference.segmenter import Segmenter
     from instructsam.processing.processor import InstructSAMProcessor
 
-DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "default"
+LARGE = 500_000_000  # parameters from which on a CPU is worth a warning
 
 
 def load(
@@ -28,58 +30,44 @@ def load(
     revision: str | None = None,
     released_decoding: bool = False,
     adapter: Adapter = "merge",
+    quantize: Quantize | None = None,
 ) -> Segmenter:
     """Load a model, ready to segment.
 
     Args:
         name_or_path: a folder written by `save_pretrained` or in the published layout (docs/weights.md), a hub id
             such as "CircleRadon/InstructSAM-2B", or None for the shipped default.
-        device: "auto" (cuda, else mps, else cpu) or a torch device name.
+        device: "auto" (cuda, else mps, else cpu, with a warning for large models) or a torch device name.
         dtype: "auto" (bfloat16 on cuda, else float32) or "float32", "bfloat16", "float16".
         revision: of a hub id; one revision for all its parts.
         released_decoding: write phrases exactly as the released research code does, to reproduce published results
             (docs/model.md, "Decoding").
         adapter: of a LoRA adapter's folder, whose base is then loaded: "merge" adds it to the weights, "keep" leaves
             it as layers of its own.
+        quantize: "int8" or "int4" keeps the VLM's weights in that many bits (docs/weights.md, "Memory").
 
     Raises:
         CheckpointError: nothing is there, a file is missing or damaged, or tensors do not fit.
-        InputError: unknown device or dtype.
+        InputError: unknown device, dtype or quantize.
+        MissingExtraError: an adapter without peft, quantize without bitsandbytes.
     """
     folder = resolve(name_or_path, revision)
     from instructsam.inference.segmenter import Segmenter
 
     target = pick_device(device)
     base = resolve(base_of(folder)) if is_adapter(folder) else folder
-    model = load_model(base, pick_dtype(dtype, target), device=target)
+    model = load_model(base, pick_dtype(dtype, target), device=target, quantize=quantize)
     if base != folder:
         model = apply_adapter(model, folder, adapter)
     processor = load_processor(base)
     model.config.token_ids = processor.token_ids.as_dict()
-    return Segmenter(model, processor, released_decoding)
-
-
-def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Path:
-    """The local folder of a model; a hub id is fetched (or found in the hub's own cache)."""
-    if name_or_path is None:
-        folder = DEFAULT_FOLDER
-        if not (folder / "config.json").is_file():
-            raise CheckpointError(
-                "this installation holds no default model; reinstall instructsam or name a folder"
-            )
-        return folder
-    folder = Path(name_or_path).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file() and not is_adapter(folder):
-            raise CheckpointError(
-                f"{folder} holds no model (no config.json); give a folder saved by InstructSAM"
-            )
-        return folder
-    if not is_hub_id(str(name_or_path)):
-        raise CheckpointError(
-            f"no model {str(name_or_path)!r}: it is neither an existing folder nor a hub id such as 'owner/name'"
+    if device == "auto" and target.type == "cpu" and model.num_parameters() > LARGE:
+        logging.getLogger(__name__).warning(
+            "no GPU was found: %.1f B parameters run on the CPU in %s, which takes a while for each image",
+            model.num_parameters() / 1e9,
+            quantize or str(model.dtype).removeprefix("torch."),
         )
-    return fetch(str(name_or_path), revision)
+    return Segmenter(model, processor, released_decoding)
 
 
 def load_processor(folder: Path) -> InstructSAMProcessor:
@@ -108,14 +96,18 @@ def load_model(
     dtype: torch.dtype,
     attn_implementation: str = "sdpa",
     device: torch.device | str = "cpu",
+    quantize: Quantize | None = None,
 ) -> Any:
     """The model of a folder in either layout, on a device; every tensor accounted for.
 
-    Weights go straight into the wanted number format and device: the module is built without memory first.
+    Weights go straight into the wanted number format and device, one tensor after the other: the module is built
+    without memory first.
 
     Raises:
         CheckpointError: names missing, unexpected or misshapen tensors, or the damaged file.
+        InputError, MissingExtraError: `quantize` cannot be had, see `inference.quantizing`.
     """
+    import torch
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
@@ -123,6 +115,7 @@ def load_model(
     from instructsam.model.instructsam import InstructSAMModel
 
     config, published = read_config(folder)
+    bits = quantization_config(quantize, config, torch.device(device), dtype)
     try:
         with quiet_transformers():
             model, report = InstructSAMModel.from_pretrained(
@@ -130,6 +123,7 @@ def load_model(
                 dtype=dtype,
                 attn_implementation=attn_implementation,
                 device_map={"": device},
+                quantization_config=bits,
                 config=config,
                 key_mapping=KEY_MAPPING if published else None,
                 use_safetensors=True,

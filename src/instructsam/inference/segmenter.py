@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import torch
 
 from instructsam.errors import InputError, InstructSAMError
+from instructsam.inference.requests import direct, plan
 from instructsam.model.generation import GenerationSettings, Reply, generate
+from instructsam.model.prefix import query_states
 from instructsam.model.released import generate_released
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.images import LoadedImage, load_image
@@ -85,9 +87,30 @@ class Segmenter:
         return self._model
 
     def save(self, folder: str | Path) -> None:
-        """Write model and processor to a folder that `instructsam.load` opens."""
+        """Write model and processor to a folder that `instructsam.load` opens.
+
+        Raises:
+            InputError: the model is quantized.
+        """
+        if getattr(self.model, "is_quantized", False):
+            raise InputError(
+                "a quantized model is not written: save it as it was loaded, and give load(quantize=...) again"
+            )
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
+
+    def compile(self, **options: Any) -> None:
+        """Compile both vision towers and the detector's encoder with `torch.compile`; the first calls take minutes.
+
+        Worth it for many pictures on a GPU. The detector's tower always sees one size; the VLM's is compiled anew for
+        pictures of another size.
+
+        Args:
+            options: of `torch.compile`, e.g. `mode="max-autotune"`.
+        """
+        detector = self.model.detector
+        for module in (self.model.vlm.visual, detector.vision_encoder, detector.detr_encoder):
+            module.compile(**options)
 
     def unload(self) -> None:
         """Give the model's memory back; the segmenter cannot be used afterwards."""
@@ -132,6 +155,7 @@ class Segmenter:
         score_threshold: float | None = None,
         mask_threshold: float = 0.0,
         max_new_tokens: int = 128,
+        max_phrases: int = 16,
         batch_size: int = 16,
     ) -> Prediction: ...
 
@@ -146,6 +170,7 @@ class Segmenter:
         score_threshold: float | None = None,
         mask_threshold: float = 0.0,
         max_new_tokens: int = 128,
+        max_phrases: int = 16,
         batch_size: int = 16,
     ) -> list[Prediction]: ...
 
@@ -160,6 +185,7 @@ class Segmenter:
         score_threshold: float | None = None,
         mask_threshold: float = 0.0,
         max_new_tokens: int = 128,
+        max_phrases: int = 16,
         batch_size: int = 16,
     ) -> list[Prediction]: ...
 
@@ -173,6 +199,7 @@ class Segmenter:
         score_threshold: float | None = None,
         mask_threshold: float = 0.0,
         max_new_tokens: int = 128,
+        max_phrases: int = 16,
         batch_size: int = 16,
     ) -> Prediction | list[Prediction]:
         """Segment every instance that is meant.
@@ -185,7 +212,8 @@ class Segmenter:
             mode: "generate", "direct" or "auto".
             score_threshold: keep instances of at least this score; None is the model's default.
             mask_threshold: binarisation of the mask logits.
-            max_new_tokens: limit of the reply in `generate` mode.
+            max_new_tokens: limit of the reply in `generate` mode; a reply that reaches it is "truncated".
+            max_phrases: limit of the phrases that a reply may name; one that names more is "truncated".
             batch_size: instructions per forward pass.
 
         Returns:
@@ -196,8 +224,13 @@ class Segmenter:
         """
         if mode not in MODES:
             raise InputError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, got {batch_size}")
+        for name, value in {
+            "batch_size": batch_size,
+            "max_new_tokens": max_new_tokens,
+            "max_phrases": max_phrases,
+        }.items():
+            if value < 1:
+                raise InputError(f"{name} must be at least 1, got {value}")
         many_images = isinstance(image, (list, tuple))
         sources: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
         if not sources:
@@ -207,7 +240,7 @@ class Segmenter:
         samples = [direct(r) if chosen == "direct" and r.phrases is None else r for r in requests]
         images = [load_image(source) for source in sources]
         threshold = self.score_threshold if score_threshold is None else score_threshold
-        limits = GenerationSettings(max_new_tokens=max_new_tokens)
+        limits = GenerationSettings(max_new_tokens, max_phrases)
         predictions: list[Prediction] = []
         seen = Seen()
         for first in range(0, len(samples), batch_size):
@@ -244,7 +277,7 @@ class Segmenter:
             replies = list(generated)
             inputs, states = _as_read(inputs, generated)
         else:
-            states = self.model.query_states(inputs, features)
+            states = query_states(self.model, inputs, features)
         if len(states):
             output = self._detect(inputs, states, features)
             found = self.processor.post_process(output, sizes, score_threshold, mask_threshold)
@@ -302,6 +335,8 @@ class Segmenter:
         """Truncated before saturated before no target: the user should hear of lost answers first."""
         if reply is not None and reply.truncated:
             return "truncated"
+        if reply is not None and reply.malformed and not num_phrases:
+            return "malformed"
         counts = [int((instances.phrase_ids == phrase).sum()) for phrase in range(num_phrases)]
         if any(count >= self.model.config.num_queries for count in counts):
             return "saturated"
@@ -334,44 +369,3 @@ def notes(image: LoadedImage, reply: Reply | None) -> tuple[str, ...]:
         else ()
     )
     return (*image.notes, *malformed, *silent)
-
-
-def direct(sample: Sample) -> Sample:
-    """The instruction as its own phrase."""
-    return replace(sample, phrases=(sample.instruction.strip(),))
-
-
-def plan(
-    num_images: int, many_images: bool, instruction: str | Sequence[str] | None, phrases: Sequence[str] | None
-) -> tuple[list[Sample], bool]:
-    """Which instruction goes with which image, and whether the answer is a list.
-
-    Raises:
-        InputError: counts do not match, or neither an instruction nor phrases were given.
-    """
-    if isinstance(phrases, str):
-        raise InputError(
-            f"phrases must be a list of phrases, got the string {phrases!r}; write phrases=[{phrases!r}]"
-        )
-    if phrases is not None:
-        given = tuple(phrase.strip() for phrase in phrases)
-        if not given or not all(given):
-            raise InputError("phrases must be a list of non-empty phrases, e.g. phrases=['red mug', 'plate']")
-        if instruction is not None and not isinstance(instruction, str):
-            raise InputError(
-                "give one instruction, or none, together with phrases; got a list of instructions"
-            )
-        text = instruction if instruction is not None else ", ".join(given)
-        return [Sample(i, text, given) for i in range(num_images)], many_images
-    if instruction is None:
-        raise InputError("say what to segment: give an instruction, or phrases=[...]")
-    if isinstance(instruction, str):
-        return [Sample(i, instruction) for i in range(num_images)], many_images
-    texts = list(instruction)
-    if not many_images:
-        return [Sample(0, text) for text in texts], True
-    if len(texts) != num_images:
-        raise InputError(
-            f"a list of {num_images} images needs one instruction or {num_images} of them, got {len(texts)}"
-        )
-    return [Sample(i, text) for i, text in enumerate(texts)], True

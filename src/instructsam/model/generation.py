@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from instructsam.model.attention import hybrid_mask
+from instructsam.model.prefix import read_prompts
 
 if TYPE_CHECKING:
     from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
@@ -127,15 +128,7 @@ class Decoder:
         self.replies = [Reply() for _ in range(len(inputs.input_ids))]
         positions = self.prompt_positions(inputs, images)
         self.next_position = positions.masked_fill(self.mask == 0, -1).amax(dim=(0, 2)) + 1
-        hidden = model.read(
-            inputs.input_ids,
-            self.mask,
-            inputs.block_ids,
-            images,
-            inputs.image_index,
-            cache=self.cache,
-            positions=positions,
-        )
+        hidden = read_prompts(model, inputs, images, self.cache, positions)
         self.last = last_real(hidden, self.mask)
 
     def prompt_positions(self, inputs: ModelInputs, images: ImageFeatures) -> Tensor:

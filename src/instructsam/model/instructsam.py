@@ -24,7 +24,7 @@ from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector import Detector, DetectorFeatures
 from instructsam.model.projector import Projector
 from instructsam.model.queries import InstanceQueries
-from instructsam.structures.outputs import ModelInputs, SegmentationOutput
+from instructsam.structures.outputs import SegmentationOutput
 
 
 @dataclass(frozen=True)
@@ -165,13 +165,6 @@ class InstructSAMModel(PreTrainedModel):
         """Hidden states [B, L, D] at the query blocks, in phrase order: float [P, Q, D]."""
         blocks: Tensor = hidden[block_ids >= 0].unflatten(0, (-1, self.config.num_queries))
         return blocks
-
-    def query_states(self, inputs: ModelInputs, images: ImageFeatures) -> Tensor:
-        """What the VLM hands to the detector for finished conversations: float [P, Q, D]."""
-        hidden = self.read(
-            inputs.input_ids, inputs.attention_mask, inputs.block_ids, images, inputs.image_index
-        )
-        return self.at_queries(hidden, inputs.block_ids)
 
     def detect(
         self,

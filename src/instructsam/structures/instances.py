@@ -20,7 +20,7 @@ from instructsam.structures.boxes import xyxy_to_xywh
 from instructsam.structures.drawing import draw_overlay, save_image
 from instructsam.structures.masks import encode_rle, mask_area
 
-Status = Literal["ok", "no_target", "saturated", "truncated"]
+Status = Literal["ok", "no_target", "saturated", "truncated", "malformed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,8 @@ class Prediction:
         phrases: the target phrases, written by the VLM or given by the caller.
         text: what the VLM wrote; empty when phrases were given.
         status: "ok"; "no_target": nothing matches; "saturated": every query was used, so there may be more;
-            "truncated": the VLM ran out of tokens before it had written every phrase.
+            "truncated": the VLM's reply reached a limit before it had written every phrase; "malformed": the reply
+            had its markers out of order and names no phrase that could be looked for.
         instruction: the user's text.
         original_size: (height, width) px.
         image: the upright RGB image that was segmented, None when it was not kept.
@@ -265,6 +266,7 @@ def _status_note(status: Status) -> str:
     notes = {
         "saturated": "every query is used: there may be more",
         "truncated": "the answer was cut: there may be more",
+        "malformed": "the model's reply could not be read",
     }
     return notes.get(status, "")
 

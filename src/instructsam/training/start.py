@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from instructsam.errors import ConfigError
-from instructsam.inference.loading import load_model, resolve
+from instructsam.inference.loading import load_model
+from instructsam.inference.locating import resolve
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.model.build import build_small
 from instructsam.model.instructsam import InstructSAMModel

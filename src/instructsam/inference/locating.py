@@ -1,0 +1,45 @@
+"""From what a caller calls a model to the folder that holds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from instructsam.errors import CheckpointError
+from instructsam.inference.adapters import is_adapter
+from instructsam.inference.hub import fetch, is_hub_id
+
+DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "default"
+
+
+def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Path:
+    """The local folder of a model; a hub id is fetched (or found in the hub's own cache).
+
+    Raises:
+        CheckpointError: there is no such folder, it holds no model, or the hub refuses.
+    """
+    folder = local_folder(name_or_path)
+    return fetch(str(name_or_path), revision) if folder is None else folder
+
+
+def local_folder(name_or_path: str | Path | None) -> Path | None:
+    """The folder of a model that is here: the shipped default for None, a folder as it is; None for a hub id.
+
+    Raises:
+        CheckpointError: there is no such folder and it cannot be a hub id, or the folder holds no model.
+    """
+    folder = DEFAULT_FOLDER if name_or_path is None else Path(name_or_path).expanduser()
+    if name_or_path is None and not (folder / "config.json").is_file():
+        raise CheckpointError(
+            "this installation holds no default model; reinstall instructsam or name a folder"
+        )
+    if folder.is_dir():
+        if not (folder / "config.json").is_file() and not is_adapter(folder):
+            raise CheckpointError(
+                f"{folder} holds no model (no config.json); give a folder saved by InstructSAM"
+            )
+        return folder
+    if not is_hub_id(str(name_or_path)):
+        raise CheckpointError(
+            f"no model {str(name_or_path)!r}: it is neither an existing folder nor a hub id such as 'owner/name'"
+        )
+    return None

@@ -1,0 +1,91 @@
+"""The VLM's linear layers in 8 or 4 bits, through bitsandbytes, on CUDA and on CPUs.
+
+`int8` is LLM.int8 (arXiv 2208.07339): weights are kept as int8 with one scale per row; while multiplying, activations
+are rounded to int8 too, except columns with outliers. `int4` is NF4 (QLoRA, arXiv 2305.14314): weights in 4 bits with
+one scale per 64 values, expanded while multiplying. The detector, the projectors, the queries and the token tables
+keep their number format: masks and scores come from them, and they are the smaller part.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from instructsam.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import torch
+
+    from instructsam.model.configuration import InstructSAMConfig
+
+Quantize = Literal["int8", "int4"]
+KEPT = (
+    "detector",
+    "lm_head",
+    "vlm.language_model.embed_tokens",
+    "instance_queries",
+    "query_projector",
+    "phrase_projector",
+)
+
+
+INT4_BLOCK = 64  # values that share a scale
+
+
+def quantization_config(
+    quantize: str | None, config: InstructSAMConfig, device: torch.device, dtype: torch.dtype
+) -> Any:
+    """What `from_pretrained` is told, None for plain weights.
+
+    Args:
+        quantize: "int8", "int4" or None.
+        config: the model's.
+        device: where the model goes.
+        dtype: of everything that is not quantized, and of the products in `int4`.
+
+    Raises:
+        InputError: another word, a device that bitsandbytes does not serve here, or layers that int4 cannot cut.
+        MissingExtraError: bitsandbytes is not installed.
+    """
+    if quantize is None:
+        return None
+    if quantize not in get_args(Quantize):
+        raise InputError(f"quantize must be int8, int4 or None, got {quantize!r}")
+    if device.type not in ("cuda", "cpu"):
+        raise InputError(
+            f"quantize={quantize!r} works on cuda and cpu, the device is {device.type}: leave it out"
+        )
+    odd = [width for width in input_widths(config) if width % INT4_BLOCK]
+    if quantize == "int4" and odd:
+        raise InputError(
+            f"int4 needs layers whose width is a multiple of {INT4_BLOCK}, this model has one of {odd[0]}: use int8"
+        )
+    try:
+        import bitsandbytes  # noqa: F401 - whether it is there
+    except ImportError as error:
+        raise MissingExtraError("quantize needs bitsandbytes: pip install 'instructsam[quantize]'") from error
+    from transformers import BitsAndBytesConfig
+
+    # bitsandbytes says at each layer that it casts to float16 while it rounds; that is how int8 works there
+    warnings.filterwarnings("ignore", message="MatMul8bitLt: inputs will be cast", category=UserWarning)
+    options: dict[str, Any] = {"llm_int8_skip_modules": list(KEPT)}
+    if quantize == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, **options)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, **options
+    )
+
+
+def input_widths(config: InstructSAMConfig) -> list[int]:
+    """Of the VLM's linear layers."""
+    text, vision = config.vlm_config.text_config, config.vlm_config.vision_config
+    merged = vision.hidden_size * vision.spatial_merge_size**2
+    heads = text.num_attention_heads * text.head_dim
+    return [
+        text.hidden_size,
+        text.intermediate_size,
+        heads,
+        vision.hidden_size,
+        vision.intermediate_size,
+        merged,
+    ]

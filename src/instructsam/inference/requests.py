@@ -1,0 +1,50 @@
+"""What a caller asked, as samples: which instruction or phrases go with which image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from instructsam.errors import InputError
+from instructsam.processing.processor import Sample
+
+
+def direct(sample: Sample) -> Sample:
+    """The instruction as its own phrase."""
+    return replace(sample, phrases=(sample.instruction.strip(),))
+
+
+def plan(
+    num_images: int, many_images: bool, instruction: str | Sequence[str] | None, phrases: Sequence[str] | None
+) -> tuple[list[Sample], bool]:
+    """Which instruction goes with which image, and whether the answer is a list.
+
+    Raises:
+        InputError: counts do not match, or neither an instruction nor phrases were given.
+    """
+    if isinstance(phrases, str):
+        raise InputError(
+            f"phrases must be a list of phrases, got the string {phrases!r}; write phrases=[{phrases!r}]"
+        )
+    if phrases is not None:
+        given = tuple(phrase.strip() for phrase in phrases)
+        if not given or not all(given):
+            raise InputError("phrases must be a list of non-empty phrases, e.g. phrases=['red mug', 'plate']")
+        if instruction is not None and not isinstance(instruction, str):
+            raise InputError(
+                "give one instruction, or none, together with phrases; got a list of instructions"
+            )
+        text = instruction if instruction is not None else ", ".join(given)
+        return [Sample(i, text, given) for i in range(num_images)], many_images
+    if instruction is None:
+        raise InputError("say what to segment: give an instruction, or phrases=[...]")
+    if isinstance(instruction, str):
+        return [Sample(i, instruction) for i in range(num_images)], many_images
+    texts = list(instruction)
+    if not many_images:
+        return [Sample(0, text) for text in texts], True
+    if len(texts) != num_images:
+        raise InputError(
+            f"a list of {num_images} images needs one instruction or {num_images} of them, got {len(texts)}"
+        )
+    return [Sample(i, text) for i, text in enumerate(texts)], True

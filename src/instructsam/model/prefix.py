@@ -1,0 +1,88 @@
+"""Several instructions about one image: what their prompts have in common is read once.
+
+Prompts begin alike, with the image. Under causal attention nothing later changes what stands there, so the common
+part runs for one row, its keys and values are repeated, and only the rest runs for every row. For inference; a
+training step has one pass.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from instructsam.model.attention import hybrid_mask
+
+if TYPE_CHECKING:
+    from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
+    from instructsam.structures.outputs import ModelInputs
+
+
+def common_prefix(inputs: ModelInputs, image_token: int) -> int:
+    """How many tokens all rows begin with, 0 when sharing is not possible.
+
+    Every row must be about one image, with all of it inside the prefix, and keep a token of its own.
+    """
+    ids, mask = inputs.input_ids, inputs.attention_mask
+    if len(ids) < 2 or bool((inputs.image_index != inputs.image_index[0]).any()):
+        return 0
+    alike = (ids == ids[:1]).all(0) & (mask == 1).all(0) & (inputs.block_ids < 0).all(0)
+    length = min(int(alike.int().cumprod(0).sum()), int(mask.sum(1).min()) - 1)
+    return 0 if bool((ids[:, length:] == image_token).any()) else length
+
+
+def read_prompts(
+    model: InstructSAMModel,
+    inputs: ModelInputs,
+    images: ImageFeatures,
+    cache: DynamicCache | None = None,
+    positions: Tensor | None = None,
+) -> Tensor:
+    """`model.read` that shares the common prefix where there is one.
+
+    Args:
+        model: the whole model.
+        inputs: B prompts or finished conversations.
+        images: what `encode_images` made of the call's images.
+        cache: an empty one, when decoding goes on; holds B rows afterwards.
+        positions: int64 [3, B, L], those of `model.positions` unless given.
+
+    Returns:
+        Final-norm hidden states, float [B, L, D].
+    """
+    ids, mask, blocks = inputs.input_ids, inputs.attention_mask, inputs.block_ids
+    if positions is None:
+        positions = model.positions(ids, mask, images.grid_thw[inputs.image_index])
+    length = common_prefix(inputs, model.config.vlm_config.image_token_id)
+    if not length:
+        return model.read(ids, mask, blocks, images, inputs.image_index, cache=cache, positions=positions)
+    text_config = model.vlm.language_model.config
+    if cache is None:
+        cache = DynamicCache(config=text_config)
+    first = model.read(
+        ids[:1, :length],
+        mask[:1, :length],
+        blocks[:1, :length],
+        images,
+        inputs.image_index[:1],
+        cache=cache,
+        positions=positions[:, :1, :length],
+    )
+    cache.batch_repeat_interleave(len(ids))
+    embeds = model.get_input_embeddings()(ids[:, length:])
+    embeds = model.instance_queries.write(embeds, blocks[:, length:])
+    rest = model.vlm.language_model(
+        inputs_embeds=embeds,
+        attention_mask=hybrid_mask(text_config, embeds, mask, blocks[:, length:], cache),
+        position_ids=positions[:, :, length:],
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state
+    return torch.cat([first.expand(len(ids), -1, -1), rest], dim=1)
+
+
+def query_states(model: InstructSAMModel, inputs: ModelInputs, images: ImageFeatures) -> Tensor:
+    """What the VLM hands to the detector for B finished conversations: float [P, Q, D]."""
+    return model.at_queries(read_prompts(model, inputs, images), inputs.block_ids)
