@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from instructsam.cli import console
-from instructsam.cli.options import JsonOption, ThresholdOption, check_threshold
+from instructsam.cli.options import DataOption, JsonOption, ThresholdOption, check_threshold
 from instructsam.errors import InputError
 
 
@@ -17,9 +17,7 @@ def compare(
         Path, typer.Argument(metavar="RUN_A", help="A predictions.jsonl, or the --out folder of evaluate.")
     ],
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The other one.")],
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with the files of the field's benchmarks.")
-    ] = None,
+    data: DataOption = None,
     resamples: Annotated[
         int, typer.Option("--resamples", min=1, help="Draws of the paired bootstrap.")
     ] = 1000,

@@ -13,6 +13,7 @@ import typer
 from instructsam.cli import console
 from instructsam.cli.options import (
     MODE_HELP,
+    DataOption,
     DeviceOption,
     DtypeOption,
     JsonOption,
@@ -43,9 +44,7 @@ def evaluate(
             "field's, such as refcoco/testA; instructsam data check DIR lists them.",
         ),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with the files of the field's benchmarks.")
-    ] = None,
+    data: DataOption = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many instructions.")] = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     out: Annotated[
