@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
 
 from .conftest import FakeSegmenter, Outcome
 
@@ -40,6 +41,8 @@ def test_evaluate_writes_json_and_files(command: Command, segmenter: FakeSegment
     assert document["summary"]["overall"]["instructions"] == 2
     assert json.loads((out_folder / "report.json").read_text()) == document
     assert "gIoU" in (out_folder / "report.md").read_text()
+    assert "precision at IoU .50" in (out_folder / "report.md").read_text()
+    assert "<svg" in (out_folder / "report.html").read_text()
     assert (out_folder / "predictions.jsonl").stat().st_size > 0
     assert {call["mode"] for call in segmenter.calls[1:]} <= {"auto", "generate", "direct"}
 
@@ -105,6 +108,53 @@ def test_data_check_counts_or_names_the_line(command: Command, tmp_path: Path) -
     code, _, err = command("data", "check", tmp_path / "absent.jsonl")
     assert code == 2
     assert err.count("\n") == 1
+
+
+def grefcoco(folder: Path) -> None:
+    """gRefCOCO's validation split with one expression."""
+    size = {"height": 4, "width": 4}
+    truth = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[0, 0, 2, 0, 2, 2, 0, 2]]}
+    instances = {"images": [{"id": 1, "file_name": "1.png", **size}], "annotations": [truth]}
+    sentences = [{"sent_id": 1, "sent": "the dog"}]
+    ref = {"ref_id": 1, "image_id": 1, "ann_id": [1], "split": "val", "sentences": sentences}
+    (folder / "grefcoco").mkdir(parents=True)
+    (folder / "grefcoco/instances.json").write_text(json.dumps(instances))
+    (folder / "grefcoco/grefs(unc).json").write_text(json.dumps([ref, {**ref, "split": "testA"}]))
+    (folder / "coco/train2014").mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(folder / "coco/train2014/1.png")
+
+
+def test_data_check_of_a_folder(command: Command, tmp_path: Path) -> None:
+    grefcoco(tmp_path)
+    code, out, err = command("data", "check", tmp_path)
+    lines = out.splitlines()
+    # train and testB have no expression in this file, which is an error of the file
+    assert (code, err) == (1, "")
+    assert "grefcoco/val: 1 records, 1 phrases, 1 instances, 0 without target" in lines
+    assert "grefcoco/val: left out: 1 x references of other splits" in lines
+    assert any(line.startswith("grefcoco/testB: ") and "no reference of the split" in line for line in lines)
+    assert any(
+        line.startswith("refcoco/val: missing refcoco/refs(unc).p") and "REFER" in line for line in lines
+    )
+    assert lines[-1].startswith("4 of ")
+    (tmp_path / "coco/train2014/1.png").unlink()
+    code, out, _ = command("data", "check", tmp_path, "--json")
+    found = {entry["benchmark"]: entry for entry in json.loads(out)["found"]}
+    assert found["grefcoco/val"]["absent_images"] == 1
+    assert code == 1
+
+
+def test_evaluate_on_a_published_benchmark(
+    command: Command, segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    grefcoco(tmp_path)
+    code, out, _ = command("evaluate", "my-model", "grefcoco/val", "--data", tmp_path)
+    assert code == 0
+    assert "## grefcoco/val" in out
+    assert "Note: left out: 1 x references of other splits" in out
+    code, out, err = command("evaluate", "my-model", "grefcoco/val", "--benchmark", "world/val")
+    assert (code, out) == (2, "")
+    assert "leave one out" in err
 
 
 def test_world_build_hands_its_arguments_on(

@@ -46,6 +46,23 @@ def test_round_trip(tmp_path: Path) -> None:
     assert record_to_dict(record) == GOOD
 
 
+def test_ignored_pixels_crowds_and_other_annotators_come_back(tmp_path: Path) -> None:
+    instance = deepcopy(GOOD["phrases"][0]["instances"][0])
+    full = GOOD | {
+        "ignore": encode_rle(MASK),
+        "crowds": [encode_rle(~MASK)],
+        "alternatives": [[instance], []],
+    }
+    record = parse_record(full, "here")
+    assert record.ignore == encode_rle(MASK)
+    assert record.crowds == (encode_rle(~MASK),)
+    assert record.alternatives == (record.phrases[0].instances, ())
+    path = tmp_path / "r.jsonl"
+    write_records(path, [record])
+    assert list(read_records(path)) == [record]
+    assert record_to_dict(record) == full
+
+
 def test_the_documented_example_is_valid() -> None:
     text = (Path(__file__).parents[2] / "docs" / "inst2seg.md").read_text(encoding="utf-8")
     example = text.split("```json")[1].split("```")[0]
@@ -111,6 +128,10 @@ FIELD = "phrases[0].instances[0]"
             change(f"{INSTANCE}/box_xywh", [2, 1, 9, 2]),
             f"field {FIELD}.box_xywh: expected a box inside the 6 x 4",
         ),
+        (change("ignore", {"size": [4, 6]}), "field ignore.counts: the field is missing"),
+        (change("crowds", [encode_rle(MASK), 3]), "field crowds[1]: expected a JSON object, got 3"),
+        (change("alternatives", [[], {}]), "field alternatives[1]: expected a list, got {}"),
+        (change("alternatives", [[{}]]), "field alternatives[0][0].rle: the field is missing"),
         (change(f"{INSTANCE}/category", 3), f"field {FIELD}.category: expected text, got 3"),
     ],
 )

@@ -24,10 +24,11 @@ def test_table_is_aligned_markdown() -> None:
     assert len({len(line) for line in lines}) == 1
     assert [line.split("|")[1].strip() for line in lines] == [
         "",
-        "-" * len("overall  "),
+        "-" * len("small targets"),
         "overall",
         "0 targets",
         "1 targets",
+        "small targets",
         "category",
         "logic",
     ]

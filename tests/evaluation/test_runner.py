@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,13 @@ def test_rescoring_says_what_is_absent(tmp_path: Path) -> None:
     evaluate(Oracle(), toy_benchmark(), limit=2, predictions_path=path)
     report = rescore(path, toy_benchmark(), 0.5)
     assert report.summary["overall"]["instructions"] == 2
-    assert "3 instructions of the benchmark are not in the predictions file" in report.notes
+    assert "at least 1 instructions of the benchmark are not in the predictions file" in report.notes
+    texts = replace(
+        toy_benchmark(), texts=lambda: iter(RECORDS)
+    )  # then no picture is needed, and all are counted
+    assert (
+        "3 instructions of the benchmark are not in the predictions file" in rescore(path, texts, 0.5).notes
+    )
     other = toy_benchmark((make_record("x", "x.png", "the first bar", [[2]]),))
     with pytest.raises(InputError, match="nothing to score"):
         rescore(path, other, 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -33,6 +34,9 @@ QuantizeOption = Annotated[
     str | None, typer.Option("--quantize", help="int8 or int4: the language model in that many bits.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, all else on stderr.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder with the files of the field's benchmarks.")
+]
 ThresholdOption = Annotated[
     float | None, typer.Option("--score-threshold", help="Least score in [0, 1] of an instance that is kept.")
 ]

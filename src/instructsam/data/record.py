@@ -49,7 +49,14 @@ class PhraseRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """One instruction about one image. `meta` holds whatever the record's maker wants to keep."""
+    """One instruction about one image.
+
+    Attributes:
+        meta: whatever the record's maker wants to keep.
+        ignore: COCO run-length code of the pixels that no score looks at; None: every pixel counts.
+        crowds: COCO run-length codes of crowd regions, which are no targets (see docs/metrics.md).
+        alternatives: what other annotators took for the instances of all phrases; only cgF1 looks at it.
+    """
 
     id: str
     image: ImageRef
@@ -57,6 +64,9 @@ class Record:
     phrases: tuple[PhraseRecord, ...]
     family: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+    ignore: dict[str, Any] | None = None
+    crowds: tuple[dict[str, Any], ...] = ()
+    alternatives: tuple[tuple[InstanceRecord, ...], ...] = ()
 
 
 def parse_record(obj: Any, where: str) -> Record:
@@ -68,7 +78,8 @@ def parse_record(obj: Any, where: str) -> Record:
     Raises:
         RecordError: naming `where` and the field.
     """
-    top = _Object(obj, where, "", ("id", "image", "instruction", "phrases"), ("family", "meta"))
+    optional = ("family", "meta", "ignore", "crowds", "alternatives")
+    top = _Object(obj, where, "", ("id", "image", "instruction", "phrases"), optional)
     image = _image(_Object(top.get("image"), where, "image", ("file", "height", "width")))
     phrases = tuple(
         _phrase(_Object(item, where, f"phrases[{n}]", ("text", "instances")), image)
@@ -79,7 +90,17 @@ def parse_record(obj: Any, where: str) -> Record:
     meta = top.get("meta", {})
     if not isinstance(meta, dict):
         raise top.wrong("meta", "an object", meta)
-    return Record(top.text("id"), image, top.text("instruction"), phrases, top.text("family", ""), meta)
+    return Record(
+        top.text("id"),
+        image,
+        top.text("instruction"),
+        phrases,
+        top.text("family", ""),
+        meta,
+        ignore=_rle(top, "ignore", image) if top.get("ignore") is not None else None,
+        crowds=_crowds(top, image),
+        alternatives=_alternatives(top, image),
+    )
 
 
 def read_records(path: str | Path) -> Iterator[Record]:
@@ -139,6 +160,12 @@ def record_to_dict(record: Record) -> dict[str, Any]:
         data["family"] = record.family
     if record.meta:
         data["meta"] = record.meta
+    if record.ignore is not None:
+        data["ignore"] = record.ignore
+    if record.crowds:
+        data["crowds"] = list(record.crowds)
+    if record.alternatives:
+        data["alternatives"] = [[_instance_to_dict(one) for one in other] for other in record.alternatives]
     return data
 
 
@@ -221,26 +248,41 @@ def _image(image: _Object) -> ImageRef:
 
 
 def _phrase(phrase: _Object, image: ImageRef) -> PhraseRecord:
-    return PhraseRecord(
-        phrase.text("text"),
-        tuple(
-            _instance(
-                _Object(
-                    item,
-                    phrase.where,
-                    f"{phrase.path('instances')}[{n}]",
-                    ("rle", "box_xywh"),
-                    ("category",),
-                ),
-                image,
-            )
-            for n, item in enumerate(phrase.items("instances"))
-        ),
-    )
+    items = phrase.items("instances")
+    return PhraseRecord(phrase.text("text"), _instances(items, phrase, phrase.path("instances"), image))
+
+
+def _instances(items: list[Any], parent: _Object, place: str, image: ImageRef) -> tuple[InstanceRecord, ...]:
+    fields = ("rle", "box_xywh"), ("category",)
+    objects = (_Object(item, parent.where, f"{place}[{n}]", *fields) for n, item in enumerate(items))
+    return tuple(_instance(one, image) for one in objects)
+
+
+def _crowds(top: _Object, image: ImageRef) -> tuple[dict[str, Any], ...]:
+    if "crowds" not in top.data:
+        return ()
+    codes = {f"crowds[{n}]": code for n, code in enumerate(top.items("crowds"))}
+    return tuple(_rle(_Object(codes, top.where, "", tuple(codes)), name, image) for name in codes)
+
+
+def _alternatives(top: _Object, image: ImageRef) -> tuple[tuple[InstanceRecord, ...], ...]:
+    if "alternatives" not in top.data:
+        return ()
+    others = []
+    for n, other in enumerate(top.items("alternatives")):
+        if not isinstance(other, list):
+            raise top.wrong(f"alternatives[{n}]", "a list", other)
+        others.append(_instances(other, top, f"alternatives[{n}]", image))
+    return tuple(others)
 
 
 def _instance(instance: _Object, image: ImageRef) -> InstanceRecord:
-    rle = _Object(instance.get("rle"), instance.where, instance.path("rle"), ("size", "counts"))
+    return InstanceRecord(_rle(instance, "rle", image), _box(instance, image), instance.text("category", ""))
+
+
+def _rle(parent: _Object, name: str, image: ImageRef) -> dict[str, Any]:
+    """A run-length code of the image's size with at least one pixel."""
+    rle = _Object(parent.get(name), parent.where, parent.path(name), ("size", "counts"))
     size = [image.height, image.width]
     if rle.get("size") != size:
         raise rle.wrong("size", f"the image's [height, width] = {size}", rle.get("size"))
@@ -248,12 +290,10 @@ def _instance(instance: _Object, image: ImageRef) -> InstanceRecord:
     try:
         mask = decode_rle({"size": size, "counts": counts})
     except InputError as error:
-        raise RecordError(f"{instance.where}, field {rle.path('counts')}: {error}") from error
+        raise RecordError(f"{rle.where}, field {rle.path('counts')}: {error}") from error
     if not np.any(mask):
         raise rle.wrong("counts", "a mask with at least one pixel", counts)
-    return InstanceRecord(
-        {"size": size, "counts": counts}, _box(instance, image), instance.text("category", "")
-    )
+    return {"size": size, "counts": counts}
 
 
 def _box(instance: _Object, image: ImageRef) -> tuple[float, float, float, float]:

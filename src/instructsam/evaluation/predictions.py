@@ -71,10 +71,9 @@ class StoredPrediction:
 
     def decode_masks(self) -> NDArray[np.bool_]:
         """bool [N, H, W]."""
-        decoded = np.zeros((len(self.masks), *self.size), dtype=np.bool_)
-        for index, code in enumerate(self.masks):
-            decoded[index] = _decode_at(code, self.size, self.id)
-        return decoded
+        if not self.masks:
+            return np.zeros((0, *self.size), dtype=np.bool_)
+        return np.stack([_decode_at(code, self.size, self.id) for code in self.masks])
 
 
 class PredictionFile:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
+from instructsam.evaluation.plots import Curves
+from instructsam.evaluation.scores import InstructionScore
+
 _COLUMNS: tuple[tuple[str, str], ...] = (
     ("instructions", "n"),
     ("giou", "gIoU"),
@@ -23,6 +26,21 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("duplicates_per_image", "dup/img"),
     ("wrong_instance_share", "wrong inst."),
 )
+_DETAILS: tuple[tuple[str, str], ...] = (
+    *_COLUMNS[1:3],
+    ("set_giou", "set gIoU"),
+    ("set_ciou", "set cIoU"),
+    *((f"pr{percent}", f"Pr@0.{percent // 10}") for percent in (50, 60, 70, 80, 90)),
+    *_COLUMNS[4:7],
+    ("ap_small", "AP small"),
+    ("ap_medium", "AP medium"),
+    ("ap_large", "AP large"),
+    ("ap_released", "AP as released"),
+    ("cgf1", "cgF1"),
+    ("pm_f1", "pmF1"),
+    ("il_mcc", "IL_MCC"),
+    *_COLUMNS[7:],
+)
 _PACKAGES = ("instructsam", "torch", "transformers", "numpy", "scipy", "pillow")
 
 
@@ -35,12 +53,14 @@ class Report:
         summary: the table that `metrics.summarise` made.
         provenance: mode, threshold, limit, seconds, versions, and whatever the caller added (command, model).
         notes: what the reader should know (repaired files, truncated answers).
+        scores: of each instruction; not written to JSON.
     """
 
     benchmark: str
     summary: Mapping[str, Any]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    scores: tuple[InstructionScore, ...] = field(default=(), repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -56,25 +76,56 @@ class Report:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
     def to_text(self) -> str:
-        """Markdown: title, table, provenance, notes."""
+        """Markdown: title, table, every score with its interval, provenance, notes; what a terminal shows."""
+        return self._markdown(())
+
+    def to_markdown(self) -> str:
+        """The same with the precision-recall curve and the histograms in numbers; what a file holds."""
+        curves = Curves.of(self.scores).rows() if self.scores else ()
+        return self._markdown([format_rows(rows) for rows in curves])
+
+    def _markdown(self, further: Sequence[str]) -> str:
         parts = [f"## {self.benchmark}", format_table(self.summary)]
+        parts.append(format_rows(detail_rows(self.summary["overall"], self.summary.get("intervals", {}))))
+        parts.extend(further)
         if self.provenance:
-            parts.append("\n".join(f"- {key}: {_plain(value)}" for key, value in self.provenance.items()))
+            parts.append("\n".join(f"- {key}: {plain(value)}" for key, value in self.provenance.items()))
         parts.extend(f"Note: {note}" for note in self.notes)
         return "\n\n".join(parts)
 
 
 def format_table(summary: Mapping[str, Any]) -> str:
-    """The summary as one aligned Markdown table: overall, per number of targets, per family.
+    """`table_rows` as one aligned Markdown table."""
+    return format_rows(table_rows(summary))
 
-    Shares are printed with three decimals; '-' stands where nothing can be counted.
+
+def table_rows(summary: Mapping[str, Any]) -> list[list[str]]:
+    """The summary as a table with its head: overall, per number of targets, per size of targets, per family.
+
+    Shares have three decimals; '-' stands where nothing can be counted.
     """
     rows = [("overall", summary["overall"])]
     rows += [(f"{name} targets", entry) for name, entry in summary.get("by_targets", {}).items()]
+    rows += [(f"{name} targets", entry) for name, entry in summary.get("by_size", {}).items()]
     rows += list(summary.get("by_family", {}).items())
     header = ["", *(title for _, title in _COLUMNS)]
     body = [[name, *(_cell(entry.get(key)) for key, _ in _COLUMNS)] for name, entry in rows]
-    return _align([header, *body])
+    return [header, *body]
+
+
+def detail_rows(entry: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> list[list[str]]:
+    """Every score of one entry as a table with its head, with the 95% interval where there is one."""
+    rows = [["score", "value", "95% interval"]]
+    for key, title in _DETAILS:
+        found = intervals.get(key)
+        said = "-" if found is None else f"{found[0]:.3f} to {found[1]:.3f}"
+        rows.append([title, _cell(entry.get(key)), said])
+    return rows
+
+
+def score_titles() -> dict[str, str]:
+    """What people call each score, by its key."""
+    return dict(_DETAILS)
 
 
 def versions() -> dict[str, str]:
@@ -88,7 +139,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _align(rows: Sequence[Sequence[str]]) -> str:
+def format_rows(rows: Sequence[Sequence[str]]) -> str:
+    """An aligned Markdown table; the first row is its head."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
@@ -105,7 +157,8 @@ def _cell(value: float | int | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A fact of the provenance as one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {entry}" for key, entry in value.items())
     return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -6,9 +6,11 @@ ranked candidates; the score threshold is applied here, so that AP sees the whol
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from instructsam.data.record import Record
+from instructsam.data.record import Record, record_to_dict
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmark import Benchmark, Sample
+from instructsam.evaluation.bootstrap import bootstrap_intervals
 from instructsam.evaluation.metrics import InstructionScore, score_instruction, summarise
 from instructsam.evaluation.predictions import (
     PredictionFile,
@@ -101,11 +104,12 @@ def evaluate(
         store = PredictionFile(predictions_path, header)
     scores: list[InstructionScore] = []
     statuses: list[str] = []
-    seconds = 0.0
+    seconds, print_ = 0.0, _Fingerprint()
     try:
         for record, answer in predict_all(segmenter, benchmark.iterate(limit), mode, store):
             scores.append(score_answer(record, answer, threshold))
             statuses.append(answer.status)
+            print_.add(record)
             seconds += answer.seconds
             if progress is not None:
                 progress(len(scores))
@@ -113,12 +117,14 @@ def evaluate(
         if store is not None:
             store.close()
     notes = (store.notes if store is not None else ()) + _truncated_note(statuses)
+    notes += tuple(benchmark.tally.lines())
     facts = {
         **given,
         "mode": mode,
         "score_threshold": threshold,
         "limit": limit,
         "seconds": round(seconds, 3),
+        "data": print_.text(),
     }
     return _report(benchmark, scores, facts, notes)
 
@@ -138,20 +144,46 @@ def rescore(
     if header.get("benchmark") != benchmark.name:
         raise InputError(f"{predictions_path} is of {header.get('benchmark')!r}, not of {benchmark.name!r}")
     stored = {item.id: item for item in read_predictions(predictions_path)}
-    scores, statuses, absent, seconds = [], [], 0, 0.0
-    for _, record in benchmark.iterate():
+    scores: list[InstructionScore] = []
+    statuses: list[str] = []
+    absent, seconds, print_ = 0, 0.0, _Fingerprint()
+    for record in benchmark.records():
         if record.id not in stored:
             absent += 1
+            if benchmark.texts is None and len(scores) == len(stored):
+                break  # further pictures would be drawn only to be counted
             continue
         answer = Answer.from_stored(stored[record.id])
         scores.append(score_answer(record, answer, score_threshold))
+        print_.add(record)
         statuses.append(answer.status)
         seconds += answer.seconds
     notes = _truncated_note(statuses)
     if absent:
-        notes += (f"{absent} instructions of the benchmark are not in the predictions file",)
-    facts = {**header, **(provenance or {}), "score_threshold": score_threshold, "seconds": round(seconds, 3)}
+        least = "at least " if benchmark.texts is None else ""
+        notes += (f"{least}{absent} instructions of the benchmark are not in the predictions file",)
+    notes += tuple(benchmark.tally.lines())
+    facts = {
+        **{key: value for key, value in header.items() if key not in ("format", "benchmark")},
+        **(provenance or {}),
+        "score_threshold": score_threshold,
+        "seconds": round(seconds, 3),
+        "data": print_.text(),
+    }
     return _report(benchmark, scores, facts, notes)
+
+
+class _Fingerprint:
+    """A hash of the records that were scored, so that two reports can be seen to be about the same data."""
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+
+    def add(self, record: Record) -> None:
+        self._hash.update(json.dumps(record_to_dict(record), sort_keys=True).encode())
+
+    def text(self) -> str:
+        return f"sha256 {self._hash.hexdigest()[:12]}"
 
 
 def predict_all(
@@ -192,24 +224,33 @@ def _predict_image(
 
 
 def score_answer(record: Record, answer: Answer, threshold: float) -> InstructionScore:
-    targets = target_masks(record)
+    others = [[one.rle for one in other] for other in record.alternatives]
     return score_instruction(
-        answer.masks, answer.scores, targets, threshold, id=record.id, family=record.family
+        answer.masks,
+        answer.scores,
+        target_masks(record),
+        threshold,
+        id=record.id,
+        family=record.family,
+        image=record.image.file,
+        ignore=_decode_all([record.ignore], record)[0] if record.ignore else None,
+        crowds=_decode_all(record.crowds, record) if record.crowds else None,
+        alternatives=[_decode_all(codes, record) for codes in others],
     )
 
 
 def target_masks(record: Record) -> NDArray[np.bool_]:
     """The target masks of all phrases of a record, pooled: bool [M, H, W]."""
-    codes = [instance.rle for phrase in record.phrases for instance in phrase.instances]
-    masks = np.zeros((len(codes), record.image.height, record.image.width), dtype=np.bool_)
-    for index, code in enumerate(codes):
-        mask = decode_rle(code)
-        if mask.shape != masks.shape[1:]:
-            raise InputError(
-                f"record {record.id!r}: masks must have the size {masks.shape[1:]}, got {mask.shape}"
-            )
-        masks[index] = mask
-    return masks
+    return _decode_all([one.rle for phrase in record.phrases for one in phrase.instances], record)
+
+
+def _decode_all(codes: Sequence[Mapping[str, Any]], record: Record) -> NDArray[np.bool_]:
+    size = (record.image.height, record.image.width)
+    masks = [decode_rle(code) for code in codes]
+    for mask in masks:
+        if mask.shape != size:
+            raise InputError(f"record {record.id!r}: masks must have the size {size}, got {mask.shape}")
+    return np.stack(masks) if masks else np.zeros((0, *size), dtype=np.bool_)
 
 
 def _report(
@@ -217,7 +258,9 @@ def _report(
 ) -> Report:
     if not scores:
         raise InputError(f"nothing to score: {benchmark.name} gave no instruction that has a prediction")
-    return Report(benchmark.name, summarise(scores), {**facts, "versions": versions()}, notes)
+    intervals = {name: [one.low, one.high] for name, one in bootstrap_intervals(scores).items()}
+    summary = {**summarise(scores), "intervals": intervals}
+    return Report(benchmark.name, summary, {**facts, "versions": versions()}, notes, tuple(scores))
 
 
 def _truncated_note(statuses: Sequence[str]) -> tuple[str, ...]:

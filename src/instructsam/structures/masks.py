@@ -152,6 +152,8 @@ def mask_intersection(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> NDArray[np.
     total = np.zeros((a.shape[0], b.shape[0]), dtype=np.int64)
     if total.size == 0:
         return total
+    if not (a.flags.c_contiguous and b.flags.c_contiguous):
+        a, b = a.transpose(0, 2, 1), b.transpose(0, 2, 1)  # decoded run lengths lie column by column: no copy
     flat_a, flat_b = a.reshape(a.shape[0], -1), b.reshape(b.shape[0], -1)
     fewer = flat_a if len(flat_a) < len(flat_b) else flat_b
     support = np.flatnonzero(np.any(fewer, axis=0))  # no pair can share a pixel outside

@@ -1,0 +1,203 @@
+"""COCO and LVIS by category, SA-Co Gold and Silver, and the masks that other formats take from COCO's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from instructsam.data.formats.source import (
+    Node,
+    Tally,
+    end_of_url,
+    image_ref,
+    instance_of,
+    mask_of,
+    read_json,
+)
+from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
+from instructsam.errors import RecordError
+
+EMPTY_MASK = "instances whose mask has no pixel, with their whole instruction"
+NOT_EXHAUSTIVE = "(picture, category) pairs that are not annotated exhaustively"
+NOT_EXHAUSTIVE_PHRASE = "(picture, phrase) pairs that some annotator did not annotate exhaustively"
+
+
+class CocoFile:
+    """A file with images, annotations and maybe categories, looked up by id.
+
+    Args:
+        path: the file.
+        images: folder of the pictures, relative to the data folder.
+    """
+
+    def __init__(self, path: Path, images: str) -> None:
+        self.path, self.folder = path, images
+        self.top = read_json(path)
+        self.images = self._by_id("images")
+        self.annotations = self._by_id("annotations")
+        self.categories = self._by_id("categories") if "categories" in self.top.value else {}
+
+    def _by_id(self, field: str) -> dict[Any, Node]:
+        found: dict[Any, Node] = {}
+        for item in self.top[field].items():
+            key = item["id"].key()
+            if key in found:
+                raise item["id"].wrong(f"an id that {field} uses once")
+            found[key] = item
+        return found
+
+    def of_image(self) -> dict[Any, list[Node]]:
+        """Annotations by image id."""
+        result: dict[Any, list[Node]] = {key: [] for key in self.images}
+        for annotation in self.annotations.values():
+            image_id = annotation["image_id"]
+            if image_id.key() not in result:
+                raise image_id.wrong("the id of one of the images")
+            result[image_id.key()].append(annotation)
+        return result
+
+    def image(self, image_id: Node) -> ImageRef:
+        """The picture that a field names by id."""
+        found = self.images.get(image_id.key())
+        if found is None:
+            raise image_id.wrong(f"the id of an image in {self.path}")
+        return self.picture(found)
+
+    def picture(self, image: Node) -> ImageRef:
+        """`file_name`, or as in LVIS the end of `coco_url` (train2017/0001.jpg)."""
+        name = image.get("file_name")
+        if name is not None:
+            file = name.path()
+        else:
+            file = end_of_url(image["coco_url"])
+        return image_ref(f"{self.folder}/{file}" if self.folder else file, image)
+
+    def instance(self, annotation_id: Node) -> InstanceRecord | None:
+        """The object that a field names by id; None when its mask has no pixel."""
+        found = self.annotations.get(annotation_id.key())
+        if found is None:
+            raise annotation_id.wrong(f"the id of an annotation in {self.path}")
+        image = self.image(found["image_id"])
+        return self.read_instance(found, image)
+
+    def read_instance(self, annotation: Node, image: ImageRef) -> InstanceRecord | None:
+        """The object of an annotation; None when its mask has no pixel."""
+        mask = mask_of(annotation["segmentation"], image.height, image.width)
+        return None if mask is None else instance_of(mask, self.category(annotation))
+
+    def category(self, annotation: Node) -> str:
+        """The category's name, "" in files without categories."""
+        if not self.categories:
+            return ""
+        number = annotation["category_id"]
+        if number.key() not in self.categories:
+            raise number.wrong("the id of one of the categories")
+        return _spoken(self.categories[number.key()]["name"].text())
+
+    def instances(self, annotations: Sequence[Node], image: ImageRef) -> tuple[InstanceRecord, ...] | None:
+        """None when one of them has no pixel: then the answer is not known."""
+        found = [self.read_instance(one, image) for one in annotations]
+        return None if None in found else tuple(one for one in found if one is not None)
+
+
+def read_categories(path: Path, images: str, tally: Tally) -> Iterator[Record]:
+    """COCO or LVIS: for each picture, one instruction per category that it has, its name the instruction.
+
+    Crowds become crowd regions. In LVIS a category that is not annotated exhaustively in a picture is left out, and
+    each of its `neg_category_ids` is an instruction without target.
+    """
+    coco = CocoFile(path, images)
+    by_image = coco.of_image()
+    for image_id, item in coco.images.items():
+        image = coco.picture(item)
+        groups: dict[Any, list[Node]] = {}
+        for annotation in by_image[image_id]:
+            groups.setdefault(annotation["category_id"].whole(), []).append(annotation)
+        partial = _ids(item, "not_exhaustive_category_ids")
+        for number in sorted(set(groups) & partial):
+            tally.leave_out(NOT_EXHAUSTIVE)
+            del groups[number]
+        for number in _ids(item, "neg_category_ids") - set(groups) - partial:
+            groups[number] = []
+        for number in sorted(groups):
+            record = _category_record(coco, image, f"{image_id}-{number}", number, groups[number], tally)
+            if record is not None:
+                yield record
+
+
+def _category_record(
+    coco: CocoFile, image: ImageRef, name: str, number: Any, annotations: Sequence[Node], tally: Tally
+) -> Record | None:
+    if number not in coco.categories:
+        raise RecordError(
+            f"{coco.path}: picture {image.file} names the category {number}, which categories lack"
+        )
+    text = _spoken(coco.categories[number]["name"].text())
+    crowds: list[Node] = []
+    objects: list[Node] = []
+    for annotation in annotations:
+        flag = annotation.get("iscrowd")
+        (crowds if flag is not None and flag.value else objects).append(annotation)
+    instances = coco.instances(objects, image)
+    regions = coco.instances(crowds, image)
+    if instances is None or regions is None:
+        tally.leave_out(EMPTY_MASK)
+        return None
+    phrase = PhraseRecord(text, instances)
+    return Record(name, image, text, (phrase,), crowds=tuple(region.rle for region in regions))
+
+
+def read_concepts(paths: Sequence[Path], images: str, tally: Tally) -> Iterator[Record]:
+    """SA-Co: each entry of `images` is a (picture, noun phrase) pair with `text_input`, negative without annotation.
+
+    Args:
+        paths: one file per annotator; the first is the annotation, the others alternatives.
+    """
+    files = [CocoFile(path, images) for path in paths]
+    grouped = [file.of_image() for file in files]
+    first = files[0]
+    order: dict[str, list[Any]] = {}
+    for key, item in first.images.items():
+        order.setdefault(first.picture(item).file, []).append(key)
+    for keys in order.values():
+        for key in keys:
+            item = first.images[key]
+            if not all(_exhaustive(file, key) for file in files):
+                tally.leave_out(NOT_EXHAUSTIVE_PHRASE)
+                continue
+            image = first.picture(item)
+            answers = [
+                file.instances([a for a in group.get(key, []) if not _is_crowd(a)], image)
+                for file, group in zip(files, grouped, strict=True)
+            ]
+            if None in answers:
+                tally.leave_out(EMPTY_MASK)
+                continue
+            text = item["text_input"].text()
+            known = [answer for answer in answers if answer is not None]
+            yield Record(
+                str(key), image, text, (PhraseRecord(text, known[0]),), alternatives=tuple(known[1:])
+            )
+
+
+def _exhaustive(file: CocoFile, key: Any) -> bool:
+    """A missing flag means yes; a picture that another annotator has not seen is not exhaustive."""
+    item = file.images.get(key)
+    flag = None if item is None else item.get("is_instance_exhaustive")
+    return item is not None and (flag is None or bool(flag.value))
+
+
+def _is_crowd(annotation: Node) -> bool:
+    flag = annotation.get("iscrowd")
+    return flag is not None and bool(flag.value)
+
+
+def _ids(item: Node, field: str) -> set[int]:
+    found = item.get(field)
+    return set() if found is None else {number.whole() for number in found.items()}
+
+
+def _spoken(name: str) -> str:
+    """LVIS writes dining_table and "bat_(animal)": underscores are spaces."""
+    return name.replace("_", " ")

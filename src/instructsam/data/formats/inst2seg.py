@@ -1,0 +1,89 @@
+"""Inst2Seg and Inst2Seg-Bench as published: a list of {image, height, width, type, annotation: [...]}.
+
+An annotation of the data set is {type: phrase | sentence | OCR, text, category, answer, ann_type: mask | bbox, ann},
+with `ann` a list of JSON strings (a run-length code, a polygon, or [x, y, w, h]) or null for no target. The benchmark's
+has {text, mask}. Phrase of a record: the text itself for type "phrase", else the category if there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from instructsam.data.formats.source import (
+    Node,
+    Tally,
+    image_ref,
+    instance_of,
+    is_box,
+    mask_of,
+    parsed,
+    read_json,
+)
+from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
+
+ONLY_BOXES = "instructions whose targets are boxes, not masks"
+EMPTY_MASK = "instructions with a mask that has no pixel"
+
+
+def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
+    """Records of one published file.
+
+    Args:
+        images: folder of the pictures, relative to the data folder, "" for the data folder itself.
+        tally: told about instructions that have boxes only, and about empty masks.
+
+    Raises:
+        RecordError: something in the file is not as published; the message says where.
+    """
+    prefix = f"{images}/" if images else ""
+    for number, item in enumerate(read_json(path).items()):
+        image = image_ref(prefix + item["image"].path(), item)
+        for index, annotation in enumerate(item["annotation"].items()):
+            instances = _instances(annotation, image, tally)
+            if instances is None:
+                continue
+            text = annotation["text"].text()
+            kind = annotation.get("type") or item.get("type")
+            family = kind.text() if kind is not None else ""
+            category = _word(annotation, "category")
+            phrase = text if family.lower() == "phrase" or not category else category
+            answer = _word(annotation, "answer")
+            yield Record(
+                f"{path.stem}-{number}-{index}",
+                image,
+                text,
+                (PhraseRecord(phrase, instances),),
+                family,
+                {"answer": answer} if answer else {},
+            )
+
+
+def _instances(annotation: Node, image: ImageRef, tally: Tally) -> tuple[InstanceRecord, ...] | None:
+    """None when the instruction cannot be scored by masks."""
+    field = "mask" if isinstance(annotation.value, dict) and "ann" not in annotation.value else "ann"
+    value = annotation[field]
+    if value.value is None:
+        return ()
+    entries = list(value.items()) if isinstance(value.value, list) else [value]
+    kind = annotation.get("ann_type")
+    if kind is not None and kind.text() not in ("mask", "bbox"):
+        raise kind.wrong("'mask' or 'bbox'")
+    instances = []
+    for entry in entries:
+        entry = parsed(entry) if isinstance(entry.value, str) else entry
+        if (kind is not None and kind.text() == "bbox") or is_box(entry.value):
+            tally.leave_out(ONLY_BOXES)
+            return None
+        mask = mask_of(entry, image.height, image.width)
+        instance = None if mask is None else instance_of(mask, _word(annotation, "category"))
+        if instance is None:
+            tally.leave_out(EMPTY_MASK)
+            return None
+        instances.append(instance)
+    return tuple(instances)
+
+
+def _word(annotation: Node, name: str) -> str:
+    found = annotation.get(name)
+    return found.value.strip() if found is not None and isinstance(found.value, str) else ""

@@ -1,0 +1,59 @@
+"""MUSE (PixelLM, arXiv 2312.02228): a list of pictures with questions, each with a list of answered objects.
+
+A picture is {file_name or coco_url, height, width, questions: [text], answers: [[{segmentation, rephrased_name or
+category_name, ...}]]}. Each question becomes a record; objects of the same name stand under one phrase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from instructsam.data.formats.source import (
+    Node,
+    Tally,
+    end_of_url,
+    image_ref,
+    instance_of,
+    mask_of,
+    read_json,
+)
+from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
+
+EMPTY_MASK = "questions with a mask that has no pixel"
+
+
+def read_muse(path: Path, images: str, tally: Tally) -> Iterator[Record]:
+    """Records of muse_val.json or of a test file; `images` is relative to the data folder."""
+    for number, item in enumerate(read_json(path).items()):
+        image = image_ref(f"{images}/{_picture(item)}", item)
+        questions, answers = list(item["questions"].items()), list(item["answers"].items())
+        if len(questions) != len(answers):
+            raise item["answers"].wrong(f"as many answers as questions ({len(questions)})")
+        for index, (question, answer) in enumerate(zip(questions, answers, strict=True)):
+            phrases = _phrases(answer, question, image)
+            if phrases is None:
+                tally.leave_out(EMPTY_MASK)
+                continue
+            yield Record(f"{path.stem}-{number}-{index}", image, question.text(), phrases)
+
+
+def _picture(item: Node) -> str:
+    """`file_name` lies in train2014; `coco_url` ends in its folder and name."""
+    name = item.get("file_name")
+    if name is not None:
+        return f"train2014/{name.path()}"
+    return end_of_url(item["coco_url"])
+
+
+def _phrases(answer: Node, question: Node, image: ImageRef) -> tuple[PhraseRecord, ...] | None:
+    groups: dict[str, list[InstanceRecord]] = {}
+    for item in answer.items():
+        name = (item.get("rephrased_name") or item["category_name"]).text()
+        mask = mask_of(item["segmentation"], image.height, image.width)
+        instance = None if mask is None else instance_of(mask, name)
+        if instance is None:
+            return None
+        groups.setdefault(name, []).append(instance)
+    found = tuple(PhraseRecord(name, tuple(group)) for name, group in groups.items())
+    return found or (PhraseRecord(question.text(), ()),)

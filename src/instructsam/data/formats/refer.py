@@ -1,0 +1,87 @@
+"""RefCOCO, RefCOCO+, RefCOCOg and gRefCOCO: referring expressions about COCO's train2014 pictures.
+
+A folder holds `instances.json` (COCO's, with the masks) and the expressions: refs(SPLITTER).p for the first three (read
+without running anything that the file says, see `plain_objects`; the same list as refs(SPLITTER).json does too), and
+grefs(unc).json for gRefCOCO. A ref is {ref_id, image_id, ann_id, split, sentences: [{sent_id, sent}]}; in gRefCOCO
+ann_id is a list, [-1] or `no_target` for none. Each sentence becomes a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from instructsam.data.formats.coco import CocoFile
+from instructsam.data.formats.plain_objects import read_plain_objects
+from instructsam.data.formats.source import Node, Tally, read_json
+from instructsam.data.record import InstanceRecord, PhraseRecord, Record
+from instructsam.errors import RecordError
+
+OTHER_SPLIT = "references of other splits"
+EMPTY_MASK = "expressions whose target has a mask without a pixel"
+
+
+def read_refs(folder: Path, splitter: str, split: str, images: str, tally: Tally) -> Iterator[Record]:
+    """Records of one split, those of one picture after one another.
+
+    Args:
+        folder: holds instances.json and refs(splitter).p or .json.
+        splitter: "unc", "google" or "umd".
+        split: "train", "val", "test", "testA" or "testB".
+        images: folder of the pictures, relative to the data folder.
+    """
+    path = folder / f"refs({splitter}).json"
+    if path.is_file():
+        refs = read_json(path)
+    else:
+        path = path.with_suffix(".p")
+        refs = Node(read_plain_objects(path), path)
+    yield from _records(refs, CocoFile(folder / "instances.json", images), split, tally)
+
+
+def read_grefs(folder: Path, split: str, images: str, tally: Tally) -> Iterator[Record]:
+    """Records of one split of gRefCOCO, from grefs(unc).json and instances.json."""
+    refs = read_json(folder / "grefs(unc).json")
+    yield from _records(refs, CocoFile(folder / "instances.json", images), split, tally)
+
+
+def _records(refs: Node, coco: CocoFile, split: str, tally: Tally) -> Iterator[Record]:
+    by_image: dict[str, list[Node]] = {}
+    splits = set()
+    for ref in refs.items():
+        splits.add(ref["split"].text())
+        if ref["split"].text() != split:
+            tally.leave_out(OTHER_SPLIT)
+            continue
+        by_image.setdefault(ref["image_id"].name(), []).append(ref)
+    if not by_image:
+        known = ", ".join(sorted(splits)) or "none"
+        raise RecordError(f"{refs.file}: no reference of the split {split!r}; the file has {known}")
+    for group in by_image.values():
+        for ref in group:
+            yield from _sentences(ref, coco, tally)
+
+
+def _sentences(ref: Node, coco: CocoFile, tally: Tally) -> Iterator[Record]:
+    image = coco.image(ref["image_id"])
+    sentences = list(ref["sentences"].items())
+    instances: list[InstanceRecord] = []
+    for number in _annotation_ids(ref):
+        instance = coco.instance(number)
+        if instance is None:
+            tally.leave_out(EMPTY_MASK, len(sentences))
+            return
+        instances.append(instance)
+    for sentence in sentences:
+        text = (sentence.get("sent") or sentence["raw"]).text()
+        name = f"{ref['ref_id'].name()}-{sentence['sent_id'].name()}"
+        yield Record(name, image, text, (PhraseRecord(text, tuple(instances)),))
+
+
+def _annotation_ids(ref: Node) -> list[Node]:
+    nothing = ref.get("no_target")
+    if nothing is not None and nothing.value:
+        return []
+    value = ref["ann_id"]
+    numbers = list(value.items()) if isinstance(value.value, list | tuple) else [value]
+    return [] if [number.value for number in numbers] == [-1] else numbers

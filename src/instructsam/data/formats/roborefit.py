@@ -1,0 +1,61 @@
+"""RoboRefIt (VL-Grasp, arXiv 2308.00640): a list of {num, text, bbox, rgb_path, mask_path, scene, class} per split.
+
+Paths are relative to the data set's folder and may be written with backslashes; masks are pictures, not zero inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from instructsam.data.formats.source import Node, Tally, inside, instance_of, read_json
+from instructsam.data.record import ImageRef, PhraseRecord, Record
+from instructsam.errors import RecordError
+
+EMPTY_MASK = "expressions whose mask picture is black"
+
+
+def read_roborefit(path: Path, base: Path, root: Path, tally: Tally) -> Iterator[Record]:
+    """Records of one split, those of one picture after one another.
+
+    Args:
+        path: such as final_dataset/testA/roborefit_testA.json.
+        base: the folder that paths in the file start from.
+        root: the data folder.
+    """
+    by_image: dict[str, list[tuple[int, Node]]] = {}
+    for number, item in enumerate(read_json(path).items()):
+        by_image.setdefault(_forward(item["rgb_path"]), []).append((number, item))
+    for file, group in by_image.items():
+        for number, item in group:
+            mask = _read_mask(base / _forward(item["mask_path"]), item["mask_path"])
+            kind = item.get("class")
+            instance = instance_of(mask, kind.text() if kind is not None else "")
+            if instance is None:
+                tally.leave_out(EMPTY_MASK)
+                continue
+            text = item["text"].text()
+            scene = item.get("scene")
+            image = ImageRef(inside(root, base / file), *mask.shape)
+            family = scene.name() if scene is not None else ""
+            yield Record(f"{path.stem}-{number}", image, text, (PhraseRecord(text, (instance,)),), family)
+
+
+def _forward(node: Node) -> str:
+    slashed = Node(node.text().replace("\\", "/"), node.file, node, "(with forward slashes)")
+    return slashed.path()
+
+
+def _read_mask(path: Path, node: Node) -> NDArray[np.bool_]:
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("L")) > 0
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RecordError(
+            f"{node.file}, at {node.place}: the mask {path} cannot be read ({reason}); put the picture there"
+        ) from error

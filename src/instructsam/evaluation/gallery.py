@@ -1,0 +1,114 @@
+"""The best and the worst answers of a run as pictures: what was meant on the left, what was answered on the right."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from instructsam.data.record import Record
+from instructsam.evaluation.benchmark import Benchmark
+from instructsam.evaluation.predictions import StoredPrediction
+from instructsam.evaluation.runner import target_masks
+from instructsam.evaluation.scores import InstructionScore
+from instructsam.structures.drawing import PALETTE
+
+COUNT = 24
+_PANEL = 240  # px
+_PALE = 0.6
+_OUTLINE = 2  # px of the panel
+_GAP = 4
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One answer in the gallery: its score, words, and a JPEG as base64 text."""
+
+    score: InstructionScore
+    instruction: str
+    answer: str
+    picture: str
+
+
+def best_and_worst(
+    scores: Sequence[InstructionScore], count: int = COUNT
+) -> tuple[list[InstructionScore], list[InstructionScore]]:
+    """By set gIoU. Among the best, found targets come before silence that is right; no instruction is in both."""
+    best = sorted(scores, key=lambda s: (not _found(s), -s.set_giou, -s.num_targets, s.id))
+    best = best[: min(count, (len(scores) + 1) // 2)]
+    taken = {score.id for score in best}
+    rest = [score for score in scores if score.id not in taken]
+    return best, sorted(rest, key=lambda s: (s.set_giou, s.giou, -s.num_targets, s.id))[:count]
+
+
+def _found(score: InstructionScore) -> bool:
+    return score.num_targets > 0 and score.set_giou >= 0.5
+
+
+def draw_answers(
+    benchmark: Benchmark,
+    stored: Mapping[str, StoredPrediction],
+    wanted: Sequence[InstructionScore],
+    threshold: float,
+) -> dict[str, Shown]:
+    """The wanted answers by id; the benchmark's pictures are gone through until all are found."""
+    left = {score.id: score for score in wanted if score.id in stored}
+    found: dict[str, Shown] = {}
+    if not left:
+        return found
+    for image, record in benchmark.iterate():
+        if record.id in left:
+            score = left.pop(record.id)
+            found[record.id] = _shown(image, record, stored[record.id], score, threshold)
+        if not left:
+            break
+    return found
+
+
+def _shown(
+    image: Image.Image, record: Record, item: StoredPrediction, score: InstructionScore, threshold: float
+) -> Shown:
+    kept = [n for n, value in enumerate(item.scores) if value >= threshold]
+    panels = [_paint(image, target_masks(record)), _paint(image, item.decode_masks()[kept])]
+    width, height = panels[0].size
+    sheet = Image.new("RGB", (2 * width + _GAP, height), "white")
+    for number, panel in enumerate(panels):
+        sheet.paste(panel, (number * (width + _GAP), 0))
+    stream = io.BytesIO()
+    sheet.save(stream, "JPEG", quality=80)
+    return Shown(
+        score,
+        record.instruction,
+        ", ".join(item.phrases),
+        base64.b64encode(stream.getvalue()).decode("ascii"),
+    )
+
+
+def _paint(image: Image.Image, masks: NDArray[np.bool_]) -> Image.Image:
+    """The picture, small: grey and pale, with the masks in colour and outlined."""
+    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
+    scale = _PANEL / image.width
+    inside = np.any(masks, axis=0)
+    grey = pixels.mean(axis=2, keepdims=True)
+    shown = np.where(inside[..., None], pixels, _PALE * 255 + (1 - _PALE) * grey)
+    reach = max(1, round(_OUTLINE / scale))
+    for number, mask in enumerate(masks):
+        shown[_edge(mask, reach)] = PALETTE[number % len(PALETTE)]
+    height = max(1, round(image.height * scale))
+    return Image.fromarray(shown.astype(np.uint8)).resize((_PANEL, height))
+
+
+def _edge(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Pixels outside the mask that are at most `reach` away from it along a row or column."""
+    grown = mask.copy()
+    for step in range(1, reach + 1):
+        grown[step:] |= mask[:-step]
+        grown[:-step] |= mask[step:]
+        grown[:, step:] |= mask[:, :-step]
+        grown[:, :-step] |= mask[:, step:]
+    return grown & ~mask

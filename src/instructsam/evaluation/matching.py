@@ -1,0 +1,140 @@
+"""Which prediction answers for which target, in each way that the field's scores ask for it. Numpy and scipy only.
+
+Shapes: N ranked predictions (best score first), K of them kept, M targets, C crowd regions, A = 4 area ranges,
+T = 10 IoU thresholds .50:.05:.95. Every function works on the IoU matrix; no mask comes here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+IOU_THRESHOLDS: NDArray[np.float64] = np.linspace(0.5, 0.95, 10)
+"""By linspace, as COCO's: with arange's rounding a threshold lies above its name, and an IoU of .7 is a miss."""
+
+AREA_RANGES: dict[str, tuple[float, float]] = {
+    "all": (0.0, 1e10),
+    "small": (0.0, 32.0**2),
+    "medium": (32.0**2, 96.0**2),
+    "large": (96.0**2, 1e10),
+}
+"""COCO's, in pixels, closed on both sides: a target of exactly 1,024 pixels is small and medium."""
+
+_MATCH_IOU = 0.5
+_TOUCH_IOU = 0.1  # below this, a prediction lies on something else: a wrong instance rather than a poor mask
+_COCO_MAX_THRESHOLD = (
+    1 - 1e-10
+)  # what COCO's evaluator asks at most, so that rounding cannot fail a perfect mask
+
+
+def in_ranges(areas: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which areas lie in which of COCO's ranges, both ends included: int64 [M] -> bool [A, M]."""
+    limits = np.array(list(AREA_RANGES.values()))
+    return np.asarray((areas >= limits[:, :1]) & (areas <= limits[:, 1:]))
+
+
+@dataclass(frozen=True, eq=False)
+class RankedMatches:
+    """COCO's matching of one picture.
+
+    Attributes:
+        hits: bool [A, T, N], the prediction has found a target that counts.
+        ignored: bool [A, T, N], it counts neither as found nor as false: it lies on a crowd or on a target outside
+            the area range, or it found nothing and is itself outside the range.
+        targets: int64 [A], targets that count.
+    """
+
+    hits: NDArray[np.bool_]
+    ignored: NDArray[np.bool_]
+    targets: NDArray[np.int64]
+
+
+def match_ranked(
+    iou: NDArray[np.float64],
+    crowd_cover: NDArray[np.float64],
+    predicted_areas: NDArray[np.int64],
+    target_areas: NDArray[np.int64],
+) -> RankedMatches:
+    """COCO's greedy matching for all area ranges and IoU thresholds at once.
+
+    Each prediction, best score first, takes the free target that counts with the highest IoU, the last of equals;
+    only if none is left, a target that does not count (out of range, or a crowd, which never runs out).
+
+    Args:
+        iou: [N, M], rows in descending order of score.
+        crowd_cover: [N, C], share of each prediction that a crowd region covers, COCO's IoU with a crowd.
+        predicted_areas, target_areas: px, [N] and [M].
+    """
+    count, targets = iou.shape
+    counted = in_ranges(target_areas)
+    ranges, thresholds = len(AREA_RANGES), len(IOU_THRESHOLDS)
+    hits = np.zeros((ranges, thresholds, count), dtype=np.bool_)
+    ignored = np.zeros_like(hits)
+    values = np.concatenate([iou, crowd_cover], axis=1)
+    free = np.ones((ranges, thresholds, values.shape[1]), dtype=np.bool_)
+    counts = np.zeros((ranges, 1, values.shape[1]), dtype=np.bool_)
+    counts[:, 0, :targets] = counted
+    needed = np.minimum(IOU_THRESHOLDS, _COCO_MAX_THRESHOLD)
+    for row in np.flatnonzero((values >= needed[0]).any(axis=1)):
+        possible = free & (values[row] >= needed[:, None])
+        first = possible & counts
+        usable = np.where(first.any(axis=2, keepdims=True), first, possible)
+        found = usable.any(axis=2)
+        reach = np.where(usable, values[row], -1.0)
+        choice = values.shape[1] - 1 - reach[:, :, ::-1].argmax(axis=2)
+        hits[:, :, row] = (
+            found & np.take_along_axis(np.broadcast_to(counts, free.shape), choice[..., None], 2)[..., 0]
+        )
+        ignored[:, :, row] = found & ~hits[:, :, row]
+        a, t = np.nonzero(found & (choice < targets))
+        free[a, t, choice[a, t]] = False
+    outside = ~in_ranges(predicted_areas)[:, None, :]
+    ignored |= outside & ~hits
+    return RankedMatches(hits, ignored, counted.sum(axis=1))
+
+
+def best_pairs(iou: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the one-to-one matching with the largest sum of IoU; min(K, M) pairs of [K, M]."""
+    rows, columns = linear_sum_assignment(iou, maximize=True)
+    return rows, columns
+
+
+def set_giou(iou: NDArray[np.float64]) -> float:
+    """Sum of IoU of the best one-to-one matching over the larger count; [K, M] -> number. Both empty is 1."""
+    if iou.size == 0:
+        return 1.0 if iou.shape == (0, 0) else 0.0
+    rows, columns = best_pairs(iou)
+    return float(iou[rows, columns].sum() / max(iou.shape))
+
+
+def count_hits(iou: NDArray[np.float64]) -> NDArray[np.int64]:
+    """True positives of a kept set at every threshold, of the matching with the largest IoU: [K, M] -> int64 [T]."""
+    rows, columns = best_pairs(iou)
+    return np.asarray((iou[rows, columns][:, None] >= IOU_THRESHOLDS).sum(axis=0), dtype=np.int64)
+
+
+def count_errors(iou: NDArray[np.float64]) -> dict[str, int]:
+    """What is right and wrong about a kept set; IoU [K, M] in descending order of score.
+
+    The limit between a wrong instance and a poor mask is TIDE's (arXiv 2008.08115, section 2.2).
+    """
+    count, targets = iou.shape
+    if iou.size == 0:
+        nothing = {"num_matched": 0, "num_duplicates": 0, "num_poor": 0}
+        return {**nothing, "num_wrong": count, "num_missed": targets}
+    # The number of pairs comes first, their IoU second: one pair more always outweighs all IoUs together.
+    worth = np.where(iou >= _MATCH_IOU, min(iou.shape) + iou, 0.0)
+    rows, columns = best_pairs(worth)
+    hits = worth[rows, columns] > 0
+    best, choice = iou.max(axis=1), iou.argmax(axis=1)
+    good_choices = choice[best >= _MATCH_IOU]
+    return {
+        "num_matched": int(hits.sum()),
+        "num_duplicates": len(good_choices) - len(np.unique(good_choices)),
+        "num_wrong": int((best < _TOUCH_IOU).sum()),
+        "num_poor": int(((best >= _TOUCH_IOU) & (best < _MATCH_IOU)).sum()),
+        "num_missed": int((iou.max(axis=0) < _TOUCH_IOU).sum()),
+    }

@@ -1,0 +1,170 @@
+"""COCO, LVIS and SA-Co files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instructsam.data.formats.coco import (
+    EMPTY_MASK,
+    NOT_EXHAUSTIVE,
+    NOT_EXHAUSTIVE_PHRASE,
+    CocoFile,
+    read_categories,
+    read_concepts,
+)
+from instructsam.data.formats.source import Tally
+from instructsam.errors import RecordError
+from instructsam.structures.masks import encode_rle
+
+from .helpers import block, boxes, corners, write
+
+RUNS = {"size": [6, 10], "counts": [0, 6, 54]}  # the left column, as COCO writes crowds
+
+
+def annotation(number: int, image: int, category: int, *spot: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": category,
+        "segmentation": [corners(*spot)],
+        "area": 4.0,
+        "bbox": list(spot),
+        "iscrowd": 0,
+        **changes,
+    }
+
+
+def coco(*annotations: dict[str, Any], **images: Any) -> dict[str, Any]:
+    size = {"height": 6, "width": 10}
+    pictures = [{"id": 9, "file_name": "9.jpg", **size, **images}, {"id": 4, "file_name": "4.jpg", **size}]
+    categories = [{"id": 18, "name": "dog"}, {"id": 1, "name": "dining_table"}]
+    return {"info": {}, "images": pictures, "annotations": list(annotations), "categories": categories}
+
+
+def test_coco_by_category(tmp_path: Path) -> None:
+    crowd = annotation(3, 9, 18, 0, 0, 1, 1, segmentation=RUNS, iscrowd=1)
+    parts = [
+        annotation(1, 9, 18, 1, 1, 2, 2),
+        annotation(2, 9, 1, 4, 1, 3, 3),
+        crowd,
+        annotation(4, 9, 18, 7, 0, 2, 2),
+    ]
+    path = write(tmp_path / "i.json", coco(*parts, annotation(5, 4, 1, 0, 0, 2, 2)))
+    tally = Tally()
+    records = list(read_categories(path, "val2017", tally))
+    assert [(r.id, r.instruction, r.image.file) for r in records] == [
+        ("9-1", "dining table", "val2017/9.jpg"),
+        ("9-18", "dog", "val2017/9.jpg"),
+        ("4-1", "dining table", "val2017/4.jpg"),
+    ]
+    assert boxes(records[1]) == [[(1, 1, 2, 2), (7, 0, 2, 2)]]
+    assert records[1].crowds == (encode_rle(block(0, 0, 1, 6)),)
+    assert records[0].crowds == ()
+    assert records[0].phrases[0].instances[0].category == "dining table"
+    assert tally.lines() == []
+
+
+def test_only_a_crowd_leaves_no_target(tmp_path: Path) -> None:
+    crowd = annotation(3, 9, 18, 0, 0, 1, 1, segmentation=RUNS, iscrowd=1)
+    (record,) = read_categories(write(tmp_path / "i.json", coco(crowd)), "", Tally())
+    assert boxes(record) == [[]]
+    assert len(record.crowds) == 1
+
+
+def test_lvis_by_category(tmp_path: Path) -> None:
+    lists = {"neg_category_ids": [1], "not_exhaustive_category_ids": [18]}
+    value = coco(annotation(1, 9, 18, 1, 1, 2, 2), annotation(2, 4, 18, 1, 1, 2, 2), **lists)
+    value["images"][0]["coco_url"] = "somewhere/train2017/000009.jpg"
+    del value["images"][0]["file_name"]
+    del value["annotations"][0]["iscrowd"]
+    tally = Tally()
+    records = list(read_categories(write(tmp_path / "lvis.json", value), "coco", tally))
+    assert [(r.id, r.image.file, boxes(r)) for r in records] == [
+        ("9-1", "coco/train2017/000009.jpg", [[]]),
+        ("4-18", "coco/4.jpg", [[(1, 1, 2, 2)]]),
+    ]
+    assert dict(tally.left_out) == {NOT_EXHAUSTIVE: 1}
+
+
+def test_an_empty_mask_takes_its_instruction_along(tmp_path: Path) -> None:
+    nothing = annotation(1, 9, 18, 1, 1, 2, 2, segmentation={"size": [6, 10], "counts": [60]})
+    tally = Tally()
+    path = write(tmp_path / "i.json", coco(nothing, annotation(2, 9, 18, 0, 0, 2, 2)))
+    assert list(read_categories(path, "", tally)) == []
+    assert dict(tally.left_out) == {EMPTY_MASK: 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            coco(annotation(1, 8, 18, 0, 0, 2, 2)),
+            r"at annotations\[0\].image_id: expected the id of one of the images",
+        ),
+        (coco(annotation(1, 9, 7, 0, 0, 2, 2)), "names the category 7, which categories lack"),
+        (
+            coco(annotation(1, 9, 18, 0, 0, 2, 2), annotation(1, 9, 18, 0, 0, 2, 2)),
+            r"at annotations\[1\].id: expected an id that annotations uses once, got 1",
+        ),
+        (
+            coco(annotation(1, 9, 18, 0, 0, 2, 2, segmentation=[[1, 2, 3]])),
+            r"segmentation\[0\]: expected a polygon",
+        ),
+        ({"images": []}, "at the top: the field 'annotations' is missing"),
+        ([], "expected a JSON object"),
+    ],
+)
+def test_a_malformed_file_is_named(tmp_path: Path, value: Any, message: str) -> None:
+    path = write(tmp_path / "i.json", value)
+    with pytest.raises(RecordError, match=message) as caught:
+        list(read_categories(path, "", Tally()))
+    assert "i.json" in str(caught.value)
+
+
+def concepts(second: dict[str, Any] | None = None, *annotations: dict[str, Any]) -> dict[str, Any]:
+    size = {"height": 6, "width": 10, "is_instance_exhaustive": 1, "is_pixel_exhaustive": 1}
+    images = [
+        {"id": 10, "file_name": "m/1.jpg", "text_input": "a red mug", **size},
+        {"id": 11, "file_name": "m/2.jpg", "text_input": "a kite", **size},
+        {"id": 12, "file_name": "m/1.jpg", "text_input": "a blue mug", **size, **(second or {})},
+    ]
+    categories = [{"id": 1, "name": "object"}]
+    return {"info": {}, "images": images, "annotations": list(annotations), "categories": categories}
+
+
+def test_sa_co_gold_with_three_annotators(tmp_path: Path) -> None:
+    first, second = annotation(1, 10, 1, 1, 1, 2, 2), annotation(2, 10, 1, 5, 1, 2, 2)
+    values = [concepts(None, first, second), concepts(None, first), concepts()]
+    paths = [write(tmp_path / f"{name}.json", value) for name, value in zip("abc", values, strict=True)]
+    tally = Tally()
+    records = list(read_concepts(paths, "images", tally))
+    assert [(r.id, r.instruction, r.image.file) for r in records] == [
+        ("10", "a red mug", "images/m/1.jpg"),
+        ("12", "a blue mug", "images/m/1.jpg"),
+        ("11", "a kite", "images/m/2.jpg"),
+    ]
+    assert boxes(records[0]) == [[(1, 1, 2, 2), (5, 1, 2, 2)]]
+    assert [len(other) for other in records[0].alternatives] == [1, 0]
+    assert boxes(records[1]) == [[]]
+    assert tally.lines() == []
+
+
+def test_sa_co_silver_and_what_is_not_exhaustive(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "s.json", concepts({"is_instance_exhaustive": 0}, annotation(1, 10, 1, 1, 1, 2, 2))
+    )
+    tally = Tally()
+    records = list(read_concepts([path], "", tally))
+    assert [(record.id, record.alternatives) for record in records] == [("10", ()), ("11", ())]
+    assert dict(tally.left_out) == {NOT_EXHAUSTIVE_PHRASE: 1}
+
+
+def test_ids_are_looked_up(tmp_path: Path) -> None:
+    file = CocoFile(write(tmp_path / "i.json", coco(annotation(1, 9, 18, 1, 1, 2, 2))), "")
+    wrong = file.top["annotations"]
+    with pytest.raises(RecordError, match="the field 'text_input' is missing"):
+        list(read_concepts([file.path], "", Tally()))
+    assert wrong.place == "annotations"

@@ -1,0 +1,95 @@
+"""Inst2Seg and its benchmark, in the published form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instructsam.data.formats.inst2seg import EMPTY_MASK, ONLY_BOXES, read_inst2seg
+from instructsam.data.formats.source import Tally
+from instructsam.errors import RecordError
+
+from .helpers import areas, block, boxes, code_text, write
+
+
+def annotation(**changes: Any) -> dict[str, Any]:
+    return {
+        "type": "sentence",
+        "text": "what can one drink from?",
+        "category": "mug",
+        "answer": "The mugs.",
+        "ann_type": "mask",
+        "ann": [code_text(block(1, 1, 2, 2)), "[4, 1, 7, 1, 7, 4, 4, 4]"],
+        **changes,
+    }
+
+
+def item(*annotations: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "image": "a/1.jpg",
+        "height": 6,
+        "width": 10,
+        "type": "detection",
+        "annotation": list(annotations),
+    }
+
+
+def test_the_data_set(tmp_path: Path) -> None:
+    nothing = annotation(type="phrase", text="red kites", category="", ann=None)
+    path = write(tmp_path / "train.json", [item(annotation(), nothing), item(annotation(type="OCR"))])
+    tally = Tally()
+    records = list(read_inst2seg(path, "images", tally))
+    assert [record.id for record in records] == ["train-0-0", "train-0-1", "train-1-0"]
+    first, second, third = records
+    assert (first.image.file, first.image.height, first.image.width) == ("images/a/1.jpg", 6, 10)
+    assert (first.instruction, first.phrases[0].text, first.family) == (
+        "what can one drink from?",
+        "mug",
+        "sentence",
+    )
+    assert first.meta == {"answer": "The mugs."}
+    assert boxes(first) == [[(1, 1, 2, 2), (4, 1, 3, 3)]]
+    assert areas(first) == [4, 9]
+    assert first.phrases[0].instances[0].category == "mug"
+    assert (second.phrases[0].text, second.phrases[0].instances, second.family) == ("red kites", (), "phrase")
+    assert third.family == "OCR"
+    assert tally.lines() == []
+
+
+def test_the_benchmark(tmp_path: Path) -> None:
+    entries = [{"text": "the mugs", "mask": [code_text(block(0, 0, 3, 1))]}, {"text": "cars", "mask": None}]
+    path = write(tmp_path / "bench.json", [item(*entries)])
+    records = list(read_inst2seg(path, "", Tally()))
+    assert [record.image.file for record in records] == ["a/1.jpg"] * 2
+    assert [boxes(record) for record in records] == [[[(0, 0, 3, 1)]], [[]]]
+    assert [record.family for record in records] == ["detection"] * 2
+
+
+def test_what_masks_cannot_score_is_counted(tmp_path: Path) -> None:
+    box = annotation(ann_type="bbox", ann=["[1, 1, 3, 3]"])
+    unnamed_box = annotation(ann=["[1, 1, 3, 3]"])
+    empty = annotation(ann=[code_text(block(0, 0, 0, 0))])
+    path = write(tmp_path / "t.json", [item(box, unnamed_box, empty, annotation())])
+    tally = Tally()
+    assert [record.id for record in read_inst2seg(path, "", tally)] == ["t-0-3"]
+    assert dict(tally.left_out) == {ONLY_BOXES: 2, EMPTY_MASK: 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ann": ["[1, 2"]}, r"at \[0\].annotation\[0\].ann\[0\]: expected a mask, or JSON text of one"),
+        (
+            {"ann_type": "points"},
+            r"at \[0\].annotation\[0\].ann_type: expected 'mask' or 'bbox', got 'points'",
+        ),
+        ({"text": ""}, r"at \[0\].annotation\[0\].text: expected text that is not empty"),
+        ({"ann": 5}, r"at \[0\].annotation\[0\].ann: expected a polygon, a run-length code"),
+    ],
+)
+def test_a_malformed_file_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    path = write(tmp_path / "t.json", [item(annotation(**changes))])
+    with pytest.raises(RecordError, match=r"t.json, " + message):
+        list(read_inst2seg(path, "", Tally()))

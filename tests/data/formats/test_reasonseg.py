@@ -1,0 +1,135 @@
+"""ReasonSeg in both forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from instructsam.data.formats.reasonseg import (
+    FLAGS,
+    NO_PIXEL,
+    WORDINGS,
+    read_reasonseg_folder,
+    read_reasonseg_list,
+)
+from instructsam.data.formats.source import Tally
+from instructsam.errors import RecordError
+from instructsam.structures.masks import decode_rle, encode_rle
+
+from .helpers import block, boxes, picture, write
+
+
+def shape(label: str, x: int, y: int, right: int, bottom: int) -> dict[str, Any]:
+    points = [[x, y], [right, y], [right, bottom], [x, bottom]]
+    return {
+        "label": label,
+        "labels": [label],
+        "shape_type": "polygon",
+        "points": points,
+        "image_name": "a.jpg",
+    }
+
+
+def write_original(folder: Path, name: str, *shapes: dict[str, Any], **changes: Any) -> None:
+    picture(folder / f"{name}.jpg")
+    top = {"text": ["the thing that holds tea", "where is tea?"], "is_sentence": True, "shapes": list(shapes)}
+    write(folder / f"{name}.json", {**top, **changes})
+
+
+def test_the_original_form(tmp_path: Path) -> None:
+    folder = tmp_path / "reasonseg" / "val"
+    # Outlines belong to the shape: 0..5 x 0..4 is 6 x 5 pixels; the smaller shapes lie on top.
+    shapes = shape("ignore", 1, 1, 2, 2), shape("target", 0, 0, 5, 4), shape("flag", 7, 0, 9, 5)
+    write_original(folder, "b", *shapes)
+    write_original(folder, "a", shape("target", 7, 0, 8, 1), text=["mug"], is_sentence=False)
+    tally = Tally()
+    first, second = read_reasonseg_folder(folder, tmp_path, tally)
+    assert (first.id, first.image.file, first.family) == ("a", "reasonseg/val/a.jpg", "phrase")
+    assert (first.instruction, first.ignore) == ("mug", None)
+    assert boxes(first) == [[(7, 0, 2, 2)]]
+    assert (second.instruction, second.family) == ("the thing that holds tea", "sentence")
+    assert second.ignore == encode_rle(block(1, 1, 2, 2))
+    expected = block(0, 0, 6, 5) & ~block(1, 1, 2, 2)
+    np.testing.assert_array_equal(decode_rle(second.phrases[0].instances[0].rle), expected)
+    assert dict(tally.left_out) == {WORDINGS: 1, FLAGS: 1}
+
+
+def test_a_larger_ignored_shape_lies_below_the_target(tmp_path: Path) -> None:
+    write_original(tmp_path, "a", shape("target", 2, 2, 3, 3), shape("Ignore region", 0, 0, 9, 5))
+    (record,) = read_reasonseg_folder(tmp_path, tmp_path, Tally())
+    assert boxes(record) == [[(2, 2, 2, 2)]]
+    assert record.ignore == encode_rle(~block(2, 2, 2, 2))
+
+
+def test_a_covered_target_is_counted(tmp_path: Path) -> None:
+    write_original(tmp_path, "a", shape("ignore", 0, 0, 9, 5))
+    tally = Tally()
+    assert list(read_reasonseg_folder(tmp_path, tmp_path, tally)) == []
+    assert tally.left_out[NO_PIXEL] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"text": []}, "at text: expected at least one wording"),
+        (
+            {"shapes": [{"label": "target", "points": [[1, 2, 3]]}]},
+            r"at shapes\[0\].points\[0\]: expected a point",
+        ),
+        (
+            {"shapes": [{"label": "target", "points": []}]},
+            r"at shapes\[0\].points: expected at least two points",
+        ),
+        ({"shapes": None}, "at shapes: expected a list, got None"),
+    ],
+)
+def test_a_malformed_original_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    write_original(tmp_path, "a", **changes)
+    with pytest.raises(RecordError, match=r"a.json, " + message):
+        list(read_reasonseg_folder(tmp_path, tmp_path, Tally()))
+
+
+def test_a_missing_picture_is_named(tmp_path: Path) -> None:
+    write_original(tmp_path, "a")
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(RecordError, match=r"a.json, at the top: its picture .*a.jpg cannot be read"):
+        list(read_reasonseg_folder(tmp_path, tmp_path, Tally()))
+
+
+def entry(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": 3,
+        "question": "what holds tea?",
+        "is_sentence": True,
+        "image": "1.jpg",
+        "mask": encode_rle(block(0, 0, 4, 2)),
+        "ignore_mask": encode_rle(block(3, 0, 3, 2)),
+        "height": 6,
+        "width": 10,
+        **changes,
+    }
+
+
+def test_the_published_list(tmp_path: Path) -> None:
+    plain = entry(id="x", ignore_mask=None, is_sentence=False)
+    path = write(
+        tmp_path / "val.json",
+        [entry(), plain, entry(id=5, mask=None), entry(id=6, mask=entry()["ignore_mask"])],
+    )
+    tally = Tally()
+    first, second, third = read_reasonseg_list(path, "images", tally)
+    assert (first.id, first.image.file, first.family) == ("3", "images/1.jpg", "sentence")
+    assert boxes(first) == [[(0, 0, 3, 2)]]
+    assert first.ignore == encode_rle(block(3, 0, 3, 2))
+    assert (second.id, second.ignore, second.family, boxes(second)) == ("x", None, "phrase", [[(0, 0, 4, 2)]])
+    assert (third.id, boxes(third)) == ("5", [[]])
+    assert dict(tally.left_out) == {NO_PIXEL: 1}
+
+
+def test_a_malformed_list_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "val.json", [entry(height="6")])
+    with pytest.raises(RecordError, match=r"val.json, at \[0\].height: expected a whole number, got '6'"):
+        list(read_reasonseg_list(path, "", Tally()))

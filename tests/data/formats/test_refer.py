@@ -1,0 +1,110 @@
+"""The RefCOCO family: refs as serialised file or JSON, and gRefCOCO's list."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instructsam.data.formats.refer import EMPTY_MASK, OTHER_SPLIT, read_grefs, read_refs
+from instructsam.data.formats.source import Tally
+from instructsam.errors import RecordError
+
+from .helpers import boxes, write
+from .test_coco import annotation, coco
+
+
+def ref(number: int, image: int, ann: Any, split: str = "val", *texts: str, **more: Any) -> dict[str, Any]:
+    sentences = [
+        {"tokens": text.split(), "raw": text.upper(), "sent_id": 10 * number + n, "sent": text}
+        for n, text in enumerate(texts or ("left dog",))
+    ]
+    return {
+        "ref_id": number,
+        "ann_id": ann,
+        "image_id": image,
+        "category_id": 18,
+        "file_name": f"COCO_train2014_{image}_{number}.jpg",
+        "sent_ids": [one["sent_id"] for one in sentences],
+        "sentences": sentences,
+        "split": split,
+        **more,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    empty = annotation(4, 9, 18, 0, 0, 1, 1, segmentation={"size": [6, 10], "counts": [60]})
+    parts = (
+        annotation(1, 9, 18, 1, 1, 2, 2),
+        annotation(2, 9, 18, 5, 1, 3, 3),
+        annotation(3, 4, 1, 0, 0, 2, 2),
+    )
+    write(tmp_path / "instances.json", coco(*parts, empty))
+    return tmp_path
+
+
+REFS = [
+    ref(1, 9, 1, "val", "left dog", "the small dog"),
+    ref(2, 4, 3),
+    ref(3, 9, 2, "val", "big dog"),
+    ref(4, 9, 2, "testA"),
+]
+
+
+def test_refs_in_both_forms(folder: Path) -> None:
+    (folder / "refs(unc).p").write_bytes(pickle.dumps(REFS, 2))
+    tally = Tally()
+    records = list(read_refs(folder, "unc", "val", "coco/train2014", tally))
+    assert [(r.id, r.instruction, r.image.file) for r in records] == [
+        ("1-10", "left dog", "coco/train2014/9.jpg"),
+        ("1-11", "the small dog", "coco/train2014/9.jpg"),
+        ("3-30", "big dog", "coco/train2014/9.jpg"),
+        ("2-20", "left dog", "coco/train2014/4.jpg"),
+    ]
+    assert boxes(records[0]) == [[(1, 1, 2, 2)]]
+    assert records[0].phrases[0].instances[0].category == "dog"
+    assert dict(tally.left_out) == {OTHER_SPLIT: 1}
+    write(folder / "refs(unc).json", REFS)
+    (folder / "refs(unc).p").unlink()
+    assert list(read_refs(folder, "unc", "val", "coco/train2014", Tally())) == records
+
+
+def test_grefcoco(folder: Path) -> None:
+    several = ref(1, 9, [1, 2], "val", "both dogs", no_target=False)
+    none = ref(2, 9, [-1], "val", "the cat", no_target=True)
+    empty = ref(3, 9, [4], "val", "a", "b", no_target=False)
+    write(folder / "grefs(unc).json", [several, none, empty])
+    tally = Tally()
+    first, second = read_grefs(folder, "val", "", tally)
+    assert boxes(first) == [[(1, 1, 2, 2), (5, 1, 3, 3)]]
+    assert (second.instruction, boxes(second)) == ("the cat", [[]])
+    assert dict(tally.left_out) == {EMPTY_MASK: 2}
+
+
+@pytest.mark.parametrize(
+    ("refs", "message"),
+    [
+        ([ref(1, 9, 77)], r"at \[0\].ann_id: expected the id of an annotation in .*instances.json, got 77"),
+        ([ref(1, 77, 1)], r"at \[0\].image_id: expected the id of an image in"),
+        ([ref(1, 9, 1, "train")], "no reference of the split 'val'; the file has train"),
+        ([{"ref_id": 1}], r"at \[0\]: the field 'split' is missing \(there are ref_id\)"),
+        ({"refs": []}, "expected a list"),
+    ],
+)
+def test_malformed_references_are_named(folder: Path, refs: Any, message: str) -> None:
+    write(folder / "refs(unc).json", refs)
+    with pytest.raises(RecordError, match=message) as caught:
+        list(read_refs(folder, "unc", "val", "", Tally()))
+    assert "refs(unc).json" in str(caught.value)
+
+
+def test_missing_files_are_named(folder: Path) -> None:
+    with pytest.raises(RecordError, match=r"refs\(umd\).p: cannot be read"):
+        list(read_refs(folder, "umd", "val", "", Tally()))
+    (folder / "instances.json").unlink()
+    write(folder / "grefs(unc).json", [])
+    with pytest.raises(RecordError, match=r"instances.json: cannot be read"):
+        list(read_grefs(folder, "val", "", Tally()))

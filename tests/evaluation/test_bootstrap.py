@@ -1,0 +1,109 @@
+"""Intervals cover what they should, and are decided by the seed alone."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from instructsam.errors import InputError
+from instructsam.evaluation.bootstrap import bootstrap_intervals, paired_differences
+from instructsam.evaluation.metrics import score_instruction, summarise
+from instructsam.evaluation.scores import InstructionScore
+
+from .cases import bars, random_cases, score
+
+
+def scored(seed: int, count: int) -> list[InstructionScore]:
+    return [
+        score_instruction(*case, id=f"{i:03d}", image=f"{i // 2}")
+        for i, case in enumerate(random_cases(seed, count))
+    ]
+
+
+def test_every_score_lies_in_its_interval() -> None:
+    scores = scored(3, 60)
+    entry = summarise(scores)["overall"]
+    intervals = bootstrap_intervals(scores, resamples=300)
+    for name in (
+        "giou",
+        "ciou",
+        "set_giou",
+        "set_ciou",
+        "pr50",
+        "ap",
+        "ap50",
+        "ap75",
+        "cgf1",
+        "n_acc",
+        "exact_set",
+    ):
+        assert intervals[name].low <= entry[name] <= intervals[name].high, name
+        assert intervals[name].high - intervals[name].low > 0, name
+
+
+def test_one_draw_of_everything_equals_the_table() -> None:
+    # With one picture every draw is the whole: the interval is the point, for every score.
+    scores = [
+        score_instruction(*case, id=f"{i:03d}", image="one") for i, case in enumerate(random_cases(5, 12))
+    ]
+    entry = summarise(scores)["overall"]
+    for name, interval in bootstrap_intervals(scores, resamples=3).items():
+        assert interval.low == pytest.approx(entry[name], abs=1e-12), name
+        assert interval.high == pytest.approx(entry[name], abs=1e-12), name
+
+
+def test_neither_order_nor_luck_changes_an_interval() -> None:
+    scores = scored(4, 20)
+    shuffled = scores.copy()
+    random.Random(0).shuffle(shuffled)
+    assert bootstrap_intervals(scores, 100) == bootstrap_intervals(shuffled, 100)
+    assert bootstrap_intervals(scores, 100) != bootstrap_intervals(scores, 100, seed=1)
+
+
+def test_the_interval_of_a_mean_is_as_wide_as_theory_says() -> None:
+    right = [score(bars((0, 10)), [0.9], bars((0, 10)), id=f"r{i}") for i in range(50)]
+    wrong = [score(bars((50, 60)), [0.9], bars((0, 10)), id=f"w{i}") for i in range(50)]
+    interval = bootstrap_intervals([*right, *wrong])["giou"]
+    half = 1.96 * np.sqrt(0.5 * 0.5 / 100)
+    assert interval.low == pytest.approx(0.5 - half, abs=0.02)
+    assert interval.high == pytest.approx(0.5 + half, abs=0.02)
+
+
+def test_instructions_about_one_picture_are_drawn_together() -> None:
+    def run(image: bool) -> float:
+        scores = []
+        for i in range(40):
+            stop = 60 if i < 20 else 10
+            name = f"{i // 10}" if image else ""
+            scores.append(score(bars((stop - 10, stop)), [0.9], bars((0, 10)), id=f"{i:02d}", image=name))
+        interval = bootstrap_intervals(scores)["giou"]
+        return interval.high - interval.low
+
+    assert run(image=True) > 2 * run(image=False)
+
+
+def test_nothing_has_no_interval() -> None:
+    assert bootstrap_intervals([]) == {}
+    assert "n_acc" not in bootstrap_intervals([score(bars((0, 1)), [0.9], bars((0, 1)))], 5)
+    with pytest.raises(InputError, match="at least 1, got 0"):
+        bootstrap_intervals([], 0)
+
+
+def test_a_paired_difference_by_hand() -> None:
+    targets = bars((0, 10))
+    a = [score(bars((0, 5 + i % 2)), [0.9], targets, id=f"{i:02d}") for i in range(30)]
+    b = [score(bars((0, 6 + i % 2)), [0.9], targets, id=f"{i:02d}") for i in range(30)]
+    found = paired_differences(a, b)["giou"]
+    assert found.difference == pytest.approx(0.1)
+    assert found.interval.low == pytest.approx(0.1)  # the runs differ by .1 everywhere: no doubt is left
+    assert found.better == 1.0
+    same = paired_differences(a, a)["giou"]
+    assert (same.difference, same.better) == (0.0, 0.5)
+
+
+def test_only_the_same_instructions_can_be_compared() -> None:
+    a, b = score(bars(), [], bars(), id="a"), score(bars(), [], bars(), id="b")
+    with pytest.raises(InputError, match="2 are in one only, such as 'a'"):
+        paired_differences([a], [b])

@@ -1,0 +1,71 @@
+"""Two stored runs side by side, without a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from instructsam.errors import InputError
+from instructsam.evaluation.compare import (
+    benchmark_name,
+    compare,
+    predictions_file,
+    stored_threshold,
+)
+from instructsam.evaluation.runner import evaluate
+
+from .fakes import Oracle, Shifted, toy_benchmark
+
+
+def run(folder: Path, segmenter: Oracle, limit: int | None = None) -> Path:
+    folder.mkdir()
+    path = folder / "predictions.jsonl"
+    report = evaluate(segmenter, toy_benchmark(), limit, predictions_path=path)
+    (folder / "report.json").write_text(report.to_json())
+    return path
+
+
+def test_a_better_run_is_seen_as_better(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", Shifted()), run(tmp_path / "b", Oracle())
+    found = compare(a, b, toy_benchmark(), (0.5, 0.5), resamples=200)
+    assert found.instructions == 5
+    assert found.differences["ap"].a == pytest.approx(0.3)
+    assert found.differences["ap"].b == pytest.approx(1.0)
+    giou = found.differences["giou"]
+    assert giou.difference == pytest.approx(1 - giou.a)
+    assert 0 <= giou.interval.low <= giou.difference <= giou.interval.high
+    text = found.to_text()
+    assert "## toy: 5 instructions" in text
+    assert f"- A: {a}, score threshold 0.5" in text
+    assert next(line for line in text.splitlines() if line.startswith("| AP ")).split()[-4] == "*"
+    assert json.loads(json.dumps(found.to_dict()))["differences"]["ap"]["b"] == 1.0
+
+
+def test_thresholds_are_each_runs_own(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", Shifted()), run(tmp_path / "b", Shifted())
+    found = compare(a, b, toy_benchmark(), (0.5, 0.1), resamples=20)
+    assert found.differences["n_acc"].difference == -1.0
+    assert found.differences["ap"].difference == 0.0
+
+
+def test_only_what_both_answer_is_counted(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", Shifted(), limit=3), run(tmp_path / "b", Oracle())
+    found = compare(a, b, toy_benchmark(), (0.5, 0.5), resamples=20)
+    assert found.instructions == 3
+    assert "2 instructions are answered by one run only and not counted" in found.notes
+
+
+def test_runs_are_found_by_folder(tmp_path: Path) -> None:
+    path = run(tmp_path / "a", Oracle())
+    assert predictions_file(tmp_path / "a") == predictions_file(path) == path
+    assert stored_threshold(path) == 0.5
+    assert benchmark_name(path) == "toy"
+    with pytest.raises(
+        InputError, match=r"no predictions at .*name a predictions.jsonl, or the --out folder"
+    ):
+        predictions_file(tmp_path)
+    (tmp_path / "a" / "report.json").write_text("{}")
+    with pytest.raises(InputError, match=r"report.json does not say .* give it with --score-threshold"):
+        stored_threshold(path)

@@ -1,0 +1,119 @@
+"""The HTML page: whole, escaped, and with the pictures that matter."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from instructsam.evaluation.gallery import best_and_worst, draw_answers
+from instructsam.evaluation.page import page_of_run, render_page
+from instructsam.evaluation.predictions import read_predictions
+from instructsam.evaluation.report import Report
+from instructsam.evaluation.runner import evaluate
+
+from .cases import bars, score
+from .fakes import Shifted, toy_benchmark
+
+
+class Seen(HTMLParser):
+    """Counts elements and checks that they are closed in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.count: dict[str, int] = {}
+        self.words: list[str] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.count[tag] = self.count.get(tag, 0) + 1
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+        assert not any(
+            name in ("src", "href") and not str(value).startswith("data:") for name, value in attrs
+        )
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def make(tmp_path: Path) -> tuple[Report, Path]:
+    path = tmp_path / "predictions.jsonl"
+    facts = {"model": "<model> & co", "command": "instructsam evaluate"}
+    return evaluate(Shifted(), toy_benchmark(), predictions_path=path, provenance=facts), path
+
+
+def test_the_page_of_a_run(tmp_path: Path) -> None:
+    report, path = make(tmp_path)
+    page = page_of_run(report, toy_benchmark(), path)
+    seen = Seen(page)
+    assert seen.count["img"] == 5
+    assert seen.count["svg"] == 3
+    assert seen.count["table"] == 3
+    text = " ".join(seen.words)
+    for words in (
+        "<model> & co",
+        "the bars, and separately the last",
+        "set gIoU",
+        "95% interval",
+        "sha256",
+        "Worst",
+    ):
+        assert words in text
+    assert "<model>" not in page
+
+
+def test_without_predictions_there_is_no_gallery(tmp_path: Path) -> None:
+    report, _ = make(tmp_path)
+    assert "img" not in Seen(page_of_run(report, toy_benchmark(), None)).count
+    bare = Report(report.benchmark, report.summary, report.provenance, ("a <note>",))
+    assert "svg" not in Seen(render_page(bare)).count
+    assert "a &lt;note&gt;" in render_page(bare)
+
+
+def test_best_and_worst_by_hand() -> None:
+    targets = bars((0, 10), (20, 30))
+    right = score(targets, [0.9, 0.9], targets, id="right")
+    silent = score(bars(), [], bars(), id="silent")
+    missed = score(bars(), [], targets, id="missed")
+    alarm = score(bars((0, 5)), [0.9], bars(), id="alarm")
+    half = score(bars((0, 10)), [0.9], targets, id="half")
+    best, worst = best_and_worst([silent, half, alarm, missed, right])
+    assert [one.id for one in best] == ["right", "half", "silent"]
+    assert [one.id for one in worst] == ["missed", "alarm"]
+    best, worst = best_and_worst([right, silent, missed, alarm], count=1)
+    assert [one.id for one in (*best, *worst)] == ["right", "missed"]
+
+
+def test_a_picture_shows_truth_and_kept_answers(tmp_path: Path) -> None:
+    report, path = make(tmp_path)
+    stored = {item.id: item for item in read_predictions(path)}
+    wanted = [one for one in report.scores if one.id == "r1"]
+    (shown,) = draw_answers(toy_benchmark(), stored, wanted, 0.5).values()
+    picture = np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(shown.picture))).convert("RGB"), dtype=np.int64
+    )
+    assert picture.shape == (120, 484, 3)
+    edge = picture.max(axis=2) - picture.min(axis=2) > 60  # outlines are the only colour here
+    truth, answer = edge[40:50, :240].any(axis=0).nonzero()[0], edge[40:50, 244:].any(axis=0).nonzero()[0]
+    # Columns 2 to 5 of 40 are meant, 3 to 6 answered, at six times the size, each with an outline of one column;
+    # what is below the threshold is not drawn.
+    assert abs(int(truth.min()) - 6) < 4
+    assert abs(int(truth.max()) - 42) < 4
+    assert abs(int(answer.min()) - 12) < 4
+    assert abs(int(answer.max()) - 48) < 4
+    inside, outside = picture[45, 24].mean(), picture[45, 120].mean()
+    assert inside < outside - 40  # what is not meant is pale
+
+
+def test_nothing_wanted_draws_nothing() -> None:
+    assert draw_answers(toy_benchmark(), {}, [], 0.5) == {}
