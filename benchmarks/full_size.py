@@ -158,11 +158,7 @@ def questions(segmenter: Segmenter) -> dict[str, Callable[[], Any]]:
 
 def measure(segmenter: Segmenter, runs: int, only: list[str]) -> dict[str, Any]:
     """Medians, ratios and stages."""
-    calls = {
-        name: call
-        for name, call in questions(segmenter).items()
-        if not only or name in only
-    }
+    calls = {name: call for name, call in questions(segmenter).items() if not only or name in only}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
