@@ -88,6 +88,8 @@ class Stages:
         model = segmenter.model
         self.seconds: dict[str, list[float]] = defaultdict(list)
         self.handles: list[Any] = []
+        self.processor, self.post_process = segmenter.processor, segmenter.processor.post_process
+        segmenter.processor.post_process = self._masks  # type: ignore[method-assign]
         self._watch(model.vlm.visual, lambda *_: "VLM vision")
         self._watch(model.detector.vision_encoder, lambda *_: "detector vision")
         self._watch(model.detector, lambda *_: "detector, after vision")
@@ -110,8 +112,15 @@ class Stages:
         self.handles.append(module.register_forward_pre_hook(before))
         self.handles.append(module.register_forward_hook(after, with_kwargs=True))
 
+    def _masks(self, *arguments: Any) -> Any:
+        start = now()
+        found = self.post_process(*arguments)
+        self.seconds["masks at full size"].append(now() - start)
+        return found
+
     def close(self) -> dict[str, float]:
         """Stop watching; median seconds of each part."""
+        self.processor.post_process = self.post_process  # type: ignore[method-assign]
         for handle in self.handles:
             handle.remove()
         return {name: statistics.median(values) for name, values in self.seconds.items()}
@@ -135,12 +144,12 @@ def questions(segmenter: Segmenter) -> dict[str, Callable[[], Any]]:
     image, batch = picture(0), [picture(seed) for seed in range(8)]
 
     def ask(pictures: Any, words: Any = None, **options: Any) -> Callable[[], Any]:
-        return lambda: segmenter.segment(pictures, words, score_threshold=2.0, **options)
+        return lambda: segmenter.segment(pictures, words, score_threshold=0.0, **options)
 
     def write(words: Any) -> Callable[[], Any]:
         def call() -> None:
             with prescribed(segmenter):
-                segmenter.segment(image, words, mode="generate", score_threshold=2.0)
+                segmenter.segment(image, words, mode="generate", score_threshold=0.0)
 
         return call
 

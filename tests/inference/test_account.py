@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from instructsam.errors import CheckpointError
-from instructsam.inference.account import account, expected_shapes
+from instructsam.inference.account import account, account_of, expected_shapes
 from instructsam.inference.folder import read_config
 from instructsam.model.checkpoint import config_from_published, map_published_name
 from tests.published import publish
@@ -77,3 +77,13 @@ def test_the_published_2b_model_has_exactly_these_tensors() -> None:
     mapped.pop(None)
     assert mapped == ours
     assert len(recorded["keys"]) == 1705
+
+
+def test_a_missing_tokenizer_is_a_problem(tmp_path: Path) -> None:
+    publish(tmp_path)
+    assert account_of(tmp_path).complete
+    for path in tmp_path.glob("tokenizer*"):
+        path.unlink()
+    found = account_of(tmp_path)
+    assert not found.complete
+    assert "holds no tokenizer" in found.problems[0]

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import instructsam
 from instructsam.errors import CheckpointError, InputError
+from instructsam.inference.account import account_of
 from tests.tiny import picture, tiny_pair
 
 # peft asks transformers in a way that transformers will change
@@ -76,3 +77,32 @@ def test_adapters_that_do_not_fit(adapter: Path) -> None:
     edit(adapter, base_model_name_or_path=None)
     with pytest.raises(CheckpointError, match="names no base model"):
         instructsam.load(adapter)
+
+
+def test_the_base_is_of_the_adapters_revision(adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(adapter, base_model_name_or_path="owner/base", revision="deadbeef")
+    asked: list[tuple[str, str | None]] = []
+
+    def resolved(name: str | Path, revision: str | None = None) -> Path:
+        asked.append((str(name), revision))
+        return adapter if name == adapter else adapter.parent / "base"
+
+    monkeypatch.setattr("instructsam.inference.loading.resolve", resolved)
+    instructsam.load(adapter, device="cpu")
+    assert asked[1] == ("owner/base", "deadbeef")
+
+
+def test_what_adapters_cannot_do(adapter: Path, tmp_path: Path) -> None:
+    kept = instructsam.load(adapter, device="cpu", adapter="keep")
+    with pytest.raises(InputError, match="load with adapter='merge' to save"):
+        kept.save(tmp_path / "again")
+    with pytest.raises(InputError, match="use adapter='keep'"):
+        instructsam.load(adapter, device="cpu", quantize="int8")
+    with pytest.raises(CheckpointError, match="holds an adapter, not a whole model"):
+        account_of(adapter)
+
+
+def test_an_adapter_on_int8_weights(adapter: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    small = instructsam.load(adapter, device="cpu", adapter="keep", quantize="int8")
+    assert np.allclose(scores(small), scores(instructsam.load(adapter, device="cpu")), atol=0.02)

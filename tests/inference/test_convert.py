@@ -64,4 +64,11 @@ def test_what_cannot_be_converted_leaves_nothing_behind(tmp_path: Path) -> None:
         convert(tmp_path / "native", tmp_path / "out", "onnx")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="unknown dtype 'int3'"):
         convert(tmp_path / "native", tmp_path / "out", "native", dtype="int3")
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["native"]
+
+
+def test_what_the_folder_says_of_its_licence_goes_along(tmp_path: Path) -> None:
+    publish(tmp_path / "published")
+    (tmp_path / "published" / "LICENSE").write_text("yours to use")
+    convert(tmp_path / "published", tmp_path / "native", "native")
+    assert account(tmp_path / "native").licence == ["LICENSE: yours to use"]

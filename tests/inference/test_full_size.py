@@ -29,6 +29,7 @@ def check(segmenter: Segmenter) -> None:
     image = picture(width=640, height=480)
     given = segmenter.segment(image, phrases=["red mug"], score_threshold=0.0)
     assert given.instances.masks.shape[1:] == (480, 640)
+    assert len(given.instances) > 0
     assert np.isfinite(given.instances.scores).all()
     written = segmenter.segment(image, "the red mugs", mode="generate", max_new_tokens=3)
     assert written.status in ("truncated", "no_target", "ok", "saturated")

@@ -9,9 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from instructsam.errors import CheckpointError, InputError
+from instructsam.errors import CheckpointError, InputError, InstructSAMError
+from instructsam.inference.account import account_of
 from instructsam.inference.loading import load, pick_device, pick_dtype
 from instructsam.inference.segmenter import Segmenter
+from instructsam.processing.tokens import train_tokenizer
 from tests.published import publish
 from tests.tiny import picture, tiny_pair
 
@@ -120,7 +122,7 @@ def test_hub_ids_are_fetched_once_at_one_revision(saved: Path, monkeypatch: pyte
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fake)
     load("owner/name", revision="abc", device="cpu")
-    assert asked == [("owner/name", "abc")]
+    assert asked == [("owner/name", "abc")] * 2  # the small files first, then the weights
 
 
 def test_devices_and_dtypes() -> None:
@@ -194,3 +196,44 @@ def test_a_published_model_needs_its_own_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(fields))
     with pytest.raises(CheckpointError, match=r"config\.json lacks text_config"):
         load(tmp_path)
+
+
+def test_every_tensor_that_does_not_fit_is_in_one_error(saved: Path) -> None:
+    def change(tensors) -> None:
+        tensors.pop("query_projector.0.bias" if "query_projector.0.bias" in tensors else sorted(tensors)[0])
+        tensors["instance_queries.weight"] = torch.zeros(5, 32)
+        tensors["extra"] = torch.zeros(1)
+
+    edit(saved, change)
+    with pytest.raises(CheckpointError) as caught:
+        load(saved)
+    for words in ("3 tensors", "missing ", "unexpected extra", "instance_queries.weight is (5, 32)"):
+        assert words in str(caught.value)
+    edit(saved, lambda tensors: [tensors.pop(name) for name in list(tensors)[:20]])
+    with pytest.raises(CheckpointError, match=r"`instructsam doctor .*` lists all"):
+        load(saved)
+
+
+def test_another_models_tokenizer_is_refused(saved: Path) -> None:
+    other = train_tokenizer(["something else entirely"] * 4, vocab_size=300)
+    other.save_pretrained(str(saved))
+    with pytest.raises(CheckpointError, match=r"is not this model's: it has image \d+, config.json \d+"):
+        load(saved)
+    assert not account_of(saved).complete
+
+
+def test_a_diverged_model_says_so(saved: Path) -> None:
+    segmenter = load(saved, device="cpu")
+    for parameter in segmenter.model.query_projector.parameters():
+        parameter.data.fill_(float("nan"))
+    with pytest.raises(InstructSAMError, match=r"not numbers in torch.float32: load it with dtype='float32'"):
+        segmenter.segment(picture(), phrases=["kite"])
+
+
+def test_devices_that_are_none() -> None:
+    for name in ("meta", "xpu"):
+        with pytest.raises(InputError, match="use auto, cpu, cuda"):
+            pick_device(name)
+    if not torch.backends.mps.is_available():
+        with pytest.raises(InputError, match="machine has none; use cpu"):
+            pick_device("mps")

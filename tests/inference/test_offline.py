@@ -18,6 +18,7 @@ from instructsam.errors import CheckpointError
 from instructsam.inference.account import account, account_of
 from instructsam.inference.folder import read_header
 from instructsam.inference.hub import fetch, is_hub_id, remote_headers
+from instructsam.inference.locating import resolve
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
@@ -75,7 +76,36 @@ def test_one_revision_for_all_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     instructsam.load("owner/Model-2.5B", device="cpu", revision="abc")
-    assert asked == [("owner/Model-2.5B", "abc")]
+    assert asked == [("owner/Model-2.5B", "abc")] * 2
+
+
+def test_one_commit_for_small_files_and_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "snapshots" / "c0ffee"
+    publish(folder)
+    asked: list[tuple[str | None, bool]] = []
+
+    def snapshot(hub_id: str, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append((revision, "*.safetensors" in allow_patterns))
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert resolve("owner/model") == folder
+    assert asked == [(None, False), ("c0ffee", True)]
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(
+        CheckpointError, match="without its weights: fetch it once with `hf download owner/model`"
+    ):
+        resolve("owner/model")
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    asked.clear()
+    with pytest.raises(CheckpointError, match="that of a llama model"):
+        resolve("owner/model")
+    assert asked == [(None, False)]  # its weights were not fetched
+
+
+def test_names_that_the_hub_would_refuse() -> None:
+    with pytest.raises(CheckpointError, match="could not be fetched as a hub id"):
+        account_of("a/b--c")
 
 
 def test_a_model_on_the_hub_is_accounted_for_by_its_headers(

@@ -79,6 +79,11 @@ def test_what_cannot_be_had_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         load(folder, device="cpu", quantize="int8")
 
 
+def test_int8_is_quiet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load(saved(tmp_path / "model"), device="cpu", quantize="int8").segment(picture(), phrases=["red mug"])
+    assert not [record for record in caplog.records if "MatMul8bitLt" in record.getMessage()]
+
+
 def test_it_is_not_written_back(tmp_path: Path) -> None:
     segmenter = load(saved(tmp_path / "model"), device="cpu", quantize="int8")
     with pytest.raises(InputError, match="a quantized model is not written"):

@@ -17,7 +17,7 @@ from instructsam.structures.outputs import ModelInputs
 from tests.reference import assert_near, needs_reference, published_model, tensors
 from tests.tiny import picture, tiny_pair
 
-IDS = {"ref_start": 1, "ref_end": 2, "im_end": 3, "pad": 0}
+IDS = {"ref_start": 1, "ref_end": 2, "im_end": 3, "pad": 0, "query": 4}
 
 
 class Scripted(torch.nn.Module):
@@ -110,6 +110,9 @@ def test_limits() -> None:
         ([1, 5, 6, 2, 9, 1, 7, 2, 3], [[5, 6], [7]], False),
         ([2, 5, 1, 6, 3], [], True),
         ([1, 5, 1, 6, 2, 3], [[6]], True),
+        ([1, 4, 2, 3], [], True),  # a query token is no phrase
+        ([1, 4, 6, 2, 3], [[6]], True),
+        ([4, 4, 3], [], True),  # a query block without a phrase
     ],
 )
 def test_malformed_replies_never_raise(tokens: list[int], phrases: list[list[int]], malformed: bool) -> None:

@@ -62,6 +62,8 @@ def _account(model: str, revision: str | None, as_json: bool) -> int:
     for kind, names in problems.items():
         for name in names:
             print(f"{kind}: {console.printable(name)}")
+    for line in found.problems:
+        print(f"problem: {console.printable(line)}")
     print("\nevery tensor is accounted for" if found.complete else "\nthis model cannot be loaded as it is")
     return 0 if found.complete else 1
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from instructsam.errors import CheckpointError
 from instructsam.inference.folder import has_weights, read_config, require_fit, tensors
-from instructsam.inference.hub import SMALL_FILES, cached, fetch, remote_headers
+from instructsam.inference.hub import SMALL_FILES, cached, fetch, remote_headers, revision_of
 from instructsam.inference.locating import local_folder
+from instructsam.inference.processors import load_processor
 
 PARTS: tuple[tuple[str, str], ...] = (
     ("VLM vision tower", "vlm.visual."),
@@ -47,6 +48,7 @@ class Account:
         dtypes: number format -> tensors in it.
         missing, unexpected, misshapen: what keeps the folder from loading, names as in the files.
         revision: commit of the hub's snapshot, "" for a plain folder.
+        problems: what else keeps it from loading, such as a missing tokenizer.
         licence: first lines that say what the weights may be used for, with the file's name.
     """
 
@@ -59,11 +61,12 @@ class Account:
     misshapen: list[str] = field(default_factory=list)
     revision: str = ""
     licence: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """Whether every tensor is accounted for."""
-        return not (self.missing or self.unexpected or self.misshapen)
+        """Whether every tensor is accounted for and nothing else is wrong."""
+        return not (self.missing or self.unexpected or self.misshapen or self.problems)
 
     def require_complete(self) -> None:
         """Refuse a folder that cannot be loaded.
@@ -75,7 +78,8 @@ class Account:
             f"unexpected {name}" for name in self.unexpected
         ]
         wrong += self.misshapen
-        require_fit(f"the model in {self.folder} does not fit", wrong)
+        hint = f"; `instructsam doctor {self.folder}` lists all"
+        require_fit(f"the model in {self.folder} does not fit", wrong, hint=hint)
 
     @property
     def total(self) -> Part:
@@ -100,6 +104,7 @@ class Account:
             "misshapen": self.misshapen,
             "revision": self.revision,
             "licence": self.licence,
+            "problems": self.problems,
         }
 
 
@@ -109,15 +114,19 @@ def account_of(name_or_path: str | Path, revision: str | None = None) -> Account
     Raises:
         CheckpointError: as `account`, or the hub refuses.
     """
+    name, headers = str(name_or_path), None
     folder = local_folder(name_or_path)
-    if folder is not None:
-        return account(folder)
-    name = str(name_or_path)
-    here = cached(name, revision)
-    if here is not None and has_weights(here):
-        return account(here)
-    small = fetch(name, revision, SMALL_FILES)
-    return account(small, remote_headers(name, revision_of(small) or revision))
+    if folder is None:
+        folder = cached(name, revision)
+        if folder is None or not has_weights(folder):
+            folder = fetch(name, revision, SMALL_FILES)
+            headers = remote_headers(name, revision_of(folder) or revision)
+    found = account(folder, headers)
+    try:
+        load_processor(folder)
+    except CheckpointError as error:
+        found.problems.append(str(error))
+    return found
 
 
 def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None = None) -> Account:
@@ -178,11 +187,6 @@ def part_of(name: str | None) -> str:
         if name.startswith(prefix):
             return part
     return "unknown"
-
-
-def revision_of(folder: Path) -> str:
-    """The commit of a folder inside the hub's cache, whose snapshots are named by it; "" elsewhere."""
-    return folder.name if folder.parent.name == "snapshots" else ""
 
 
 def licence_notes(folder: Path) -> list[str]:

@@ -19,15 +19,18 @@ def is_adapter(folder: Path) -> bool:
     return (folder / CONFIG_FILE).is_file() and not (folder / "config.json").is_file()
 
 
-def base_of(folder: Path) -> str:
-    """The model that an adapter was trained on: a hub id, or a folder, relative ones seen from the adapter's.
+def base_of(folder: Path) -> tuple[str, str | None]:
+    """The model that an adapter was trained on, and its revision where the adapter names one.
+
+    A hub id, or a folder; relative folders are seen from the adapter's.
 
     Raises:
         CheckpointError: adapter_config.json is damaged or names no base.
     """
     path = folder / CONFIG_FILE
     try:
-        name = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        name, revision = fields.get("base_model_name_or_path"), fields.get("revision")
     except (OSError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} cannot be read ({error})") from error
     if not name:
@@ -35,7 +38,7 @@ def base_of(folder: Path) -> str:
             f"{path} names no base model; write its folder or hub id as base_model_name_or_path"
         )
     beside = folder / str(name)
-    return str(beside) if beside.is_dir() else str(name)
+    return (str(beside) if beside.is_dir() else str(name)), revision
 
 
 def apply_adapter(model: Any, folder: Path, how: Adapter) -> Any:
@@ -65,6 +68,8 @@ def apply_adapter(model: Any, folder: Path, how: Adapter) -> Any:
 
     try:
         config = PeftConfig.from_pretrained(str(folder))
+        if config.peft_type != "LORA":
+            raise CheckpointError(f"{folder} holds a {config.peft_type} adapter, only LoRA is read")
         adapted = PeftModel(model, config)
         report = adapted.load_adapter(str(folder), adapter_name="default", is_trainable=False)
     except (OSError, ValueError, RuntimeError, LookupError, TypeError, SafetensorError) as error:

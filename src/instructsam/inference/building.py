@@ -136,6 +136,10 @@ def _stock(kind: Any, folder: Path, dtype: torch.dtype, family: str) -> Any:
 
     try:
         found = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
+        if "moe" in str(found):
+            raise CheckpointError(
+                f"{folder} holds a {found} model; only dense ones are built from, such as 2B or 8B"
+            )
         if not str(found).startswith(family):
             raise CheckpointError(f"{folder} holds a {found} model, expected {family}")
         with quiet_transformers():

@@ -16,9 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from instructsam.errors import InputError
-from instructsam.inference.account import account
+from instructsam.inference.account import LICENCE_FILES, account
 from instructsam.inference.folder import read_config, read_header, weight_files
-from instructsam.inference.loading import load_processor
+from instructsam.inference.processors import load_processor
 from instructsam.model.checkpoint import config_to_published, map_published_name, published_name
 
 Layout = Literal["native", "published"]
@@ -67,6 +67,7 @@ def convert(
     config, _ = read_config(source)
     processor = load_processor(source)
     main, unused = plan(source, to, None if dtype is None else DTYPES[dtype])
+    text = json.dumps(config_to_published(config), indent=2, default=str) if to == "published" else ""
     fresh = target.with_name(f".writing-{target.name}")
     if fresh.exists():
         shutil.rmtree(fresh)
@@ -79,11 +80,13 @@ def convert(
         config.save_pretrained(fresh)
         processor.save_pretrained(fresh)
     else:
-        text = json.dumps(config_to_published(config), indent=2, default=str)
         (fresh / "config.json").write_text(text + "\n", encoding="utf-8")
         processor.tokenizer.save_pretrained(str(fresh))
         main, unused = [*main, *unused], []
     write(fresh, main, None if dtype is None else DTYPES[dtype], max_shard_bytes)
+    for name in LICENCE_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, fresh / name)
     if unused:
         save_file(dict(read(unused, None)), fresh / UNUSED_FILE, metadata={"format": "pt"})
     os.replace(fresh, target)

@@ -28,6 +28,10 @@ def read_config(folder: Path) -> tuple[InstructSAMConfig, bool]:
     from instructsam.model.configuration import InstructSAMConfig
 
     path = folder / "config.json"
+    if not path.is_file() and (folder / "adapter_config.json").is_file():
+        raise CheckpointError(
+            f"{folder} holds an adapter, not a whole model: give the base that it was trained on"
+        )
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if is_published(fields):
@@ -58,15 +62,16 @@ def tensors(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, entry
 
 
-def require_fit(problem: str, wrong: list[str], shown: int = 8) -> None:
+def require_fit(problem: str, wrong: list[str], shown: int = 8, hint: str = "") -> None:
     """Refuse tensors that do not fit, if there are any.
 
     Raises:
-        CheckpointError: `problem`, how many there are, and the first of them.
+        CheckpointError: `problem`, how many there are, the first of them, and `hint` where that is not all.
     """
     if wrong:
-        listed = ", ".join(wrong[:shown]) + (", ..." if len(wrong) > shown else "")
-        raise CheckpointError(f"{problem}: {len(wrong)} tensors ({listed})")
+        cut = len(wrong) > shown
+        listed = ", ".join(wrong[:shown]) + (", ..." if cut else "")
+        raise CheckpointError(f"{problem}: {len(wrong)} tensors ({listed}){hint if cut else ''}")
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -115,4 +120,7 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
     if not isinstance(header, dict):
         raise CheckpointError(f"{path} is no safetensors file (its header is no object); fetch it again")
     header.pop("__metadata__", None)
+    for name, entry in header.items():
+        if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+            raise CheckpointError(f"{path} is no safetensors file ({name} lacks its place); fetch it again")
     return header, path.stat().st_size - 8 - length

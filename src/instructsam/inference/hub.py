@@ -38,14 +38,24 @@ def fetch(hub_id: str, revision: str | None = None, patterns: Sequence[str] = FI
 
 
 def cached(hub_id: str, revision: str | None = None) -> Path | None:
-    """The snapshot in the cache, None without one; its weights may be missing. Opens no connection."""
+    """The snapshot in the cache, None without one; its weights may be missing. Opens no connection.
+
+    Raises:
+        CheckpointError: the name cannot be a hub id.
+    """
     import huggingface_hub
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    try:
-        return Path(huggingface_hub.snapshot_download(hub_id, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
+    with explained(hub_id, revision):
+        try:
+            return Path(huggingface_hub.snapshot_download(hub_id, revision=revision, local_files_only=True))
+        except LocalEntryNotFoundError:
+            return None
+
+
+def revision_of(folder: Path) -> str:
+    """The commit of a folder inside the hub's cache, whose snapshots are named by it; "" elsewhere."""
+    return folder.name if folder.parent.name == "snapshots" else ""
 
 
 def remote_headers(hub_id: str, revision: str | None = None) -> list[tuple[str, dict[str, Any]]]:

@@ -12,13 +12,13 @@ from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.inference.adapters import Adapter, apply_adapter, base_of, is_adapter
 from instructsam.inference.folder import read_config, require_fit
 from instructsam.inference.locating import resolve
+from instructsam.inference.processors import load_processor
 from instructsam.inference.quantizing import Quantize, quantization_config
 
 if TYPE_CHECKING:
     import torch
 
     from instructsam.inference.segmenter import Segmenter
-    from instructsam.processing.processor import InstructSAMProcessor
 
 LARGE = 500_000_000  # parameters from which on a CPU is worth a warning
 
@@ -41,9 +41,9 @@ def load(
         dtype: "auto" (bfloat16 on cuda, else float32) or "float32", "bfloat16", "float16".
         revision: of a hub id; one revision for all its parts.
         released_decoding: write phrases exactly as the released research code does, to reproduce published results
-            (docs/model.md, "Decoding").
-        adapter: of a LoRA adapter's folder, whose base is then loaded: "merge" adds it to the weights, "keep" leaves
-            it as layers of its own.
+            (docs/model.md, "Decoding"); phrases that are given are read as always.
+        adapter: of a LoRA adapter's folder, whose base is then loaded (from the hub where it names a hub id): "merge"
+            adds it to the weights, "keep" leaves it as layers of its own.
         quantize: "int8" or "int4" keeps the VLM's weights in that many bits (docs/weights.md, "Memory").
 
     Raises:
@@ -55,7 +55,9 @@ def load(
     from instructsam.inference.segmenter import Segmenter
 
     target = pick_device(device)
-    base = resolve(base_of(folder)) if is_adapter(folder) else folder
+    base = resolve(*base_of(folder)) if is_adapter(folder) else folder
+    if base != folder and quantize is not None and adapter == "merge":
+        raise InputError("an adapter loses precision when merged into quantized weights: use adapter='keep'")
     model = load_model(base, pick_dtype(dtype, target), device=target, quantize=quantize)
     if base != folder:
         model = apply_adapter(model, folder, adapter)
@@ -68,27 +70,6 @@ def load(
             quantize or str(model.dtype).removeprefix("torch."),
         )
     return Segmenter(model, processor, released_decoding)
-
-
-def load_processor(folder: Path) -> InstructSAMProcessor:
-    """Tokenizer and image settings of a folder in either layout.
-
-    Raises:
-        CheckpointError: the tokenizer is missing, damaged or not the model's.
-    """
-    from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings, load_tokenizer
-
-    config, published = read_config(folder)
-    if not published:
-        return InstructSAMProcessor.from_pretrained(folder)
-    processor = InstructSAMProcessor(load_tokenizer(folder), ProcessorSettings.from_config(config))
-    found = processor.token_ids.as_dict()
-    asked: dict[str, int] = config.token_ids or {}
-    wrong = [name for name, number in asked.items() if found[name] != number]
-    if wrong:
-        listed = ", ".join(f"{name} {found[name]}, config.json {asked[name]}" for name in wrong)
-        raise CheckpointError(f"the tokenizer in {folder} is not this model's: it has {listed}")
-    return processor
 
 
 def load_model(
@@ -145,7 +126,9 @@ def load_model(
     wrong += [
         f"unexpected {name}" for name in sorted(report["unexpected_keys"]) if not name.startswith(unused)
     ]
-    require_fit(f"the model in {folder} does not fit", wrong)
+    require_fit(
+        f"the model in {folder} does not fit", wrong, hint=f"; `instructsam doctor {folder}` lists all"
+    )
     return model.eval()
 
 
@@ -163,11 +146,16 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def why(folder: Path, error: Exception) -> str:
-    """One line for an error of `from_pretrained`, which does not say which shapes differ."""
+    """One line for an error of `from_pretrained`, which does not say which tensors do not fit.
+
+    Raises:
+        CheckpointError: some do not, all of them named.
+    """
     from instructsam.inference.account import account
 
-    wrong = account(folder).misshapen if isinstance(error, RuntimeError) else []
-    return wrong[0] if wrong else first_line(error)
+    if isinstance(error, RuntimeError):
+        account(folder).require_complete()
+    return first_line(error)
 
 
 def pick_device(device: str) -> torch.device:
@@ -182,6 +170,10 @@ def pick_device(device: str) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise InputError(f"unknown device {device!r}; use auto, cpu, cuda, cuda:1 or mps") from error
+    if chosen.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"unknown device {device!r}; use auto, cpu, cuda, cuda:1 or mps")
+    if chosen.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device 'mps' was asked for, but this machine has none; use cpu")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {device!r} was asked for, but this machine has no usable CUDA; use cpu")
     return chosen

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from instructsam.errors import CheckpointError
 from instructsam.inference.adapters import is_adapter
-from instructsam.inference.hub import fetch, is_hub_id
+from instructsam.inference.folder import has_weights, read_config
+from instructsam.inference.hub import SMALL_FILES, fetch, is_hub_id, revision_of
 
 DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "default"
 
@@ -18,7 +19,25 @@ def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Pat
         CheckpointError: there is no such folder, it holds no model, or the hub refuses.
     """
     folder = local_folder(name_or_path)
-    return fetch(str(name_or_path), revision) if folder is None else folder
+    return fetch_model(str(name_or_path), revision) if folder is None else folder
+
+
+def fetch_model(hub_id: str, revision: str | None = None) -> Path:
+    """The snapshot of a model's repository; its configuration is judged before its weights are fetched.
+
+    Raises:
+        CheckpointError: it is no InstructSAM model, the hub refuses, or the cache lacks the weights while offline.
+    """
+    small = fetch(hub_id, revision, SMALL_FILES)
+    if is_adapter(small):
+        return fetch(hub_id, revision_of(small) or revision)
+    read_config(small)
+    folder = fetch(hub_id, revision_of(small) or revision)
+    if not has_weights(folder):
+        raise CheckpointError(
+            f"{hub_id} is in the cache without its weights: fetch it once with `hf download {hub_id}`, or give a folder"
+        )
+    return folder
 
 
 def local_folder(name_or_path: str | Path | None) -> Path | None:

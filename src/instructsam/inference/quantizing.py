@@ -8,7 +8,7 @@ keep their number format: masks and scores come from them, and they are the smal
 
 from __future__ import annotations
 
-import warnings
+import logging
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from instructsam.errors import InputError, MissingExtraError
@@ -66,14 +66,18 @@ def quantization_config(
         raise MissingExtraError("quantize needs bitsandbytes: pip install 'instructsam[quantize]'") from error
     from transformers import BitsAndBytesConfig
 
-    # bitsandbytes says at each layer that it casts to float16 while it rounds; that is how int8 works there
-    warnings.filterwarnings("ignore", message="MatMul8bitLt: inputs will be cast", category=UserWarning)
+    logging.getLogger("bitsandbytes.autograd._functions").addFilter(says_something)
     options: dict[str, Any] = {"llm_int8_skip_modules": list(KEPT)}
     if quantize == "int8":
         return BitsAndBytesConfig(load_in_8bit=True, **options)
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, **options
     )
+
+
+def says_something(record: logging.LogRecord) -> bool:
+    """False for what bitsandbytes says at every layer: that it casts to float16 while it rounds, as int8 does there."""
+    return "MatMul8bitLt: inputs will be cast" not in record.getMessage()
 
 
 def input_widths(config: InstructSAMConfig) -> list[int]:

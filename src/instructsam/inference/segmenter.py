@@ -90,8 +90,12 @@ class Segmenter:
         """Write model and processor to a folder that `instructsam.load` opens.
 
         Raises:
-            InputError: the model is quantized.
+            InputError: the model is quantized, or an adapter was kept apart from its weights.
         """
+        if any("lora_" in name for name, _ in self.model.named_parameters()):
+            raise InputError(
+                "an adapter that was kept is not written: load with adapter='merge' to save the model"
+            )
         if getattr(self.model, "is_quantized", False):
             raise InputError(
                 "a quantized model is not written: save it as it was loaded, and give load(quantize=...) again"

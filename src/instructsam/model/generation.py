@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
     from instructsam.structures.outputs import ModelInputs
 
+STRAY = (
+    "im_start",
+    "vision_start",
+    "vision_end",
+    "image",
+    "video",
+    "mask_start",
+    "mask_end",
+    "query",
+)  # in a reply
+
 
 @dataclass(frozen=True)
 class GenerationSettings:
@@ -47,7 +58,7 @@ class Reply:
         states: per phrase the query states, float [Q, D].
         truncated: stopped by a limit instead of the end of the turn.
         malformed: markers out of order were skipped (an end without a start, a start without an
-            end, an empty phrase, a nested start).
+            end, an empty phrase, a nested start, a token of another part of a conversation).
     """
 
     ids: list[int] = field(default_factory=list)
@@ -79,6 +90,8 @@ class Reply:
                 self.phrases.append(self.open_phrase)
                 opens = True
             self.open_phrase = None
+        elif any(token == ids.get(name) for name in STRAY):
+            self.malformed = True
         elif self.open_phrase is not None:
             self.open_phrase.append(token)
         if len(self.ids) >= settings.max_new_tokens and not opens:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from instructsam.errors import CheckpointError, InputError, first_line
+from instructsam.errors import CheckpointError, InputError, InstructSAMError, first_line
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS, Conversation, ConversationEncoder
 from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
 from instructsam.processing.vision import detector_pixels, vlm_patches
@@ -210,12 +210,20 @@ class InstructSAMProcessor:
             original_sizes: B pairs (height, width).
             score_threshold: keep scores of at least this.
             mask_threshold: binarisation of the logits.
+
+        Raises:
+            InstructSAMError: a score is NaN or infinite.
         """
         if output.phrase_sample is None:
             raise ValueError("post_process needs output.phrase_sample")
         scores = output.score_logits.float().sigmoid()
         if output.presence_logits is not None:
             scores = scores * output.presence_logits.float().sigmoid().unsqueeze(-1)
+        if not bool(scores.isfinite().all()):
+            raise InstructSAMError(
+                f"the model's scores are not numbers in {output.score_logits.dtype}: load it with dtype='float32', "
+                "and check its weights if that does not help"
+            )
         owners = output.phrase_sample.tolist()
         results = []
         for sample, (height, width) in enumerate(original_sizes):
