@@ -49,7 +49,9 @@ def test_only_the_vlm_is_converted_and_its_answers_stay_near(
             states.append(query_states(segmenter.model, inputs, seen).flatten())
     assert not torch.equal(*states)
     assert torch.cosine_similarity(*states, dim=0) > least
+    before = small.fingerprint
     assert small.segment(image, "red mug", mode="generate", max_new_tokens=3).instruction == "red mug"
+    assert small.fingerprint == before
     assert small.model.get_memory_footprint() < plain.model.get_memory_footprint()
 
 

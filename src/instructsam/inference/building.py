@@ -51,7 +51,7 @@ def build(
     """A model that is ready to be trained: both bases with their weights, instance queries and projectors fresh.
 
     Args:
-        vlm: folder or hub id of any Qwen3-VL.
+        vlm: folder or hub id of any dense Qwen3-VL.
         detector: folder or hub id of SAM3; where its decoder has other than `num_queries` slots, those whose reference
             boxes lie farthest apart are taken.
         num_queries: Q, instances that one phrase can name.

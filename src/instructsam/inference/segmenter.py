@@ -140,9 +140,15 @@ class Segmenter:
 
     @property
     def fingerprint(self) -> str:
-        """Twelve characters that differ between trained models: a hash over the first values of every tensor."""
+        """Twelve characters that differ between trained models: a hash over the first values of every tensor.
+
+        Of a quantized model only the part that kept its number format counts: the rest is packed on first use.
+        """
         digest = hashlib.sha256()
+        packed = "vlm." if getattr(self.model, "is_quantized", False) else "\0"
         for name, tensor in sorted(self.model.state_dict().items()):
+            if name.startswith(packed):
+                continue
             digest.update(name.encode())
             first = tensor.flatten()[:16].to(torch.bfloat16)  # the same for every number format
             digest.update(first.float().cpu().numpy().tobytes())
