@@ -85,13 +85,15 @@ def _census(known: Published, folder: Path) -> dict[str, Any]:
 
 
 def _say_found(entry: dict[str, Any]) -> None:
+    from instructsam.data.formats.source import left_out_lines
+
     name = entry["benchmark"]
     if "error" in entry:
         console.say(f"{name}: {entry['error']}")
         return
     console.say(f"{name}: {entry['says']}")
-    for reason, count in entry["left_out"].items():
-        console.say(f"{name}: left out: {count} x {reason}")
+    for line in left_out_lines(entry["left_out"]):
+        console.say(f"{name}: {line}")
     if entry["absent_images"]:
         first = entry["first_absent_image"]
         console.say(f"{name}: {entry['absent_images']} pictures are not there, such as {first}")

@@ -6,14 +6,15 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
 from instructsam.errors import InputError
+from instructsam.inference.loading import DTYPES
+from instructsam.inference.quantizing import Quantize
 
 if TYPE_CHECKING:
-    from instructsam.inference.quantizing import Quantize
     from instructsam.inference.segmenter import Segmenter
 
 
@@ -40,8 +41,6 @@ DataOption = Annotated[
 ThresholdOption = Annotated[
     float | None, typer.Option("--score-threshold", help="Least score in [0, 1] of an instance that is kept.")
 ]
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-QUANTIZE = (None, "int8", "int4")
 MODE_HELP = (
     "generate: the model writes the phrases; direct: the instruction is the phrase (no decoding); "
     "auto: what the model's card says."
@@ -73,10 +72,11 @@ class Opening:
 
     def __post_init__(self) -> None:
         check_device(self.device)
-        for name, value, known in (("dtype", self.dtype, DTYPES), ("quantize", self.quantize, QUANTIZE)):
-            if value not in known:
-                listed = ", ".join(filter(None, known))
-                raise InputError(f"--{name} must be one of {listed}, got {value!r}")
+        if self.dtype not in ("auto", *DTYPES):
+            raise InputError(f"--dtype must be one of auto, {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.quantize is not None and self.quantize not in get_args(Quantize):
+            known = ", ".join(get_args(Quantize))
+            raise InputError(f"--quantize must be one of {known}, got {self.quantize!r}")
 
     @property
     def changes(self) -> dict[str, str]:

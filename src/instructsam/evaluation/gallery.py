@@ -16,7 +16,7 @@ from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.predictions import StoredPrediction
 from instructsam.evaluation.runner import target_masks
 from instructsam.evaluation.scores import InstructionScore
-from instructsam.structures.drawing import PALETTE
+from instructsam.structures.drawing import color_of
 
 COUNT = 24
 _PANEL = 240  # px
@@ -98,7 +98,7 @@ def _paint(image: Image.Image, masks: NDArray[np.bool_]) -> Image.Image:
     shown = np.where(inside[..., None], pixels, _PALE * 255 + (1 - _PALE) * grey)
     reach = max(1, round(_OUTLINE / scale))
     for number, mask in enumerate(masks):
-        shown[_edge(mask, reach)] = PALETTE[number % len(PALETTE)]
+        shown[_edge(mask, reach)] = color_of(number)
     height = max(1, round(image.height * scale))
     return Image.fromarray(shown.astype(np.uint8)).resize((_PANEL, height))
 

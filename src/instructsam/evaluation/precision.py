@@ -55,8 +55,7 @@ class Ranking:
         recall, envelope = curve
         result = np.zeros(len(IOU_THRESHOLDS))
         for index, (reached, best) in enumerate(zip(recall, envelope, strict=True)):
-            places = np.searchsorted(reached, _RECALL_POINTS, side="left")
-            result[index] = best[places[places < best.size]].sum() / len(_RECALL_POINTS)
+            result[index] = _at_recall_points(reached, best).sum() / len(_RECALL_POINTS)
         return result
 
     def released(self, cut: float = RELEASED_CUT) -> NDArray[np.float64] | None:
@@ -101,7 +100,12 @@ def precision_points(scores: Sequence[InstructionScore], threshold: int = 0) -> 
     points = np.zeros(len(_RECALL_POINTS))
     if curve is not None:
         reached, best = curve[0][threshold], curve[1][threshold]
-        places = np.searchsorted(reached, _RECALL_POINTS, side="left")
-        inside = places < best.size
-        points[inside] = best[places[inside]]
+        found = _at_recall_points(reached, best)
+        points[: len(found)] = found
     return points
+
+
+def _at_recall_points(reached: NDArray[np.float64], best: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The best precision at each of the recall points that are reached: float64 [at most 101]."""
+    places = np.searchsorted(reached, _RECALL_POINTS, side="left")
+    return best[places[places < best.size]]

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from instructsam.errors import InputError
 from instructsam.inference.account import LICENCE_FILES, account
 from instructsam.inference.folder import read_config, read_header, weight_files
+from instructsam.inference.loading import DTYPES, named_dtype
 from instructsam.inference.processors import load_processor
 from instructsam.model.checkpoint import config_to_published, map_published_name, published_name
 
@@ -25,7 +26,6 @@ Layout = Literal["native", "published"]
 UNUSED_FILE = (
     "unused.safetensors"  # beside a native model: published tensors that it never reads, for the way back
 )
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def convert(
     account(source).require_complete()
     config, _ = read_config(source)
     processor = load_processor(source)
-    main, unused = plan(source, to, None if dtype is None else DTYPES[dtype])
+    number_format = None if dtype is None else named_dtype(dtype)
+    main, unused = plan(source, to, number_format)
     text = json.dumps(config_to_published(config), indent=2, default=str) if to == "published" else ""
     fresh = target.with_name(f".writing-{target.name}")
     if fresh.exists():
@@ -83,7 +84,7 @@ def convert(
         (fresh / "config.json").write_text(text + "\n", encoding="utf-8")
         processor.tokenizer.save_pretrained(str(fresh))
         main, unused = [*main, *unused], []
-    write(fresh, main, None if dtype is None else DTYPES[dtype], max_shard_bytes)
+    write(fresh, main, number_format, max_shard_bytes)
     for name in LICENCE_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, fresh / name)

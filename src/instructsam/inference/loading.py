@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from instructsam.inference.segmenter import Segmenter
 
+DTYPES = ("float32", "bfloat16", "float16")
 LARGE = 500_000_000  # parameters from which on a CPU is worth a warning
 
 
@@ -183,9 +184,16 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     """`auto` is bfloat16 on cuda and float32 elsewhere (bfloat16 is slow on most CPUs)."""
     import torch
 
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
-    if dtype not in known:
-        raise InputError(f"unknown dtype {dtype!r}; use auto, {', '.join(known)}")
-    return known[dtype]
+    if dtype not in DTYPES:
+        raise InputError(f"unknown dtype {dtype!r}; use auto, {', '.join(DTYPES)}")
+    return named_dtype(dtype)
+
+
+def named_dtype(name: str) -> torch.dtype:
+    """The number format of one of `DTYPES`."""
+    import torch
+
+    chosen: torch.dtype = getattr(torch, name)
+    return chosen

@@ -15,23 +15,14 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from instructsam.model.attention import hybrid_mask
-from instructsam.model.prefix import read_prompts
+from instructsam.model.prefix import read_on, read_prompts
 
 if TYPE_CHECKING:
     from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
     from instructsam.structures.outputs import ModelInputs
 
-STRAY = (
-    "im_start",
-    "vision_start",
-    "vision_end",
-    "image",
-    "video",
-    "mask_start",
-    "mask_end",
-    "query",
-)  # in a reply
+# Tokens of other parts of a conversation: in a reply they mean nothing.
+STRAY = ("im_start", "vision_start", "vision_end", "image", "video", "mask_start", "mask_end", "query")
 
 
 @dataclass(frozen=True)
@@ -135,8 +126,7 @@ class Decoder:
         self.settings = settings
         self.ids: dict[str, int] = dict(model.config.token_ids or {})
         self.stops = {self.ids[name] for name in ("im_end", "pad") if name in self.ids}
-        self.text_config = model.vlm.language_model.config
-        self.cache = DynamicCache(config=self.text_config)
+        self.cache = DynamicCache(config=model.vlm.language_model.config)
         self.mask = inputs.attention_mask
         self.replies = [Reply() for _ in range(len(inputs.input_ids))]
         positions = self.prompt_positions(inputs, images)
@@ -195,17 +185,16 @@ class Decoder:
         for row, step in enumerate(steps):
             if len(step) > 1:
                 is_query[row, 2 : len(step) - 1] = True
-        embeds = self.model.get_input_embeddings()(input_ids)
-        embeds = self.model.instance_queries.write(embeds, torch.where(is_query, 0, -1))
         self.mask = torch.cat([self.mask, real], dim=1)
-        blocks = self.step_blocks(is_query, real)
-        hidden = self.model.vlm.language_model(
-            inputs_embeds=embeds,
-            attention_mask=hybrid_mask(self.text_config, embeds, self.mask, blocks, self.cache),
-            position_ids=self.step_positions(width, is_query).expand(3, -1, -1),
-            past_key_values=self.cache,
-            use_cache=True,
-        ).last_hidden_state
+        hidden = read_on(
+            self.model,
+            input_ids,
+            torch.where(is_query, 0, -1),
+            self.mask,
+            self.step_positions(width, is_query).expand(3, -1, -1),
+            self.cache,
+            self.step_blocks(is_query, real),
+        )
         self.next_position = self.next_position + lengths
         for row in is_query.any(1).nonzero()[:, 0].tolist():
             self.replies[row].states.append(hidden[row][is_query[row]])

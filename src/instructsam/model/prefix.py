@@ -58,9 +58,8 @@ def read_prompts(
     length = common_prefix(inputs, model.config.vlm_config.image_token_id)
     if not length:
         return model.read(ids, mask, blocks, images, inputs.image_index, cache=cache, positions=positions)
-    text_config = model.vlm.language_model.config
     if cache is None:
-        cache = DynamicCache(config=text_config)
+        cache = DynamicCache(config=model.vlm.language_model.config)
     first = model.read(
         ids[:1, :length],
         mask[:1, :length],
@@ -71,16 +70,40 @@ def read_prompts(
         positions=positions[:, :1, :length],
     )
     cache.batch_repeat_interleave(len(ids))
-    embeds = model.get_input_embeddings()(ids[:, length:])
-    embeds = model.instance_queries.write(embeds, blocks[:, length:])
-    rest = model.vlm.language_model(
+    rest = read_on(model, ids[:, length:], blocks[:, length:], mask, positions[:, :, length:], cache)
+    return torch.cat([first.expand(len(ids), -1, -1), rest], dim=1)
+
+
+def read_on(
+    model: InstructSAMModel,
+    input_ids: Tensor,
+    block_ids: Tensor,
+    attention_mask: Tensor,
+    positions: Tensor,
+    cache: DynamicCache,
+    visible_blocks: Tensor | None = None,
+) -> Tensor:
+    """The VLM over what follows a cached beginning and holds no image: final-norm hidden states, float [B, W, D].
+
+    Args:
+        model: the whole model.
+        input_ids, block_ids: int64 [B, W] of this step, -1 in `block_ids` outside query blocks.
+        attention_mask: int64 [B, past + W], 0 at padding.
+        positions: int64 [3, B, W].
+        cache: of the beginning; holds this step afterwards.
+        visible_blocks: which tokens see each other both ways, where that is not `block_ids`.
+    """
+    embeds = model.instance_queries.write(model.get_input_embeddings()(input_ids), block_ids)
+    blocks = block_ids if visible_blocks is None else visible_blocks
+    language_model = model.vlm.language_model
+    hidden: Tensor = language_model(
         inputs_embeds=embeds,
-        attention_mask=hybrid_mask(text_config, embeds, mask, blocks[:, length:], cache),
-        position_ids=positions[:, :, length:],
+        attention_mask=hybrid_mask(language_model.config, embeds, attention_mask, blocks, cache),
+        position_ids=positions,
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state
-    return torch.cat([first.expand(len(ids), -1, -1), rest], dim=1)
+    return hidden
 
 
 def query_states(model: InstructSAMModel, inputs: ModelInputs, images: ImageFeatures) -> Tensor:

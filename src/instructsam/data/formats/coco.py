@@ -11,8 +11,7 @@ from instructsam.data.formats.source import (
     Tally,
     end_of_url,
     image_ref,
-    instance_of,
-    mask_of,
+    read_instance,
     read_json,
 )
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
@@ -83,8 +82,7 @@ class CocoFile:
 
     def read_instance(self, annotation: Node, image: ImageRef) -> InstanceRecord | None:
         """The object of an annotation; None when its mask has no pixel."""
-        mask = mask_of(annotation["segmentation"], image.height, image.width)
-        return None if mask is None else instance_of(mask, self.category(annotation))
+        return read_instance(annotation["segmentation"], image, self.category(annotation))
 
     def category(self, annotation: Node) -> str:
         """The category's name, "" in files without categories."""
@@ -137,8 +135,7 @@ def _category_record(
     crowds: list[Node] = []
     objects: list[Node] = []
     for annotation in annotations:
-        flag = annotation.get("iscrowd")
-        (crowds if flag is not None and flag.value else objects).append(annotation)
+        (crowds if _is_crowd(annotation) else objects).append(annotation)
     instances = coco.instances(objects, image)
     regions = coco.instances(crowds, image)
     if instances is None or regions is None:

@@ -14,10 +14,9 @@ from instructsam.data.formats.source import (
     Node,
     Tally,
     image_ref,
-    instance_of,
     is_box,
-    mask_of,
     parsed,
+    read_instance,
     read_json,
 )
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
@@ -75,8 +74,7 @@ def _instances(annotation: Node, image: ImageRef, tally: Tally) -> tuple[Instanc
         if (kind is not None and kind.text() == "bbox") or is_box(entry.value):
             tally.leave_out(ONLY_BOXES)
             return None
-        mask = mask_of(entry, image.height, image.width)
-        instance = None if mask is None else instance_of(mask, _word(annotation, "category"))
+        instance = read_instance(entry, image, _word(annotation, "category"))
         if instance is None:
             tally.leave_out(EMPTY_MASK)
             return None

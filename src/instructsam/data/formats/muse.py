@@ -14,8 +14,7 @@ from instructsam.data.formats.source import (
     Tally,
     end_of_url,
     image_ref,
-    instance_of,
-    mask_of,
+    read_instance,
     read_json,
 )
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
@@ -50,8 +49,7 @@ def _phrases(answer: Node, question: Node, image: ImageRef) -> tuple[PhraseRecor
     groups: dict[str, list[InstanceRecord]] = {}
     for item in answer.items():
         name = (item.get("rephrased_name") or item["category_name"]).text()
-        mask = mask_of(item["segmentation"], image.height, image.width)
-        instance = None if mask is None else instance_of(mask, name)
+        instance = read_instance(item["segmentation"], image, name)
         if instance is None:
             return None
         groups.setdefault(name, []).append(instance)

@@ -36,7 +36,12 @@ class Tally:
 
     def lines(self) -> list[str]:
         """One line per reason, the most frequent first."""
-        return [f"left out: {count} x {reason}" for reason, count in self.left_out.most_common()]
+        return left_out_lines(dict(self.left_out.most_common()))
+
+
+def left_out_lines(counts: Mapping[str, int]) -> list[str]:
+    """What was left out, in words: one line per reason, in the order given."""
+    return [f"left out: {count} x {reason}" for reason, count in counts.items()]
 
 
 class Node:
@@ -246,6 +251,12 @@ def instance_of(mask: NDArray[np.bool_], category: str = "") -> InstanceRecord |
     if x2 <= x1:
         return None
     return InstanceRecord(encode_rle(mask), (x1, y1, x2 - x1, y2 - y1), category)
+
+
+def read_instance(node: Node, image: ImageRef, category: str = "") -> InstanceRecord | None:
+    """The object whose segmentation a node holds, in any spelling; None without a pixel."""
+    mask = mask_of(node, image.height, image.width)
+    return None if mask is None else instance_of(mask, category)
 
 
 def inside(folder: Path, path: Path) -> str:
