@@ -15,13 +15,18 @@ from instructsam.world.scene import (
     FAMILIES,
     FAMILY_OF,
     KINDS,
+    SIZES,
     Background,
     Scene,
     SceneObject,
     SceneSettings,
 )
 
-SCALES: dict[str, tuple[float, float]] = {"small": (0.17, 0.21), "large": (0.3, 0.38)}
+SCALES: dict[str, tuple[float, float]] = {
+    "small": (0.14, 0.17),
+    "medium": (0.21, 0.25),
+    "large": (0.31, 0.38),
+}
 REPEAT_KIND, REPEAT_FAMILY, REPEAT_COLOR = 0.42, 0.15, 0.38
 ROW_SHARE, OVERLAP_SHARE = 0.2, 0.3
 # Above the promised 0.35: silhouettes are compared on a coarse grid here.
@@ -106,7 +111,7 @@ def _choose_kind(rng: Random, things: list[SceneObject]) -> str:
 def _choose_thing(rng: Random, things: list[SceneObject]) -> SceneObject:
     kind = _choose_kind(rng, things)
     color = rng.choice(things).color if things and rng.random() < REPEAT_COLOR else rng.choice(tuple(COLORS))
-    size = "small" if rng.random() < 0.5 else "large"
+    size = rng.choice(SIZES)
     limit = DRAWINGS[kind].max_tilt
     return SceneObject(
         kind=kind,

@@ -72,6 +72,7 @@ THING_NOUNS: tuple[Noun, ...] = (Noun("thing", "things"), Noun("object", "object
 ONE_NOUN = Noun("one", "ones")
 SIZE_WORDS: dict[str, tuple[str, ...]] = {
     "small": ("small", "little", "tiny"),
+    "medium": ("medium", "medium-sized", "mid-sized"),
     "large": ("large", "big"),
 }
 EXTREME_WORDS: dict[str, tuple[str, ...]] = {

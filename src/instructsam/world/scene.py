@@ -26,14 +26,22 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "pink": (240, 140, 178),
     "brown": (130, 86, 52),
 }
-SIZES: tuple[str, ...] = ("small", "large")
+SIZES: tuple[str, ...] = ("small", "medium", "large")
+PATTERNS: tuple[str, ...] = ("plain", "striped", "dotted")
+LAYOUTS: tuple[str, ...] = ("scattered", "row", "groups", "shelves")
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "fruit": ("apple", "banana", "pear"),
-    "drinkware": ("mug", "glass", "bottle"),
-    "vehicle": ("car", "bus", "sailboat"),
-    "animal": ("fish", "bird", "snail"),
+    "fruit": ("apple", "banana", "pear", "strawberry"),
+    "drinkware": ("mug", "glass", "bottle", "teapot"),
+    "cutlery": ("fork", "knife", "spoon"),
+    "vehicle": ("car", "bus", "sailboat", "airplane"),
+    "animal": ("fish", "bird", "snail", "cat"),
     "toy": ("ball", "kite", "teddy bear"),
     "tool": ("hammer", "saw", "key"),
+    "clothes": ("hat", "shoe", "sock", "shirt"),
+    "accessory": ("umbrella", "bag"),
+    "furniture": ("chair", "table", "lamp"),
+    "plant": ("flower", "tree", "cactus"),
+    "building": ("house", "castle", "tent"),
 }
 KINDS: tuple[str, ...] = tuple(kind for kinds in FAMILIES.values() for kind in kinds)
 FAMILY_OF: dict[str, str] = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
@@ -49,6 +57,8 @@ class SceneObject:
         scale: its longest extent before tilting, as a fraction of the picture's shorter side.
         tilt: whole degrees clockwise, applied after `mirrored`.
         seed: varies its drawing (proportions, details, shade).
+        pattern: one of `PATTERNS`, drawn over the parts in its own colour.
+        shelf: the board that it stands on, counted from the top; 0 where there is none.
     """
 
     kind: str
@@ -59,6 +69,8 @@ class SceneObject:
     tilt: float
     mirrored: bool
     seed: int
+    pattern: str = "plain"
+    shelf: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,12 +83,20 @@ class Background:
 
 @dataclass(frozen=True)
 class Scene:
-    """Objects in painter's order: later ones lie on top of earlier ones. `aspect` is width / height."""
+    """Objects in painter's order: later ones lie on top of earlier ones.
+
+    Attributes:
+        aspect: width / height.
+        layout: one of `LAYOUTS`.
+        shelves: the upper edges of the boards, fractions of the height, from the top; empty without shelves.
+    """
 
     seed: int
     background: Background
     objects: tuple[SceneObject, ...]
     aspect: float = 1.0
+    layout: str = "scattered"
+    shelves: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

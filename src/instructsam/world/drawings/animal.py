@@ -67,3 +67,7 @@ def snail(sketch: Sketch, vary: Random) -> None:
     for x in (0.8, 1.02):
         sketch.eye(x, -0.4, 0.12)
     sketch.stroke(arc(0.88, 0.3, 0.12, 0.12, 20, 150, 6), 0.05, INK)
+
+
+def cat(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))

@@ -61,3 +61,7 @@ def bottle(sketch: Sketch, vary: Random) -> None:
     sketch.fill(box(-wide * 0.5, 0.22, wide * 0.9, 0.66, 0.05), CREAM)
     for x in (0.0, 0.17):
         sketch.disc(x, 0.42, 0.09, color=sketch.base, outlined=False)
+
+
+def teapot(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))

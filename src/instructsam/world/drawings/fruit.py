@@ -54,3 +54,7 @@ def banana(sketch: Sketch, vary: Random) -> None:
     sketch.stroke([(1.02, -0.42), (1.05, -0.5)], 0.13, TWIG)
     if vary.random() < 0.4:
         sketch.face(0.1, 0.14, 0.6)
+
+
+def strawberry(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from instructsam.world.drawings import animal, drinkware, fruit, tool, toy, vehicle
+from instructsam.world.drawings import (
+    accessory,
+    animal,
+    building,
+    clothes,
+    cutlery,
+    drinkware,
+    fruit,
+    furniture,
+    plant,
+    tool,
+    toy,
+    vehicle,
+)
 from instructsam.world.drawings.sketch import Picture, Rgb, Sketch, mix
 
 
@@ -38,6 +51,28 @@ DRAWINGS: dict[str, Drawing] = {
     "hammer": Drawing(tool.hammer, 180),
     "saw": Drawing(tool.saw, 60),
     "key": Drawing(tool.key, 180),
+    "strawberry": Drawing(fruit.strawberry, 30),
+    "teapot": Drawing(drinkware.teapot, 10),
+    "fork": Drawing(cutlery.fork, 180),
+    "knife": Drawing(cutlery.knife, 180),
+    "spoon": Drawing(cutlery.spoon, 180),
+    "airplane": Drawing(vehicle.airplane, 20),
+    "cat": Drawing(animal.cat, 12),
+    "hat": Drawing(clothes.hat, 20),
+    "shoe": Drawing(clothes.shoe, 15),
+    "sock": Drawing(clothes.sock, 25),
+    "shirt": Drawing(clothes.shirt, 20),
+    "umbrella": Drawing(accessory.umbrella, 25),
+    "bag": Drawing(accessory.bag, 12),
+    "chair": Drawing(furniture.chair, 8),
+    "table": Drawing(furniture.table, 6),
+    "lamp": Drawing(furniture.lamp, 8),
+    "flower": Drawing(plant.flower, 20),
+    "tree": Drawing(plant.tree, 8),
+    "cactus": Drawing(plant.cactus, 8),
+    "house": Drawing(building.house, 5),
+    "castle": Drawing(building.castle, 5),
+    "tent": Drawing(building.tent, 8),
 }
 
 

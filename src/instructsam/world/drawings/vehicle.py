@@ -64,3 +64,7 @@ def sailboat(sketch: Sketch, vary: Random) -> None:
     sketch.stroke([(-0.9, 0.57), (0.95, 0.57)], 0.08, sketch.dark)
     for x in (-0.4, 0.0, 0.4):
         sketch.disc(x, 0.72, 0.06, color=WINDOW, outlined=False)
+
+
+def airplane(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))

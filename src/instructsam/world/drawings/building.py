@@ -1,0 +1,19 @@
+"""House, castle, tent."""
+
+from __future__ import annotations
+
+from random import Random
+
+from instructsam.world.drawings.sketch import Sketch
+
+
+def house(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))
+
+
+def castle(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))
+
+
+def tent(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))

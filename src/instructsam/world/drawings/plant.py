@@ -1,0 +1,19 @@
+"""Flower, tree, cactus."""
+
+from __future__ import annotations
+
+from random import Random
+
+from instructsam.world.drawings.sketch import Sketch
+
+
+def flower(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))
+
+
+def tree(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))
+
+
+def cactus(sketch: Sketch, vary: Random) -> None:
+    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))
