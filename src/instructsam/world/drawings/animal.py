@@ -1,10 +1,10 @@
-"""Fish, bird, snail; all look to the right."""
+"""Fish, bird, snail, cat; all look to the right."""
 
 from __future__ import annotations
 
 from random import Random
 
-from instructsam.world.drawings.sketch import CREAM, INK, Sketch, arc, mix
+from instructsam.world.drawings.sketch import BLUSH, CREAM, INK, WHITE, Sketch, arc, mix
 
 BEAK = (248, 176, 56)
 
@@ -70,4 +70,36 @@ def snail(sketch: Sketch, vary: Random) -> None:
 
 
 def cat(sketch: Sketch, vary: Random) -> None:
-    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))
+    tail = vary.uniform(-1.0, -0.8)
+    curl = [(-0.7, 0.3), (-0.98, 0.1), (-1.02, -0.3), (-0.84, tail + 0.3), (-0.9, tail), (-1.1, tail - 0.04)]
+    sketch.stroke(curl, 0.2, outlined=True)
+    for x in (-0.36, 0.5):
+        sketch.stroke([(x, 0.5), (x, 0.94)], 0.24, sketch.dark, outlined=True)
+    for x in (-0.62, 0.26):
+        sketch.stroke([(x, 0.4), (x, 0.96)], 0.24, outlined=True)
+    back = vary.uniform(-0.12, 0.0)
+    body = [(-0.84, 0.34), (-0.66, back + 0.04), (0.0, back + 0.06), (0.6, back), (0.66, 0.4), (0.36, 0.68)]
+    sketch.blob([*body, (-0.2, 0.64), (-0.62, 0.7)])
+    for x in (-0.62, 0.26):
+        sketch.stroke([(x, 0.4), (x, 0.94)], 0.23)
+    x, y = 0.5, -0.42
+    for side in (-1, 1):
+        ear = [(x + side * 0.1, y - 0.3), (x + side * 0.46, y - 0.72), (x + side * 0.52, y - 0.06)]
+        sketch.fill(ear)
+        sketch.fill(
+            [(x + side * 0.26, y - 0.34), (x + side * 0.41, y - 0.54), (x + side * 0.44, y - 0.2)],
+            BLUSH,
+            outlined=False,
+        )
+    sketch.disc(x, y, 0.56, 0.46)
+    for side in (-1, 1):
+        for rise in (-0.06, 0.06):
+            sketch.stroke(
+                [(x + 0.1 + side * 0.3, y + 0.14 + rise * 0.4), (x + 0.1 + side * 0.62, y + 0.12 + rise)],
+                0.03,
+                INK,
+            )
+    for dx in (-0.12, 0.3):
+        sketch.disc(x + dx, y - 0.04, 0.09, 0.12, INK, outlined=False)
+        sketch.disc(x + dx + 0.03, y - 0.09, 0.035, color=WHITE, outlined=False)
+    sketch.fill([(x + 0.03, y + 0.1), (x + 0.17, y + 0.1), (x + 0.1, y + 0.18)], BLUSH)

@@ -1,4 +1,4 @@
-"""Mug, glass, bottle."""
+"""Mug, glass, bottle, teapot."""
 
 from __future__ import annotations
 
@@ -64,4 +64,18 @@ def bottle(sketch: Sketch, vary: Random) -> None:
 
 
 def teapot(sketch: Sketch, vary: Random) -> None:
-    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))
+    wide, high = vary.uniform(0.74, 0.84), vary.uniform(0.62, 0.7)
+    sketch.stroke(arc(-wide * 0.86, 0.0, 0.42, 0.4, 80, 280, 16), 0.16, outlined=True)
+    rise = vary.uniform(-0.62, -0.5)
+    lower = [(wide * 0.6, 0.44), (wide + 0.16, 0.28), (wide + 0.3, -0.14), (wide + 0.54, rise + 0.1)]
+    upper = [(wide + 0.26, rise - 0.04), (wide + 0.06, -0.28), (wide * 0.7, -0.12)]
+    sketch.fill([*lower, *upper])
+    sketch.fill(box(-wide * 0.56, high - 0.16, wide * 0.56, high + 0.1, 0.06), sketch.dark)
+    sketch.disc(0.0, -high - 0.2, 0.13)
+    sketch.disc(0.0, 0.0, wide, high)
+    lid = arc(0.0, -high * 0.66, wide * 0.6, high * 0.54, 180, 360, 14)
+    sketch.fill(lid, sketch.light)
+    sketch.stroke(lid[[0, -1]], 0.05, sketch.ink)
+    sketch.stroke(arc(0.0, 0.0, wide * 0.78, high * 0.74, 150, 205, 8), 0.09, sketch.light)
+    if vary.random() < 0.5:
+        sketch.face(0.08, 0.04, 0.68)

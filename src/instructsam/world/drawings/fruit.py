@@ -1,4 +1,4 @@
-"""Apple, banana, pear."""
+"""Apple, banana, pear, strawberry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.drawings.sketch import LEAF, TWIG, Sketch, arc, stretch
+from instructsam.world.drawings.sketch import LAMP, LEAF, TWIG, Sketch, arc, stretch
 
 
 def _stem_and_leaf(sketch: Sketch, vary: Random, x: float, y: float) -> None:
@@ -57,4 +57,16 @@ def banana(sketch: Sketch, vary: Random) -> None:
 
 
 def strawberry(sketch: Sketch, vary: Random) -> None:
-    sketch.disc(0.0, 0.0, 1.0, vary.uniform(0.5, 0.9))
+    wide, tip = vary.uniform(0.94, 1.08), vary.uniform(1.0, 1.14)
+    half = [(0.42, -0.68), (0.84, -0.46), (0.88, 0.0), (0.56, 0.56), (0.22, tip - 0.1)]
+    outline = [(0.0, -0.6), *half, (0.0, tip), *[(-x, y) for x, y in reversed(half)]]
+    sketch.blob(stretch(outline, wide, 1.0))
+    rows = ((-0.12, (-0.6, -0.2, 0.2, 0.6)), (0.22, (-0.42, 0.0, 0.42)), (0.56, (-0.22, 0.22)))
+    for y, columns in rows:
+        for x in columns:
+            sketch.disc(x * wide, y, 0.055, 0.095, sketch.ink, outlined=False)
+            sketch.disc(x * wide - 0.01, y + 0.02, 0.03, 0.055, LAMP, outlined=False)
+    sketch.stroke([(0.0, -0.62), (0.02, -0.84), (vary.uniform(0.02, 0.2), -1.0)], 0.12, LEAF, outlined=True)
+    crown = [(0.0, -0.84), (0.3, -0.78), (0.78, -0.66), (0.4, -0.5), (0.34, -0.24), (0.12, -0.46)]
+    low = vary.uniform(-0.22, -0.08)
+    sketch.fill([*crown, (0.0, low), *[(-x, y) for x, y in reversed(crown[1:])]], LEAF)
