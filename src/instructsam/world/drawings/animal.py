@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
+
 from instructsam.world.drawings.sketch import BLUSH, CREAM, INK, WHITE, Sketch, arc, mix
 
 BEAK = (248, 176, 56)
@@ -70,9 +72,9 @@ def snail(sketch: Sketch, vary: Random) -> None:
 
 
 def cat(sketch: Sketch, vary: Random) -> None:
-    tail = vary.uniform(-1.0, -0.8)
-    curl = [(-0.7, 0.3), (-0.98, 0.1), (-1.02, -0.3), (-0.84, tail + 0.3), (-0.9, tail), (-1.1, tail - 0.04)]
-    sketch.stroke(curl, 0.2, outlined=True)
+    tail = vary.uniform(0.3, 0.42)
+    rising, curl = arc(-0.7, -0.2, 0.3, 0.6, 90, 190, 10), arc(-1.18, -0.42, 0.2, tail, 20, -110, 10)
+    sketch.stroke(np.concatenate([rising, curl]), 0.2, outlined=True)
     for x in (-0.36, 0.5):
         sketch.stroke([(x, 0.5), (x, 0.94)], 0.24, sketch.dark, outlined=True)
     for x in (-0.62, 0.26):
@@ -95,7 +97,7 @@ def cat(sketch: Sketch, vary: Random) -> None:
     for side in (-1, 1):
         for rise in (-0.06, 0.06):
             sketch.stroke(
-                [(x + 0.1 + side * 0.3, y + 0.14 + rise * 0.4), (x + 0.1 + side * 0.62, y + 0.12 + rise)],
+                [(x + 0.1 + side * 0.3, y + 0.14 + rise * 0.4), (x + 0.1 + side * 0.52, y + 0.12 + rise)],
                 0.03,
                 INK,
             )

@@ -23,29 +23,25 @@ def fork(sketch: Sketch, vary: Random) -> None:
 
 
 def knife(sketch: Sketch, vary: Random) -> None:
-    thick, high = vary.uniform(0.13, 0.16), vary.uniform(0.3, 0.36)
-    belly = arc(0.3, high * 0.2, 0.76, high * 0.9, 90, 10, 10)
-    blade = [(-0.2, -high * 0.8), (0.72, -high * 0.86), (0.98, -high * 0.5), *belly[::-1]]
-    sketch.fill([*blade, (-0.2, high * 1.1)])
-    sketch.stroke([(-0.06, -high * 0.42), (0.66, -high * 0.46)], 0.06, sketch.light)
-    sketch.fill(box(-1.1, -thick, -0.2, thick, thick * 0.9), mix(sketch.base, sketch.ink, 0.4))
-    sketch.fill(box(-0.3, -high * 0.62, -0.14, high * 0.7, 0.04), sketch.light)
-    for x in (-0.86, -0.52):
-        sketch.disc(x, 0.0, 0.055, color=CREAM, outlined=False)
+    thick, high = vary.uniform(0.14, 0.17), vary.uniform(0.42, 0.5)
+    spine, belly = -0.56 * high, vary.uniform(0.9, 1.06) * high
+    edge = [(0.96, 0.02 * belly), (0.76, 0.42 * belly), (0.5, 0.74 * belly), (0.2, 0.94 * belly)]
+    sketch.fill([(-0.36, spine), (0.7, spine), (1.1, spine * 0.7), *edge, (-0.1, belly), (-0.36, belly)])
+    sketch.stroke([(-0.16, spine * 0.52), (0.72, spine * 0.5)], 0.06, sketch.light)
+    grip = mix(sketch.base, sketch.ink, 0.45)
+    middle = spine + thick + 0.02
+    sketch.fill(box(-1.1, middle - thick, -0.36, middle + thick, thick * 0.9), grip)
+    sketch.fill(box(-0.46, spine - 0.03, -0.32, middle + thick + 0.04, 0.04), sketch.light)
+    for x in (-0.9, -0.64):
+        sketch.disc(x, middle, 0.055, color=CREAM, outlined=False)
 
 
 def spoon(sketch: Sketch, vary: Random) -> None:
     long, high = vary.uniform(0.52, 0.58), vary.uniform(0.42, 0.48)
     half, end = vary.uniform(0.11, 0.14), vary.uniform(0.17, 0.21)
     middle = 1.02 - long
-    handle = [
-        (middle - long * 0.8, -half),
-        (-0.92, -end),
-        (-1.1, -end * 0.6),
-        (-1.1, end * 0.6),
-        (-0.92, end),
-    ]
-    sketch.fill([*handle, (middle - long * 0.8, half)])
+    neck, heel = middle - long * 0.8, arc(-0.92, 0.0, end, end, 100, 260, 10)
+    sketch.fill([(neck, half), *[(float(x), float(y)) for x, y in heel], (neck, -half)])
     sketch.disc(middle, 0.0, long, high)
     sketch.fill(box(middle - long * 1.2, -half * 0.7, middle - long * 0.8, half * 0.7), outlined=False)
     sketch.disc(middle + 0.04, 0.0, long * 0.72, high * 0.68, sketch.dark, outlined=False)

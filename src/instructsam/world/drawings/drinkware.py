@@ -67,9 +67,16 @@ def teapot(sketch: Sketch, vary: Random) -> None:
     wide, high = vary.uniform(0.74, 0.84), vary.uniform(0.62, 0.7)
     sketch.stroke(arc(-wide * 0.86, 0.0, 0.42, 0.4, 80, 280, 16), 0.16, outlined=True)
     rise = vary.uniform(-0.62, -0.5)
-    lower = [(wide * 0.6, 0.44), (wide + 0.16, 0.28), (wide + 0.3, -0.14), (wide + 0.54, rise + 0.1)]
-    upper = [(wide + 0.26, rise - 0.04), (wide + 0.06, -0.28), (wide * 0.7, -0.12)]
-    sketch.fill([*lower, *upper])
+    lower = [
+        (wide * 0.6, 0.44),
+        (wide, 0.36),
+        (wide + 0.2, 0.14),
+        (wide + 0.3, -0.16),
+        (wide + 0.42, rise + 0.2),
+    ]
+    mouth = [(wide + 0.54, rise + 0.12), (wide + 0.26, rise - 0.06)]
+    upper = [(wide + 0.16, rise + 0.2), (wide + 0.06, -0.18), (wide * 0.7, -0.06)]
+    sketch.fill([*lower, *mouth, *upper])
     sketch.fill(box(-wide * 0.56, high - 0.16, wide * 0.56, high + 0.1, 0.06), sketch.dark)
     sketch.disc(0.0, -high - 0.2, 0.13)
     sketch.disc(0.0, 0.0, wide, high)

@@ -67,8 +67,8 @@ def sailboat(sketch: Sketch, vary: Random) -> None:
 
 
 def airplane(sketch: Sketch, vary: Random) -> None:
-    high, fin = vary.uniform(0.26, 0.31), vary.uniform(0.6, 0.72)
-    sketch.fill([(0.2, -high * 0.6), (-0.02, -high * 0.6), (-0.32, -0.62), (-0.14, -0.62)], sketch.dark)
+    high, fin = vary.uniform(0.32, 0.38), vary.uniform(0.66, 0.78)
+    sketch.fill([(0.2, -high * 0.6), (-0.02, -high * 0.6), (-0.32, -0.7), (-0.1, -0.7)], sketch.dark)
     sketch.fill([(-0.5, -high * 0.5), (-0.8, -fin), (-1.06, -fin), (-0.98, -0.06)])
     body = [(-1.08, -0.16), (-0.5, -high * 0.86), (0.3, -high), (0.82, -high * 0.72), (1.08, 0.06)]
     sketch.blob([*body, (0.86, high * 0.8), (0.3, high), (-0.4, high * 0.72), (-1.0, 0.0)])
@@ -77,5 +77,5 @@ def airplane(sketch: Sketch, vary: Random) -> None:
     count = vary.choice((3, 4))
     for index in range(count):
         sketch.disc(0.42 - index * 0.72 / (count - 1), -0.06, 0.075, color=_pane(sketch))
-    reach = vary.uniform(0.58, 0.68)
-    sketch.fill([(0.32, 0.1), (-0.16, 0.1), (-0.56, reach), (-0.3, reach)])
+    reach = vary.uniform(0.62, 0.74)
+    sketch.fill([(0.36, 0.1), (-0.2, 0.1), (-0.56, reach), (-0.26, reach)])
