@@ -8,14 +8,15 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from instructsam.world.backgrounds import BOARD
 from instructsam.world.drawings.registry import DRAWINGS, draw_kind
+from instructsam.world.pairs import HELD_OUT_PAIRS
 from instructsam.world.render import object_tile, scene_size
 from instructsam.world.scene import (
     COLORS,
     FAMILIES,
     FAMILY_OF,
     KINDS,
-    SIZES,
     Background,
     Scene,
     SceneObject,
@@ -27,14 +28,21 @@ SCALES: dict[str, tuple[float, float]] = {
     "medium": (0.21, 0.25),
     "large": (0.31, 0.38),
 }
-REPEAT_KIND, REPEAT_FAMILY, REPEAT_COLOR = 0.42, 0.15, 0.38
-ROW_SHARE, OVERLAP_SHARE = 0.2, 0.3
+# Chances that a thing takes after one that lies there already: without them nothing is there to tell apart.
+REPEAT_KIND, REPEAT_FAMILY, REPEAT_COLOR, REPEAT_PATTERN = 0.42, 0.15, 0.38, 0.3
+PATTERN_SHARES = {"plain": 0.5, "striped": 0.25, "dotted": 0.25}
+LAYOUT_SHARES = {"scattered": 0.46, "row": 0.16, "groups": 0.18, "shelves": 0.2}
+OVERLAP_SHARE = 0.3
+ROW_LONGEST = 7
+CROWDED = 10  # from more things than this on, most are small
 # Above the promised 0.35: silhouettes are compared on a coarse grid here.
 KEPT_VISIBLE = 0.45
 GRID = 128
 TRIES = 24
-TOP_UPS = 40
+TOP_UPS = 60
 MARGIN = 0.012
+GROUP_REACH = 0.17
+SHELVES = {2: (0.47, 0.93), 3: (0.325, 0.64, 0.955)}
 
 Box = tuple[float, float, float, float]
 Mask = NDArray[np.bool_]
@@ -49,6 +57,7 @@ class _Table:
     things: list[SceneObject] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     silhouettes: list[Mask] = field(default_factory=list)
+    tried: int = 0
 
     def box_of(self, thing: SceneObject) -> Box:
         x1, y1, x2, y2 = draw_kind(thing.kind, COLORS[thing.color], thing.seed).box_xyxy(
@@ -99,58 +108,91 @@ class _Table:
         self.silhouettes.append(mask)
 
 
-def _choose_kind(rng: Random, things: list[SceneObject]) -> str:
-    draw = rng.random()
-    if things and draw < REPEAT_KIND:
-        return rng.choice(things).kind
-    if things and draw < REPEAT_KIND + REPEAT_FAMILY:
-        return rng.choice(FAMILIES[FAMILY_OF[rng.choice(things).kind]])
-    return rng.choice(KINDS)
+@dataclass(frozen=True)
+class _Spot:
+    """Where a layout wants a thing: `x`, `y` of its middle and how far it may stray; or the number of a shelf."""
+
+    x: float = 0.5
+    y: float = 0.5
+    reach: tuple[float, float] = (0.0, 0.0)
+    shelf: int = 0
 
 
-def _choose_thing(rng: Random, things: list[SceneObject]) -> SceneObject:
-    kind = _choose_kind(rng, things)
-    color = rng.choice(things).color if things and rng.random() < REPEAT_COLOR else rng.choice(tuple(COLORS))
-    size = rng.choice(SIZES)
-    limit = DRAWINGS[kind].max_tilt
-    return SceneObject(
-        kind=kind,
-        color=color,
-        size=size,
-        center=(0.5, 0.5),
-        scale=round(rng.uniform(*SCALES[size]), 4),
-        tilt=float(rng.randint(-limit, limit)),
-        mirrored=rng.random() < 0.5,
-        seed=rng.getrandbits(31),
-    )
+class _Chooser:
+    """What the things of one scene are."""
+
+    def __init__(self, rng: Random, settings: SceneSettings, sizes: dict[str, float]) -> None:
+        self.rng = rng
+        self.held_out = settings.pairs == "held_out"
+        self.sizes = sizes
+
+    def thing(self, things: list[SceneObject]) -> SceneObject:
+        """One more thing, at no place yet."""
+        rng = self.rng
+        if self.held_out and not any((one.kind, one.color) in HELD_OUT_PAIRS for one in things):
+            kind, color = rng.choice(sorted(HELD_OUT_PAIRS))
+        else:
+            kind = self._kind(things)
+            color = self._color(things, kind)
+        size = rng.choices(tuple(self.sizes), tuple(self.sizes.values()))[0]
+        pattern = rng.choices(tuple(PATTERN_SHARES), tuple(PATTERN_SHARES.values()))[0]
+        if things and rng.random() < REPEAT_PATTERN:
+            pattern = rng.choice(things).pattern
+        limit = DRAWINGS[kind].max_tilt
+        return SceneObject(
+            kind=kind,
+            color=color,
+            size=size,
+            center=(0.5, 0.5),
+            scale=round(rng.uniform(*SCALES[size]), 4),
+            tilt=float(rng.randint(-limit, limit)),
+            mirrored=rng.random() < 0.5,
+            seed=rng.getrandbits(31),
+            pattern=pattern,
+        )
+
+    def _kind(self, things: list[SceneObject]) -> str:
+        draw = self.rng.random()
+        if things and draw < REPEAT_KIND:
+            return self.rng.choice(things).kind
+        if things and draw < REPEAT_KIND + REPEAT_FAMILY:
+            return self.rng.choice(FAMILIES[FAMILY_OF[self.rng.choice(things).kind]])
+        return self.rng.choice(KINDS)
+
+    def _color(self, things: list[SceneObject], kind: str) -> str:
+        rng = self.rng
+        color = rng.choice(things).color if things and rng.random() < REPEAT_COLOR else ""
+        while not color or (not self.held_out and (kind, color) in HELD_OUT_PAIRS):
+            color = rng.choice(tuple(COLORS))
+        return color
 
 
 def _propose_center(
-    rng: Random, table: _Table, box: Box, slot: float | None, lean: Box | None
+    rng: Random, table: _Table, box: Box, spot: _Spot | None, lean: Box | None
 ) -> tuple[float, float]:
-    """A place for a thing with a box like `box`: in a row at `slot`, against the box `lean`, or anywhere."""
+    """A place for a thing with a box like `box`: at `spot`, against the box `lean`, or anywhere."""
     half_x, half_y = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
     if lean is not None:
         x = (lean[0] + lean[2]) / 2 + rng.choice((-1, 1)) * rng.uniform(0.3, 0.9) * (
             half_x + (lean[2] - lean[0]) / 2
         )
         y = (lean[1] + lean[3]) / 2 + rng.uniform(-0.7, 0.7) * (half_y + (lean[3] - lean[1]) / 2)
+    elif spot is not None:
+        x = spot.x * table.width + rng.uniform(-1, 1) * spot.reach[0]
+        y = spot.y * table.height + rng.uniform(-1, 1) * spot.reach[1]
     else:
         x = rng.uniform(half_x + MARGIN, table.width - half_x - MARGIN)
         y = rng.uniform(half_y + MARGIN, table.height - half_y - MARGIN)
-        if slot is not None:
-            x = slot * table.width + rng.uniform(-0.03, 0.03)
-            y = table.height * 0.55 + rng.uniform(-0.1, 0.1)
     return round(x / table.width, 4), round(y / table.height, 4)
 
 
-def _place(rng: Random, table: _Table, thing: SceneObject, slot: float | None) -> bool:
+def _place(rng: Random, table: _Table, thing: SceneObject, spot: _Spot | None) -> bool:
     """Puts `thing` down where it hides nothing too much; False if no place was found."""
     middle = table.box_of(thing)
-    overlap = bool(table.boxes) and slot is None and rng.random() < OVERLAP_SHARE
+    overlap = bool(table.boxes) and spot is None and rng.random() < OVERLAP_SHARE
     for attempt in range(TRIES):
         lean = rng.choice(table.boxes) if overlap and attempt < TRIES // 2 else None
-        center = _propose_center(rng, table, middle, slot if attempt < TRIES // 3 else None, lean)
+        center = _propose_center(rng, table, middle, spot if attempt < TRIES * 2 // 3 else None, lean)
         candidate = replace(thing, center=center)
         box = table.box_of(candidate)
         last_third = attempt >= TRIES * 2 // 3
@@ -161,6 +203,60 @@ def _place(rng: Random, table: _Table, thing: SceneObject, slot: float | None) -
             table.put(candidate, box, mask)
             return True
     return False
+
+
+def _stand(rng: Random, table: _Table, thing: SceneObject, shelves: tuple[float, ...]) -> bool:
+    """Puts `thing` on one of the boards, upright, beside what stands there; False if there is no room."""
+    limit = min(DRAWINGS[thing.kind].max_tilt, 4)
+    thing = replace(thing, tilt=float(rng.randint(-limit, limit)))
+    x1, y1, x2, y2 = table.box_of(thing)
+    half_x, half_y = (x2 - x1) / 2, (y2 - y1) / 2
+    for _ in range(TRIES):
+        shelf = rng.randrange(len(shelves))
+        board = shelves[shelf] * table.height
+        ceiling = shelves[shelf - 1] * table.height + BOARD if shelf else 0.0
+        x = rng.uniform(half_x + MARGIN, max(half_x + MARGIN, table.width - half_x - MARGIN))
+        center = (round(x / table.width, 4), round((board - half_y) / table.height, 4))
+        candidate = replace(thing, center=center, shelf=shelf + 1)
+        box = table.box_of(candidate)
+        if box[1] < ceiling + MARGIN or not table.fits(box) or table.touches(box, 0.005):
+            continue
+        table.put(candidate, box, table.silhouette(candidate))
+        return True
+    return False
+
+
+def _spots(rng: Random, layout: str, count: int) -> list[_Spot | None]:
+    """Where a layout wants its things, in painter's order."""
+    spots: list[_Spot | None] = [None] * count
+    if layout == "row":
+        spots = [_Spot((index + 0.5) / count, 0.55, (0.03, 0.1)) for index in range(count)]
+        rng.shuffle(spots)
+    elif layout == "groups":
+        across = rng.random() < 0.5
+        places = [(0.25, 0.75), (0.2, 0.5, 0.8)][count > 5 and rng.random() < 0.5]
+        middles = [(x, rng.uniform(0.3, 0.7)) if across else (rng.uniform(0.3, 0.7), x) for x in places]
+        for index in range(count):
+            x, y = rng.choice(middles)
+            spots[index] = _Spot(x, y, (GROUP_REACH, GROUP_REACH))
+    return spots
+
+
+def _shelves(rng: Random, layout: str, count: int) -> tuple[float, ...]:
+    if layout != "shelves":
+        return ()
+    drawn = SHELVES[3 if count > 5 or rng.random() < 0.5 else 2]
+    return tuple(round(edge + rng.uniform(-0.015, 0.015), 4) for edge in drawn)
+
+
+def _size_shares(count: int, shelves: tuple[float, ...], height: float) -> dict[str, float]:
+    """How often each size is chosen: high things need high shelves, crowds need small things."""
+    if shelves:
+        high = height * (shelves[1] - shelves[0])
+        return {"small": 1.0, "medium": 1.0, "large": 1.0 if high > SCALES["large"][0] + BOARD else 0.15}
+    if count > CROWDED:
+        return {"small": 1.0, "medium": 0.7, "large": 0.25}
+    return {"small": 1.0, "medium": 1.0, "large": 1.0}
 
 
 def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
@@ -175,16 +271,24 @@ def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
     height, width = scene_size(aspect, GRID)
     background = Background(rng.choice(settings.backgrounds), rng.getrandbits(31))
     count = rng.randint(settings.min_objects, settings.max_objects)
+    shares = [LAYOUT_SHARES[layout] for layout in settings.layouts]
     while True:
         table = _Table(height / GRID, width / GRID)
-        in_row = 2 <= count <= 6 and rng.random() < ROW_SHARE
-        slots = [(index + 0.5) / count for index in range(count)]
-        rng.shuffle(slots)
-        for index in range(count):
-            thing = _choose_thing(rng, table.things)
-            _place(rng, table, thing, slots[index] if in_row else None)
-        for _ in range(TOP_UPS):
-            if len(table.things) < settings.min_objects:
-                _place(rng, table, _choose_thing(rng, table.things), None)
+        layout = rng.choices(settings.layouts, shares)[0]
+        if layout == "row" and count > ROW_LONGEST:
+            layout = "scattered"
+        shelves = _shelves(rng, layout, count)
+        chooser = _Chooser(rng, settings, _size_shares(count, shelves, table.height))
+        for spot in [*_spots(rng, layout, count), *[None] * TOP_UPS]:
+            if len(table.things) >= count or (
+                spot is None and len(table.things) >= settings.min_objects and table.tried >= count
+            ):
+                break
+            table.tried += 1
+            thing = chooser.thing(table.things)
+            if shelves:
+                _stand(rng, table, thing, shelves)
+            else:
+                _place(rng, table, thing, spot)
         if len(table.things) >= settings.min_objects:
-            return Scene(seed, background, tuple(table.things), aspect)
+            return Scene(seed, background, tuple(table.things), aspect, layout, shelves)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import ImageFilter
 
 from instructsam.errors import InputError
-from instructsam.world.backgrounds import paint_background
+from instructsam.world.backgrounds import paint_background, paint_shelves
 from instructsam.world.drawings.raster import Tile, draw_tile
 from instructsam.world.drawings.registry import draw_kind
 from instructsam.world.scene import COLORS, RenderedScene, Scene, SceneObject
@@ -32,7 +32,7 @@ def object_tile(thing: SceneObject, height: int, width: int, supersample: int | 
         supersample = 4 if extent < 80 else 3 if extent < 160 else 2
     picture = draw_kind(thing.kind, COLORS[thing.color], thing.seed)
     center = (thing.center[0] * width, thing.center[1] * height)
-    return draw_tile(picture, center, extent, int(thing.tilt), thing.mirrored, supersample)
+    return draw_tile(picture, center, extent, int(thing.tilt), thing.mirrored, supersample, thing.pattern)
 
 
 @dataclass
@@ -84,6 +84,7 @@ def render_scene(scene: Scene, short_side: int) -> RenderedScene:
         raise InputError(f"short_side must lie in {SHORT_SIDES[0]}..{SHORT_SIDES[1]} px, got {short_side}")
     height, width = size = scene_size(scene.aspect, short_side)
     canvas = paint_background(scene.background, height, width)
+    paint_shelves(canvas, scene.shelves)
     toward = 1 if scene.background.seed % 2 else -1
     count = len(scene.objects)
     owner = np.full(size, -1, dtype=np.int16)

@@ -8,7 +8,7 @@ downwards.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from instructsam.errors import InputError
 
@@ -45,6 +45,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 KINDS: tuple[str, ...] = tuple(kind for kinds in FAMILIES.values() for kind in kinds)
 FAMILY_OF: dict[str, str] = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
+Pairs = Literal["seen", "held_out"]
 BACKGROUNDS: tuple[str, ...] = ("plain", "glow", "wood", "cloth", "speckle", "tiles", "meadow", "rug")
 
 
@@ -101,12 +102,22 @@ class Scene:
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """What `layout.sample_scene` may choose from."""
+    """What `layout.sample_scene` may choose from.
+
+    Attributes:
+        min_objects, max_objects: how many things.
+        aspects: width / height.
+        backgrounds: some of `BACKGROUNDS`.
+        layouts: some of `LAYOUTS`.
+        pairs: "seen" shows no kind-colour pair of `pairs.HELD_OUT_PAIRS`, "held_out" at least one.
+    """
 
     min_objects: int = 1
     max_objects: int = 8
     aspects: tuple[float, ...] = (1.0, 4 / 3, 3 / 4)
     backgrounds: tuple[str, ...] = BACKGROUNDS
+    layouts: tuple[str, ...] = LAYOUTS
+    pairs: Pairs = "seen"
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_objects <= self.max_objects <= 14:
@@ -116,9 +127,14 @@ class SceneSettings:
             )
         if not self.aspects or not all(0.5 <= aspect <= 2.0 for aspect in self.aspects):
             raise InputError(f"aspects (width / height) must lie in 0.5..2, got {self.aspects}")
-        unknown = sorted(set(self.backgrounds) - set(BACKGROUNDS))
-        if unknown or not self.backgrounds:
-            raise InputError(f"backgrounds must be some of {', '.join(BACKGROUNDS)}, got {self.backgrounds}")
+        for name, chosen, known in (
+            ("backgrounds", self.backgrounds, BACKGROUNDS),
+            ("layouts", self.layouts, LAYOUTS),
+        ):
+            if not chosen or not set(chosen) <= set(known):
+                raise InputError(f"{name} must be some of {', '.join(known)}, got {chosen}")
+        if self.pairs not in get_args(Pairs):
+            raise InputError(f"pairs must be one of {', '.join(get_args(Pairs))}, got {self.pairs!r}")
 
 
 @dataclass(frozen=True)

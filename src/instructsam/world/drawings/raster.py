@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from instructsam.world.drawings.patterns import paint_pattern
 from instructsam.world.drawings.sketch import Picture, Shape
 
 LINE_SHARE = 0.021
@@ -77,6 +78,7 @@ def draw_tile(
     degrees: int,
     mirrored: bool,
     supersample: int,
+    pattern: str = "plain",
 ) -> Tile:
     """`picture` with the middle of its box at `center` (px) and an untilted longest extent of `extent` px."""
     x1, y1, x2, y2 = picture.box_xyxy(degrees, mirrored)
@@ -90,4 +92,8 @@ def draw_tile(
     line_width = max(1, math.floor(LINE_SHARE * extent * supersample + 0.5))
     for shape in picture.turned(degrees, mirrored):
         _draw_shape(draw, shape, extent * supersample, shift, line_width)
+    if pattern != "plain":
+        pixels = np.array(image)
+        paint_pattern(pixels, picture, pattern, shift, extent * supersample, degrees, mirrored)
+        image = Image.fromarray(pixels)
     return Tile(image.reduce(supersample) if supersample > 1 else image, left, top)

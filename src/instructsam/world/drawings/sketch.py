@@ -98,9 +98,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Picture:
-    """Finished shapes in painter's order, longest extent 1, centred on (0, 0)."""
+    """Finished shapes in painter's order, longest extent 1, centred on (0, 0); `base` is the thing's own colour."""
 
     shapes: tuple[Shape, ...]
+    base: Rgb = WHITE
 
     @cached_property
     def edge_points(self) -> Points:
@@ -194,7 +195,8 @@ class Sketch:
         unit = max(x2 - x1, y2 - y1)
         shift = ((x1 + x2) / 2, (y1 + y2) / 2)
         return Picture(
-            tuple(Shape((s.points - shift) / unit, s.fill, s.line, s.width / unit) for s in self.shapes)
+            tuple(Shape((s.points - shift) / unit, s.fill, s.line, s.width / unit) for s in self.shapes),
+            self.base,
         )
 
 
