@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -19,7 +20,7 @@ def umbrella(sketch: Sketch, vary: Random) -> None:
     ribs = (-1.12, -0.44, 0.44, 1.12)
     scallops = [
         arc((left + right) / 2, 0.06, (right - left) / 2, 0.16, 360, 180, 10)
-        for left, right in reversed(list(zip(ribs, ribs[1:], strict=False)))
+        for left, right in reversed(list(pairwise(ribs)))
     ]
     sketch.fill(np.concatenate([arc(0.0, 0.06, 1.12, high + 0.06, 180, 360, 24), *scallops]))
     for side in (-1, 1):
@@ -34,9 +35,10 @@ def _handbag(sketch: Sketch, vary: Random) -> None:
     wide = vary.uniform(0.92, 1.04)
     half = [(0.72, -0.34), (0.82, -0.28), (wide, 0.66), (wide - 0.06, 0.78), (wide - 0.2, 0.82)]
     sketch.fill([*half, *[(-x, y) for x, y in reversed(half)]])
-    flap = [(-0.78, -0.34), (0.78, -0.34), (0.82, -0.16), (0.5, 0.1), (0.0, 0.2), (-0.5, 0.1), (-0.82, -0.16)]
+    rim = [(-0.74, -0.34), (0.74, -0.34), (0.78, -0.2), (0.46, -0.02), (0.0, 0.06)]
+    flap = [*rim, (-0.46, -0.02), (-0.78, -0.2)]
     sketch.fill(flap, sketch.light)
-    sketch.fill(box(-0.12, 0.08, 0.12, 0.34, 0.05), LAMP)
+    sketch.fill(box(-0.12, -0.06, 0.12, 0.2, 0.05), LAMP)
 
 
 def _shopping_bag(sketch: Sketch, vary: Random) -> None:

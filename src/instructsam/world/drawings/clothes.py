@@ -37,11 +37,11 @@ def shoe(sketch: Sketch, vary: Random) -> None:
     heel = [(-1.04, 0.52), (-1.02, 0.0), (-1.1, collar), (-1.0, collar - 0.1), (-0.62, collar + 0.16)]
     throat = [(-0.3, collar + 0.1), (-0.12, collar + 0.02), (0.26, -0.16), (0.66, toe - 0.12)]
     sketch.blob([*heel, *throat, (1.04, toe + 0.04), (1.2, 0.36), (1.18, 0.6), (0.1, 0.6)])
-    cap = [(0.74, 0.6), (0.62, 0.3), (0.72, toe - 0.1), (1.04, toe + 0.04), (1.21, 0.36), (1.2, 0.6)]
+    cap = [(0.86, 0.6), (0.74, 0.32), (0.82, toe - 0.04), (1.04, toe + 0.04), (1.21, 0.36), (1.2, 0.6)]
     sketch.blob(cap, WHITE)
-    sketch.fill(box(-1.12, 0.48, 1.28, 0.8, 0.12), WHITE)
+    sketch.fill(box(-1.12, 0.54, 1.28, 0.8, 0.1), WHITE)
     if vary.random() < 0.5:
-        sketch.stroke([(-1.06, 0.65), (1.22, 0.65)], 0.06, sketch.base)
+        sketch.stroke([(-1.06, 0.68), (1.22, 0.68)], 0.06, sketch.base)
     for step in range(3):
         x, y = 0.02 + 0.2 * step, collar + 0.1 + (0.13 - collar * 0.08) * step
         sketch.stroke([(x, y), (x - 0.2, y + 0.16)], 0.07, WHITE, outlined=True)
@@ -56,8 +56,8 @@ def sock(sketch: Sketch, vary: Random) -> None:
     instep = arc(0.68, 0.02, 0.68 - wide, 0.28, 90, 180, 6)
     leg = np.array([(wide, -long), (-wide, -long), (-wide, 0.4)])
     sketch.fill(np.concatenate([leg, heel, toe, instep]))
-    sketch.fill(np.concatenate([heel, arc(-wide - 0.04, 0.96, 0.42, 0.5, 0, -90, 8)]), trim)
-    sketch.fill(np.concatenate([toe, arc(0.68, 0.66, 0.14, 0.36, 270, 90, 8)]), trim)
+    sketch.fill(np.concatenate([heel, arc(0.01 - wide, 0.98, 0.36, 0.46, 0, -90, 8)]), trim)
+    sketch.fill(np.concatenate([toe, arc(0.74, 0.66, 0.14, 0.36, 270, 90, 8)]), trim)
     sketch.fill(box(-wide - 0.08, -long - 0.18, wide + 0.08, -long + 0.16, 0.08), trim)
     for x in (-0.5, 0.0, 0.5):
         sketch.stroke([(x * wide, -long - 0.08), (x * wide, -long + 0.06)], 0.045, sketch.ink)
