@@ -36,8 +36,8 @@ def shoe(sketch: Sketch, vary: Random) -> None:
     sketch.fill(tongue, sketch.light)
     heel = [(-1.04, 0.52), (-1.02, 0.0), (-1.1, collar), (-1.0, collar - 0.1), (-0.62, collar + 0.16)]
     throat = [(-0.3, collar + 0.1), (-0.12, collar + 0.02), (0.26, -0.16), (0.66, toe - 0.12)]
-    sketch.blob([*heel, *throat, (1.04, toe + 0.04), (1.2, 0.36), (1.18, 0.6), (0.1, 0.6)])
-    cap = [(0.86, 0.6), (0.74, 0.32), (0.82, toe - 0.04), (1.04, toe + 0.04), (1.21, 0.36), (1.2, 0.6)]
+    sketch.blob([*heel, *throat, (1.04, toe + 0.04), (1.18, 0.38), (1.1, 0.62), (0.1, 0.6)])
+    cap = [(0.86, 0.6), (0.74, 0.32), (0.82, toe - 0.04), (1.04, toe + 0.04), (1.18, 0.38), (1.12, 0.62)]
     sketch.blob(cap, WHITE)
     sketch.fill(box(-1.12, 0.54, 1.28, 0.8, 0.1), WHITE)
     if vary.random() < 0.5:
