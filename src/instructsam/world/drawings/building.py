@@ -21,10 +21,10 @@ def house(sketch: Sketch, vary: Random) -> None:
     roof = mix(sketch.base, sketch.ink, 0.42)
     sketch.fill(box(side * 0.46 - 0.12, peak - 0.02, side * 0.46 + 0.12, -0.3), roof)
     sketch.fill([(-0.76, eaves), (0.0, peak + 0.1), (0.76, eaves), (0.76, 0.86), (-0.76, 0.86)])
-    band = [(0.0, peak - 0.1), (1.0, eaves - 0.02), (0.9, eaves + 0.16), (0.0, peak + 0.22)]
-    sketch.fill([*band, (-0.9, eaves + 0.16), (-1.0, eaves - 0.02)], roof)
+    band = [(0.0, peak - 0.1), (1.0, eaves - 0.02), (0.91, eaves + 0.12), (0.0, peak + 0.15)]
+    sketch.fill([*band, (-0.91, eaves + 0.12), (-1.0, eaves - 0.02)], roof)
     door = -side * 0.32
-    sketch.fill(box(door - 0.18, 0.24, door + 0.18, 0.86), mix(TWIG, CREAM, 0.5))
+    sketch.fill(box(door - 0.17, 0.26, door + 0.17, 0.86), mix(TWIG, CREAM, 0.5))
     sketch.disc(door + 0.1, 0.54, 0.045, color=CREAM, outlined=False)
     pane = side * 0.34
     sketch.fill(box(pane - 0.2, 0.14, pane + 0.2, 0.5), mix(WINDOW, sketch.light, 0.25))
@@ -56,9 +56,9 @@ def castle(sketch: Sketch, vary: Random) -> None:
     edge += _battlements(0.38, 1.06, tower, 3)
     sketch.fill([*edge, (1.06, 0.86), (-1.06, 0.86)])
     for side in (-1, 1):
-        sketch.stroke([(side * 0.38, wall + 0.05), (side * 0.38, 0.84)], 0.035, sketch.ink)
+        sketch.stroke([(side * 0.38, wall + 0.05), (side * 0.38, 0.84)], 0.025, sketch.ink)
         sketch.fill(_gate(side * 0.72, tower + 0.66, 0.08, 0.28), mix(sketch.ink, INK, 0.4), outlined=False)
-    sketch.fill(_gate(0.0, 0.86, 0.25, 0.62), mix(TWIG, CREAM, 0.25))
+    sketch.fill(_gate(0.0, 0.86, 0.25, 0.62), mix(TWIG, CREAM, 0.45))
     sketch.stroke([(0.0, 0.3), (0.0, 0.84)], 0.035, sketch.ink)
 
 
@@ -74,7 +74,7 @@ def tent(sketch: Sketch, vary: Random) -> None:
     sketch.fill([(ridge, peak), (back, peak + 0.12), (1.02, 0.42), (ridge + wide, 0.68)])
     sketch.fill([(ridge, peak), (ridge + wide, 0.68), (ridge - wide, 0.68)])
     gap = peak + 0.46
-    sketch.fill([(ridge, gap), (ridge + 0.3, 0.68), (ridge - 0.3, 0.68)], mix(sketch.ink, INK, 0.4))
+    sketch.fill([(ridge, gap), (ridge + 0.3, 0.68), (ridge - 0.3, 0.68)], mix(sketch.ink, INK, 0.2))
     for side in (-1, 1):
         flap = [(ridge, gap), (ridge + side * 0.12, 0.26), (ridge + side * 0.2, 0.68)]
-        sketch.fill([*flap, (ridge + side * 0.42, 0.68)], sketch.pale)
+        sketch.fill([*flap, (ridge + side * 0.42, 0.68)], mix(sketch.pale, sketch.light, 0.3))

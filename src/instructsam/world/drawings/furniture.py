@@ -17,7 +17,7 @@ def chair(sketch: Sketch, vary: Random) -> None:
         sketch.stroke([(x, 0.3), (x + out, foot)], 0.17, outlined=True)
     seat = [(-0.66, 0.16), (-0.02, -0.12), (0.74, 0.0), (0.5, 0.3)]
     sketch.fill([*seat, (0.5, 0.46), (-0.66, 0.34)])
-    sketch.fill([(-0.66, 0.18), (0.5, 0.31), (0.5, 0.46), (-0.66, 0.34)], sketch.dark)
+    sketch.fill([(-0.66, 0.18), (0.5, 0.31), (0.5, 0.46), (-0.66, 0.34)])
     sketch.fill([(0.5, 0.31), (0.74, 0.0), (0.74, 0.14), (0.5, 0.46)], sketch.dark)
     back = [(-0.68, 0.18), (-0.68 - lean, 0.16 - high), (-0.62 - lean, 0.06 - high)]
     sketch.fill([*back, (0.0 - lean, -0.18 - high), (0.05 - lean, -0.12 - high), (0.06, -0.1)])
@@ -35,7 +35,7 @@ def table(sketch: Sketch, vary: Random) -> None:
     """Seen from a little above, so that the top shows."""
     deep, foot = vary.uniform(0.52, 0.64), vary.uniform(0.72, 0.9)
     leg = vary.uniform(0.15, 0.19)
-    shade = mix(sketch.base, sketch.ink, 0.3)
+    shade = mix(sketch.base, sketch.ink, 0.18)
     for side in (-1, 1):
         sketch.stroke([(side * 0.5, 0.0), (side * 0.5, foot - 0.24)], leg * 0.8, shade, outlined=True)
         sketch.stroke([(side * 0.8, 0.0), (side * 0.82, foot)], leg, outlined=True)
