@@ -19,7 +19,7 @@ from instructsam.training.perception import (
     save_readers,
 )
 from instructsam.world.layout import sample_scene
-from instructsam.world.scene import COLORS, KINDS, SIZES
+from instructsam.world.scene import COLORS, KINDS, PATTERNS, SIZES
 
 
 def two_things() -> SceneTruth:
@@ -28,12 +28,12 @@ def two_things() -> SceneTruth:
     masks[0, :4, :2] = 1
     masks[1, 4:, 4:] = 1
     boxes = torch.tensor([[0.125, 0.25, 0.25, 0.5], [0.75, 0.75, 0.5, 0.5]])
-    return SceneTruth(masks, boxes, torch.tensor([[1, 2, 1], [5, 3, 2]]))
+    return SceneTruth(masks, boxes, torch.tensor([[1, 2, 1, 1], [5, 3, 2, 3]]))
 
 
 def test_cells_know_what_covers_them() -> None:
     classes, boxes = cell_truth(two_things(), 2, 2)
-    assert classes.tolist() == [[1, 2, 1], [0, 0, 0], [0, 0, 0], [5, 3, 2]]
+    assert classes.tolist() == [[1, 2, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0], [5, 3, 2, 3]]
     assert torch.allclose(boxes[3], torch.tensor([0.0, 0.0, 0.5, 0.5]))
     assert torch.allclose(boxes[0], torch.tensor([0.125 - 0.25, 0.0, 0.25, 0.5]))
 
@@ -46,9 +46,9 @@ def test_a_sliver_is_not_shown() -> None:
 
 
 def test_an_empty_scene_is_background() -> None:
-    nothing = SceneTruth(torch.zeros(0, 8, 8), torch.zeros(0, 4), torch.zeros(0, 3, dtype=torch.int64))
+    nothing = SceneTruth(torch.zeros(0, 8, 8), torch.zeros(0, 4), torch.zeros(0, 4, dtype=torch.int64))
     classes, boxes = cell_truth(nothing, 2, 3)
-    assert classes.shape == (6, 3)
+    assert classes.shape == (6, 4)
     assert boxes.shape == (6, 4)
     assert not classes.any()
 
@@ -81,3 +81,4 @@ def test_numbers_of_a_scene() -> None:
         assert KINDS[row[0] - 1] == thing.kind
         assert list(COLORS)[row[1] - 1] == thing.color
         assert SIZES[row[2] - 1] == thing.size
+        assert PATTERNS[row[3] - 1] == thing.pattern

@@ -34,7 +34,7 @@ class TrainingBatch:
         inputs: the model's inputs, with labels.
         scene_masks: uint8 [N, H, W] of each scene, visible pixels of its objects.
         scene_boxes: float32 [N, 4] of each scene, cxcywh in [0, 1], around the visible pixels.
-        scene_classes: int64 [N, 3] of each scene, kind, colour and size of its objects.
+        scene_classes: int64 [N, 4] of each scene, kind, colour, size and pattern of its objects.
         phrase_scene: the scene of each phrase.
         phrase_instances: the objects that each phrase names, in its scene.
         direct: for each instruction, whether it was given as its own phrase; captions are not counted.

@@ -1,8 +1,8 @@
 """A teacher for the eyes: what each cell of a vision tower shows, while the whole model trains.
 
 Published models start from pretrained towers; ours start from nothing, and an instruction tells them one bit per
-object. In the drawn world the truth about every pixel is at hand, so each tower also names the kind, colour, size and
-box of what its cells show, through one linear layer that is thrown away after training.
+object. In the drawn world the truth about every pixel is at hand, so each tower also names the kind, colour, size,
+pattern and box of what its cells show, through one linear layer that is thrown away after training.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instructsam.errors import CheckpointError
-from instructsam.world.scene import COLORS, KINDS, SIZES
+from instructsam.world.scene import COLORS, KINDS, PATTERNS, SIZES
 
 if TYPE_CHECKING:
     from instructsam.model.instructsam import ImageFeatures
@@ -31,7 +31,7 @@ READERS_FILE = "readers.safetensors"
 COVER = 0.3  # a cell shows an object that covers at least this share of it
 BOX_WEIGHT = 2.0
 KIND_WEIGHT = 4.0  # shapes are learned last, and most cells show none
-CLASSES: tuple[int, ...] = (len(KINDS) + 1, len(COLORS) + 1, len(SIZES) + 1)  # 0 is background
+CLASSES: tuple[int, ...] = tuple(len(n) + 1 for n in (KINDS, COLORS, SIZES, PATTERNS))  # 0 is background
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SceneTruth:
     Attributes:
         masks: uint8 [N, H, W], visible pixels.
         boxes_cxcywh: float [N, 4] in [0, 1].
-        classes: int64 [N, 3], kind, colour and size of each object, counted from 1.
+        classes: int64 [N, 4], kind, colour, size and pattern of each object, counted from 1.
     """
 
     masks: Tensor
@@ -50,10 +50,13 @@ class SceneTruth:
 
 
 def object_classes(scene: Scene) -> NDArray[np.int64]:
-    """Kind, colour and size numbers of a scene's objects, int64 [N, 3], counted from 1."""
+    """Kind, colour, size and pattern numbers of a scene's objects, int64 [N, 4], counted from 1."""
     colors = list(COLORS)
-    rows = [(KINDS.index(o.kind), colors.index(o.color), SIZES.index(o.size)) for o in scene.objects]
-    return np.array(rows, dtype=np.int64).reshape(-1, 3) + 1
+    rows = [
+        (KINDS.index(o.kind), colors.index(o.color), SIZES.index(o.size), PATTERNS.index(o.pattern))
+        for o in scene.objects
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, len(CLASSES)) + 1
 
 
 class Perception(nn.Module):
@@ -107,9 +110,9 @@ def perception_loss(towers: list[list[Tensor]], truths: list[SceneTruth]) -> dic
     """Mean losses over cells and towers.
 
     Returns:
-        "see_kind", "see_color", "see_size": cross-entropies, that of kinds times `KIND_WEIGHT`; "see_box": L1 of the
-        box around what a cell shows, as an offset from the cell's centre and a size, over cells that show
-        something, times `BOX_WEIGHT`.
+        "see_kind", "see_color", "see_size", "see_pattern": cross-entropies, that of kinds times `KIND_WEIGHT`;
+        "see_box": L1 of the box around what a cell shows, as an offset from the cell's centre and a size, over
+        cells that show something, times `BOX_WEIGHT`.
     """
     logits, labels, boxes = [], [], []
     for tower in towers:
@@ -120,19 +123,19 @@ def perception_loss(towers: list[list[Tensor]], truths: list[SceneTruth]) -> dic
             boxes.append(box)
     every, wanted, target = torch.cat(logits), torch.cat(labels), torch.cat(boxes)
     parts = every.split([*CLASSES, 4], dim=1)
-    names = ("see_kind", "see_color", "see_size")
+    names = ("see_kind", "see_color", "see_size", "see_pattern")
     losses = {name: F.cross_entropy(parts[i], wanted[:, i]) for i, name in enumerate(names)}
     losses["see_kind"] = KIND_WEIGHT * losses["see_kind"]
     shown = (wanted[:, 0] > 0).float()
-    distance = (parts[3] - target).abs().sum(1)
+    distance = (parts[-1] - target).abs().sum(1)
     return {**losses, "see_box": BOX_WEIGHT * (distance * shown).sum() / shown.sum().clamp(min=1)}
 
 
 def cell_truth(truth: SceneTruth, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """Classes int64 [cells, 3] (0: nothing) and boxes float [cells, 4] of a grid laid over the scene."""
+    """Classes int64 [cells, 4] (0: nothing) and boxes float [cells, 4] of a grid laid over the scene."""
     device = truth.masks.device
     if not len(truth.masks):
-        return torch.zeros(rows * columns, 3, dtype=torch.int64, device=device), torch.zeros(
+        return torch.zeros(rows * columns, len(CLASSES), dtype=torch.int64, device=device), torch.zeros(
             rows * columns, 4, device=device
         )
     cover = F.adaptive_avg_pool2d(truth.masks.float().unsqueeze(0), (rows, columns))[0].flatten(1)

@@ -149,7 +149,7 @@ def paint_background(background: Background, height: int, width: int) -> Plane:
     return lit
 
 
-BOARD = 0.022  # thickness of a shelf, of the shorter side
+BOARD = 0.03  # thickness of a shelf, of the shorter side
 BOARD_COLOR = np.array((176, 146, 112), dtype=np.float32)
 
 

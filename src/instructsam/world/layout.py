@@ -24,16 +24,17 @@ from instructsam.world.scene import (
 )
 
 SCALES: dict[str, tuple[float, float]] = {
-    "small": (0.14, 0.17),
-    "medium": (0.21, 0.25),
-    "large": (0.31, 0.38),
+    "small": (0.16, 0.19),
+    "medium": (0.235, 0.275),
+    "large": (0.335, 0.41),
 }
 # Chances that a thing takes after one that lies there already: without them nothing is there to tell apart.
 REPEAT_KIND, REPEAT_FAMILY, REPEAT_COLOR, REPEAT_PATTERN = 0.42, 0.15, 0.38, 0.3
 PATTERN_SHARES = {"plain": 0.5, "striped": 0.25, "dotted": 0.25}
-LAYOUT_SHARES = {"scattered": 0.46, "row": 0.16, "groups": 0.18, "shelves": 0.2}
+LAYOUT_SHARES = {"scattered": 0.42, "row": 0.16, "groups": 0.18, "shelves": 0.24}
 OVERLAP_SHARE = 0.3
-ROW_LONGEST = 7
+ROW_LONGEST, SHELVES_LEAST = 7, 3
+OUTDOORS = ("meadow",)
 CROWDED = 10  # from more things than this on, most are small
 # Above the promised 0.35: silhouettes are compared on a coarse grid here.
 KEPT_VISIBLE = 0.45
@@ -269,13 +270,15 @@ def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
     rng = Random(seed)
     aspect = rng.choice(settings.aspects)
     height, width = scene_size(aspect, GRID)
-    background = Background(rng.choice(settings.backgrounds), rng.getrandbits(31))
+    style, background_seed = rng.choice(settings.backgrounds), rng.getrandbits(31)
     count = rng.randint(settings.min_objects, settings.max_objects)
     shares = [LAYOUT_SHARES[layout] for layout in settings.layouts]
     while True:
         table = _Table(height / GRID, width / GRID)
         layout = rng.choices(settings.layouts, shares)[0]
-        if layout == "row" and count > ROW_LONGEST:
+        if (layout == "row" and count > ROW_LONGEST) or (
+            layout == "shelves" and (count < SHELVES_LEAST or style in OUTDOORS)
+        ):
             layout = "scattered"
         shelves = _shelves(rng, layout, count)
         chooser = _Chooser(rng, settings, _size_shares(count, shelves, table.height))
@@ -291,4 +294,5 @@ def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
             else:
                 _place(rng, table, thing, spot)
         if len(table.things) >= settings.min_objects:
+            background = Background(style, background_seed)
             return Scene(seed, background, tuple(table.things), aspect, layout, shelves)

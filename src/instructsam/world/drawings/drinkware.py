@@ -23,8 +23,8 @@ def mug(sketch: Sketch, vary: Random) -> None:
     if vary.random() < 0.5:
         sketch.face(0.06, 0.05, 0.72)
     else:
-        for y in (-0.06, 0.22):
-            sketch.stroke([(-wide * 0.98, y), (0.0, y + 0.13), (wide * 0.98, y)], 0.1, sketch.dark)
+        sketch.disc(0.06, 0.1, 0.3, color=sketch.light)
+        sketch.disc(0.06, 0.1, 0.14, color=CREAM, outlined=False)
 
 
 def glass(sketch: Sketch, vary: Random) -> None:

@@ -9,14 +9,10 @@ import numpy as np
 from instructsam.world.drawings.sketch import CREAM, INK, Sketch, arc, mix, smooth
 
 
-def _beach_panels(sketch: Sketch) -> None:
-    """Every other panel between curved meridians, and the button where they meet."""
-    meridians = (-0.98, -0.42, 0.2, 0.74)
-    for left, right in (meridians[:2], meridians[2:]):
-        panel = np.concatenate(
-            [arc(0.0, 0.0, left, 0.99, -90, 90, 14), arc(0.0, 0.0, right, 0.99, 90, -90, 14)]
-        )
-        sketch.fill(panel, mix(sketch.light, CREAM, 0.2))
+def _seams(sketch: Sketch) -> None:
+    """Seams between the panels and the button where they meet; the panels are alike, so it is not striped."""
+    for reach, start in ((0.7, 90), (0.2, 90), (0.42, -90), (0.86, -90)):
+        sketch.stroke(arc(0.0, 0.0, reach, 0.97, start, start + 180, 14), 0.035, sketch.ink)
     sketch.disc(0.0, -0.84, 0.2, 0.1, CREAM)
 
 
@@ -30,7 +26,7 @@ def _star_band(sketch: Sketch) -> None:
 def ball(sketch: Sketch, vary: Random) -> None:
     sketch.disc(0.0, 0.0, 1.0)
     if vary.random() < 0.6:
-        _beach_panels(sketch)
+        _seams(sketch)
     else:
         _star_band(sketch)
     sketch.disc(-0.45, -0.5, 0.14, 0.2, mix(sketch.pale, CREAM, 0.3), outlined=False)
