@@ -42,7 +42,7 @@ def test_a_sliver_is_not_shown() -> None:
     truth = two_things()
     truth.masks[0] = 0
     truth.masks[0, :4, 0] = 1  # a quarter of its cell
-    assert cell_truth(truth, 2, 2)[0][0].tolist() == [0, 0, 0]
+    assert cell_truth(truth, 2, 2)[0][0].tolist() == [0, 0, 0, 0]
 
 
 def test_an_empty_scene_is_background() -> None:
