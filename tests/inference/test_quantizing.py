@@ -11,7 +11,7 @@ import torch
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.inference.loading import load
 from instructsam.inference.quantizing import quantization_config
-from instructsam.model.prefix import query_states
+from instructsam.model.sharing import query_states
 from tests.published import publish
 from tests.tiny import picture, tiny_pair
 

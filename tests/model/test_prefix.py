@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from instructsam.model.generation import GenerationSettings, generate
-from instructsam.model.prefix import common_prefix, query_states, read_prompts
+from instructsam.model.prefix import common_prefix, read_prompts
+from instructsam.model.sharing import query_states
 from instructsam.processing.processor import Sample
 from tests.model.test_generation import decode, script
 from tests.reference import assert_near

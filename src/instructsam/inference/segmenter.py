@@ -13,8 +13,8 @@ import torch
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.requests import direct, plan
 from instructsam.model.generation import GenerationSettings, Reply, generate
-from instructsam.model.prefix import query_states
 from instructsam.model.released import generate_released
+from instructsam.model.sharing import query_states
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.images import LoadedImage, load_image
 from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases

@@ -24,6 +24,7 @@ from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector import Detector, DetectorFeatures
 from instructsam.model.projector import Projector
 from instructsam.model.queries import InstanceQueries
+from instructsam.model.sharing import read_shared
 from instructsam.structures.outputs import SegmentationOutput
 
 
@@ -214,7 +215,7 @@ class InstructSAMModel(PreTrainedModel):
             if pixel_values is None or image_grid_thw is None or detector_pixel_values is None:
                 raise ValueError("give pixel_values, image_grid_thw and detector_pixel_values, or images")
             images = self.encode_images(pixel_values, image_grid_thw, detector_pixel_values)
-        hidden = self.read(input_ids, attention_mask, block_ids, images, image_index)
+        hidden = read_shared(self, input_ids, attention_mask, block_ids, images, image_index)
         query_states = self.at_queries(hidden, block_ids)
         features = images.detector.select(image_index[phrase_sample])
         output = self.detect(query_states, phrase_ids, phrase_mask, features, auxiliary)

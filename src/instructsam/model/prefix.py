@@ -1,8 +1,8 @@
 """Several instructions about one image: what their prompts have in common is read once.
 
 Prompts begin alike, with the image. Under causal attention nothing later changes what stands there, so the common
-part runs for one row, its keys and values are repeated, and only the rest runs for every row. For inference; a
-training step has one pass.
+part runs for one row, its keys and values are repeated, and only the rest runs for every row. This is for decoding,
+which goes on with the cache; finished conversations about any number of images are in `sharing`.
 """
 
 from __future__ import annotations
@@ -104,8 +104,3 @@ def read_on(
         use_cache=True,
     ).last_hidden_state
     return hidden
-
-
-def query_states(model: InstructSAMModel, inputs: ModelInputs, images: ImageFeatures) -> Tensor:
-    """What the VLM hands to the detector for B finished conversations: float [P, Q, D]."""
-    return model.at_queries(read_prompts(model, inputs, images), inputs.block_ids)
