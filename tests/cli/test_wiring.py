@@ -81,6 +81,18 @@ def test_train_hands_its_arguments_on(
     assert "runs/x/model" in out
 
 
+def test_train_hands_a_recipe_on(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    recipe = ModuleType("instructsam.training.recipe")
+    recipe.run_recipe = lambda *arguments: seen.extend(arguments) or Path("runs/x/model")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "instructsam.training.recipe", recipe)
+    configs = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    for config in configs:
+        config.write_text("seed: 3\n")
+    assert command("train", *configs, "seed=4", "--resume", "--max-minutes", "9")[0] == 0
+    assert seen == [configs, ["seed=4"], True, 9.0]
+
+
 @pytest.mark.parametrize("change", ["sede=4", "seed=four", "seed"])
 def test_train_refuses_a_wrong_override_in_one_line(command: Command, tmp_path: Path, change: str) -> None:
     (tmp_path / "run.yaml").write_text("seed: 3\n")

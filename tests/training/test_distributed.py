@@ -37,6 +37,7 @@ def test_two_processes_train_like_one_with_the_double_batch(tmp_path: Path) -> N
     only_masks = (
         "loss.overrides.weights={text: 0, score: 0, presence: 0, semantic_bce: 0, semantic_dice: 0}",
         "optim.lr=1e-4",
+        "optim.muon_lr=1e-4",
         "schedule.total_steps=2",
     )
     said = launch("fresh", tiny(tmp_path / "two", *only_masks, "data.scenes_per_batch=1"))
@@ -55,9 +56,10 @@ def test_two_processes_train_like_one_with_the_double_batch(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_two_processes_resume_exactly(tmp_path: Path) -> None:
-    launch("fresh", tiny(tmp_path / "whole", "schedule.total_steps=3"))
-    launch("fresh", tiny(tmp_path / "sliced", "schedule.total_steps=3", "schedule.max_minutes=1e-9"))
-    launch("resume", tiny(tmp_path / "sliced", "schedule.total_steps=3"))
+    long = ("schedule.total_steps=3", "optim.muon_lr=1e-3")
+    launch("fresh", tiny(tmp_path / "whole", *long))
+    launch("fresh", tiny(tmp_path / "sliced", *long, "schedule.max_minutes=1e-9"))
+    launch("resume", tiny(tmp_path / "sliced", *long))
     one, other = (
         load_file(tmp_path / name / "checkpoints" / "step-00000003" / "model.safetensors")
         for name in ("whole", "sliced")

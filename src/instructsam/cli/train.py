@@ -1,4 +1,4 @@
-"""`instructsam train CONFIG [key=value ...] [--resume]`."""
+"""`instructsam train CONFIG [CONFIG ...] [key=value ...] [--resume] [--max-minutes M]`."""
 
 from __future__ import annotations
 
@@ -8,26 +8,46 @@ from typing import Annotated
 import typer
 
 from instructsam.cli import console
+from instructsam.errors import InputError
 
 
 def train(
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="A YAML file such as configs/default.yaml.")
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CONFIG [CONFIG ...] [KEY=VALUE ...]",
+            help="A YAML file such as configs/default.yaml, or several that are trained after one another; then "
+            "changes to all of them, such as optim.lr=1e-3.",
+        ),
     ],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Changes, such as optim.lr=1e-3.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the newest checkpoint; finished stages are passed over."),
+    ] = False,
+    max_minutes: Annotated[
+        float, typer.Option("--max-minutes", min=0.0, help="Time box of this command, 0 for none.")
+    ] = 0.0,
 ) -> int:
-    """Train a model as a YAML file says."""
+    """Train a model as a YAML file says, or as several say, one stage after the other."""
     from instructsam.config import load_config
     from instructsam.training.settings import RunConfig
 
-    changes = overrides or []
-    load_config(RunConfig, config, changes)  # a wrong key is said before torch is imported
+    changes = [word for word in words if "=" in word]
+    configs = [Path(word) for word in words if "=" not in word]
+    if not configs:
+        raise InputError("expected a YAML file such as configs/default.yaml before the changes")
+    for config in configs:
+        if config.suffix not in (".yaml", ".yml"):
+            raise InputError(f"expected YAML files and changes like seed=4, got {config}")
+        load_config(RunConfig, config, changes)  # a wrong key is said before torch is imported
+    if len(configs) == 1:
+        from instructsam.training.trainer import run
 
-    from instructsam.training.trainer import run
+        box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
+        folder = run(configs[0], [*changes, *box], resume)
+    else:
+        from instructsam.training.recipe import run_recipe
 
-    folder = run(config, changes, resume)
+        folder = run_recipe(configs, changes, resume, max_minutes)
     console.say(f"trained model: {folder}")
     return 0

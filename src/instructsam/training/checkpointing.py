@@ -56,6 +56,12 @@ def latest_checkpoint(root: Path) -> Path | None:
     return found[-1] if found else None
 
 
+def latest_step(root: Path) -> int | None:
+    """The step of the newest checkpoint, None if there is none."""
+    latest = latest_checkpoint(root)
+    return None if latest is None else int(latest.name.rpartition("-")[2])
+
+
 def write_rng(folder: Path, rank: int) -> None:
     """Store this process's random state in a checkpoint that is being written."""
     (folder / f"rng-{rank}.json").write_text(json.dumps(rng_state()), encoding="utf-8")

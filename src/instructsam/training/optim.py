@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from instructsam.errors import ConfigError
+from instructsam.training.muon import Muon
 from instructsam.training.settings import OptimSettings
 
 MUON_SMALLEST_SIDE = 16  # narrower matrices are readers of a few numbers, not hidden layers
@@ -46,12 +47,7 @@ def set_learning_rate(
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
-    """Two optimisers behind one: Muon for the matrices of hidden layers, AdamW for everything else.
-
-    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); the scale of its
-    updates as in "Muon is scalable for LLM training" (arXiv 2502.16982), so that learning rates mean what they mean
-    to AdamW.
-    """
+    """Two optimisers behind one: Muon for the matrices of hidden layers, AdamW for everything else."""
 
     def __init__(self, muon: torch.optim.Optimizer, adamw: torch.optim.Optimizer) -> None:
         self.parts = (muon, adamw)
@@ -114,9 +110,7 @@ def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Op
     matrices = _groups(groups, muon=True)
     if not matrices:
         return adamw
-    return MuonWithAdamW(
-        torch.optim.Muon(matrices, lr=settings.muon_lr, adjust_lr_fn="match_rms_adamw"), adamw
-    )
+    return MuonWithAdamW(Muon(matrices, lr=settings.muon_lr), adamw)
 
 
 def _groups(groups: dict[tuple[bool, float, float], list[nn.Parameter]], muon: bool) -> list[dict[str, Any]]:

@@ -1,0 +1,62 @@
+"""Stages after one another in time boxes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from instructsam.errors import ConfigError
+from instructsam.training import recipe
+from instructsam.training.checkpointing import latest_step
+from instructsam.training.recipe import run_recipe
+from tests.training.conftest import tiny
+
+
+@pytest.fixture
+def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two stages of two steps; the second starts from the first one's model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "eyes.yaml").write_text("name: eyes\nstage: eyes\n")
+    (tmp_path / "all.yaml").write_text("name: all\nmodel: {path: runs/eyes/model}\n")
+    return [tmp_path / "eyes.yaml", tmp_path / "all.yaml"]
+
+
+def common(tmp_path: Path) -> list[str]:
+    """The tiny settings that suit every stage."""
+    kept = ("data.", "schedule.", "device", "loss.perception")
+    changes = [one for one in tiny(tmp_path) if one.startswith(kept)]
+    return [*changes, "schedule.total_steps=2", "loss.perception=1.0"]
+
+
+def test_stages_follow_one_another_and_finished_ones_are_passed_over(
+    stages: list[Path], tmp_path: Path
+) -> None:
+    changes = common(tmp_path)
+    first = [*changes, *(one for one in tiny(tmp_path) if one.startswith("model."))]
+    run_recipe(stages[:1], first, True)
+    assert latest_step(tmp_path / "runs/eyes/checkpoints") == 2
+    before = (tmp_path / "runs/eyes/log.jsonl").read_text()
+    assert run_recipe(stages, changes, True) == Path("runs/all/model")
+    assert (tmp_path / "runs/eyes/log.jsonl").read_text() == before
+    assert (tmp_path / "runs/all/model/model.safetensors").is_file()
+    assert run_recipe(stages, changes, True) == Path("runs/all/model")
+    lines = (tmp_path / "runs/all/log.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 2
+
+
+def test_a_time_box_stops_inside_a_stage(
+    stages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "LEAST_MINUTES", 0.01)
+    changes = [*common(tmp_path), *(one for one in tiny(tmp_path) if one.startswith("model."))]
+    changes = [one for one in changes if not one.startswith("schedule.total_steps")]
+    run_recipe(stages, [*changes, "schedule.total_steps=100000"], True, max_minutes=0.02)
+    assert latest_step(tmp_path / "runs/eyes/checkpoints")
+    assert not (tmp_path / "runs/all").exists()
+
+
+def test_two_stages_in_one_folder_are_refused(stages: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="own name"):
+        run_recipe([stages[0], stages[0]], common(tmp_path), True)
