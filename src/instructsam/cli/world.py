@@ -54,6 +54,23 @@ def sample(
 
 
 @app.command()
+def kinds(
+    out: Annotated[Path, typer.Option("--out", help="Folder for kinds.png.")],
+) -> int:
+    """Draw every kind of thing with its name, as large as in a picture, to judge whether it is recognised."""
+    from instructsam.world.sheet import kind_sheet
+
+    console.prepare_folder(out)
+    path = out / "kinds.png"
+    try:
+        kind_sheet().save(path)
+    except OSError as problem:
+        raise InputError(f"{path}: cannot be written ({problem.strerror})") from problem
+    console.say(f"every kind: {path}")
+    return 0
+
+
+@app.command()
 def build(
     split: Annotated[Split, typer.Option("--split", help="Which split.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for images/ and records.jsonl.")],

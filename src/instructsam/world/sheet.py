@@ -1,4 +1,4 @@
-"""A picture sheet on which a person can judge scenes and their instructions."""
+"""Picture sheets on which a person can judge scenes, their instructions, and how each kind of thing is drawn."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from instructsam.world.drawings.raster import draw_tile
+from instructsam.world.drawings.registry import draw_kind
+from instructsam.world.scene import COLORS, KINDS, PATTERNS
 
 CELL = 320
 GAP = 16
@@ -66,4 +70,32 @@ def scene_sheet(cells: Sequence[SheetCell], columns: int = 3) -> Image.Image:
         sheet.paste(picture, (x + (CELL - picture.width) // 2, y + (CELL - picture.height) // 2))
         for number, line in enumerate(text):
             draw.text((x, y + CELL + GAP // 2 + number * LINE_HEIGHT), line, fill=TEXT, font=font)
+    return sheet
+
+
+KIND_CELL = (236, 104)  # px, width and height
+KIND_EXTENTS = (64, 64, 64, 30)  # px, what a person must recognise
+KINDS_ACROSS = 5
+
+
+def kind_sheet() -> Image.Image:
+    """Every kind with its name: plain, striped and dotted at 64 px, and once at 30 px, in changing colours."""
+    width, height = KIND_CELL
+    rows = -(-len(KINDS) // KINDS_ACROSS)
+    sheet = Image.new("RGB", (KINDS_ACROSS * width + GAP, rows * height + GAP), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=FONT_SIZE)
+    colors = tuple(COLORS)
+    for number, kind in enumerate(KINDS):
+        left, top = GAP // 2 + number % KINDS_ACROSS * width, GAP // 2 + number // KINDS_ACROSS * height
+        x = left
+        for column, extent in enumerate(KIND_EXTENTS):
+            pattern = PATTERNS[column % len(PATTERNS)]
+            picture = draw_kind(
+                kind, COLORS[colors[(3 * number + column) % len(colors)]], 10 * number + column
+            )
+            center = (x + extent / 2, top + 34.0)
+            tile = draw_tile(picture, center, extent * 0.92, 0, False, 4, pattern)
+            sheet.paste(tile.image, (tile.left, tile.top), tile.image)
+            x += extent - 4
+        draw.text((left, top + 72), kind, fill=TEXT, font=font)
     return sheet
