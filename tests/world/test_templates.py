@@ -43,7 +43,7 @@ TELLING = {
     "knowledge": {"thing_to", "that", "ask"},
     "counting": {"count", "all_count", "the_count"},
     "chatty": {"the", "bare"},
-    "multi": {"first", "first_bare"},
+    "multi": {"first", "first_bare", "first_a"},
 }
 FILLED = {
     "the": "the small red mug",
@@ -86,14 +86,7 @@ def test_every_slot_is_used_in_both_halves() -> None:
     for held_out in (False, True):
         used = {slot for one in ALL if one.held_out == held_out for slot in one.slots}
         missing = set().union(*ALLOWED.values()) - used
-        assert (
-            not missing
-            - {f"{group}_a" for group in ("first", "second", "third")}
-            - {
-                "second_is",
-                "third_is",
-            }
-        )
+        assert missing <= {"first_a", "second_a", "third_a", "third_is"}, missing
 
 
 def test_held_out_wordings_differ_in_words() -> None:
@@ -121,14 +114,15 @@ def test_a_command_can_take_please_and_a_full_stop() -> None:
         if one.style == "c":
             assert one.text[-1] not in ".?!,", one.text
             assert one.text[0] in "I{" or one.text[0].islower(), one.text
-            assert not one.text.startswith(("if ", "since ", "{need}", "hi")), one.text
+            assert not one.text.startswith(("if ", "since ", "{need}", "hi,")), one.text
 
 
 def test_what_takes_several_is_always_plural() -> None:
     """No verb agrees with {heads}, nor with the distractor: it may be one thing or several."""
-    bad = re.compile(r"\{(?:heads|distractor)\},? (?:is|are|was|were|has|have|does|do)\b(?! \w+ {mod})")
-    wrong = [one.text for one in ALL if bad.search(one.text)]
-    assert not wrong
+    bad = re.compile(r"\{(?:heads|distractor)\},? (?:is|are|was|were|has|have|does|do)\b")
+    wrong = {one.text for one in ALL if bad.search(one.text)}
+    # Here the verb belongs to "one" and to the knowledge family's own, always countable, nouns.
+    assert wrong == {"which one of the {heads} is {rank_one}?", "which {heads} are there {that}?"}
     assert bad.search("{distractor} is what my friend wants")
 
 

@@ -20,6 +20,13 @@ CHATTY = table(
       mark {them} now.
     f Find {the} for me, please. My little brother would rather have {distractor}, but this picture is \
       mine and not his.
+    f Now that lunch is over, please segment {the}, and let {distractor} wait for another day, or for ever, \
+      as far as I'm concerned.
+    f As promised, here is my one wish: mark {the} for me, and whatever happens, leave {distractor} out of it.
+    f You are good at this, so could you outline {the}? I won't be needing {distractor}, not even if my \
+      boss says so.
+    f We had a vote at home and decided that {the} should be highlighted. My brother wanted {distractor}, \
+      but he lost.
     f I don't care about {distractor} at all. The only thing that matters to me right now is {the}, so \
       please outline {them}.
     f So there I was, looking at this picture and wondering about {distractor}. Anyway, forget that, \
@@ -30,7 +37,7 @@ CHATTY = table(
     f Segment {the}, please, and do not touch {distractor}, because somebody else in the team is working \
       on that.
     f It is a lovely picture and I do like {distractor}, but that is not why I am writing. I need {the}.
-    f Ignore {distractor} completely. After that, look carefully at what is left and give me a mask of {the}.
+    f Ignore {distractor} completely. After that, look carefully at everything else and give me a mask of {the}.
     f I have a funny question. Put {distractor} out of your mind for a moment, and show me where {the} {is}.
     f Could you do me a favour and outline {the}? I have seen enough of {distractor} for one day, so \
       leave that out.
@@ -87,6 +94,8 @@ CHATTY = table(
     f On my shopping list it says: {bare}. So draw around {them}, and pay no attention to {distractor}, \
       which belongs on my aunt's list.
     f Between you and me, I am bored to tears by {distractor}. Spare me that and pull out {the}, would you.
+    f By the way, my aunt would adore {the}, so trace {them} for her, and kindly spare us {distractor}, \
+      which she dislikes.
     f Whatever you do, steer clear of {distractor}. The job is to put a mask over {the}, and that is the \
       whole job.
     f As a detective I was first led astray by {distractor}, a false trail. The real clue is {the}, so \
@@ -98,7 +107,7 @@ CHATTY = table(
     f I nearly clicked on {distractor} just now, silly me. It was {the} that I had in mind all along, so \
       fill in the shape.
     q Never you mind {distractor}, that's a tale for another day. Whereabouts might {the} be?
-    q Setting {distractor} aside, since it is of no use to my painting, would you kindly trace {the}?
+    q Setting {distractor} aside, which I have no use for in my painting, would you kindly trace {the}?
     q Suppose somebody had already dealt with {distractor} and all that was left to do was {the}, would \
       you shade {them} for me?
     """,

@@ -21,7 +21,7 @@ LOGIC = table(
     c include only {the}
     c find everything that is {either}
     c segment whatever is {either}
-    c select all {eithers}
+    c select any {eithers}
     c mark each thing that is {either}
     c segment everything {exception}
     c find everything {exception}
@@ -39,7 +39,7 @@ LOGIC = table(
     c I want {kept} but without {removed}
     f everything that is {whatever}
     f anything that is {either}
-    f all {eithers}
+    f any {eithers}
     f everything {exception}
     f all objects {exception}
     f {kept}, without {removed}
@@ -149,10 +149,10 @@ COUNTING = table(
     c give me {the_count}
     c I want {all_count}
     c I need masks for {the_count}
-    c I can count {count} {heads}, segment {the_count}
+    c I can count {count} {heads}, segment every {head}
     c I see {count} {heads}, mark every {head}
-    f if you count {count} {heads}, outline {all_count}
-    f there should be {count} {heads}, find {the_count}
+    f if you count {count} {heads}, outline every {head}
+    f there should be {count} {heads}, find every single {head}
     q where {is} {all_count}?
     q where {is} {the_count}?
     q can you find {all_count}?
@@ -177,7 +177,7 @@ COUNTING = table(
     c colour in {the_count}
     c tick off {all_count} one after another
     c I make it {count} {heads}, draw around every {head}
-    f provided that there {is} {count} {heads}, mask {all_count}
+    f provided that there {is} {count} {heads}, mask every {head}
     q would you pull out {all_count}?
     q have we got {count} {heads}?
     q am I right that there {is} {count} {heads}?

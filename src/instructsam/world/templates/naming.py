@@ -99,7 +99,7 @@ ATTRIBUTE = table(
     q which objects are {whatever}?
     q among the {heads}, which {is} {mod}?
     c out of the {heads}, take {the}
-    c of the {heads}, I only want {the}
+    c I only want {the}, none of the other {heads}
     c out of all the {heads}, find what is {mod}
     c look at the {heads} and find what is {mod}
     c look for anything {whatever}
@@ -111,7 +111,7 @@ ATTRIBUTE = table(
     c give me everything {whatever}
     c I mean the {head} that {is} {mod}
     c I want whatever is {whatever}
-    f only {the}, not the other {heads}
+    f only {the}, no other {heads}
     f any {head} that {is} {mod}
     f of the {heads}, those that look {mod}
     f all that is {whatever}

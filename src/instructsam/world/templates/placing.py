@@ -62,7 +62,7 @@ ORDINAL = table(
     q of the {heads}, which {is} {rank}?
     q looking at the {heads}, which {is} {one}?
     q which {head} do I get to if I count to the {nth} from the {side}?
-    q could you pick {the} out of all the {heads}?
+    q could you pick {one} out of all the {heads}?
     c of the {heads}, segment {one}
     c out of all the {heads}, find {one}
     c among the {heads}, highlight {one}
@@ -86,6 +86,7 @@ ORDINAL = table(
     """
     c go through the {heads} and pick {one}
     c single out {the}
+    q what {head} among those {is} {rank}?
     c walk in from the {side} to the {nth} {head}
     c rank the {heads} and take {one}
     c beginning at the {side}, stop when you reach the {nth} {head}
@@ -118,7 +119,7 @@ COMPARISON = table(
     c find things that are {whatever}
     c select everything that is {whatever}
     c show me what is {whatever}
-    c from all the {heads}, choose {the}
+    c from all the {heads}, choose what is {mod}
     c I want the {head} that {is} {mod}
     c I'm looking for something {whatever}
     c choose the {head} {mod}
@@ -132,7 +133,7 @@ COMPARISON = table(
     q does anything here happen to be {whatever}?
     q side by side, which {head} {is} {mod}?
     c match things up and take what is {whatever}
-    c weigh up the {heads} and keep {the}
+    c weigh up the {heads} and keep what is {mod}
     c judge by eye which {head} {is} {mod}, then trace your choice
     c pull out the lot that is {whatever}
     f whatever you find that is {whatever}
