@@ -101,7 +101,7 @@ def test_held_out_wordings_differ_in_words() -> None:
 
 
 def test_texts_are_clean() -> None:
-    bad = re.compile(r"  |^\s|\s$|\s[,.?;:]|\b(\w+) \1\b|\.\.(?!\.)(?<!\.\.\.)|\ban? \{(?!nth)", re.I)
+    bad = re.compile(r"  |^\s|\s$|\s[,.?;:]|\b(\w+) \1\b|\.\.|\bnone\b|\ban? \{", re.I)
     wrong = [one.text for one in ALL if bad.search(one.text)]
     assert not wrong
     assert bad.search("find a {bare}")

@@ -50,7 +50,7 @@ CHATTY = table(
     f Okay, last one for today. Not {distractor}, we did that already. This time please select {the} and \
       then we are done.
     f My daughter's sticker album still lacks {the}, so please cut {them} out. She can't stand \
-      {distractor}, so none of that.
+      {distractor}, so leave that out.
     f The man in the shop tried to sell me {distractor}, but I told him no. What I'm looking for is {the}.
     f You can skip {distractor}, thanks. All that I want you to segment in this picture is {the}, and \
       please be exact.
@@ -87,7 +87,7 @@ CHATTY = table(
     f My grandmother goes on and on about {distractor}. I nod politely, but what I am really hoping to \
       get from you is {the}.
     f Trace {the} for me, will you? As for {distractor}, leave well alone, since nobody asked for that.
-    f The weather is awful, the dog has been rude about {distractor}, and none of that concerns you. \
+    f The weather is awful, the dog has been rude about {distractor}, and that is not your concern. \
       Kindly isolate {the}.
     f Rumour has it that the star of the show would be {distractor}. Nonsense, if you ask me: colour in \
       {the} and be done with it.

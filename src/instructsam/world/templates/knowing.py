@@ -122,7 +122,7 @@ KNOWLEDGE = table(
     f since {need}, get me {thing_to}
     f whatever is around {that}
     f objects of the sort {that}
-    f {need}... {thing_to} would be great
+    f {need}, so {thing_to} would be great
     """,
 )
 

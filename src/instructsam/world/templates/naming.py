@@ -99,7 +99,7 @@ ATTRIBUTE = table(
     q which objects are {whatever}?
     q among the {heads}, which {is} {mod}?
     c out of the {heads}, take {the}
-    c I only want {the}, none of the other {heads}
+    c I only want {the}, not the rest of the {heads}
     c out of all the {heads}, find what is {mod}
     c look at the {heads} and find what is {mod}
     c look for anything {whatever}
