@@ -37,7 +37,8 @@ CHATTY = table(
     f Segment {the}, please, and do not touch {distractor}, because somebody else in the team is working \
       on that.
     f It is a lovely picture and I do like {distractor}, but that is not why I am writing. I need {the}.
-    f Ignore {distractor} completely. After that, look carefully at everything else and give me a mask of {the}.
+    f Ignore {distractor} completely. After that, look carefully at everything else and give \
+      me a mask of {the}.
     f I have a funny question. Put {distractor} out of your mind for a moment, and show me where {the} {is}.
     f Could you do me a favour and outline {the}? I have seen enough of {distractor} for one day, so \
       leave that out.
