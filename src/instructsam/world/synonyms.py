@@ -1,0 +1,71 @@
+"""Other words for what the world holds: only such as name one thing, given how it is drawn.
+
+`KIND_SYNONYMS`, `FAMILY_SYNONYMS` and `COLOR_WORDS` leave out the name itself; `SIZE_WORDS` and `PATTERN_WORDS`
+begin with it. All nouns are in the singular; `PLURALS` has those that do not follow the rule. Adjectives stand
+before a noun: "with stripes" is none.
+"""
+
+from __future__ import annotations
+
+KIND_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "mug": ("cup", "coffee mug"),
+    "glass": ("tumbler", "drinking glass"),
+    "teapot": ("tea pot",),
+    "knife": ("table knife",),
+    "car": ("automobile", "motor car"),
+    "bus": ("coach",),
+    "sailboat": ("sailing boat", "boat"),
+    "airplane": ("aeroplane", "plane", "aircraft"),
+    "cat": ("kitty",),
+    "teddy bear": ("teddy", "toy bear", "stuffed bear"),
+    "saw": ("handsaw", "hand saw"),
+    "shoe": ("trainer", "sneaker"),
+    "shirt": ("t-shirt", "tee shirt"),
+    "umbrella": ("brolly",),
+    "lamp": ("table lamp",),
+    "flower": ("bloom",),
+    "castle": ("fortress",),
+}
+FAMILY_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "fruit": ("piece of fruit",),
+    "drinkware": ("piece of drinkware", "drinking vessel", "drink container"),
+    "cutlery": ("piece of cutlery", "piece of silverware", "eating utensil"),
+    "animal": ("creature", "critter"),
+    "toy": ("plaything",),
+    "clothes": ("piece of clothing", "item of clothing", "garment"),
+    "furniture": ("piece of furniture", "item of furniture"),
+}
+PLURALS: dict[str, str] = {
+    "aircraft": "aircraft",
+    "cactus": "cacti",
+    "clothes": "clothes",
+    "drinkware": "drinkware",
+    "cutlery": "cutlery",
+    "fish": "fish",
+    "furniture": "furniture",
+    "item of clothing": "items of clothing",
+    "item of furniture": "items of furniture",
+    "knife": "knives",
+    "piece of clothing": "pieces of clothing",
+    "piece of cutlery": "pieces of cutlery",
+    "piece of drinkware": "pieces of drinkware",
+    "piece of fruit": "pieces of fruit",
+    "piece of furniture": "pieces of furniture",
+    "piece of silverware": "pieces of silverware",
+    "table knife": "table knives",
+}
+COLOR_WORDS: dict[str, tuple[str, ...]] = {
+    "red": ("scarlet",),
+    "purple": ("violet",),
+    "pink": ("rosy",),
+}
+SIZE_WORDS: dict[str, tuple[str, ...]] = {
+    "small": ("small", "little", "tiny"),
+    "medium": ("medium", "medium-sized", "mid-sized", "middle-sized"),
+    "large": ("large", "big", "huge"),
+}
+PATTERN_WORDS: dict[str, tuple[str, ...]] = {
+    "plain": ("plain", "unpatterned"),
+    "striped": ("striped", "stripy", "stripey"),
+    "dotted": ("dotted", "spotted", "polka-dot"),
+}
