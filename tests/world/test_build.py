@@ -15,7 +15,8 @@ from instructsam.world import build
 from instructsam.world.build import benchmark_records, build_split
 from instructsam.world.facts import Facts
 from instructsam.world.layout import sample_scene
-from instructsam.world.program import answer, from_dict
+from instructsam.world.execute import answer
+from instructsam.world.program import from_dict
 from instructsam.world.render import render_scene
 from instructsam.world.scene import SceneSettings
 

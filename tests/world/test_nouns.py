@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from instructsam.world.facts import Facts
-from instructsam.world.program import answer, from_dict
+from instructsam.world.execute import answer
+from instructsam.world.program import from_dict
 from instructsam.world.scene import COLORS, KINDS
 from instructsam.world.stream import WorldSettings, world_sample
 

@@ -8,7 +8,7 @@ downwards.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from instructsam.errors import InputError
 
@@ -107,6 +107,7 @@ class SceneSettings:
     max_objects: int = 8
     aspects: tuple[float, ...] = (1.0, 4 / 3, 3 / 4)
     backgrounds: tuple[str, ...] = BACKGROUNDS
+    pairs: Literal["seen", "held_out"] = "seen"
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_objects <= self.max_objects <= 14:

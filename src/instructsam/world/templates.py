@@ -282,6 +282,95 @@ _OWN = {
     ),
 }
 
+_OWN |= {
+    "comparison": _table(
+        """
+        q which {head} {is} {mod}?
+        q what is {whatever}?
+        c find the {head} that {is} {mod}
+        c segment the {head} that {is} {mod}
+        c segment everything that is {whatever}
+        c look at the {heads} and segment {the}
+        f the {head} that {is} {mod}
+        f anything that is {whatever}
+        """,
+        held_out=False,
+    )
+    + _table(
+        """
+        c keep the {head} that {is} {mod}
+        q is anything {whatever}?
+        f whichever {head} {is} {mod}
+        """,
+        held_out=True,
+    ),
+    "knowledge": _table(
+        """
+        q {ask}?
+        q {ask} here?
+        c find {thing_to}
+        c show me {thing_to}
+        c {need}, find {thing_to}
+        c {need}. Segment {the}
+        c segment the {heads} {that}
+        f {thing_to}
+        f {heads} {that}
+        """,
+        held_out=False,
+    )
+    + _table(
+        """
+        c {need}, mark {thing_to}
+        q do you see {thing_to}?
+        f any {heads} {that}
+        """,
+        held_out=True,
+    ),
+    "counting": _table(
+        """
+        c segment {all_count}
+        c find {all_count}
+        c outline {the_count}
+        c there should be {count} {heads}, segment them all
+        c mark {all_count}
+        q where {is} {the_count}?
+        q can you find {all_count}?
+        f {all_count}
+        f {the_count}
+        """,
+        held_out=False,
+    )
+    + _table(
+        """
+        c I count {count} {heads}; trace every one
+        q could you trace {all_count}?
+        f just {the_count}
+        """,
+        held_out=True,
+    ),
+    "chatty": _table(
+        """
+        c I know you like {distractor}, but today I only care about {the}
+        c never mind {distractor}, please segment {the}
+        c my son asked for {distractor} first, but please find {the} for me
+        c ignore {distractor} and segment {the}
+        c we talked about {distractor} yesterday. Now show me {the}
+        c forget {distractor}, I'm looking for {the}
+        q I don't need {distractor}, but where {is} {the}?
+        q leaving {distractor} aside, can you outline {the}?
+        """,
+        held_out=False,
+    )
+    + _table(
+        """
+        c hello there! {distractor} can wait, so just trace {the}
+        c somebody else takes care of {distractor}, you take {the}
+        f not {distractor}, rather {the}
+        """,
+        held_out=True,
+    ),
+}
+
 _MULTI = _table(
     """
     c segment {first}, and separately {second}
