@@ -99,7 +99,7 @@ class Proposer:
     def missing(self, attribute: str) -> str:
         """A value of the attribute that no object has (any value when all occur)."""
         present = {getattr(thing, attribute) for thing in self.things}
-        absent = [value for value in ATTRIBUTES[attribute] if value not in present]
+        absent = [v for v in ATTRIBUTES[attribute] if v not in present and v != "accessory"]
         return pick(self.rng, absent or ATTRIBUTES[attribute])
 
     def head(self, thing: ObjectFact, kind: float = 0.5, family: float = 0.25) -> Program:

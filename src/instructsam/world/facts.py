@@ -71,7 +71,7 @@ class Facts:
     def of(cls, rendered: RenderedScene) -> Facts:
         """Measure a rendered scene."""
         height, width = rendered.image.shape[:2]
-        boxes = rendered.full_boxes_xyxy.astype(float)
+        boxes = rendered.full_boxes_xyxy.tolist()  # plain numbers: numpy's are slow one by one
         return cls(
             tuple(
                 ObjectFact(
@@ -80,14 +80,14 @@ class Facts:
                     family=FAMILY_OF[thing.kind],
                     color=thing.color,
                     size=thing.size,
-                    x=(boxes[i, 0] + boxes[i, 2]) / 2 / width,
-                    y=(boxes[i, 1] + boxes[i, 3]) / 2 / height,
+                    x=(boxes[i][0] + boxes[i][2]) / 2 / width,
+                    y=(boxes[i][1] + boxes[i][3]) / 2 / height,
                     area=float(rendered.full_areas[i]) / (height * width),
                     visible=float(rendered.visible_fraction[i]),
                     pattern=thing.pattern,
                     shelf=thing.shelf,
-                    width=(boxes[i, 2] - boxes[i, 0]) / width,
-                    height=(boxes[i, 3] - boxes[i, 1]) / height,
+                    width=(boxes[i][2] - boxes[i][0]) / width,
+                    height=(boxes[i][3] - boxes[i][1]) / height,
                 )
                 for i, thing in enumerate(rendered.scene.objects)
             ),

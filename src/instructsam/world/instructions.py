@@ -34,6 +34,8 @@ FAMILY_SHARES: dict[str, float] = {
     "chatty": 0.05,
 }
 NO_TARGET_SHARE = 0.15
+# Fewer scenes carry these with targets, so that of those made more would be empty.
+_NO_TARGET_SHARES = {"counting": 0.11, "ordinal": 0.13}
 ONE_TARGET_SHARE = 0.45
 EVERYTHING_SHARE = 0.16  # of the category instructions that want several targets
 MIXED_SHARE = 0.12  # of the instructions with several phrases: one of them has no target
@@ -108,7 +110,8 @@ def instructions_about(
     found: dict[str, Instruction] = {}
     draws = 0
     while len(found) < count:
-        family, wanted = names[int(rng.choice(len(names), p=shares))], _wanted(rng)
+        family = names[int(rng.choice(len(names), p=shares))]
+        wanted = _wanted(rng, family)
         if draws > 6 * count:
             family, wanted = "category", "none"
         draws += 1
@@ -120,8 +123,8 @@ def instructions_about(
     return list(found.values())
 
 
-def _wanted(rng: np.random.Generator) -> str:
-    if chance(rng, NO_TARGET_SHARE):
+def _wanted(rng: np.random.Generator, family: str) -> str:
+    if chance(rng, _NO_TARGET_SHARES.get(family, NO_TARGET_SHARE)):
         return "none"
     return "one" if chance(rng, ONE_TARGET_SHARE) else "many"
 

@@ -19,7 +19,8 @@ from instructsam.world.execute import answer
 from instructsam.world.instructions import FAMILY_SHARES, Instruction, PhraseAnswer, instructions_about
 from instructsam.world.phrases import phrase_of
 from instructsam.world.program import from_dict
-from instructsam.world.scene import COLORS, KINDS, PATTERNS, SIZES
+from instructsam.world.scene import COLORS, PATTERNS, SIZES
+from instructsam.world.wording import chance, pick
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
 # In "multi" the other phrases keep their targets; in "chatty" the same word may belong to the distractor.
 FAMILIES_ASKED: tuple[str, ...] = tuple(name for name in FAMILY_SHARES if name not in ("multi", "chatty"))
 MAX_DRAWS = 400
+TEMPTING_SHARE = 0.8
 
 Words = tuple[str, ...]
 
 
-def _nouns(kind: str, many: bool) -> Words:
-    return tuple(noun.many if many else noun.one for noun in lexicon.KIND_NOUNS[kind])
+def _nouns(many: bool) -> dict[str | int, Words]:
+    """The canonical noun of each kind in one number; without those that are the same in both ("fish")."""
+    nouns = {kind: names[0] for kind, names in lexicon.KIND_NOUNS.items()}
+    return {k: (one.many if many else one.one,) for k, one in nouns.items() if one.one != one.many}
 
 
 _SIDE_WORDS: dict[str, Words] = {
@@ -54,7 +58,7 @@ _TABLES: dict[str, tuple[dict[str | int, Words], ...]] = {
     "color": ({color: (color,) for color in COLORS},),
     "size": ({size: lexicon.SIZE_WORDS[size][:2] for size in SIZES},),
     "pattern": ({pattern: (pattern,) for pattern in PATTERNS},),
-    "kind": ({k: _nouns(k, False)[:1] for k in KINDS}, {k: _nouns(k, True)[:1] for k in KINDS}),
+    "kind": (_nouns(many=False), _nouns(many=True)),
     "side": ({name: _SIDE_WORDS[name] for name in _SIDE_WORDS},),
     "shelf": ({name: (name,) for name in lexicon.SHELF_WORDS},),
     "relation": ({name: _RELATION_WORDS[name] for name in _RELATION_WORDS},),
@@ -81,18 +85,26 @@ def hard_negatives(facts: Facts, rng: np.random.Generator, count: int, split: st
         for original in instructions_about(facts, rng, 2, split, FAMILIES_ASKED):
             changed = list(one_word_away(original, facts)) if original.phrases[0].instances else []
             if changed and len(found) < count:
-                by_field = sorted({field for field, _ in changed})
-                field = by_field[int(rng.integers(len(by_field)))]
-                options = [made for name, made in changed if name == field]
-                made = options[int(rng.integers(len(options)))]
+                made = _hardest(rng, changed, facts)
                 found[made.text] = made
         if len(found) == count:
             return list(found.values())
     raise ConfigError(f"found {len(found)} hard negatives for a scene, expected {count}: ask for fewer")
 
 
-def one_word_away(original: Instruction, facts: Facts) -> Iterator[tuple[str, Instruction]]:
-    """Every edit of one word that leaves nothing to segment, with the field that it changed."""
+def _hardest(
+    rng: np.random.Generator, changed: list[tuple[str, str | int, Instruction]], facts: Facts
+) -> Instruction:
+    """One of the edits: any field alike, and mostly a value that some other thing in the scene has."""
+    field = pick(rng, sorted({name for name, _, _ in changed}))
+    options = [(value, made) for name, value, made in changed if name == field]
+    seen = {getattr(fact, field, None) for fact in facts.seen.objects}
+    tempting = [(value, made) for value, made in options if value in seen]
+    return pick(rng, tempting if tempting and chance(rng, TEMPTING_SHARE) else options)[1]
+
+
+def one_word_away(original: Instruction, facts: Facts) -> Iterator[tuple[str, str | int, Instruction]]:
+    """Every edit of one word that leaves nothing to segment, with the field that it changed and its new value."""
     data = original.program["phrases"][0]
     fixed = "".join(text for text, _, _, _ in Formatter().parse(original.template))
     places = list(_places(data))
@@ -106,7 +118,7 @@ def one_word_away(original: Instruction, facts: Facts) -> Iterator[tuple[str, In
                 text = _swapped(original.text, fixed, table.get(value, ()), table[new])
                 program = from_dict(_edited(data, path, new))
                 if text is not None and answer(program, facts) == ():
-                    yield field, _negative(original, text, _edited(data, path, new))
+                    yield field, new, _negative(original, text, _edited(data, path, new))
 
 
 def _comparable(field: str, value: str | int, new: str | int) -> bool:

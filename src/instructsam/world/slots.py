@@ -97,7 +97,7 @@ def _nearest_slots(speaker: Speaker, program: Nearest, source: Program) -> dict[
     head = speaker.noun_phrase(source, False, countable=True)
     slots = {**phrase.slots(), "head": head.bare(), "mod": speaker.modifier(program)}
     slots["heads"] = head.bare(many=True)
-    return slots | ({"whatever": slots["mod"]} if isinstance(source, All) else {})
+    return slots
 
 
 def _knowledge_slots(speaker: Speaker, program: Filter) -> dict[str, str]:

@@ -299,7 +299,7 @@ _OWN |= {
     + _table(
         """
         c keep the {head} that {is} {mod}
-        q is anything {whatever}?
+        q is anything at all {whatever}?
         f whichever {head} {is} {mod}
         """,
         held_out=True,
