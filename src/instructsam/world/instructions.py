@@ -108,18 +108,23 @@ def instructions_about(
     total = sum(FAMILY_SHARES[name] for name in names)
     shares = [FAMILY_SHARES[name] / total for name in names]
     found: dict[str, Instruction] = {}
+    barren: set[tuple[str, str]] = set()  # what this scene has proved to offer nothing for
     draws = 0
     while len(found) < count:
         family = names[int(rng.choice(len(names), p=shares))]
         wanted = _wanted(rng, family)
+        draws += 1
         if draws > 6 * count:
             family, wanted = "category", "none"
-        draws += 1
+        elif (family, wanted) in barren:
+            continue
         for _ in range(FAMILY_TRIES):
             made = _make(rng, facts, family, wanted, split, focus)
             if made is not None and made.text not in found:
                 found[made.text] = made
                 break
+        else:
+            barren.add((family, wanted))
     return list(found.values())
 
 

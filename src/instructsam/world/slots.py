@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from instructsam.world import lexicon
 from instructsam.world.execute import answer
 from instructsam.world.knowledge import FUNCTIONS
@@ -250,6 +252,17 @@ def chatty_slots(speaker: Speaker, program: Program, found: tuple[int, ...]) -> 
         words = {*phrase_of(distractor).split(), FAMILY_OF[kind]}
         if ignored is None or set(ignored) & set(found) or words & taken:
             continue
+        if answer(_without(program, distractor), speaker.facts) != found:
+            continue  # "ignore the mugs": is the second thing the second one without the mugs?
         slots = speaker.noun_phrase(program).slots()
         return slots | {"distractor": speaker.noun_phrase(distractor, speaker.many(distractor)).the}
     return {}
+
+
+def _without(program: Program, distractor: Program) -> Program:
+    """The program on a scene in which the distractor does not count."""
+    source = getattr(program, "source", None)
+    if source is None:
+        return program
+    rest: Program = replace(program, source=Difference(source, distractor))  # type: ignore[call-arg]
+    return rest
