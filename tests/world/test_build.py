@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,17 +13,20 @@ from instructsam.data.record import read_records
 from instructsam.errors import ConfigError, InputError
 from instructsam.structures.masks import decode_rle, mask_boxes_xyxy
 from instructsam.world import build
-from instructsam.world.build import benchmark_records, build_split
+from instructsam.world.build import benchmark_records, build_split, stream_of
+from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
 from instructsam.world.layout import sample_scene
-from instructsam.world.program import answer, from_dict
+from instructsam.world.program import from_dict
 from instructsam.world.render import render_scene
-from instructsam.world.scene import SceneSettings
+from instructsam.world.stream import WorldSettings, scene_settings
 
 
-def test_answers_are_proved_again_from_the_record_alone() -> None:
-    for image, record in benchmark_records("val", limit=9):
-        scene = sample_scene(record.meta["scene_seed"], SceneSettings())
+@pytest.mark.parametrize("split", get_args(build.Split))
+def test_answers_are_proved_again_from_the_record_alone(split: build.Split) -> None:
+    settings = scene_settings(WorldSettings(split=stream_of(split)))
+    for image, record in benchmark_records(split, limit=4):
+        scene = sample_scene(record.meta["scene_seed"], settings)
         rendered = render_scene(scene, build.SHORT_SIDE)
         assert np.array_equal(np.asarray(image), rendered.image)
         assert (record.image.height, record.image.width) == rendered.image.shape[:2]
@@ -45,6 +49,14 @@ def test_records_are_deterministic_and_splits_differ() -> None:
     other = [record for _, record in benchmark_records("test", limit=5)]
     assert not {r.meta["scene_seed"] for r in first} & {r.meta["scene_seed"] for r in other}
     assert not {r.id for r in first} & {r.id for r in other}
+
+
+def test_hard_negatives_remember_what_they_were_made_from() -> None:
+    for _, record in benchmark_records("test_hard_negative", limit=7):
+        before, after = record.meta["original"].split(), record.instruction.split()
+        assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
+        assert not any(phrase.instances for phrase in record.phrases)
+    assert all("original" not in record.meta for _, record in benchmark_records("test", limit=4))
 
 
 def test_records_of_a_scene_share_one_image() -> None:
@@ -75,7 +87,9 @@ def test_the_full_split_has_its_size() -> None:
 
 
 def test_unknown_split() -> None:
-    with pytest.raises(ConfigError, match="one of val, test, calibration, got 'train'"):
+    with pytest.raises(
+        ConfigError, match=r"one of val, test, test_unseen_pairs, .*, calibration, got 'train'"
+    ):
         benchmark_records("train")  # type: ignore[arg-type]
 
 

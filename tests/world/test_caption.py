@@ -16,4 +16,8 @@ def test_captions_run_along_an_axis() -> None:
             assert asked == request
             words = said.split(", ")
             expected = sorted(seen, key=lambda fact: (fact.x, fact.y)[order])
-            assert words == [f"{fact.size} {fact.color} {fact.kind}" for fact in expected]
+            patterns = ["" if fact.pattern == "plain" else f" {fact.pattern}" for fact in expected]
+            assert words == [
+                f"{fact.size}{pattern} {fact.color} {fact.kind}"
+                for fact, pattern in zip(expected, patterns, strict=True)
+            ]

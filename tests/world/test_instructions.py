@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from instructsam.world import lexicon
+from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
 from instructsam.world.instructions import (
     FAMILY_SHARES,
@@ -17,21 +18,24 @@ from instructsam.world.instructions import (
     instructions_about,
     sample_instructions,
 )
+from instructsam.world.knowledge import FUNCTIONS
 from instructsam.world.phrases import phrase_of
 from instructsam.world.program import from_dict
-from instructsam.world.scene import COLORS, FAMILIES, FAMILY_OF, KINDS, SIZES
+from instructsam.world.scene import COLORS, FAMILIES, FAMILY_OF, KINDS, PATTERNS, SIZES
 from instructsam.world.stream import WorldSample, WorldSettings, world_sample
 from instructsam.world.templates import COMMON_TEMPLATES, OWN_TEMPLATES
+from tests.world.random_facts import random_facts
 
-SETTINGS = WorldSettings(short_sides=(64,), instructions_per_scene=8)
+SETTINGS = WorldSettings(short_sides=(64,), instructions_per_scene=8, split="val")
 PLAIN = re.compile(
-    rf"(?:({'|'.join(SIZES)}) )?(?:({'|'.join(COLORS)}) )?(object|{'|'.join((*FAMILIES, *KINDS))})"
+    rf"(?:({'|'.join(SIZES)}) )?(?:({'|'.join(PATTERNS)}) )?(?:({'|'.join(COLORS)}) )?"
+    rf"(object|{'|'.join((*FAMILIES, *KINDS))})"
 )
 
 
 @pytest.fixture(scope="module")
 def samples() -> list[WorldSample]:
-    return [world_sample(11, index, SETTINGS) for index in range(200)]
+    return [world_sample(11, index, SETTINGS) for index in range(90)]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,6 @@ def pairs(samples: list[WorldSample]) -> list[tuple[WorldSample, Instruction]]:
 
 
 def test_the_stored_program_gives_the_stored_answer(pairs: list[tuple[WorldSample, Instruction]]) -> None:
-    from instructsam.world.program import answer
-
     for sample, instruction in pairs:
         facts = Facts.of(sample.rendered)
         programs = [from_dict(data) for data in instruction.program["phrases"]]
@@ -58,17 +60,18 @@ def test_plain_phrases_are_true_of_their_instances_and_of_nothing_else(
             match = PLAIN.fullmatch(phrase.text)
             if not match:
                 continue
-            size, color, noun = match.groups()
+            size, pattern, color, noun = match.groups()
             expected = tuple(
                 index
                 for index, thing in enumerate(sample.rendered.scene.objects)
                 if size in (None, thing.size)
+                and pattern in (None, thing.pattern)
                 and color in (None, thing.color)
                 and noun in ("object", thing.kind, FAMILY_OF[thing.kind])
             )
             assert phrase.instances == expected, instruction.text
             checked += 1
-    assert checked > 500
+    assert checked > 200
 
 
 def test_leftmost_means_leftmost(pairs: list[tuple[WorldSample, Instruction]]) -> None:
@@ -81,7 +84,7 @@ def test_leftmost_means_leftmost(pairs: list[tuple[WorldSample, Instruction]]) -
                 alike = [i for i, thing in enumerate(things) if thing.kind == match[1]]
                 assert phrase.instances == (min(alike, key=lambda i: boxes[i, 0] + boxes[i, 2]),)
                 checked += 1
-    assert checked > 3
+    assert checked > 1
 
 
 def test_targets_are_visible_and_at_most_eight(pairs: list[tuple[WorldSample, Instruction]]) -> None:
@@ -104,11 +107,21 @@ def test_shares(pairs: list[tuple[WorldSample, Instruction]]) -> None:
     assert np.mean([count == 1 for count in targets]) > 0.25
 
 
-def test_every_family_has_no_target_versions(pairs: list[tuple[WorldSample, Instruction]]) -> None:
-    empty = Counter(i.family for _, i in pairs if not any(p.instances for p in i.phrases))
-    assert empty.keys() == FAMILY_SHARES.keys()
-    mixed = [i for _, i in pairs if len({bool(p.instances) for p in i.phrases}) == 2]
-    assert mixed, "some phrases without target stand beside one with targets"
+def test_about_15_percent_of_every_family_are_without_target() -> None:
+    empty, asked = Counter[str](), Counter[str]()
+    for seed in range(80):
+        for made in instructions_about(random_facts(seed), np.random.default_rng(seed), 10, "val"):
+            asked[made.family] += 1
+            empty[made.family] += not any(phrase.instances for phrase in made.phrases)
+    assert asked.keys() == FAMILY_SHARES.keys()
+    for family in FAMILY_SHARES:
+        assert 0.06 <= empty[family] / asked[family] <= 0.25, (family, empty[family], asked[family])
+
+
+def test_some_phrases_without_target_stand_beside_one_with_targets(
+    pairs: list[tuple[WorldSample, Instruction]],
+) -> None:
+    assert any(len({bool(p.instances) for p in i.phrases}) == 2 for _, i in pairs)
 
 
 def test_texts_of_a_scene_differ_and_the_count_is_kept(samples: list[WorldSample]) -> None:
@@ -131,15 +144,14 @@ def test_texts_are_clean(pairs: list[tuple[WorldSample, Instruction]]) -> None:
 
 def test_phrases_are_canonical(pairs: list[tuple[WorldSample, Instruction]]) -> None:
     synonyms = {noun.one for nouns in lexicon.KIND_NOUNS.values() for noun in nouns} - set(KINDS)
-    words = re.compile(
-        rf"\b(?:{'|'.join(sorted(synonyms | {'the (?!left|right|top|bottom)', 'an', 'things?'}))})\b"
-    )
+    tails = re.compile("|".join(sorted((one.tails[0] for one in FUNCTIONS.values()), key=len, reverse=True)))
+    words = re.compile(rf"\b(?:{'|'.join(sorted(synonyms | {'the (?!left|right|top|bottom)', 'an'}))})\b")
     for _, instruction in pairs:
         for phrase in instruction.phrases:
             assert phrase.text == phrase.text.lower().strip()
-            assert not words.search(phrase.text.replace("sailboat", "").replace("teddy bear", "")), (
-                phrase.text
-            )
+            assert len(phrase.text.split()) <= 24
+            plain = tails.sub("", phrase.text.replace("sailboat", "").replace("teddy bear", ""))
+            assert not words.search(plain), phrase.text
 
 
 def test_number_agrees_with_the_answer(pairs: list[tuple[WorldSample, Instruction]]) -> None:
@@ -174,7 +186,7 @@ def test_verbs_agree_with_their_nouns(pairs: list[tuple[WorldSample, Instruction
 
 def test_wordings_are_many_and_some_are_held_out() -> None:
     for family, own in OWN_TEMPLATES.items():
-        everywhere = own if family in ("everything", "multi") else own + COMMON_TEMPLATES
+        everywhere = own if family in ("everything", "multi", "chatty") else own + COMMON_TEMPLATES
         assert sum(not one.held_out for one in own) >= 8, family
         assert sum(one.held_out for one in everywhere) / len(everywhere) >= 0.2, family
         texts = [one.text for one in everywhere]

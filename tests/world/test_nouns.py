@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
-from instructsam.world.program import answer, from_dict
-from instructsam.world.scene import COLORS, KINDS
+from instructsam.world.program import from_dict
+from instructsam.world.scene import COLORS, KINDS, PATTERNS, SIZES
 from instructsam.world.stream import WorldSettings, world_sample
 
 
@@ -26,9 +27,10 @@ def test_phrases_are_true(nouns: str) -> None:
             assert answer(from_dict(made.program["phrases"][0]), facts) == found
             for thing in facts.seen.objects:
                 words = made.text.split()
-                said = [w for w in words if w in COLORS] + [k for k in KINDS if k in made.text]
-                is_meant = all(word in (thing.color, thing.kind) for word in said)
-                is_meant &= thing.size in words or not {"small", "large"} & set(words)
+                kinds = [kind for kind in KINDS if made.text.endswith(kind)]
+                said = [word for word in words if word in (*COLORS, *SIZES, *PATTERNS)] + kinds
+                own = (thing.size, thing.pattern, thing.color, thing.kind)
+                is_meant = all(word in own for word in said)
                 assert (thing.index in found) == is_meant
     assert empty > 0
 

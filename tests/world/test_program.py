@@ -12,27 +12,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructsam.errors import InputError
+from instructsam.world.execute import answer, execute
 from instructsam.world.facts import MIN_VISIBLE, Facts, ObjectFact
 from instructsam.world.phrases import phrase_of
 from instructsam.world.program import (
     ATTRIBUTES,
+    COMPARISONS,
     EXTREMES,
     RELATIONS,
+    SAME_ATTRIBUTES,
+    SHELVES,
     SIDES,
     All,
     AmbiguousProgramError,
+    Between,
     Both,
+    Compare,
+    Counted,
     Difference,
     Either,
     Extreme,
     Filter,
+    Nearest,
+    OnShelf,
     Ordinal,
     Position,
     Program,
     Relate,
+    Same,
     Superlative,
-    answer,
-    execute,
     from_dict,
     to_dict,
 )
@@ -141,9 +149,9 @@ def test_no_answer_depends_on_a_hidden_object() -> None:
 def test_facts_are_measured_on_whole_objects() -> None:
     masks = np.zeros((1, 50, 100), dtype=np.bool_)
     masks[0, 10:20, 40:50] = True
-    mug = SceneObject("mug", "red", "small", (0.0, 0.0), 0.1, 0.0, False, 0)
+    mug = SceneObject("mug", "red", "small", (0.0, 0.0), 0.1, 0.0, False, 0, "striped", 2)
     rendered = RenderedScene(
-        scene=Scene(0, Background("plain", 0), (mug,)),
+        scene=Scene(0, Background("plain", 0), (mug,), shelves=(0.4, 0.9)),
         image=np.zeros((50, 100, 3), dtype=np.uint8),
         masks=masks,
         full_boxes_xyxy=np.array([[20, 10, 60, 30]], dtype=np.float32),
@@ -151,7 +159,9 @@ def test_facts_are_measured_on_whole_objects() -> None:
         visible_fraction=np.array([0.25], dtype=np.float32),
     )
     facts = Facts.of(rendered)
-    assert facts.objects == (thing(0, "mug", "red", "small", 0.4, 0.4, 0.1, 0.25),)
+    seen = thing(0, "mug", "red", "small", 0.4, 0.4, 0.1, 0.25)
+    assert facts.objects == (replace(seen, pattern="striped", shelf=2, width=0.4, height=0.4),)
+    assert (facts.aspect, facts.shelves) == (2.0, 2)
     assert facts.has_hidden
     assert facts.seen.objects == ()
 
@@ -172,6 +182,12 @@ def programs() -> st.SearchStrategy[Program]:
             st.builds(Either, inner, inner),
             st.builds(Both, inner, inner),
             st.builds(Difference, inner, inner),
+            st.builds(Between, inner, inner, inner),
+            st.builds(OnShelf, inner, st.sampled_from(SHELVES)),
+            st.builds(Nearest, inner, inner),
+            st.builds(Same, inner, st.sampled_from(SAME_ATTRIBUTES), inner),
+            st.builds(Compare, inner, st.sampled_from(COMPARISONS), inner),
+            st.builds(Counted, inner, counts),
         )
 
     return st.recursive(st.just(All()), grow, max_leaves=5)

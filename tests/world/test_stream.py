@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from instructsam.errors import ConfigError
-from instructsam.world.stream import SPLITS, WorldSettings, all_texts, world_sample
+from instructsam.world.facts import Facts
+from instructsam.world.layout import sample_scene
+from instructsam.world.pairs import HELD_OUT_PAIRS
+from instructsam.world.stream import SPLITS, WorldSettings, all_texts, scene_settings, world_sample
 
 SMALL = WorldSettings(short_sides=(64,), instructions_per_scene=3)
 
@@ -46,7 +49,7 @@ def test_settings_are_followed() -> None:
 @pytest.mark.parametrize(
     ("seed", "index", "split", "message"),
     [
-        (0, 0, "dev", "one of train, val, test, unseen_wording, got 'dev'"),
+        (0, 0, "dev", r"one of train, val, test, unseen_wording, .*, got 'dev'"),
         (-1, 0, "train", "must not be negative"),
         (0, -2, "train", "must not be negative"),
     ],
@@ -59,8 +62,8 @@ def test_bad_arguments(seed: int, index: int, split: str, message: str) -> None:
 def test_texts_for_the_tokenizer() -> None:
     texts = list(all_texts(150, seed=4))
     assert len(texts) == 150
-    assert texts == list(islice(all_texts(400, seed=4), 150))
-    assert "mug" in " ".join(list(all_texts(400, seed=4)))
+    assert texts == list(islice(all_texts(200, seed=4), 150))
+    assert " object" in " ".join(texts)
 
 
 def test_families_can_be_chosen() -> None:
@@ -69,3 +72,47 @@ def test_families_can_be_chosen() -> None:
     assert asked == {"category", "attribute"}
     with pytest.raises(ConfigError, match=r"families must be some of category, .* got riddles"):
         world_sample(3, 0, WorldSettings(families=("riddles",)))
+
+
+def pairs_of(split: str, count: int) -> list[set[tuple[str, str]]]:
+    settings = scene_settings(WorldSettings(split=split))
+    scenes = [sample_scene(seed, settings) for seed in range(count)]
+    return [{(thing.kind, thing.color) for thing in scene.objects} for scene in scenes]
+
+
+def test_pairs_held_out_are_never_trained_on() -> None:
+    for split in SPLITS:
+        if split != "unseen_pairs":
+            assert not set().union(*pairs_of(split, 12)) & HELD_OUT_PAIRS
+    assert all(pairs & HELD_OUT_PAIRS for pairs in pairs_of("unseen_pairs", 12))
+
+
+def test_what_is_asked_about_unseen_pairs_is_an_unseen_pair() -> None:
+    settings = WorldSettings(short_sides=(64,), instructions_per_scene=4, split="unseen_pairs")
+    for sample in (world_sample(5, index, settings) for index in range(10)):
+        new = {
+            fact.index
+            for fact in Facts.of(sample.rendered).seen.objects
+            if (fact.kind, fact.color) in HELD_OUT_PAIRS
+        }
+        for instruction in sample.instructions:
+            targets = {index for phrase in instruction.phrases for index in phrase.instances}
+            assert not targets or targets & new, instruction.text
+
+
+def test_crowded_scenes_hold_more_than_training_ever_does() -> None:
+    settings = WorldSettings(short_sides=(64,), instructions_per_scene=2, split="crowded")
+    counts = {len(world_sample(2, index, settings).rendered.scene.objects) for index in range(8)}
+    assert min(counts) > WorldSettings().max_objects
+    assert max(counts) <= 14
+
+
+def test_only_training_text_has_slips(monkeypatch: pytest.MonkeyPatch) -> None:
+    from instructsam.world import instructions
+
+    monkeypatch.setattr(instructions, "with_typo", lambda rng, text: text + " #")
+    monkeypatch.setattr(instructions, "TYPO_SHARE", 0.5)
+    for split, some in (("train", True), ("val", False), ("test", False), ("unseen_wording", False)):
+        settings = WorldSettings(short_sides=(64,), instructions_per_scene=8, split=split)
+        texts = [made.text for index in range(2) for made in world_sample(1, index, settings).instructions]
+        assert any(text.endswith("#") for text in texts) == some

@@ -29,6 +29,10 @@ class Split(str, Enum):
 
     val = "val"
     test = "test"
+    test_unseen_pairs = "test_unseen_pairs"
+    test_unseen_wording = "test_unseen_wording"
+    test_crowded = "test_crowded"
+    test_hard_negative = "test_hard_negative"
 
 
 @app.command()

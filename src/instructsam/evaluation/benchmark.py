@@ -122,6 +122,10 @@ def _world(split: Split) -> Callable[[int | None], Iterator[Sample]]:
 _KNOWN = {
     "world/val": _world("val"),
     "world/test": _world("test"),
+    "world/test_unseen_pairs": _world("test_unseen_pairs"),
+    "world/test_unseen_wording": _world("test_unseen_wording"),
+    "world/test_crowded": _world("test_crowded"),
+    "world/test_hard_negative": _world("test_hard_negative"),
     "world/calibration": _world("calibration"),
 }
 

@@ -17,7 +17,15 @@ from instructsam.world.instructions import Instruction
 from instructsam.world.scene import RenderedScene
 from instructsam.world.stream import WorldSettings, world_sample
 
-Split = Literal["val", "test", "calibration"]
+Split = Literal[
+    "val",
+    "test",
+    "test_unseen_pairs",
+    "test_unseen_wording",
+    "test_crowded",
+    "test_hard_negative",
+    "calibration",
+]
 SCENES = 300
 INSTRUCTIONS = 1000
 SHORT_SIDE = 256
@@ -42,12 +50,18 @@ def _records(split: Split) -> Iterator[tuple[Image.Image, Record]]:
     for index in range(SCENES):
         # 1,000 instructions do not divide evenly over 300 scenes: some scenes carry one more.
         count = INSTRUCTIONS * (index + 1) // SCENES - INSTRUCTIONS * index // SCENES
-        stream, seed = ("train", CALIBRATION_SEED) if split == "calibration" else (split, SEED)
-        settings = WorldSettings(short_sides=(SHORT_SIDE,), instructions_per_scene=count, split=stream)
-        sample = world_sample(seed, index, settings)
+        settings = WorldSettings(
+            short_sides=(SHORT_SIDE,), instructions_per_scene=count, split=stream_of(split)
+        )
+        sample = world_sample(CALIBRATION_SEED if split == "calibration" else SEED, index, settings)
         image = Image.fromarray(sample.rendered.image)
         for number, instruction in enumerate(sample.instructions):
             yield image, record_of(sample.rendered, instruction, f"{split}-{index:04d}", number)
+
+
+def stream_of(split: Split) -> str:
+    """The stream (`stream.SPLITS`) that a benchmark split is drawn from."""
+    return "train" if split == "calibration" else split.removeprefix("test_")
 
 
 def record_of(rendered: RenderedScene, instruction: Instruction, scene_id: str, number: int) -> Record:
@@ -73,6 +87,7 @@ def record_of(rendered: RenderedScene, instruction: Instruction, scene_id: str, 
             "program": instruction.program,
             "template": instruction.template,
             "scene_seed": rendered.scene.seed,
+            **({"original": instruction.original} if instruction.original else {}),
         },
     )
 

@@ -7,7 +7,7 @@ costs only text: no query block, no detector pass.
 
 from __future__ import annotations
 
-from instructsam.world.facts import Facts
+from instructsam.world.facts import Facts, ObjectFact
 from instructsam.world.scene import RenderedScene
 
 ORDERS: tuple[tuple[str, int], ...] = (
@@ -17,7 +17,13 @@ ORDERS: tuple[tuple[str, int], ...] = (
 
 
 def caption(rendered: RenderedScene, order: int) -> tuple[str, str]:
-    """The request `ORDERS[order]` and its answer, e.g. "small red mug, large blue car"."""
+    """The request `ORDERS[order]` and its answer, e.g. "small striped red mug, large blue car"."""
     request, axis = ORDERS[order]
     seen = sorted(Facts.of(rendered).seen.objects, key=lambda fact: (fact.x, fact.y)[axis])
-    return request, ", ".join(f"{fact.size} {fact.color} {fact.kind}" for fact in seen)
+    return request, ", ".join(_described(fact) for fact in seen)
+
+
+def _described(fact: ObjectFact) -> str:
+    """All that is said of one thing; that it is plain goes without saying."""
+    pattern = "" if fact.pattern == "plain" else f"{fact.pattern} "
+    return f"{fact.size} {pattern}{fact.color} {fact.kind}"

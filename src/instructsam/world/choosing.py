@@ -5,20 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instructsam.world.candidates import PROPOSALS, Proposer
+from instructsam.world.execute import answer
 from instructsam.world.phrases import negates_attribute
 from instructsam.world.program import (
     All,
+    Between,
     Both,
+    Compare,
     Difference,
     Either,
     Extreme,
     Filter,
+    Nearest,
+    OnShelf,
     Ordinal,
     Position,
     Program,
     Relate,
+    Same,
     Superlative,
-    answer,
 )
 from instructsam.world.wording import chance
 
@@ -33,13 +38,18 @@ TRIVIAL_SHARE = 0.3  # of the programs that a shorter one would answer just as w
 
 
 def choose(
-    rng: np.random.Generator, facts: Facts, family: str, wanted: str
+    rng: np.random.Generator,
+    facts: Facts,
+    family: str,
+    wanted: str,
+    focus: frozenset[int] = frozenset(),
 ) -> tuple[Program, tuple[int, ...]] | None:
     """A program of the family with its answer, or None after `TRIES` proposals.
 
     `wanted` is "none", "one" or "many"; a program of another size is kept in reserve for "one" and "many".
+    Where objects are in `focus`, one of them is among the targets.
     """
-    draw = Proposer(rng, facts)
+    draw = Proposer(rng, facts, focus)
     reserve = None
     if not draw.things and (family != "category" or wanted != "none"):
         return None
@@ -47,6 +57,8 @@ def choose(
         program = PROPOSALS[family](draw, wanted == "none")
         found = answer(program, facts)
         if found is None or len(found) > MAX_TARGETS or (wanted == "none") != (not found):
+            continue
+        if found and focus and focus.isdisjoint(found):
             continue
         if not _sensible(program, facts, found):
             continue
@@ -61,10 +73,19 @@ def choose(
 def _sensible(program: Program, facts: Facts, found: tuple[int, ...]) -> bool:
     """Whether a person could ask this about the scene."""
     match program:
-        case Relate(source, _, anchor):
+        case Same(_, "pattern", anchor) if any(
+            facts.objects[index].pattern == "plain" for index in answer(anchor, facts) or ()
+        ):
+            return False  # nobody calls two plain things patterned alike
+        case Relate(source, _, anchor) | Same(source, _, anchor) | Compare(source, _, anchor):
             others = set(answer(source, facts) or ()) - set(answer(anchor, facts) or ())
             return bool(others) or not answer(anchor, facts)
-        case Position(source):
+        case Nearest(source, anchor):
+            others = set(answer(source, facts) or ()) - set(answer(anchor, facts) or ())
+            return len(others) >= 2 or not found
+        case Between(source, first, second):
+            return first != second and bool(answer(source, facts))
+        case Position(source) | OnShelf(source):
             return bool(answer(source, facts))
         case Ordinal(source, _, nth):
             members = len(answer(source, facts) or ())
@@ -89,7 +110,7 @@ def _sensible(program: Program, facts: Facts, found: tuple[int, ...]) -> bool:
 def _trivial(program: Program, facts: Facts, found: tuple[int, ...]) -> bool:
     """Whether the modifier changes nothing: all mugs are red, or nothing but mugs is there."""
     match program:
-        case Filter(source) | Relate(source) | Position(source):
+        case Filter(source) | Relate(source) | Position(source) | OnShelf(source):
             return answer(source, facts) == found and not isinstance(program, All)
         case Both(Filter(source)):
             return answer(source, facts) == found

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instructsam.world.choosing import MAX_TARGETS, choose
+from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
 from instructsam.world.phrases import phrase_of
-from instructsam.world.program import All, Filter, Program, answer, to_dict
-from instructsam.world.slots import slots_for
+from instructsam.world.program import All, Filter, Program, to_dict
+from instructsam.world.slots import chatty_slots, slots_for
 from instructsam.world.templates import COMMON_TEMPLATES, OWN_TEMPLATES, Template
+from instructsam.world.typos import with_typo
 from instructsam.world.wording import Speaker, chance, pick
 
 if TYPE_CHECKING:
@@ -20,19 +22,30 @@ if TYPE_CHECKING:
     from instructsam.world.scene import RenderedScene
 
 FAMILY_SHARES: dict[str, float] = {
-    "category": 0.2,
-    "attribute": 0.2,
-    "spatial": 0.17,
-    "ordinal": 0.17,
-    "logic": 0.13,
-    "multi": 0.13,
+    "category": 0.13,
+    "attribute": 0.15,
+    "spatial": 0.14,
+    "ordinal": 0.12,
+    "comparison": 0.09,
+    "logic": 0.11,
+    "knowledge": 0.08,
+    "counting": 0.06,
+    "multi": 0.07,
+    "chatty": 0.05,
 }
 NO_TARGET_SHARE = 0.15
+# Fewer scenes carry these with targets, so that of those made more would be empty.
+_NO_TARGET_SHARES = {"counting": 0.11, "ordinal": 0.13}
 ONE_TARGET_SHARE = 0.45
 EVERYTHING_SHARE = 0.16  # of the category instructions that want several targets
-FAMILY_TRIES = 5
+MIXED_SHARE = 0.12  # of the instructions with several phrases: one of them has no target
+FAMILY_TRIES = 8
 HELD_OUT_SPLIT = "unseen_wording"
+TYPO_SPLIT, TYPO_SHARE = "train", 0.02  # only training text has slips: a benchmark's answer must be certain
+_REQUESTS = ("category", "attribute", "attribute", "spatial", "ordinal", "comparison")  # of "chatty"
+_GROUP_FAMILIES = ("category", "category", "attribute", "attribute", "ordinal", "spatial", "knowledge")
 _GROUPS = ("first", "second", "third")
+_OWN_WORDS_ONLY = ("everything", "multi", "chatty")  # the common wordings do not say what makes them so
 _PICTURE = re.compile(r"\b(?:picture|image|photo|scene)\b")
 
 
@@ -54,6 +67,7 @@ class Instruction:
         family: key of `FAMILY_SHARES`.
         template: the wording's text with its slots.
         program: {"phrases": [program, ...]}, one `program.to_dict` per phrase.
+        original: of a hard negative, the instruction with a target that it was made from.
     """
 
     text: str
@@ -61,6 +75,7 @@ class Instruction:
     family: str
     template: str
     program: dict[str, Any]
+    original: str = ""
 
 
 def sample_instructions(
@@ -69,9 +84,10 @@ def sample_instructions(
     count: int,
     split: str = "train",
     families: tuple[str, ...] = (),
+    focus: frozenset[int] = frozenset(),
 ) -> list[Instruction]:
     """`count` different instructions about a rendered scene; see `instructions_about`."""
-    return instructions_about(Facts.of(rendered), rng, count, split, families)
+    return instructions_about(Facts.of(rendered), rng, count, split, families, focus)
 
 
 def instructions_about(
@@ -80,58 +96,76 @@ def instructions_about(
     count: int,
     split: str = "train",
     families: tuple[str, ...] = (),
+    focus: frozenset[int] = frozenset(),
 ) -> list[Instruction]:
     """`count` instructions with different texts, deterministic in `rng`.
 
     Split "unseen_wording" uses only the held-out wordings, every other split only the rest. A family that the
     scene cannot carry is replaced by another, at last by an absent kind. `families` names the only ones to ask,
-    in their usual proportion; empty: all of them.
+    in their usual proportion; empty: all of them. Every instruction with targets has one of `focus`, if any.
     """
     names = [name for name in FAMILY_SHARES if name in families or not families]
     total = sum(FAMILY_SHARES[name] for name in names)
     shares = [FAMILY_SHARES[name] / total for name in names]
     found: dict[str, Instruction] = {}
+    barren: set[tuple[str, str]] = set()  # what this scene has proved to offer nothing for
     draws = 0
     while len(found) < count:
-        family, wanted = names[int(rng.choice(len(names), p=shares))], _wanted(rng)
+        family = names[int(rng.choice(len(names), p=shares))]
+        wanted = _wanted(rng, family)
+        draws += 1
         if draws > 6 * count:
             family, wanted = "category", "none"
-        draws += 1
+        elif (family, wanted) in barren:
+            continue
         for _ in range(FAMILY_TRIES):
-            made = _make(rng, facts, family, wanted, split)
+            made = _make(rng, facts, family, wanted, split, focus)
             if made is not None and made.text not in found:
                 found[made.text] = made
                 break
+        else:
+            barren.add((family, wanted))
     return list(found.values())
 
 
-def _wanted(rng: np.random.Generator) -> str:
-    if chance(rng, NO_TARGET_SHARE):
+def _wanted(rng: np.random.Generator, family: str) -> str:
+    if chance(rng, _NO_TARGET_SHARES.get(family, NO_TARGET_SHARE)):
         return "none"
     return "one" if chance(rng, ONE_TARGET_SHARE) else "many"
 
 
-def _make(rng: np.random.Generator, facts: Facts, family: str, wanted: str, split: str) -> Instruction | None:
+Group = tuple[Program, tuple[int, ...]]
+
+
+def _make(
+    rng: np.random.Generator,
+    facts: Facts,
+    family: str,
+    wanted: str,
+    split: str,
+    focus: frozenset[int],
+) -> Instruction | None:
     speaker = Speaker(rng, facts)
+    table, groups, words = family, list[Group](), dict[str, str]()
     if family == "multi":
         groups = _groups(rng, facts, wanted)
         words = _multi_slots(speaker, [program for program, _ in groups]) if groups else {}
-        table = "multi"
     elif family == "category" and wanted == "many" and chance(rng, EVERYTHING_SHARE):
         found = answer(All(), facts)
         groups = [(All(), found)] if found and len(found) <= MAX_TARGETS else []
-        words, table = {}, "everything"
-    else:
-        chosen = choose(rng, facts, family, wanted)
-        groups = [chosen] if chosen else []
-        words = slots_for(speaker, chosen[0]) if chosen else {}
-        table = family
-    if not groups:
+        table = "everything"
+    elif chosen := choose(rng, facts, pick(rng, _REQUESTS) if family == "chatty" else family, wanted, focus):
+        groups = [chosen]
+        words = chatty_slots(speaker, *chosen) if family == "chatty" else slots_for(speaker, chosen[0])
+    targets = {index for _, found in groups for index in found}
+    if not groups or (targets and focus and focus.isdisjoint(targets)):
         return None
     said = _say(rng, table, words, split)
     if said is None:
         return None
     template, text = said
+    if split == TYPO_SPLIT and chance(rng, TYPO_SHARE):
+        text = with_typo(rng, text)
     return Instruction(
         text=text,
         phrases=tuple(PhraseAnswer(phrase_of(program), found) for program, found in groups),
@@ -141,17 +175,17 @@ def _make(rng: np.random.Generator, facts: Facts, family: str, wanted: str, spli
     )
 
 
-def _groups(rng: np.random.Generator, facts: Facts, wanted: str) -> list[tuple[Program, tuple[int, ...]]]:
-    """Two or three phrases with disjoint answers; "none" leaves one of them, or all, without target."""
+def _groups(rng: np.random.Generator, facts: Facts, wanted: str) -> list[Group]:
+    """Two or three phrases with disjoint answers; "none" leaves all without target, now and then one is anyway."""
     number = 3 if chance(rng, 0.25) else 2
-    empty = set() if wanted != "none" else {int(rng.integers(number))}
-    if empty and chance(rng, 0.6):
-        empty = set(range(number))
-    groups: list[tuple[Program, tuple[int, ...]]] = []
+    empty = set(range(number)) if wanted == "none" else set[int]()
+    if not empty and chance(rng, MIXED_SHARE):
+        empty = {int(rng.integers(number))}
+    groups: list[Group] = []
     taken: set[int] = set()
     for position in range(number):
         for _ in range(4):
-            family = pick(rng, ("category", "category", "attribute", "attribute", "ordinal", "spatial"))
+            family = pick(rng, _GROUP_FAMILIES)
             size = "none" if position in empty else "one" if chance(rng, 0.5) else "many"
             chosen = choose(rng, facts, family, size)
             if chosen and not taken & set(chosen[1]) and _new(chosen[0], groups):
@@ -161,7 +195,7 @@ def _groups(rng: np.random.Generator, facts: Facts, wanted: str) -> list[tuple[P
     return groups if len(groups) >= 2 else []
 
 
-def _new(program: Program, groups: list[tuple[Program, tuple[int, ...]]]) -> bool:
+def _new(program: Program, groups: list[Group]) -> bool:
     return all(phrase_of(program) != phrase_of(other) for other, _ in groups)
 
 
@@ -181,6 +215,10 @@ def _say(rng: np.random.Generator, table: str, words: dict[str, str], split: str
     held_out = split == HELD_OUT_SPLIT
     own = [one for one in OWN_TEMPLATES[table] if one.held_out == held_out and _suits(one, words)]
     common = [one for one in COMMON_TEMPLATES if one.held_out == held_out and _suits(one, words)]
+    if table in _OWN_WORDS_ONLY:
+        common = []
+    if not own and not common:
+        return None
     template = pick(rng, own if own and (not common or chance(rng, 0.5)) else common)
     text = template.text.format_map(words)
     return None if len(_PICTURE.findall(text)) > 1 else (template.text, _styled(rng, template.style, text))

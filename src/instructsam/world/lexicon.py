@@ -8,15 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from instructsam.world.scene import FAMILIES, KINDS
+from instructsam.world.synonyms import FAMILY_SYNONYMS, KIND_SYNONYMS, PLURALS
 
 
 @dataclass(frozen=True)
 class Noun:
-    """One countable noun; `takes_is` for plurals that are spoken of as one ("the fruit is")."""
+    """One noun; `takes_is` for plurals that are spoken of as one ("the fruit is")."""
 
     one: str
     many: str
     takes_is: bool = False
+
+    @property
+    def countable(self) -> bool:
+        """Whether "three of it" is English: not "three furniture", nor "three clothes"."""
+        return not self.takes_is and self.many != "clothes"
 
 
 def plural(noun: str) -> str:
@@ -33,24 +39,12 @@ def indefinite(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-_SYNONYMS: dict[str, tuple[str, ...]] = {
-    "mug": ("cup",),
-    "glass": ("tumbler", "drinking glass"),
-    "car": ("automobile",),
-    "bus": ("coach",),
-    "sailboat": ("sailing boat", "boat"),
-    "teddy bear": ("teddy",),
-    "saw": ("handsaw",),
-}
-_IRREGULAR: dict[str, str] = {"fish": "fish", "teddy": "teddies"}
-
-
 def _noun(word: str) -> Noun:
-    return Noun(word, _IRREGULAR.get(word) or plural(word))
+    return Noun(word, PLURALS.get(word) or plural(word))
 
 
 KIND_NOUNS: dict[str, tuple[Noun, ...]] = {
-    kind: tuple(_noun(word) for word in (kind, *_SYNONYMS.get(kind, ()))) for kind in KINDS
+    kind: tuple(_noun(word) for word in (kind, *KIND_SYNONYMS.get(kind, ()))) for kind in KINDS
 }
 _FAMILY_NOUNS: dict[str, tuple[Noun, ...]] = {
     "fruit": (
@@ -64,24 +58,37 @@ _FAMILY_NOUNS: dict[str, tuple[Noun, ...]] = {
         Noun("drinking vessel", "drinking vessels"),
         Noun("piece of drinkware", "drinkware", takes_is=True),
     ),
+    "cutlery": (
+        Noun("piece of cutlery", "pieces of cutlery"),
+        Noun("piece of silverware", "pieces of silverware"),
+        Noun("eating utensil", "eating utensils"),
+        Noun("piece of cutlery", "cutlery", takes_is=True),
+    ),
+    "clothes": (
+        Noun("piece of clothing", "pieces of clothing"),
+        Noun("item of clothing", "items of clothing"),
+        Noun("piece of clothing", "clothes"),
+        Noun("garment", "garments"),
+    ),
+    "furniture": (
+        Noun("piece of furniture", "pieces of furniture"),
+        Noun("item of furniture", "items of furniture"),
+        Noun("piece of furniture", "furniture", takes_is=True),
+    ),
 }
 FAMILY_NOUNS: dict[str, tuple[Noun, ...]] = {
-    family: _FAMILY_NOUNS.get(family) or (_noun(family),) for family in FAMILIES
+    family: _FAMILY_NOUNS.get(family) or tuple(_noun(w) for w in (family, *FAMILY_SYNONYMS.get(family, ())))
+    for family in FAMILIES
 }
 THING_NOUNS: tuple[Noun, ...] = (Noun("thing", "things"), Noun("object", "objects"), Noun("item", "items"))
 ONE_NOUN = Noun("one", "ones")
-SIZE_WORDS: dict[str, tuple[str, ...]] = {
-    "small": ("small", "little", "tiny"),
-    "medium": ("medium", "medium-sized", "mid-sized"),
-    "large": ("large", "big"),
-}
 EXTREME_WORDS: dict[str, tuple[str, ...]] = {
     "largest": ("largest", "biggest"),
     "smallest": ("smallest", "tiniest"),
 }
 ORDINALS: tuple[str, ...] = ("first", "second", "third", "fourth", "fifth", "sixth")
 ORDINAL_NUMBERS: tuple[str, ...] = ("1st", "2nd", "3rd", "4th", "5th", "6th")
-NUMBERS: tuple[str, ...] = ("one", "two", "three", "four")
+NUMBERS: tuple[str, ...] = ("one", "two", "three", "four", "five", "six", "seven", "eight")
 PICTURE_WORDS: tuple[str, ...] = ("picture", "image", "photo", "scene")
 SIDE_MOST: dict[str, tuple[str, ...]] = {
     "left": ("leftmost",),
@@ -112,4 +119,20 @@ RELATION_WORDS: dict[str, tuple[str, ...]] = {
     ),
     "above": ("above", "higher up than", "higher than", "further up than"),
     "below": ("below", "lower than", "lower down than", "further down than"),
+}
+SHELF_WORDS: dict[str, tuple[str, ...]] = {
+    "top": ("top shelf", "upper shelf", "uppermost shelf", "highest shelf"),
+    "middle": ("middle shelf", "shelf in the middle"),
+    "bottom": ("bottom shelf", "lower shelf", "lowest shelf"),
+}
+NEAREST_WORDS: tuple[str, ...] = ("nearest to", "closest to", "nearest")
+SAME_WORDS: dict[str, tuple[str, ...]] = {
+    "color": ("the same colour as", "the same color as", "of the same colour as", "coloured like"),
+    "pattern": ("patterned like", "patterned the same way as", "patterned just like"),
+    "size": ("the same size as", "of the same size as", "as big as"),
+    "kind": ("the same kind of thing as", "of the same kind as", "the same sort of thing as"),
+}
+COMPARE_WORDS: dict[str, tuple[str, ...]] = {
+    "larger": ("larger than", "bigger than"),
+    "smaller": ("smaller than", "not as big as"),
 }

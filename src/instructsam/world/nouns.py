@@ -10,11 +10,12 @@ from typing import Literal
 
 import numpy as np
 
+from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
 from instructsam.world.instructions import NO_TARGET_SHARE, Instruction, PhraseAnswer
 from instructsam.world.phrases import phrase_of
-from instructsam.world.program import All, Filter, Program, answer, to_dict
-from instructsam.world.scene import COLORS, KINDS, SIZES
+from instructsam.world.program import All, Filter, Program, to_dict
+from instructsam.world.scene import COLORS, KINDS, PATTERNS, SIZES
 
 Nouns = Literal["", "colors", "kinds", "all"]
 
@@ -26,7 +27,8 @@ def noun_phrases(facts: Facts, rng: np.random.Generator, count: int, nouns: Noun
         facts: the scene.
         rng: source of every choice.
         count: how many at most; a small scene has fewer to offer.
-        nouns: "colors" ("red object"), "kinds" (colours and "mug"), or "all" (also "small red mug" and the like).
+        nouns: "colors" ("red object"), "kinds" (colours and "mug"), or "all" (also
+            "small red mug", "striped object", "dotted blue mug" and the like).
     """
     programs = candidates(facts, nouns)
     order = [programs[int(i)] for i in rng.permutation(len(programs))]
@@ -51,6 +53,15 @@ def candidates(facts: Facts, nouns: Nouns) -> list[Program]:
         programs += [
             Filter(Filter(Filter(All(), "kind", kind), "color", color), "size", size)
             for kind, color, size in sorted({(one.kind, one.color, size) for one in seen for size in SIZES})
+        ]
+        programs += [Filter(All(), "pattern", pattern) for pattern in PATTERNS]
+        programs += [
+            Filter(Filter(All(), "kind", kind), "pattern", pattern)
+            for kind, pattern in sorted({(one.kind, pattern) for one in seen for pattern in PATTERNS})
+        ]
+        programs += [
+            Filter(Filter(Filter(All(), "kind", kind), "color", color), "pattern", pattern)
+            for kind, color, pattern in sorted({(one.kind, one.color, one.pattern) for one in seen})
         ]
     return programs
 

@@ -1,26 +1,35 @@
 """The canonical short noun phrase of a program: what the VLM writes and the detector is asked for.
 
 Deterministic, lower case, singular, no article, synonyms resolved: "red mug", "second fruit from the left",
-"mug left of blue car", "toy not red", "red mug or blue ball".
+"mug left of blue car", "toy not red", "red mug or blue ball", "object same color as ball", "thing to drink from".
 """
 
 from __future__ import annotations
 
+from instructsam.world.knowledge import FUNCTIONS
 from instructsam.world.lexicon import NUMBERS, ORDINALS
 from instructsam.world.program import (
     All,
+    Between,
     Both,
+    Compare,
+    Counted,
     Difference,
     Either,
     Extreme,
     Filter,
+    Nearest,
+    OnShelf,
     Ordinal,
     Position,
     Program,
     Relate,
+    Same,
     Superlative,
 )
 
+ADJECTIVES = ("size", "pattern", "color")
+"""Attributes that stand before a noun, in English order."""
 _MOST = {"left": "leftmost", "right": "rightmost", "top": "topmost", "bottom": "bottommost"}
 
 
@@ -45,9 +54,7 @@ def negates_attribute(program: Difference) -> bool:
     """Whether the difference says "not red" or "not small", rather than "except the mugs"."""
     removed = program.removed
     return (
-        isinstance(removed, Filter)
-        and removed.source == program.source
-        and removed.attribute in ("color", "size")
+        isinstance(removed, Filter) and removed.source == program.source and removed.attribute in ADJECTIVES
     )
 
 
@@ -59,11 +66,16 @@ def phrase_of(program: Program) -> str:
         case Filter():
             words, base = filters_of(program)
             noun = words.get("kind") or words.get("family") or phrase_of(base)
-            return " ".join(w for w in (words.get("size"), words.get("color"), noun) if w)
-        case Relate(source, relation, anchor):
-            return f"{phrase_of(source)} {relation.replace('_', ' ')} {phrase_of(anchor)}"
-        case Position(source, side):
-            return f"{phrase_of(source)} in {side} half"
+            if "function" in words:
+                tail = FUNCTIONS[words["function"]].tails[0]
+                noun = f"{'thing' if noun == 'object' else noun} {tail}"
+            return " ".join([*(words[name] for name in ADJECTIVES if name in words), noun])
+        case Relate(source) | Position(source) | Between(source) | OnShelf(source) | Nearest(source):
+            return f"{phrase_of(source)} {_modifier(program)}"
+        case Same(source) | Compare(source):
+            return f"{phrase_of(source)} {_modifier(program)}"
+        case Counted(source, count):
+            return f"{NUMBERS[count - 1]} {phrase_of(source)}"
         case Extreme(source, side, count):
             return f"{_count(count)}{_MOST[side]} {phrase_of(source)}"
         case Ordinal(source, side, nth):
@@ -91,5 +103,15 @@ def _modifier(program: Program) -> str:
             return f"{relation.replace('_', ' ')} {phrase_of(anchor)}"
         case Position(_, side):
             return f"in {side} half"
+        case Between(_, first, second):
+            return f"between {phrase_of(first)} and {phrase_of(second)}"
+        case OnShelf(_, shelf):
+            return f"on {shelf} shelf"
+        case Nearest(_, anchor):
+            return f"nearest {phrase_of(anchor)}"
+        case Same(_, same, anchor):
+            return f"same {same} as {phrase_of(anchor)}"
+        case Compare(_, comparison, anchor):
+            return f"{comparison} than {phrase_of(anchor)}"
         case _:
             return phrase_of(program)

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from instructsam.world import lexicon
-from instructsam.world.phrases import filters_of, merged, negates_attribute
+from instructsam.world.execute import answer
+from instructsam.world.knowledge import FUNCTIONS
+from instructsam.world.phrases import ADJECTIVES, filters_of, merged, negates_attribute, phrase_of
 from instructsam.world.program import (
     All,
+    Between,
     Both,
+    Compare,
+    Counted,
     Difference,
     Either,
     Extreme,
     Filter,
+    Nearest,
+    OnShelf,
     Ordinal,
     Position,
     Program,
     Relate,
+    Same,
     Superlative,
 )
+from instructsam.world.scene import FAMILY_OF, KINDS
 from instructsam.world.wording import NounPhrase, Speaker, chance, pick
+
+DISTRACTOR_TRIES = 6
 
 
 def slots_for(speaker: Speaker, program: Program) -> dict[str, str]:
     """Slot name -> words; a template that needs another slot does not suit the program."""
     match program:
         case Filter():
+            if "function" in filters_of(program)[0]:
+                return _knowledge_slots(speaker, program)
             return _attribute_slots(speaker, program)
-        case Relate(source) | Position(source):
+        case Relate(source) | Position(source) | Between(source) | OnShelf(source):
             return _modified_slots(speaker, program, source)
+        case Same(source) | Compare(source):
+            return _modified_slots(speaker, program, source)
+        case Nearest(source):
+            return _nearest_slots(speaker, program, source)
+        case Counted():
+            return _counted_slots(speaker, program)
         case Extreme(source) | Superlative(source) | Ordinal(source):
             return _ranked_slots(speaker, program, source)
         case Either():
@@ -48,12 +69,12 @@ def _attribute_slots(speaker: Speaker, program: Filter) -> dict[str, str]:
     words, _ = filters_of(program)
     many = _number(speaker, program)
     slots = speaker.noun_phrase(program, many, loose=True).slots()
-    said = {str(name): words[name] for name in ("size", "color") if name in words}
+    said = {name: words[name] for name in ADJECTIVES if name in words}
     if not said:
         return slots
     generic = len(said) == len(words)
-    if len(said) == 2 and not generic and chance(speaker.rng, 0.5):
-        del said[pick(speaker.rng, ("size", "color"))]
+    if len(said) >= 2 and not generic and chance(speaker.rng, 0.5):
+        del said[pick(speaker.rng, tuple(said))]
     kept = {name: value for name, value in words.items() if name not in said}
     head = NounPhrase(speaker.noun(kept), many, "", " ".join(speaker.adjectives(kept)))
     mod = " and ".join(speaker.adjectives(said))
@@ -69,7 +90,61 @@ def _modified_slots(speaker: Speaker, program: Program, source: Program) -> dict
     head = speaker.noun_phrase(source, many)
     mod = speaker.modifier(program)
     slots = {**phrase.slots(), "head": head.bare(), "mod": mod, "heads": head.bare(many=True)}
+    slots["is"] = head.verb
     return slots | ({"whatever": mod} if isinstance(source, All) else {})
+
+
+def _nearest_slots(speaker: Speaker, program: Nearest, source: Program) -> dict[str, str]:
+    phrase = speaker.noun_phrase(program)
+    head = speaker.noun_phrase(source, False, countable=True)
+    slots = {**phrase.slots(), "head": head.bare(), "mod": speaker.modifier(program)}
+    slots["heads"] = head.bare(many=True)
+    return slots
+
+
+def _knowledge_slots(speaker: Speaker, program: Filter) -> dict[str, str]:
+    words, _ = filters_of(program)
+    function = FUNCTIONS[words.pop("function")]
+    rng, many = speaker.rng, _number(speaker, program)
+    phrase = speaker.noun_phrase(program, many)
+    head = NounPhrase(speaker.noun(words), many, "", " ".join(speaker.adjectives(words)))
+    slots = phrase.slots() | {"that": pick(rng, function.that), "heads": head.bare(many=True)}
+    slots["thing_to"] = (
+        f"{head.bare()} {phrase.after}" if many else f"{lexicon.indefinite(head.bare())} {phrase.after}"
+    )
+    if "kind" not in words and "family" not in words:
+        something = " ".join(word for word in ("something", head.adjectives, phrase.after) if word)
+        if not many:
+            slots["thing_to"] = something
+    if not words:
+        slots["ask"] = pick(rng, function.ask)
+    if function.need:
+        slots["need"] = pick(rng, function.need)
+    return slots
+
+
+def _counted_slots(speaker: Speaker, program: Counted) -> dict[str, str]:
+    count = program.count
+    head = speaker.noun_phrase(program.source, count > 1, countable=True)
+    number = speaker.number(count)
+    if count == 1:
+        every = f"the only {head.bare()}"
+    elif count == 2:
+        every = pick(speaker.rng, ("both {}", "both of the {}", "both the {}")).format(head.bare())
+    else:
+        every = pick(speaker.rng, ("all {n} {}", "all {n} of the {}"))
+        every = every.format(head.bare(), n=number)
+    the_count = f"the {number if count > 1 else 'one'} {head.bare()}"
+    return {
+        "count": number,
+        "head": head.bare(),
+        "heads": head.bare(many=True),
+        "is": head.verb,
+        "them": head.them,
+        "the": the_count,
+        "the_count": the_count,
+        "all_count": every,
+    }
 
 
 def _ranked_slots(
@@ -77,7 +152,7 @@ def _ranked_slots(
 ) -> dict[str, str]:
     count = 1 if isinstance(program, Ordinal) else program.count
     phrase = speaker.noun_phrase(program)
-    head = speaker.noun_phrase(source, count > 1)
+    head = speaker.noun_phrase(source, count > 1, countable=True)
     slots = {**phrase.slots(), "head": head.bare(), "heads": head.bare(many=True), "is": head.verb}
     for name in ("a", "each", "several"):
         slots.pop(name, None)
@@ -161,3 +236,33 @@ def _difference_slots(speaker: Speaker, program: Difference) -> dict[str, str]:
         slots["the"] = f"all {slots['the']}"
         slots |= {"kept": "everything", "removed": gone.the}
     return slots
+
+
+def chatty_slots(speaker: Speaker, program: Program, found: tuple[int, ...]) -> dict[str, str]:
+    """The request's words and a {distractor} that shares no word and no object with it; empty if none is found."""
+    rng, things = speaker.rng, speaker.facts.seen.objects
+    taken = set(phrase_of(program).split())
+    taken |= {FAMILY_OF[kind] for kind in KINDS if kind in phrase_of(program)}
+    for _ in range(DISTRACTOR_TRIES):
+        kind = pick(rng, things).kind if things and chance(rng, 0.7) else pick(rng, KINDS)
+        distractor: Program = Filter(All(), "kind", kind)
+        if chance(rng, 0.6):
+            distractor = Filter(distractor, "color", pick(rng, things).color if things else "red")
+        ignored = answer(distractor, speaker.facts)
+        words = {*phrase_of(distractor).split(), FAMILY_OF[kind]}
+        if ignored is None or set(ignored) & set(found) or words & taken:
+            continue
+        if answer(_without(program, distractor), speaker.facts) != found:
+            continue  # "ignore the mugs": is the second thing the second one without the mugs?
+        slots = speaker.noun_phrase(program).slots()
+        return slots | {"distractor": speaker.noun_phrase(distractor, speaker.many(distractor)).the}
+    return {}
+
+
+def _without(program: Program, distractor: Program) -> Program:
+    """The program on a scene in which the distractor does not count."""
+    source = getattr(program, "source", None)
+    if source is None:
+        return program
+    rest: Program = replace(program, source=Difference(source, distractor))  # type: ignore[call-arg]
+    return rest

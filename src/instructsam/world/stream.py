@@ -9,13 +9,24 @@ import numpy as np
 
 from instructsam.errors import ConfigError
 from instructsam.world.facts import Facts
-from instructsam.world.instructions import FAMILY_SHARES, Instruction, sample_instructions
+from instructsam.world.instructions import FAMILY_SHARES, Instruction, instructions_about
 from instructsam.world.layout import sample_scene
+from instructsam.world.negatives import hard_negatives
 from instructsam.world.nouns import Nouns, noun_phrases
+from instructsam.world.pairs import HELD_OUT_PAIRS
 from instructsam.world.render import render_scene
 from instructsam.world.scene import RenderedScene, SceneSettings
 
-SPLITS: dict[str, int] = {"train": 0, "val": 1, "test": 2, "unseen_wording": 3}
+SPLITS: dict[str, int] = {
+    "train": 0,
+    "val": 1,
+    "test": 2,
+    "unseen_wording": 3,
+    "unseen_pairs": 4,
+    "crowded": 5,
+    "hard_negative": 6,
+}
+CROWDED = (11, 14)  # objects; training has fewer
 _SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo this, so splits share no scene
 
 
@@ -23,13 +34,14 @@ _SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo th
 class WorldSettings:
     """What the stream draws; `short_sides` in pixels, one of them per scene.
 
+    Split "crowded" draws `CROWDED` objects, whatever `min_objects` and `max_objects` say.
     `families` names the only ones to ask, empty for all; `nouns` asks bare noun phrases instead, see `world.nouns`.
     """
 
     short_sides: tuple[int, ...] = (160,)
     instructions_per_scene: int = 8
     min_objects: int = 1
-    max_objects: int = 8
+    max_objects: int = 10
     split: str = "train"
     families: tuple[str, ...] = ()
     nouns: Nouns = ""
@@ -56,17 +68,38 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
     unknown = sorted(set(settings.families) - set(FAMILY_SHARES))
     if unknown:
         raise ConfigError(f"families must be some of {', '.join(FAMILY_SHARES)}, got {', '.join(unknown)}")
-    code = SPLITS[settings.split]
-    rng = np.random.default_rng(np.random.SeedSequence([code, seed, index]))
-    scene_seed = int(rng.integers(2**40)) * _SPLIT_SLOTS + code
-    scene_settings = SceneSettings(min_objects=settings.min_objects, max_objects=settings.max_objects)
-    scene = sample_scene(scene_seed, scene_settings)
+    rng = np.random.default_rng(np.random.SeedSequence([SPLITS[settings.split], seed, index]))
+    scene_seed = int(rng.integers(2**40)) * _SPLIT_SLOTS + SPLITS[settings.split]
+    scene = sample_scene(scene_seed, scene_settings(settings))
     short_side = settings.short_sides[int(rng.integers(len(settings.short_sides)))]
     rendered = render_scene(scene, short_side)
-    count, split = settings.instructions_per_scene, settings.split
+    return WorldSample(rendered, _instructions(rendered, rng, settings))
+
+
+def scene_settings(settings: WorldSettings) -> SceneSettings:
+    """What the split's scenes may hold."""
+    if settings.split == "crowded":
+        return SceneSettings(min_objects=CROWDED[0], max_objects=CROWDED[1])
+    return SceneSettings(
+        min_objects=settings.min_objects,
+        max_objects=settings.max_objects,
+        pairs="held_out" if settings.split == "unseen_pairs" else "seen",
+    )
+
+
+def _instructions(
+    rendered: RenderedScene, rng: np.random.Generator, settings: WorldSettings
+) -> list[Instruction]:
+    count, facts = settings.instructions_per_scene, Facts.of(rendered)
     if settings.nouns:
-        return WorldSample(rendered, noun_phrases(Facts.of(rendered), rng, count, settings.nouns))
-    return WorldSample(rendered, sample_instructions(rendered, rng, count, split, settings.families))
+        return noun_phrases(facts, rng, count, settings.nouns)
+    if settings.split == "hard_negative":
+        return hard_negatives(facts, rng, count, settings.split)
+    held_out: frozenset[int] = frozenset()
+    if settings.split == "unseen_pairs":
+        new = (fact.index for fact in facts.seen.objects if (fact.kind, fact.color) in HELD_OUT_PAIRS)
+        held_out = frozenset(new)
+    return instructions_about(facts, rng, count, settings.split, settings.families, held_out)
 
 
 def all_texts(count: int, seed: int = 0) -> Iterator[str]:

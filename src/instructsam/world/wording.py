@@ -6,21 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from instructsam.world import lexicon
+from instructsam.world import lexicon, synonyms
+from instructsam.world.execute import answer
+from instructsam.world.knowledge import FUNCTIONS
 from instructsam.world.lexicon import Noun
 from instructsam.world.phrases import filters_of, negates_attribute
 from instructsam.world.program import (
     All,
+    Between,
     Both,
+    Compare,
+    Counted,
     Difference,
+    Either,
     Extreme,
     Filter,
+    Nearest,
+    OnShelf,
     Ordinal,
     Position,
     Program,
     Relate,
+    Same,
     Superlative,
-    execute,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from instructsam.world.facts import Facts
 
 T = TypeVar("T")
+OTHER_COLOR_SHARE = 0.08  # "scarlet" for "red"
 
 
 def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
@@ -90,99 +99,154 @@ class Speaker:
 
     def __init__(self, rng: np.random.Generator, facts: Facts) -> None:
         self.rng = rng
-        self.facts = facts.seen
+        self.facts = facts
         self._nouns: dict[str, Noun] = {}
 
     def many(self, program: Program) -> bool:
         """Plural for several objects; for none either, and now and then for one ("find any mugs")."""
-        count = len(execute(program, self.facts))
+        count = len(answer(program, self.facts) or ())
         return count > 1 or (count == 0 and chance(self.rng, 0.5))
 
-    def noun(self, words: dict[str, str], loose: bool = False) -> Noun:
-        """The noun of a filter chain; `loose` allows "one", which leans on its adjectives."""
+    def noun(self, words: dict[str, str], loose: bool = False, countable: bool = False) -> Noun:
+        """The noun of a filter chain; `loose` allows "one", which leans on its adjectives.
+
+        `countable` asks for a noun that a number can stand before.
+        """
         key = words.get("kind") or words.get("family") or "object"
-        if key not in self._nouns:
+        if key not in self._nouns or (countable and not self._nouns[key].countable):
             if "kind" in words:
                 options = lexicon.KIND_NOUNS[key]
                 options = (options[0],) * (2 if len(options) > 1 else 1) + options
             else:
                 options = lexicon.FAMILY_NOUNS[key] if "family" in words else lexicon.THING_NOUNS
+            if countable:
+                options = tuple(noun for noun in options if noun.countable)
             self._nouns[key] = pick(self.rng, options)
         if loose and key == "object" and len(words) and chance(self.rng, 0.35):
             return lexicon.ONE_NOUN
         return self._nouns[key]
 
     def adjectives(self, words: dict[str, str]) -> list[str]:
-        """Size and colour in English order."""
+        """Size, pattern and colour in English order."""
         found = []
         if "size" in words:
-            found.append(pick(self.rng, lexicon.SIZE_WORDS[words["size"]]))
+            found.append(pick(self.rng, synonyms.SIZE_WORDS[words["size"]]))
+        if "pattern" in words:
+            found.append(pick(self.rng, synonyms.PATTERN_WORDS[words["pattern"]]))
         if "color" in words:
             suffix = pick(self.rng, ("-coloured", "-colored")) if chance(self.rng, 0.04) else ""
-            found.append(words["color"] + suffix)
+            others = synonyms.COLOR_WORDS.get(words["color"], ())
+            color = (
+                pick(self.rng, others) if others and chance(self.rng, OTHER_COLOR_SHARE) else words["color"]
+            )
+            found.append(color + suffix)
         return found
 
-    def noun_phrase(self, program: Program, many: bool | None = None, loose: bool = False) -> NounPhrase:
+    def noun_phrase(
+        self, program: Program, many: bool | None = None, loose: bool = False, countable: bool = False
+    ) -> NounPhrase:
         """The program as one noun phrase: any program but Either and "except"."""
         rng = self.rng
         match program:
             case All() | Filter():
                 words, _ = filters_of(program)
                 number = self.many(program) if many is None else many
-                return NounPhrase(self.noun(words, loose), number, "", " ".join(self.adjectives(words)))
-            case Relate(source) | Position(source) | Both(source):
-                if isinstance(program, Both):
-                    source = getattr(program.first, "source", program.first)
+                after = pick(rng, FUNCTIONS[words["function"]].tails) if "function" in words else ""
+                noun = self.noun(words, loose and not after, countable)
+                return NounPhrase(noun, number, "", " ".join(self.adjectives(words)), after)
+            case Extreme() | Superlative() | Ordinal() | Counted() | Nearest():
+                return self._singled_out(program)
+            case Difference(source) if negates_attribute(program):
                 number = self.many(program) if many is None else many
-                inner = self.noun_phrase(source, number)
-                linking = pick(rng, ("", "", "", "that {is} ", "which {is} "))
-                if isinstance(program, Both) and not linking:
-                    linking = "that {is} "
-                return replace(inner, after=linking + self.modifier(program))
+                return replace(self.noun_phrase(source, number), after="that {is} " + self.modifier(program))
+            case Either() | Difference():
+                raise TypeError(f"no noun phrase for {type(program).__name__}")
+            case _:
+                number = self.many(program) if many is None else many
+                inner = self.noun_phrase(head_of(program), number)
+                bare = ("",) * 3 if isinstance(program, Relate | Position | Between | OnShelf) else ()
+                linking = pick(rng, (*bare, "that {is} ", "which {is} "))
+                return replace(inner, after=f"{inner.after} {linking}{self.modifier(program)}".strip())
+
+    def _singled_out(self, program: Extreme | Superlative | Ordinal | Counted | Nearest) -> NounPhrase:
+        """Those that a rank, a number or nearness picks from their like; their words admit no other number."""
+        rng = self.rng
+        match program:
             case Extreme(source, side, count):
-                inner = self.noun_phrase(source, count > 1)
+                inner = self.noun_phrase(source, count > 1, countable=True)
                 if chance(rng, 0.25) and not inner.after:
                     before = lexicon.NUMBERS[count - 1] if count > 1 else ""
                     after = pick(rng, lexicon.SIDE_FURTHEST[side])
                     return replace(inner, before=before, after=after, definite=True)
                 return replace(inner, before=self.counted(count, pick(rng, lexicon.SIDE_MOST[side])))
             case Superlative(source, extreme, count):
-                inner = self.noun_phrase(source, count > 1)
+                inner = self.noun_phrase(source, count > 1, countable=True)
                 return replace(inner, before=self.counted(count, pick(rng, lexicon.EXTREME_WORDS[extreme])))
             case Ordinal(source, side, nth):
-                inner = self.noun_phrase(source, False)
+                inner = self.noun_phrase(source, False, countable=True)
                 return replace(inner, before=self.ordinal(nth), after=f"from the {side}")
-            case Difference(source) if negates_attribute(program):
-                number = self.many(program) if many is None else many
-                return replace(self.noun_phrase(source, number), after="that {is} " + self.modifier(program))
-        raise TypeError(f"no noun phrase for {type(program).__name__}")
+            case Counted(source, count):
+                inner = self.noun_phrase(source, count > 1, countable=True)
+                return replace(inner, before=self.number(count))
+            case Nearest(source):
+                inner = self.noun_phrase(source, False, countable=True)
+                linking = pick(rng, ("", "", "that {is} "))
+                return replace(inner, after=linking + self.modifier(program), definite=True)
 
     def counted(self, count: int, word: str) -> str:
         """The word with its number: "largest", "two largest"."""
         return word if count == 1 else f"{lexicon.NUMBERS[count - 1]} {word}"
+
+    def number(self, count: int) -> str:
+        """The number in words, now and then in figures."""
+        return str(count) if chance(self.rng, 0.2) else lexicon.NUMBERS[count - 1]
 
     def ordinal(self, nth: int) -> str:
         """The rank in words, now and then in figures: "second", "2nd"."""
         words = lexicon.ORDINAL_NUMBERS if chance(self.rng, 0.15) else lexicon.ORDINALS
         return words[nth - 1]
 
+    def _the_one(self, program: Program) -> str:
+        """The single thing that others are compared with."""
+        return self.noun_phrase(program, False).the
+
     def modifier(self, program: Program) -> str:
         """What a program says of its source: "left of the bus", "in the top half", "not red"."""
+        rng = self.rng
         match program:
             case Relate(_, relation, anchor):
-                words = pick(self.rng, lexicon.RELATION_WORDS[relation])
-                return f"{words} {self.noun_phrase(anchor, False).the}"
+                return f"{pick(rng, lexicon.RELATION_WORDS[relation])} {self._the_one(anchor)}"
             case Position(_, side):
-                word = pick(self.rng, lexicon.PICTURE_WORDS)
-                picture = f" of the {word}" if chance(self.rng, 0.6) else ""
-                part = pick(self.rng, lexicon.SIDE_HALF[side])
-                return f"{'on' if part.endswith('side') else 'in'} the {part}{picture}"
+                part = pick(rng, lexicon.SIDE_HALF[side])
+                return f"{'on' if part.endswith('side') else 'in'} the {part}{self._of_the_picture(0.6)}"
+            case Between(_, first, second):
+                return f"between {self._the_one(first)} and {self._the_one(second)}"
+            case OnShelf(_, shelf):
+                return f"on the {pick(rng, lexicon.SHELF_WORDS[shelf])}"
+            case Nearest(_, anchor):
+                return f"{pick(rng, lexicon.NEAREST_WORDS)} {self._the_one(anchor)}"
+            case Same(_, same, anchor):
+                return f"{pick(rng, lexicon.SAME_WORDS[same])} {self._the_one(anchor)}"
+            case Compare(_, comparison, anchor):
+                return f"{pick(rng, lexicon.COMPARE_WORDS[comparison])} {self._the_one(anchor)}"
             case Filter():
                 said, _ = filters_of(program)
                 return " and ".join(self.adjectives({program.attribute: said[program.attribute]}))
             case Difference(_, removed):
                 return f"not {self.modifier(removed)}"
             case Both(first, second):
-                both = "both " if chance(self.rng, 0.5) else ""
+                both = "both " if chance(rng, 0.5) else ""
                 return f"{both}{self.modifier(first)} and {self.modifier(second)}"
         raise TypeError(f"no modifier for {type(program).__name__}")
+
+    def _of_the_picture(self, share: float) -> str:
+        word = pick(self.rng, lexicon.PICTURE_WORDS)
+        return f" of the {word}" if chance(self.rng, share) else ""
+
+
+def head_of(program: Program) -> Program:
+    """What a modifier modifies: the source; of "and", the source of its first part."""
+    if isinstance(program, Both):
+        program = program.first
+    head: Program = getattr(program, "source", program)
+    return head
