@@ -14,7 +14,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import ConfigError
-from instructsam.world import lexicon
+from instructsam.world import lexicon, synonyms
 from instructsam.world.execute import answer
 from instructsam.world.instructions import FAMILY_SHARES, Instruction, PhraseAnswer, instructions_about
 from instructsam.world.phrases import phrase_of
@@ -56,7 +56,7 @@ _RELATION_WORDS: dict[str, Words] = {
 # Field -> groups of values, each with its words; the word at a place is replaced by the one at the same place.
 _TABLES: dict[str, tuple[dict[str | int, Words], ...]] = {
     "color": ({color: (color,) for color in COLORS},),
-    "size": ({size: lexicon.SIZE_WORDS[size][:2] for size in SIZES},),
+    "size": ({size: synonyms.SIZE_WORDS[size][:2] for size in SIZES},),
     "pattern": ({pattern: (pattern,) for pattern in PATTERNS},),
     "kind": (_nouns(many=False), _nouns(many=True)),
     "side": ({name: _SIDE_WORDS[name] for name in _SIDE_WORDS},),
