@@ -137,7 +137,7 @@ def _counted_slots(speaker: Speaker, program: Counted) -> dict[str, str]:
     the_count = f"the {number if count > 1 else 'one'} {head.bare()}"
     return {
         "count": number,
-        "head": head.bare(),
+        "head": head.bare(many=False),
         "heads": head.bare(many=True),
         "is": head.verb,
         "them": head.them,
