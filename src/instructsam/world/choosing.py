@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from instructsam.world.candidates import PROPOSALS, Proposer
 from instructsam.world.execute import answer
-from instructsam.world.phrases import negates_attribute
+from instructsam.world.pairs import HELD_OUT_PAIRS
+from instructsam.world.phrases import filters_of, negates_attribute
 from instructsam.world.program import (
     All,
     Between,
@@ -58,6 +60,8 @@ def choose(
         found = answer(program, facts)
         if found is None or len(found) > MAX_TARGETS or (wanted == "none") != (not found):
             continue
+        if names_held_out(program) and (not found or not _shows_held_out(facts)):
+            continue
         if found and focus and focus.isdisjoint(found):
             continue
         if not _sensible(program, facts, found):
@@ -68,6 +72,22 @@ def choose(
             return program, found
         reserve = (program, found)
     return reserve
+
+
+def names_held_out(program: Program) -> bool:
+    """Whether a part of it names a held-out pair of kind and colour.
+
+    Asked for where it is absent, "purple apple" would be taught as something that never exists.
+    """
+    words, base = filters_of(program)
+    if (words.get("kind"), words.get("color")) in HELD_OUT_PAIRS:
+        return True
+    values = (getattr(base, field.name) for field in fields(base))
+    return any(names_held_out(value) for value in values if not isinstance(value, str | int))
+
+
+def _shows_held_out(facts: Facts) -> bool:
+    return any((fact.kind, fact.color) in HELD_OUT_PAIRS for fact in facts.objects)
 
 
 def _sensible(program: Program, facts: Facts, found: tuple[int, ...]) -> bool:

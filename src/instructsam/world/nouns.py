@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from instructsam.world.choosing import names_held_out
 from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
 from instructsam.world.instructions import NO_TARGET_SHARE, Instruction, PhraseAnswer
@@ -32,7 +33,7 @@ def noun_phrases(facts: Facts, rng: np.random.Generator, count: int, nouns: Noun
     """
     programs = candidates(facts, nouns)
     order = [programs[int(i)] for i in rng.permutation(len(programs))]
-    absent = [program for program in order if not answer(program, facts)]
+    absent = [program for program in order if not answer(program, facts) and not names_held_out(program)]
     present = [program for program in order if answer(program, facts)]
     chosen: list[Program] = []
     while len(chosen) < count and (present or absent):

@@ -26,7 +26,7 @@ SPLITS: dict[str, int] = {
     "crowded": 5,
     "hard_negative": 6,
 }
-CROWDED = (11, 14)  # objects; training has fewer
+CROWDED = (13, 14)  # objects; no stage of training has more than 12
 _SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo this, so splits share no scene
 
 
