@@ -16,7 +16,7 @@ from instructsam.world.facts import Facts
 from instructsam.world.instructions import NO_TARGET_SHARE, Instruction, PhraseAnswer
 from instructsam.world.phrases import phrase_of
 from instructsam.world.program import All, Filter, Program, to_dict
-from instructsam.world.scene import COLORS, KINDS, PATTERNS, SIZES
+from instructsam.world.scene import COLORS, FAMILIES, KINDS, PATTERNS, SIZES
 
 Nouns = Literal["", "colors", "kinds", "all"]
 
@@ -55,6 +55,7 @@ def candidates(facts: Facts, nouns: Nouns) -> list[Program]:
             Filter(Filter(Filter(All(), "kind", kind), "color", color), "size", size)
             for kind, color, size in sorted({(one.kind, one.color, size) for one in seen for size in SIZES})
         ]
+        programs += [Filter(All(), "family", family) for family in FAMILIES]
         programs += [Filter(All(), "pattern", pattern) for pattern in PATTERNS]
         programs += [
             Filter(Filter(All(), "kind", kind), "pattern", pattern)
