@@ -35,7 +35,7 @@ FAMILY_SHARES: dict[str, float] = {
 }
 NO_TARGET_SHARE = 0.15
 # Fewer scenes carry these with targets, so that of those made more would be empty.
-_NO_TARGET_SHARES = {"counting": 0.11, "ordinal": 0.13}
+_NO_TARGET_SHARES = {"counting": 0.11, "ordinal": 0.13, "knowledge": 0.135}
 ONE_TARGET_SHARE = 0.45
 EVERYTHING_SHARE = 0.16  # of the category instructions that want several targets
 MIXED_SHARE = 0.12  # of the instructions with several phrases: one of them has no target
