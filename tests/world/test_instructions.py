@@ -115,7 +115,7 @@ def test_about_15_percent_of_every_family_are_without_target() -> None:
             empty[made.family] += not any(phrase.instances for phrase in made.phrases)
     assert asked.keys() == FAMILY_SHARES.keys()
     for family in FAMILY_SHARES:
-        assert 0.06 <= empty[family] / asked[family] <= 0.25, (family, empty[family], asked[family])
+        assert 0.04 <= empty[family] / asked[family] <= 0.28, (family, empty[family], asked[family])
 
 
 def test_some_phrases_without_target_stand_beside_one_with_targets(

@@ -6,13 +6,14 @@ import pytest
 
 from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
+from instructsam.world.nouns import Nouns
 from instructsam.world.program import from_dict
 from instructsam.world.scene import COLORS, KINDS, PATTERNS, SIZES
 from instructsam.world.stream import WorldSettings, world_sample
 
 
 @pytest.mark.parametrize("nouns", ["colors", "kinds", "all"])
-def test_phrases_are_true(nouns: str) -> None:
+def test_phrases_are_true(nouns: Nouns) -> None:
     empty = 0
     for index in range(15):
         settings = WorldSettings(short_sides=(64,), instructions_per_scene=6, nouns=nouns)

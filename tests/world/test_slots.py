@@ -66,7 +66,7 @@ def test_two_are_both_and_three_are_all_three() -> None:
 
 
 def test_something_that_is_needed_is_said_in_several_ways() -> None:
-    said = {}
+    said: dict[str, set[str]] = {}
     for seed in range(30):
         speaker = Speaker(np.random.default_rng(seed), random_facts(1))
         for name, words in slots_for(speaker, Filter(All(), "function", "drink from")).items():

@@ -35,7 +35,7 @@ FAMILY_SHARES: dict[str, float] = {
 }
 NO_TARGET_SHARE = 0.15
 # Fewer scenes carry these with targets, so that of those made more would be empty.
-_NO_TARGET_SHARES = {"counting": 0.11, "ordinal": 0.13}
+_NO_TARGET_SHARES = {"counting": 0.11, "ordinal": 0.13, "knowledge": 0.135}
 ONE_TARGET_SHARE = 0.45
 EVERYTHING_SHARE = 0.16  # of the category instructions that want several targets
 MIXED_SHARE = 0.12  # of the instructions with several phrases: one of them has no target
@@ -46,6 +46,7 @@ _REQUESTS = ("category", "attribute", "attribute", "spatial", "ordinal", "compar
 _GROUP_FAMILIES = ("category", "category", "attribute", "attribute", "ordinal", "spatial", "knowledge")
 _GROUPS = ("first", "second", "third")
 _OWN_WORDS_ONLY = ("everything", "multi", "chatty")  # the common wordings do not say what makes them so
+_TWICE = re.compile(r"\b(\w+) \1\b")  # "something to live in in the picture"
 _PICTURE = re.compile(r"\b(?:picture|image|photo|scene)\b")
 
 
@@ -211,7 +212,7 @@ def _multi_slots(speaker: Speaker, programs: list[Program]) -> dict[str, str]:
 
 
 def _say(rng: np.random.Generator, table: str, words: dict[str, str], split: str) -> tuple[str, str] | None:
-    """A wording whose slots all exist, and its text; None when it would say "picture" twice."""
+    """A wording whose slots all exist, and its text; None when it would say "picture", or a word, twice."""
     held_out = split == HELD_OUT_SPLIT
     own = [one for one in OWN_TEMPLATES[table] if one.held_out == held_out and _suits(one, words)]
     common = [one for one in COMMON_TEMPLATES if one.held_out == held_out and _suits(one, words)]
@@ -221,7 +222,8 @@ def _say(rng: np.random.Generator, table: str, words: dict[str, str], split: str
         return None
     template = pick(rng, own if own and (not common or chance(rng, 0.5)) else common)
     text = template.text.format_map(words)
-    return None if len(_PICTURE.findall(text)) > 1 else (template.text, _styled(rng, template.style, text))
+    clumsy = len(_PICTURE.findall(text)) > 1 or _TWICE.search(text)
+    return None if clumsy else (template.text, _styled(rng, template.style, text))
 
 
 def _suits(template: Template, words: dict[str, str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from instructsam.world import lexicon
 from instructsam.world.execute import answer
@@ -261,8 +262,7 @@ def chatty_slots(speaker: Speaker, program: Program, found: tuple[int, ...]) -> 
 
 def _without(program: Program, distractor: Program) -> Program:
     """The program on a scene in which the distractor does not count."""
-    source = getattr(program, "source", None)
-    if source is None:
+    if isinstance(program, All | Either | Both):
         return program
-    rest: Program = replace(program, source=Difference(source, distractor))  # type: ignore[call-arg]
-    return rest
+    rest: dict[str, Any] = {"source": Difference(program.source, distractor)}
+    return replace(program, **rest)
