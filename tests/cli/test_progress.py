@@ -42,13 +42,15 @@ def test_a_line_now_and_then_with_the_recent_speed() -> None:
     clock, lines = Clock(), list[str]()
     steps = Steps("things", lines.append, clock=clock)
     steps.expect(1000)
+    clock.now += 60  # the model is loaded
     steps(900)  # a resumed run has these at once
     assert lines == []
     for done in range(901, 1000):
         clock.now += EVERY / 2
         steps(done)
     assert len(lines) == 49
-    assert lines[-1].startswith("998/1000 things, 8.0 a minute, ")  # what was there before is forgotten
+    assert lines[0] == "902/1000 things, 8.0 a minute, 12 min left"  # nothing else counts for the speed
+    assert lines[-1].startswith("998/1000 things, 8.0 a minute, ")
     assert lines[-1].endswith("15 s left")
 
 

@@ -16,11 +16,13 @@ from instructsam.cli.console import note
 from instructsam.errors import InstructSAMError
 
 EVERY = 15.0  # seconds between lines
-_REMEMBERED = 20  # lines; the speed is that since the oldest of them, so that a resumed start is forgotten
+_REMEMBERED = 20  # lines; the speed is that since the oldest of them
 
 
 class Steps:
     """Told how many are done; says how fast it goes and how long it still takes.
+
+    The clock starts with the first call: loading a model, and what a resumed run finds done, say nothing of the speed.
 
     Args:
         what: what is counted, in the plural.
@@ -38,16 +40,18 @@ class Steps:
     ) -> None:
         self.total: int | None = None
         self._what, self._say, self._bar, self._clock = what, say, bar, clock
-        self._seen: deque[tuple[float, int]] = deque([(clock(), 0)], maxlen=_REMEMBERED)
+        self._seen: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
         self._task = None if bar is None else bar.add_task(what, total=None)
 
     def __call__(self, done: int) -> None:
         """This many are done by now."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=self.total)
-        if self._say is None or self._clock() - self._seen[-1][0] < EVERY:
-            return
         now = self._clock()
+        if not self._seen:
+            self._seen.append((now, done))
+        if self._say is None or now - self._seen[-1][0] < EVERY:
+            return
         then, before = self._seen[0]
         speed = (done - before) / (now - then)
         self._seen.append((now, done))

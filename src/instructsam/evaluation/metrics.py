@@ -62,8 +62,8 @@ def summarise(scores: Iterable[InstructionScore]) -> dict[str, Any]:
     instructions with a target whose gIoU reaches .5 ... .9), `ap`, `ap50`, `ap75`, `ap_small`, `ap_medium`,
     `ap_large`, `ap_released`, `cgf1`, `pm_f1`, `il_mcc`, `n_acc` (share of no-target instructions without a kept
     prediction), `t_acc` (share of the others with at least one), `exact_set`, `exact_boxes` (the same on boxes, as GREC
-    has it), `duplicates_per_image` (an image is one image-instruction pair), `wrong_instance_share` (wrong instances over
-    wrong instances plus poor masks) and the
+    has it), `duplicates_per_image` (an image is one image-instruction pair), `wrong_instance_share` (wrong instances
+    over wrong instances plus poor masks) and the
     counts in `errors`. Shares lie in [0, 1]; None stands where nothing can be counted (AP without targets, N-acc
     without no-target instructions). `by_size` puts an instruction where the mean area of its targets lies.
 
