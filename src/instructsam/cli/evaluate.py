@@ -127,7 +127,7 @@ def _run(
         if shard.is_main:
             advance.expect(_own_number(chosen, data, limit, shard))
         facts = {"model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}", **opening.changes}
-        facts["command"] = _command()
+        facts |= {"mask_threshold": "logit 0", "command": _command()}
         direct = is_direct(segmenter, mode)
         report: Report | None
         if path is not None and shard.processes > 1:
