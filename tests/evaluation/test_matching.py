@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from instructsam.evaluation.matching import IOU_THRESHOLDS, in_ranges, match_ranked
+from instructsam.evaluation.matching import (
+    IOU_THRESHOLDS,
+    box_giou,
+    in_ranges,
+    is_exact_by_boxes,
+    match_ranked,
+)
 from instructsam.evaluation.metrics import score_instruction, summarise
 from instructsam.evaluation.scores import InstructionScore
 
@@ -91,3 +97,34 @@ def test_a_target_that_counts_is_preferred_to_a_better_crowd() -> None:
     matches = match_ranked(np.array([[0.6]]), np.array([[1.0]]), np.array([9]), np.array([10]))
     assert matches.hits[0, :, 0].tolist() == [True] * 3 + [False] * 7
     assert matches.ignored[0, :, 0].tolist() == [False] * 3 + [True] * 7
+
+
+def test_generalised_iou_by_hand() -> None:
+    a = np.array([[0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 2, 2]], dtype=np.float32)
+    b = np.array([[0, 0, 4, 4], [4, 0, 8, 4], [6, 6, 8, 8]], dtype=np.float32)
+    assert np.diag(box_giou(a, b)).tolist() == [
+        1.0,
+        0.0,  # side by side: nothing shared, and the hull holds nothing else
+        pytest.approx(-(64 - 8) / 64),
+    ]
+    assert box_giou(a[:0], b).shape == (0, 3)
+
+
+def test_grec_takes_the_best_pair_first() -> None:
+    assert is_exact_by_boxes(np.zeros((0, 0)))  # nothing meant, nothing said
+    assert not is_exact_by_boxes(np.zeros((0, 1)))
+    assert not is_exact_by_boxes(np.ones((2, 1)))  # a duplicate is one too many
+    assert is_exact_by_boxes(np.array([[0.5, 0.9], [0.9, 0.6]]))
+    # by the largest number of pairs both would be matched; GREC's evaluator takes .9 first and is left with .4
+    assert not is_exact_by_boxes(np.array([[0.9, 0.6], [0.6, 0.4]]))
+    assert not is_exact_by_boxes(np.array([[0.49]]))
+
+
+def test_an_l_and_its_box_differ_by_masks_and_not_by_boxes() -> None:
+    square = np.ones((1, 10, 10), dtype=np.bool_)
+    corner = square.copy()
+    corner[:, :8, 2:] = False  # an L: IoU of the masks .36, the boxes are the same
+    result = score(corner, [0.9], square)
+    assert (result.exact, result.exact_boxes) == (False, True)
+    entry = summarise([result])["overall"]
+    assert (entry["exact_set"], entry["exact_boxes"]) == (0.0, 1.0)

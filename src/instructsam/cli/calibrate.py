@@ -15,6 +15,7 @@ from instructsam.cli.options import (
     Opening,
     is_direct,
 )
+from instructsam.cli.progress import counter
 
 
 def calibrate(
@@ -30,10 +31,13 @@ def calibrate(
 ) -> int:
     """Score every threshold on world/calibration, scenes that are neither trained on nor reported."""
     opening = Opening(model, device)
-    with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
+    with console.stdout_reserved(as_json), counter("instructions") as advance:
+        from instructsam.evaluation.benchmark import get_benchmark
+        from instructsam.evaluation.calibrate import CALIBRATION
         from instructsam.evaluation.calibrate import calibrate as score_thresholds
 
         segmenter = opening.open()
+        advance.expect(get_benchmark(CALIBRATION).count(limit))
         table = score_thresholds(segmenter, is_direct(segmenter, mode), limit, advance)
     if as_json:
         console.print_json({"rows": table.rows, "best": table.best})

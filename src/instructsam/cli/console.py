@@ -11,13 +11,12 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -116,15 +115,6 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as problem:
         raise InputError(f"{path}: cannot be written ({problem.strerror})") from problem
-
-
-@contextmanager
-def counter(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr, on a terminal only; yields the function that is told how many are done."""
-    shown = sys.stderr.isatty()
-    with Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 def quiet_libraries() -> None:

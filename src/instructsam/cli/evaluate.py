@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,11 +25,15 @@ from instructsam.cli.options import (
     check_threshold,
     is_direct,
 )
+from instructsam.cli.progress import counter
 from instructsam.errors import InputError
 
 if TYPE_CHECKING:
     from instructsam.evaluation.benchmark import Benchmark
     from instructsam.evaluation.report import Report
+    from instructsam.evaluation.shards import Shard
+
+    _Scored = tuple[Report, Benchmark, Path | None]
 
 
 def evaluate(
@@ -68,27 +73,23 @@ def evaluate(
     """Score a model on a benchmark.
 
     Every instruction is answered, and what comes out is compared with the known masks. With --predictions nothing is
-    answered: a stored run is scored again.
+    answered: a stored run is scored again. To share the pictures among N processes, start
+    python -m torch.distributed.run --nproc_per_node N -m instructsam evaluate MODEL BENCHMARK --out FOLDER
     """
-    from instructsam.evaluation.benchmark import get_benchmark
-
     opening = Opening(model, device, dtype, quantize)
     check_threshold(score_threshold)
     if limit is not None and limit < 1:
         raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
     asked = _one_name(name, benchmark)
-    if predictions is not None:
-        if model is not None or limit is not None:
-            raise InputError("--predictions scores a stored run as it is: leave out MODEL and --limit")
-        report, chosen, path = _score_again(predictions, asked, data, score_threshold)
-        _show(report, out, as_json, chosen, path)
-        return 0
-    chosen = get_benchmark(asked or "world/val", data)
-    if out is not None:
-        console.prepare_folder(out)
-    with console.stdout_reserved(as_json), console.counter("instructions", limit) as advance:
-        report = _run(opening, chosen, limit, mode, out, score_threshold, advance)
-    _show(report, out, as_json, chosen, None if out is None else out / "predictions.jsonl")
+    scored: _Scored | None
+    if predictions is None:
+        scored = _run(opening, asked, data, limit, mode, out, score_threshold, as_json)
+    elif model is not None or limit is not None:
+        raise InputError("--predictions scores a stored run as it is: leave out MODEL and --limit")
+    else:
+        scored = _score_again(predictions, asked, data, score_threshold)
+    if scored is not None:
+        _show(*scored, out, as_json)
     return 0
 
 
@@ -100,35 +101,59 @@ def _one_name(name: str | None, benchmark: str | None) -> str | None:
 
 def _run(
     opening: Opening,
-    chosen: Benchmark,
+    name: str | None,
+    data: Path | None,
     limit: int | None,
     mode: Mode,
     out: Path | None,
     score_threshold: float | None,
-    advance: Callable[[int], None],
-) -> Report:
+    quiet: bool,
+) -> _Scored | None:
+    """None in processes that do not score."""
+    from instructsam.evaluation.benchmark import get_benchmark
     from instructsam.evaluation.runner import evaluate as run_benchmark
+    from instructsam.evaluation.shards import Shard
+    from instructsam.evaluation.together import evaluate_together, own_device
 
-    segmenter = opening.open()
-    return run_benchmark(
-        segmenter,
-        chosen,
-        limit=limit,
-        phrases_given=is_direct(segmenter, mode),
-        predictions_path=out / "predictions.jsonl" if out is not None else None,
-        score_threshold=score_threshold,
-        progress=advance,
-        provenance={
-            "model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}",
-            **opening.changes,
-            "command": _command(),
-        },
-    )
+    shard, chosen = Shard.from_environment(), get_benchmark(name or "world/val", data)
+    if out is None and shard.processes > 1:
+        raise InputError(
+            f"{shard.processes} processes bring their answers together in a folder: give --out FOLDER"
+        )
+    path = None if out is None else console.prepare_folder(out) / "predictions.jsonl"
+    share = "" if shard.processes == 1 else f" (process 1 of {shard.processes})"
+    with console.stdout_reserved(quiet), counter(f"instructions{share}", shard.is_main) as advance:
+        segmenter = replace(opening, device=own_device(opening.device, shard)).open()
+        if shard.is_main:
+            advance.expect(_own_number(chosen, data, limit, shard))
+        facts = {"model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}", **opening.changes}
+        facts |= {"mask_threshold": "logit 0", "command": _command()}
+        direct = is_direct(segmenter, mode)
+        report: Report | None
+        if path is not None and shard.processes > 1:
+            report = evaluate_together(
+                segmenter, chosen, shard, path, limit, direct, score_threshold, advance, facts
+            )
+        else:
+            report = run_benchmark(segmenter, chosen, limit, direct, path, score_threshold, advance, facts)
+    return None if report is None else (report, chosen, path)
+
+
+def _own_number(
+    chosen: Benchmark, data: Path | None, limit: int | None, shard: Shard
+) -> int | Callable[[], int]:
+    """How many instructions are this process's, about; a function where they must be counted first."""
+    from instructsam.evaluation.benchmark import get_benchmark
+
+    if chosen.size is not None:
+        return -(-chosen.count(limit) // shard.processes)
+    again = get_benchmark(chosen.name, data)  # with a tally of its own
+    return lambda: -(-again.count(limit) // shard.processes)
 
 
 def _score_again(
     predictions: Path, benchmark: str | None, data: Path | None, score_threshold: float | None
-) -> tuple[Report, Benchmark, Path]:
+) -> _Scored:
     from instructsam.evaluation.benchmark import get_benchmark
     from instructsam.evaluation.compare import benchmark_name, predictions_file, stored_threshold
     from instructsam.evaluation.runner import rescore
@@ -145,7 +170,7 @@ def _command() -> str:
 
 
 def _show(
-    report: Report, out: Path | None, as_json: bool, chosen: Benchmark, predictions: Path | None
+    report: Report, chosen: Benchmark, predictions: Path | None, out: Path | None, as_json: bool
 ) -> None:
     if out is not None:
         from instructsam.evaluation.page import page_of_run

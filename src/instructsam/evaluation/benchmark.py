@@ -33,32 +33,56 @@ class Benchmark:
             another. Its argument is the largest number of records wanted, None for all.
         tally: what the source has left out so far, and why.
         texts: makes a fresh iterator over the records alone, where that is possible without the pictures.
+        folder: where the pictures of these records are; None: only `source` has them.
+        size: gives the number of records, where it is known without reading them.
     """
 
     name: str
     source: Callable[[int | None], Iterator[Sample]]
     tally: Tally = field(default_factory=Tally)
     texts: Callable[[], Iterator[Record]] | None = None
+    folder: Path | None = None
+    size: Callable[[], int] | None = None
 
-    def records(self) -> Iterator[Record]:
-        """All records, without loading a picture where that is possible."""
-        return (record for _, record in self.source(None)) if self.texts is None else self.texts()
+    def count(self, limit: int | None = None) -> int:
+        """How many records there are, at most `limit`; unless `size` is known they are read for it."""
+        number = sum(1 for _ in self.records(limit)) if self.size is None else self.size()
+        return number if limit is None else min(number, limit)
 
-    def iterate(self, limit: int | None = None) -> Iterator[Sample]:
+    def records(self, limit: int | None = None) -> Iterator[Record]:
+        """The first `limit` records (None: all), without loading a picture where that is possible."""
+        if self.texts is None:
+            return (record for _, record in islice(self.source(limit), limit))
+        return islice(self.texts(), limit)
+
+    def iterate(
+        self, limit: int | None = None, wanted: Callable[[Record], bool] | None = None
+    ) -> Iterator[Sample]:
         """(image, record) pairs, the first `limit` of them.
+
+        Args:
+            wanted: only those of them for which this says yes; it is asked once about each, in order. The pictures of
+                the others are not loaded where that is possible.
 
         Raises:
             InputError: `limit` is not positive, or an image does not have the size that its record says.
         """
         if limit is not None and limit < 1:
             raise InputError(f"limit must be at least 1, got {limit}; leave it out for the whole benchmark")
-        for image, record in islice(self.source(limit), limit):
+        for image, record in self._samples(limit, wanted):
             found, said = (image.height, image.width), (record.image.height, record.image.width)
             if found != said:
                 raise InputError(
                     f"record {record.id!r}: the image must be {said} (height, width), got {found}"
                 )
             yield image, record
+
+    def _samples(self, limit: int | None, wanted: Callable[[Record], bool] | None) -> Iterator[Sample]:
+        if wanted is None:
+            return islice(self.source(limit), limit)
+        if self.texts is not None and self.folder is not None:
+            return _with_images(self.folder, filter(wanted, self.records(limit)))
+        return (sample for sample in islice(self.source(limit), limit) if wanted(sample[1]))
 
     @classmethod
     def from_folder(cls, path: str | Path) -> Benchmark:
@@ -76,6 +100,7 @@ class Benchmark:
             str(folder),
             lambda limit: _with_images(folder, islice(read_records(records), limit)),
             texts=lambda: read_records(records),
+            folder=folder,
         )
 
     @classmethod
@@ -97,7 +122,7 @@ class Benchmark:
             tally.left_out.clear()  # each pass over the files counts anew
             return known.read(root, tally)
 
-        return cls(known.name, lambda limit: _with_images(root, islice(texts(), limit)), tally, texts)
+        return cls(known.name, lambda limit: _with_images(root, islice(texts(), limit)), tally, texts, root)
 
 
 def _with_images(folder: Path, records: Iterable[Record]) -> Iterator[Sample]:
@@ -117,6 +142,12 @@ def _world(split: Split) -> Callable[[int | None], Iterator[Sample]]:
         return benchmark_records(split, limit)
 
     return source
+
+
+def _world_size() -> int:
+    from instructsam.world.build import INSTRUCTIONS
+
+    return INSTRUCTIONS
 
 
 _KNOWN = {
@@ -145,7 +176,7 @@ def get_benchmark(name: str | Path, data: str | Path | None = None) -> Benchmark
         InputError: none of these, or its files are missing; the message lists the names.
     """
     if str(name) in _KNOWN:
-        return Benchmark(str(name), _KNOWN[str(name)])
+        return Benchmark(str(name), _KNOWN[str(name)], size=_world_size)
     published = {known.name: known for known in PUBLISHED}
     if str(name) in published:
         if data is None:

@@ -133,6 +133,7 @@ _RATIOS: dict[str, tuple[str, str]] = {
     "n_acc": ("silent", "negative"),
     "t_acc": ("said", "positive"),
     "exact_set": ("exact", "one"),
+    "exact_boxes": ("exact_boxes", "one"),
     "duplicates_per_image": ("duplicates", "one"),
     "wrong_instance_share": ("wrong", "wrong_or_poor"),
 }
@@ -158,6 +159,7 @@ def _columns(scores: Sequence[InstructionScore]) -> dict[str, list[float]]:
         "said": [s.num_targets > 0 and s.num_kept > 0 for s in scores],
         "silent": [s.num_targets == 0 and s.num_kept == 0 for s in scores],
         "exact": [s.exact for s in scores],
+        "exact_boxes": [s.exact_boxes for s in scores],
         "duplicates": [s.num_duplicates for s in scores],
         "wrong": [s.num_wrong for s in scores],
         "wrong_or_poor": [s.num_wrong + s.num_poor for s in scores],

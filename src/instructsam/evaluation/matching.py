@@ -7,6 +7,7 @@ T = 10 IoU thresholds .50:.05:.95. Every function works on the IoU matrix; no ma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,3 +139,27 @@ def count_errors(iou: NDArray[np.float64]) -> dict[str, int]:
         "num_poor": int(((best >= _TOUCH_IOU) & (best < _MATCH_IOU)).sum()),
         "num_missed": int((iou.max(axis=0) < _TOUCH_IOU).sum()),
     }
+
+
+def box_giou(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Generalised IoU (arXiv 1902.09630, algorithm 1) of every pair: boxes_xyxy [K, 4] and [M, 4] -> [K, M]."""
+    a = np.asarray(first, dtype=np.float64)[:, None]
+    b = np.asarray(second, dtype=np.float64)[None]
+    inner = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
+    outer = np.maximum(a[..., 2:], b[..., 2:]) - np.minimum(a[..., :2], b[..., :2])
+    shared, hull = inner.prod(axis=2), outer.prod(axis=2)
+    union = (a[..., 2:] - a[..., :2]).prod(axis=2) + (b[..., 2:] - b[..., :2]).prod(axis=2) - shared
+    return np.asarray(shared / union - (hull - union) / hull)
+
+
+def is_exact_by_boxes(giou: NDArray[np.float64]) -> bool:
+    """GREC's F1 = 1 (arXiv 2308.16182): the pair with the highest generalised IoU first, at 0.5; [K, M]."""
+    if giou.shape[0] != giou.shape[1]:
+        return False
+    left = giou.copy()
+    for _ in range(len(left)):
+        row, column = np.unravel_index(left.argmax(), left.shape)
+        if left[row, column] < _MATCH_IOU:
+            return False
+        left[row, :] = left[:, column] = -np.inf
+    return True

@@ -61,8 +61,9 @@ def summarise(scores: Iterable[InstructionScore]) -> dict[str, Any]:
     Each entry holds `instructions`, `targets`, `giou`, `ciou`, `set_giou`, `set_ciou`, `pr50` ... `pr90` (share of the
     instructions with a target whose gIoU reaches .5 ... .9), `ap`, `ap50`, `ap75`, `ap_small`, `ap_medium`,
     `ap_large`, `ap_released`, `cgf1`, `pm_f1`, `il_mcc`, `n_acc` (share of no-target instructions without a kept
-    prediction), `t_acc` (share of the others with at least one), `exact_set`, `duplicates_per_image` (an image is one
-    image-instruction pair), `wrong_instance_share` (wrong instances over wrong instances plus poor masks) and the
+    prediction), `t_acc` (share of the others with at least one), `exact_set`, `exact_boxes` (the same on boxes, as GREC
+    has it), `duplicates_per_image` (an image is one image-instruction pair), `wrong_instance_share` (wrong instances
+    over wrong instances plus poor masks) and the
     counts in `errors`. Shares lie in [0, 1]; None stands where nothing can be counted (AP without targets, N-acc
     without no-target instructions). `by_size` puts an instruction where the mean area of its targets lies.
 
@@ -117,6 +118,7 @@ def _table_entry(scores: Sequence[InstructionScore]) -> dict[str, Any]:
         "n_acc": _mean([s.num_kept == 0 for s in scores if s.num_targets == 0]),
         "t_acc": _mean([s.num_kept > 0 for s in with_target]),
         "exact_set": _mean([s.exact for s in scores]),
+        "exact_boxes": _mean([s.exact_boxes for s in scores]),
         "duplicates_per_image": duplicates / len(scores) if scores else None,
         "wrong_instance_share": wrong / (wrong + poor) if wrong + poor else None,
         "errors": {

@@ -18,6 +18,7 @@ body { font: 15px/1.45 system-ui, sans-serif; max-width: 1120px; margin: 2rem au
 table { border-collapse: collapse; display: block; overflow-x: auto }
 th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #8884; font-variant-numeric: tabular-nums }
 th:first-child, td:first-child { text-align: left }
+.facts td { text-align: left; overflow-wrap: anywhere }
 .row { display: flex; flex-wrap: wrap; gap: 1rem }
 figure { margin: 0; flex: 1 1 300px; max-width: 490px }
 figcaption { font-size: 13px }
@@ -47,7 +48,7 @@ def render_page(report: Report, pictures: Mapping[str, Shown] | None = None) -> 
         f'<div class="row">{"".join(figures)}</div>',
         *_gallery(report, pictures or {}),
         "<h2>Where this comes from</h2>",
-        _table([["fact", ""], *([key, plain(value)] for key, value in report.provenance.items())]),
+        _table([["fact", ""], *([key, plain(value)] for key, value in report.provenance.items())], "facts"),
     ]
     body = "\n".join(part for part in parts if part)
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
@@ -93,7 +94,7 @@ def _figure(content: str, caption: str) -> str:
     return f"<figure>{content}<figcaption>{caption}</figcaption></figure>"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def _table(rows: Sequence[Sequence[str]], kind: str = "scores") -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -65,8 +65,8 @@ class Curves:
         return [
             ("Precision over recall, all ranked predictions", _lines(curves)),
             (
-                "Predictions by score, right or wrong at IoU .50",
-                _bars({"right": self.right, "wrong": self.wrong}),
+                "Predictions by score, right or wrong at IoU .50; heights by the square root",
+                _bars({"right": self.right, "wrong": self.wrong}, power=0.5),
             ),
             ("Instructions by IoU of the unions", _bars({"instructions": self.iou})),
         ]
@@ -112,15 +112,15 @@ def _lines(series: dict[str, NDArray[np.float64]]) -> str:
     return _frame(body, list(series), "1")
 
 
-def _bars(series: dict[str, NDArray[np.int64]]) -> str:
-    """Bars on top of each other."""
+def _bars(series: dict[str, NDArray[np.int64]], power: float = 1.0) -> str:
+    """Bars on top of each other; with a power below 1, few can be seen beside many."""
     highest = max(1, int(np.sum(list(series.values()), axis=0).max()))
     body, below = [], np.zeros(BINS, dtype=np.int64)
     for color, counts in zip(_COLORS, series.values(), strict=False):
         for n, count in enumerate(counts):
             if count:
-                y, height = _y((below[n] + count) / highest), _y(0) - _y(count / highest)
-                place = f'x="{_x(n / BINS) + 1:.1f}" y="{y:.1f}" height="{height:.1f}"'
+                y, foot = (_y((total / highest) ** power) for total in (below[n] + count, below[n]))
+                place = f'x="{_x(n / BINS) + 1:.1f}" y="{y:.1f}" height="{foot - y:.1f}"'
                 body.append(f'<rect {place} width="{_x(1 / BINS) - _x(0) - 2:.1f}" fill="{color}"/>')
         below = below + counts
     return _frame(body, list(series), str(highest))

@@ -7,6 +7,7 @@ first line says what the file holds; a file of another model, benchmark or mode 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +132,10 @@ class PredictionFile:
     def _write(self, line: Mapping[str, Any]) -> None:
         self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._stream.flush()
+
+    def sync(self) -> None:
+        """Waits until what is written is on the disk."""
+        os.fsync(self._stream.fileno())
 
     def close(self) -> None:
         """Ends writing."""

@@ -49,7 +49,13 @@ class Published:
 
 
 def _is_there(path: Path) -> bool:
-    return path.exists() or (path.suffix == ".p" and path.with_suffix(".json").exists())
+    return as_spelled(path).exists() or (path.suffix == ".p" and path.with_suffix(".json").exists())
+
+
+def as_spelled(path: Path) -> Path:
+    """The file as it lies there: MUSE's are published as muse_val.json and as MUSE_val.json."""
+    other = path.with_name(path.name.replace("muse_", "MUSE_"))
+    return other if other.exists() and not path.exists() else path
 
 
 def _refer(data: str, splitter: str, split: str) -> Published:
@@ -116,7 +122,7 @@ def _muse(split: str) -> Published:
         (file,),
         "coco",
         f"MUSE of the PixelLM project (Ren et al. 2023); {COCO_IMAGES}",
-        lambda root, tally: read_muse(root / file, "coco", tally),
+        lambda root, tally: read_muse(as_spelled(root / file), "coco", tally),
     )
 
 

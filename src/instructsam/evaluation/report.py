@@ -39,7 +39,9 @@ _DETAILS: tuple[tuple[str, str], ...] = (
     ("cgf1", "cgF1"),
     ("pm_f1", "pmF1"),
     ("il_mcc", "IL_MCC"),
-    *_COLUMNS[7:],
+    *_COLUMNS[7:10],
+    ("exact_boxes", "exact by boxes"),
+    *_COLUMNS[10:],
 )
 _PACKAGES = ("instructsam", "torch", "transformers", "numpy", "scipy", "pillow")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -31,6 +31,7 @@ from instructsam.evaluation.predictions import (
     read_predictions,
 )
 from instructsam.evaluation.report import Report, versions
+from instructsam.evaluation.shards import merge_parts
 from instructsam.structures.instances import Prediction
 from instructsam.structures.masks import decode_rle
 
@@ -96,37 +97,73 @@ def evaluate(
         InputError: no instruction, or the predictions file holds another run.
     """
     threshold = segmenter.score_threshold if score_threshold is None else score_threshold
-    mode: Mode = "direct" if phrases_given else "generate"
+    mode = mode_of(phrases_given)
     given = dict(provenance or {})
-    store = None
+    store: PredictionFile | None = None
+    notes: tuple[str, ...] = ()
     if predictions_path is not None:
-        header = {"benchmark": benchmark.name, "mode": mode, "model": str(given.get("model", ""))}
+        header = run_header(benchmark, mode, given)
+        notes = merge_parts(
+            Path(predictions_path), header
+        )  # of a run with several processes that was stopped
         store = PredictionFile(predictions_path, header)
-    scores: list[InstructionScore] = []
-    statuses: list[str] = []
-    seconds, print_ = 0.0, _Fingerprint()
+        notes += store.notes
+    facts = {**given, "mode": mode, "limit": limit}
     try:
-        for record, answer in predict_all(segmenter, benchmark.iterate(limit), mode, store):
-            scores.append(score_answer(record, answer, threshold))
-            statuses.append(answer.status)
-            print_.add(record)
-            seconds += answer.seconds
-            if progress is not None:
-                progress(len(scores))
+        pairs = predict_all(segmenter, benchmark.iterate(limit), mode, store)
+        return report_of(benchmark, pairs, threshold, facts, notes, progress)
     finally:
         if store is not None:
             store.close()
-    notes = (store.notes if store is not None else ()) + _truncated_note(statuses)
-    notes += tuple(benchmark.tally.lines())
-    facts = {
-        **given,
-        "mode": mode,
-        "score_threshold": threshold,
-        "limit": limit,
-        "seconds": round(seconds, 3),
-        "data": print_.text(),
-    }
-    return _report(benchmark, scores, facts, notes)
+
+
+def mode_of(phrases_given: bool) -> Mode:
+    """How the segmenter is asked."""
+    return "direct" if phrases_given else "generate"
+
+
+def run_header(benchmark: Benchmark, mode: Mode, provenance: Mapping[str, Any] | None) -> dict[str, str]:
+    """What the first line of a predictions file says; answers of another run are not mixed in."""
+    return {"benchmark": benchmark.name, "mode": mode, "model": str((provenance or {}).get("model", ""))}
+
+
+def report_of(
+    benchmark: Benchmark,
+    pairs: Iterable[tuple[Record, Answer]],
+    score_threshold: float,
+    facts: Mapping[str, Any],
+    notes: tuple[str, ...] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Scores answers as they come.
+
+    Args:
+        pairs: each record of the benchmark once, with its answer.
+        facts: what the report says of the run besides threshold, time and data.
+        notes: what the reader should know.
+        progress: called with the number of instructions done so far.
+
+    Raises:
+        InputError: there is no pair.
+    """
+    scores: list[InstructionScore] = []
+    statuses: list[str] = []
+    seconds, print_ = 0.0, _Fingerprint()
+    for record, answer in pairs:
+        scores.append(score_answer(record, answer, score_threshold))
+        statuses.append(answer.status)
+        print_.add(record)
+        seconds += answer.seconds
+        if progress is not None:
+            progress(len(scores))
+    if not scores:
+        raise InputError(f"nothing to score: {benchmark.name} gave no instruction that has a prediction")
+    notes = (*notes, *_truncated_note(statuses), *benchmark.tally.lines())
+    told = {"score_threshold": score_threshold, "seconds": round(seconds, 3), "data": print_.text()}
+    intervals = {name: [one.low, one.high] for name, one in bootstrap_intervals(scores).items()}
+    summary = {**summarise(scores), "intervals": intervals}
+    provenance = {**facts, **told, "versions": versions()}
+    return Report(benchmark.name, summary, provenance, notes, tuple(scores))
 
 
 def rescore(
@@ -144,33 +181,27 @@ def rescore(
     if header.get("benchmark") != benchmark.name:
         raise InputError(f"{predictions_path} is of {header.get('benchmark')!r}, not of {benchmark.name!r}")
     stored = {item.id: item for item in read_predictions(predictions_path)}
-    scores: list[InstructionScore] = []
-    statuses: list[str] = []
-    absent, seconds, print_ = 0, 0.0, _Fingerprint()
-    for record in benchmark.records():
-        if record.id not in stored:
+    absent = 0
+
+    def pairs() -> Iterator[tuple[Record, Answer]]:
+        nonlocal absent
+        found = 0
+        for record in benchmark.records():
+            if record.id in stored:
+                found += 1
+                yield record, Answer.from_stored(stored[record.id])
+                continue
             absent += 1
-            if benchmark.texts is None and len(scores) == len(stored):
+            if benchmark.texts is None and found == len(stored):
                 break  # further pictures would be drawn only to be counted
-            continue
-        answer = Answer.from_stored(stored[record.id])
-        scores.append(score_answer(record, answer, score_threshold))
-        print_.add(record)
-        statuses.append(answer.status)
-        seconds += answer.seconds
-    notes = _truncated_note(statuses)
-    if absent:
-        least = "at least " if benchmark.texts is None else ""
-        notes += (f"{least}{absent} instructions of the benchmark are not in the predictions file",)
-    notes += tuple(benchmark.tally.lines())
-    facts = {
-        **{key: value for key, value in header.items() if key not in ("format", "benchmark")},
-        **(provenance or {}),
-        "score_threshold": score_threshold,
-        "seconds": round(seconds, 3),
-        "data": print_.text(),
-    }
-    return _report(benchmark, scores, facts, notes)
+
+    facts = {key: value for key, value in header.items() if key not in ("format", "benchmark")}
+    report = report_of(benchmark, pairs(), score_threshold, {**facts, **(provenance or {})})
+    if not absent:
+        return report
+    least = "at least " if benchmark.texts is None else ""
+    note = f"{least}{absent} instructions of the benchmark are not in the predictions file"
+    return replace(report, notes=(note, *report.notes))
 
 
 class _Fingerprint:
@@ -251,16 +282,6 @@ def _decode_all(codes: Sequence[Mapping[str, Any]], record: Record) -> NDArray[n
         if mask.shape != size:
             raise InputError(f"record {record.id!r}: masks must have the size {size}, got {mask.shape}")
     return np.stack(masks) if masks else np.zeros((0, *size), dtype=np.bool_)
-
-
-def _report(
-    benchmark: Benchmark, scores: Sequence[InstructionScore], facts: Mapping[str, Any], notes: tuple[str, ...]
-) -> Report:
-    if not scores:
-        raise InputError(f"nothing to score: {benchmark.name} gave no instruction that has a prediction")
-    intervals = {name: [one.low, one.high] for name, one in bootstrap_intervals(scores).items()}
-    summary = {**summarise(scores), "intervals": intervals}
-    return Report(benchmark.name, summary, {**facts, "versions": versions()}, notes, tuple(scores))
 
 
 def _truncated_note(statuses: Sequence[str]) -> tuple[str, ...]:

@@ -17,12 +17,14 @@ from instructsam.errors import InputError
 from instructsam.evaluation.matching import (
     RankedMatches,
     best_pairs,
+    box_giou,
     count_errors,
     count_hits,
+    is_exact_by_boxes,
     match_ranked,
     set_giou,
 )
-from instructsam.structures.masks import mask_area, mask_intersection
+from instructsam.structures.masks import mask_area, mask_boxes_xyxy, mask_intersection
 
 MAX_DETECTIONS = 100
 
@@ -68,6 +70,7 @@ class InstructionScore:
         num_wrong: kept predictions that touch no target (IoU < 0.1).
         num_poor: kept predictions whose best IoU lies in [0.1, 0.5).
         num_missed: targets that no kept prediction touches (IoU < 0.1).
+        exact_boxes: whether the boxes of the kept masks are exactly those of the targets, in the way of GREC.
         concept: counts of the annotation with the best mean F1.
         ranked_scores: float64 [min(N, 100)], descending, of ALL predictions.
         ranked: COCO's matching of these.
@@ -89,6 +92,7 @@ class InstructionScore:
     num_wrong: int
     num_poor: int
     num_missed: int
+    exact_boxes: bool
     concept: ConceptCounts
     ranked_scores: NDArray[np.float64]
     ranked: RankedMatches
@@ -124,9 +128,7 @@ def score_instruction(
         scores: float [N].
         target_masks: bool [M, H, W], none of them empty.
         score_threshold: predictions with score >= this are kept for every score but AP.
-        id: unique name of the (image, instruction) pair.
-        family: instruction family.
-        image: name of the image.
+        id, family, image: see `InstructionScore`.
         ignore: bool [H, W], pixels that no score looks at. A mask that lies wholly there is left out.
         crowds: bool [C, H, W], COCO's crowd regions: no targets; for AP a prediction on one counts neither way, for
             cgF1 it is false, for every other score their pixels outside the targets are ignored.
@@ -158,6 +160,7 @@ def score_instruction(
         set_giou=set_giou(shown_pairs.iou),
         **shown_pairs.set_pixels(),
         **count_errors(shown_pairs.iou),
+        exact_boxes=is_exact_by_boxes(box_giou(mask_boxes_xyxy(shown), mask_boxes_xyxy(target_masks))),
         concept=_best_concept(pairs.iou[:kept], [_Pairs.of(predicted[:kept], m).iou for m in alternatives]),
         ranked_scores=ranked[top],
         ranked=match_ranked(

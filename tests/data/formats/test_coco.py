@@ -152,6 +152,13 @@ def test_sa_co_gold_with_three_annotators(tmp_path: Path) -> None:
     assert tally.lines() == []
 
 
+def test_a_crowd_of_sa_co_in_either_spelling(tmp_path: Path) -> None:
+    crowd = annotation(2, 10, 1, 5, 1, 2, 2, is_crowd=1)
+    del crowd["iscrowd"]
+    path = write(tmp_path / "a.json", concepts(None, annotation(1, 10, 1, 1, 1, 2, 2), crowd))
+    assert boxes(next(read_concepts([path], "images", Tally()))) == [[(1, 1, 2, 2)]]
+
+
 def test_sa_co_silver_and_what_is_not_exhaustive(tmp_path: Path) -> None:
     path = write(
         tmp_path / "s.json", concepts({"is_instance_exhaustive": 0}, annotation(1, 10, 1, 1, 1, 2, 2))

@@ -10,6 +10,7 @@ import pytest
 from instructsam.data.formats.inst2seg import EMPTY_MASK, ONLY_BOXES, read_inst2seg
 from instructsam.data.formats.source import Tally
 from instructsam.errors import RecordError
+from instructsam.structures.masks import encode_rle
 
 from .helpers import areas, block, boxes, code_text, write
 
@@ -93,3 +94,26 @@ def test_a_malformed_file_is_named(tmp_path: Path, changes: dict[str, Any], mess
     path = write(tmp_path / "t.json", [item(annotation(**changes))])
     with pytest.raises(RecordError, match=r"t.json, " + message):
         list(read_inst2seg(path, "", Tally()))
+
+
+def test_the_benchmark_as_its_own_evaluation_reads_it(tmp_path: Path) -> None:
+    """No `mask` is no target; outlines are the parts of one object; codes, or lists of outlines, are several."""
+    left, right = [0, 0, 2, 0, 2, 2, 0, 2], [6, 0, 9, 0, 9, 3, 6, 3]
+    annotations = [
+        {"text": "no such thing"},
+        {"text": "null"} | {"mask": None},
+        {"text": "one thing in two parts", "mask": [left, right]},
+        {"text": "two things", "mask": [[left], [right]]},
+        {"text": "two codes", "mask": [encode_rle(block(0, 0, 2, 2)), encode_rle(block(6, 0, 3, 3))]},
+    ]
+    records = list(read_inst2seg(write(tmp_path / "bench.json", [item(*annotations)]), "images", Tally()))
+    assert [len(record.phrases[0].instances) for record in records] == [0, 0, 1, 2, 2]
+    assert boxes(records[2]) == [[(0, 0, 9, 3)]]
+    assert boxes(records[3]) == boxes(records[4]) == [[(0, 0, 2, 2), (6, 0, 3, 3)]]
+
+
+def test_the_data_set_must_have_its_annotation(tmp_path: Path) -> None:
+    broken = annotation()
+    del broken["ann"]
+    with pytest.raises(RecordError, match="the field 'ann' is missing"):
+        list(read_inst2seg(write(tmp_path / "train.json", [item(broken)]), "", Tally()))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from instructsam.data.formats.muse import EMPTY_MASK, read_muse
+from instructsam.data.formats.muse import EMPTY_MASK, NO_QUESTION, read_muse
 from instructsam.data.formats.source import Tally
 from instructsam.errors import RecordError
 
@@ -70,3 +70,12 @@ def test_a_malformed_file_is_named(tmp_path: Path) -> None:
         RecordError, match=r"m.json, at \[0\].answers: expected as many answers as questions \(2\)"
     ):
         list(read_muse(path, "coco", Tally()))
+
+
+def test_a_picture_without_questions_is_counted(tmp_path: Path) -> None:
+    bare = item([])
+    del bare["questions"], bare["answers"]
+    path = write(tmp_path / "muse_train.json", [bare, item([[thing("cup", 0, 0, 2, 2)]])])
+    tally = Tally()
+    assert [record.id for record in read_muse(path, "coco", tally)] == ["muse_train-1-0"]
+    assert dict(tally.left_out) == {NO_QUESTION: 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,37 @@ def test_a_malformed_list_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "val.json", [entry(height="6")])
     with pytest.raises(RecordError, match=r"val.json, at \[0\].height: expected a whole number, got '6'"):
         list(read_reasonseg_list(path, "", Tally()))
+
+
+def test_decimals_of_corners_are_cut_off_as_opencv_cuts_them(tmp_path: Path) -> None:
+    folder = tmp_path / "val"
+    write_original(folder, "a", shape("target", 1, 1, 3, 3))
+    top = json.loads((folder / "a.json").read_text())
+    top["shapes"][0]["points"] = [[1.9, 1.9], [3.9, 1.9], [3.9, 3.9], [1.9, 3.9]]
+    (folder / "a.json").write_text(json.dumps(top))
+    (record,) = read_reasonseg_folder(folder, tmp_path, Tally())
+    assert boxes(record) == [[(1, 1, 3, 3)]]
+
+
+def test_a_file_that_is_no_utf8_is_cp1252(tmp_path: Path) -> None:
+    folder = tmp_path / "val"
+    write_original(folder, "a", shape("target", 1, 1, 3, 3), text=["the caf\u00e9\u2019s cup"])
+    text = json.dumps(json.loads((folder / "a.json").read_text()), ensure_ascii=False)
+    (folder / "a.json").write_bytes(text.encode("cp1252"))
+    (record,) = read_reasonseg_folder(folder, tmp_path, Tally())
+    assert record.instruction == "the caf\u00e9\u2019s cup"
+
+
+def test_a_list_without_ids_and_sizes(tmp_path: Path) -> None:
+    """The released evaluation asks for neither: the size stands in the run-length code."""
+    entry = {"question": "mug", "is_sentence": False, "image": "1.jpg", "mask": encode_rle(block_mask())}
+    first, second = read_reasonseg_list(write(tmp_path / "val.json", [entry, entry]), "images", Tally())
+    assert (first.id, second.id) == ("val-0", "val-1")
+    assert (first.image.file, first.image.height, first.image.width) == ("images/1.jpg", 6, 10)
+    assert first.ignore is None
+
+
+def block_mask() -> np.ndarray[Any, np.dtype[np.bool_]]:
+    mask = np.zeros((6, 10), dtype=np.bool_)
+    mask[1:3, 2:5] = True
+    return mask

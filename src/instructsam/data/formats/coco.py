@@ -186,7 +186,8 @@ def _exhaustive(file: CocoFile, key: Any) -> bool:
 
 
 def _is_crowd(annotation: Node) -> bool:
-    flag = annotation.get("iscrowd")
+    """COCO's spelling, or the one in which SA-Co's description has it."""
+    flag = annotation.get("iscrowd") or annotation.get("is_crowd")
     return flag is not None and bool(flag.value)
 
 

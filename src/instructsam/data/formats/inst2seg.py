@@ -2,19 +2,23 @@
 
 An annotation of the data set is {type: phrase | sentence | OCR, text, category, answer, ann_type: mask | bbox, ann},
 with `ann` a list of JSON strings (a run-length code, a polygon, or [x, y, w, h]) or null for no target. The benchmark's
-has {text, mask}. Phrase of a record: the text itself for type "phrase", else the category if there is one.
+has {text, mask}, without `mask` for no target; a list of outlines in `mask` is one object in parts, as in COCO, and a
+list of run-length codes or of such lists is several. Phrase of a record: the text itself for type "phrase", else the
+category if there is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from instructsam.data.formats.source import (
     Node,
     Tally,
     image_ref,
     is_box,
+    is_number,
     parsed,
     read_instance,
     read_json,
@@ -60,11 +64,11 @@ def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
 
 def _instances(annotation: Node, image: ImageRef, tally: Tally) -> tuple[InstanceRecord, ...] | None:
     """None when the instruction cannot be scored by masks."""
-    field = "mask" if isinstance(annotation.value, dict) and "ann" not in annotation.value else "ann"
-    value = annotation[field]
-    if value.value is None:
+    value = _masks(annotation)
+    if value is None or value.value is None:
         return ()
-    entries = list(value.items()) if isinstance(value.value, list) else [value]
+    one = not isinstance(value.value, list) or (value.place.endswith(".mask") and _is_outlines(value.value))
+    entries = [value] if one else list(value.items())
     kind = annotation.get("ann_type")
     if kind is not None and kind.text() not in ("mask", "bbox"):
         raise kind.wrong("'mask' or 'bbox'")
@@ -80,6 +84,19 @@ def _instances(annotation: Node, image: ImageRef, tally: Tally) -> tuple[Instanc
             return None
         instances.append(instance)
     return tuple(instances)
+
+
+def _masks(annotation: Node) -> Node | None:
+    """`ann` of the data set, which must be there, or `mask` of the benchmark, which is left out without a target."""
+    fields = annotation.value if isinstance(annotation.value, dict) else {}
+    if "ann" in fields or "ann_type" in fields:
+        return annotation["ann"]
+    return annotation.get("mask")
+
+
+def _is_outlines(value: list[Any]) -> bool:
+    """Lists of numbers, such as COCO's polygons."""
+    return bool(value) and all(isinstance(part, list) and part and is_number(part[0]) for part in value)
 
 
 def _word(annotation: Node, name: str) -> str:

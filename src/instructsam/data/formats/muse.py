@@ -1,7 +1,8 @@
 """MUSE (PixelLM, arXiv 2312.02228): a list of pictures with questions, each with a list of answered objects.
 
 A picture is {file_name or coco_url, height, width, questions: [text], answers: [[{segmentation, rephrased_name or
-category_name, ...}]]}. Each question becomes a record; objects of the same name stand under one phrase.
+category_name, ...}]]}; the training file also holds pictures without questions. Each question becomes a record; objects
+of the same name stand under one phrase.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from instructsam.data.formats.source import (
 )
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 
+NO_QUESTION = "pictures without a question"
 EMPTY_MASK = "questions with a mask that has no pixel"
 
 
@@ -26,6 +28,9 @@ def read_muse(path: Path, images: str, tally: Tally) -> Iterator[Record]:
     """Records of muse_val.json or of a test file; `images` is relative to the data folder."""
     for number, item in enumerate(read_json(path).items()):
         image = image_ref(f"{images}/{_picture(item)}", item)
+        if item.get("questions") is None:
+            tally.leave_out(NO_QUESTION)
+            continue
         questions, answers = list(item["questions"].items()), list(item["answers"].items())
         if len(questions) != len(answers):
             raise item["answers"].wrong(f"as many answers as questions ({len(questions)})")

@@ -2,7 +2,8 @@
 
 In the original form shapes are drawn from the largest to the smallest, later ones on top; those whose label holds
 "ignore" are pixels that no score looks at, those labelled "flag" are meaningless. LISA's own evaluation asks the first
-wording only. Outlines are drawn by Pillow here and by OpenCV there: single pixels on an outline may differ.
+wording only, cuts the decimals of corners off, and reads files that are no UTF-8 text as cp1252. Outlines are drawn by
+Pillow here and by OpenCV there: single pixels on an outline may differ.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _TARGET, _IGNORED = 1, 2
 def read_reasonseg_folder(folder: Path, root: Path, tally: Tally) -> Iterator[Record]:
     """The original form: NAME.json beside NAME.jpg, {shapes: [{label, points}], text: [...], is_sentence}."""
     for path in sorted(folder.glob("*.json")):
-        top = read_json(path)
+        top = read_json(path, or_else="cp1252")
         picture = path.with_suffix(".jpg")
         height, width = image_size(picture, top)
         image = ImageRef(inside(root, picture), height, width)
@@ -57,25 +58,38 @@ def read_reasonseg_folder(folder: Path, root: Path, tally: Tally) -> Iterator[Re
 
 
 def read_reasonseg_list(path: Path, images: str, tally: Tally) -> Iterator[Record]:
-    """The published list: [{id, question, is_sentence, image, mask, ignore_mask, height, width}]."""
+    """The published list: [{question, is_sentence, image, mask, ignore_mask}], maybe with id, height and width.
+
+    Without a size, it is that of the run-length code; without an id, the place in the list is one.
+    """
     prefix = f"{images}/" if images else ""
-    for item in read_json(path).items():
-        image = image_ref(prefix + item["image"].path(), item)
+    for number, item in enumerate(read_json(path).items()):
+        given = item.get("id")
+        name = f"{path.stem}-{number}" if given is None else given.name()
+        image = _listed_image(prefix + item["image"].path(), item)
         target = mask_of(item["mask"], image.height, image.width)
         ignored = mask_of(item.get("ignore_mask"), image.height, image.width)
         nothing = np.zeros((image.height, image.width), dtype=np.bool_)
         ignored = nothing if ignored is None else ignored
         question = item["question"].text()
         if target is None:  # no target is said with null
-            yield Record(item["id"].name(), image, question, (PhraseRecord(question, ()),))
+            yield Record(name, image, question, (PhraseRecord(question, ()),))
             continue
-        found = _record(
-            item["id"].name(), image, question, target & ~ignored, ignored, bool(item["is_sentence"].value)
-        )
+        found = _record(name, image, question, target & ~ignored, ignored, bool(item["is_sentence"].value))
         if found is None:
             tally.leave_out(NO_PIXEL)
         else:
             yield found
+
+
+def _listed_image(file: str, item: Node) -> ImageRef:
+    code = item["mask"]
+    if item.get("height") is not None or not isinstance(code.value, dict):
+        return image_ref(file, item)
+    sides = list(code["size"].items())
+    if len(sides) != 2:
+        raise code["size"].wrong("the picture's [height, width]")
+    return ImageRef(file, sides[0].side(), sides[1].side())
 
 
 def _record(
@@ -124,4 +138,4 @@ def _corner(point: Node) -> tuple[float, float]:
     value = point.value
     if not isinstance(value, list) or len(value) != 2 or not all(map(is_number, value)):
         raise point.wrong("a point [x, y]")
-    return round(value[0]), round(value[1])
+    return int(value[0]), int(value[1])

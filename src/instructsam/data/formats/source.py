@@ -130,14 +130,17 @@ class Node:
         return file
 
 
-def read_json(path: Path) -> Node:
+def read_json(path: Path, or_else: str | None = None) -> Node:
     """A whole JSON file.
+
+    Args:
+        or_else: encoding of a file that is no UTF-8 text; None: there is none.
 
     Raises:
         RecordError: it is missing, no UTF-8 text or no JSON; the message names line and column.
     """
     try:
-        return Node(json.loads(path.read_text(encoding="utf-8-sig")), path)
+        return Node(json.loads(_read_text(path, or_else)), path)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); put the file there") from error
     except UnicodeDecodeError as error:
@@ -147,6 +150,16 @@ def read_json(path: Path) -> Node:
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
         raise RecordError(f"{path}, {at}: this is not JSON ({error.msg}); fetch the file again") from error
+
+
+def _read_text(path: Path, or_else: str | None) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if or_else is None:
+            raise
+        return content.decode(or_else)
 
 
 def image_ref(file: str, node: Node) -> ImageRef:
