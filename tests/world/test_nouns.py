@@ -8,7 +8,7 @@ from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
 from instructsam.world.nouns import Nouns
 from instructsam.world.program import from_dict
-from instructsam.world.scene import COLORS, KINDS, PATTERNS, SIZES
+from instructsam.world.scene import COLORS, FAMILIES, KINDS, PATTERNS, SIZES
 from instructsam.world.stream import WorldSettings, world_sample
 
 
@@ -30,7 +30,8 @@ def test_phrases_are_true(nouns: Nouns) -> None:
                 words = made.text.split()
                 kinds = [kind for kind in KINDS if made.text.endswith(kind)]
                 said = [word for word in words if word in (*COLORS, *SIZES, *PATTERNS)] + kinds
-                own = (thing.size, thing.pattern, thing.color, thing.kind)
+                said += [family for family in FAMILIES if made.text == family]
+                own = (thing.size, thing.pattern, thing.color, thing.kind, thing.family)
                 is_meant = all(word in own for word in said)
                 assert (thing.index in found) == is_meant
     assert empty > 0

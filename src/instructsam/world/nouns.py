@@ -33,8 +33,9 @@ def noun_phrases(facts: Facts, rng: np.random.Generator, count: int, nouns: Noun
     """
     programs = candidates(facts, nouns)
     order = [programs[int(i)] for i in rng.permutation(len(programs))]
-    absent = [program for program in order if not answer(program, facts) and not names_held_out(program)]
-    present = [program for program in order if answer(program, facts)]
+    answers = {program: answer(program, facts) for program in order}  # None where people would disagree
+    absent = [program for program in order if answers[program] == () and not names_held_out(program)]
+    present = [program for program in order if answers[program]]
     chosen: list[Program] = []
     while len(chosen) < count and (present or absent):
         use_absent = bool(absent) and (not present or rng.random() < NO_TARGET_SHARE)
