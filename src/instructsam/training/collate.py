@@ -139,7 +139,7 @@ def one_block_each(
     """
     places = boxes_cxcywh[:, :2].tolist()
     rows = [sorted(named, key=lambda index: places[index]) for named in instances]
-    blocks = [[(index,) for index in row] or [()] for row in rows]
+    blocks: list[list[tuple[int, ...]]] = [[(index,) for index in row] or [()] for row in rows]
     return tuple(len(row) for row in blocks), tuple(block for row in blocks for block in row)
 
 

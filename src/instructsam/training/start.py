@@ -41,11 +41,11 @@ def start_model(
     donor = None
     if settings.take_from:
         donor, its_processor = open_model(Path(settings.take_from), attention)
-        tokenizer = its_processor.tokenizer
+        tokenizer, vocab_size = its_processor.tokenizer, donor.lm_head.weight.shape[0]
     else:
         tokenizer = train_tokenizer(all_texts(settings.tokenizer_texts), settings.vocab_size)
+        vocab_size = len(tokenizer)
     token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
-    vocab_size = len(tokenizer) if donor is None else donor.lm_head.weight.shape[0]
     config = recipe_config(recipe, vocab_size, token_ids)
     model = build_small(config, recipe.embedding_std, attention)
     if donor is not None:
