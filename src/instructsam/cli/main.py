@@ -11,6 +11,7 @@ import typer
 
 from instructsam import __version__
 from instructsam.cli import console, data, world
+from instructsam.cli.ablate import ablate
 from instructsam.cli.calibrate import calibrate
 from instructsam.cli.compare import compare
 from instructsam.cli.demo import demo
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
-for command in (segment, evaluate, compare, calibrate, train, demo, doctor, build, convert):
+for command in (segment, evaluate, compare, calibrate, train, ablate, demo, doctor, build, convert):
     app.command()(command)
 app.add_typer(world.app, name="world")
 app.add_typer(data.app, name="data")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from instructsam.evaluation.benchmark import get_benchmark
+from instructsam.evaluation.benchmark import Benchmark, get_benchmark
 from instructsam.evaluation.metrics import InstructionScore, summarise
 from instructsam.evaluation.runner import Mode, SegmenterLike, predict_all, score_answer
 
@@ -42,6 +42,7 @@ def calibrate(
     phrases_given: bool,
     limit: int | None = None,
     progress: Callable[[int], None] | None = None,
+    benchmark: Benchmark | None = None,
 ) -> Calibration:
     """Answer the calibration scenes once and score the answers at every threshold.
 
@@ -50,9 +51,10 @@ def calibrate(
         phrases_given: each instruction is its own phrase.
         limit: only the first so many instructions.
         progress: called with the number of instructions done so far.
+        benchmark: other scenes than the calibration split.
     """
     scores: dict[float, list[InstructionScore]] = {threshold: [] for threshold in THRESHOLDS}
-    samples = get_benchmark(CALIBRATION).iterate(limit)
+    samples = (get_benchmark(CALIBRATION) if benchmark is None else benchmark).iterate(limit)
     mode: Mode = "direct" if phrases_given else "generate"
     for done, (record, answer) in enumerate(predict_all(segmenter, samples, mode, None), start=1):
         for threshold, kept in scores.items():

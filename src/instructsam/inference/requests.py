@@ -1,12 +1,21 @@
-"""What a caller asked, as samples: which instruction or phrases go with which image."""
+"""What a caller asked, as samples, and what a model asked its detector: who goes with whom."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
 
 from instructsam.errors import InputError
-from instructsam.processing.processor import Sample
+from instructsam.processing.processor import Sample, pad_phrases
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from instructsam.model.generation import Reply
+    from instructsam.structures.outputs import ModelInputs
 
 
 def direct(sample: Sample) -> Sample:
@@ -48,3 +57,18 @@ def plan(
             f"a list of {num_images} images needs one instruction or {num_images} of them, got {len(texts)}"
         )
     return [Sample(i, text) for i, text in enumerate(texts)], True
+
+
+def as_read(inputs: ModelInputs, replies: Sequence[Reply]) -> tuple[ModelInputs, Tensor]:
+    """Inputs with the phrases that the model wrote itself, and their query states [P, Q, D]."""
+    states = [state for reply in replies for state in reply.states]
+    owners = [row for row, reply in enumerate(replies) for _ in reply.states]
+    ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.heard])
+    device = inputs.input_ids.device
+    written = replace(
+        inputs,
+        phrase_ids=ids.to(device),
+        phrase_mask=mask.to(device),
+        phrase_sample=torch.tensor(owners, dtype=torch.int64, device=device),
+    )
+    return written, torch.stack(states) if states else torch.zeros(0)

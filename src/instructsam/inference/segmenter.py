@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import torch
 
 from instructsam.errors import InputError, InstructSAMError
-from instructsam.inference.requests import direct, plan
+from instructsam.inference.requests import as_read, direct, plan
+from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.released import generate_released
 from instructsam.model.sharing import query_states
+from instructsam.model.token_per_instance import InstanceReply, generate_instances
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.images import LoadedImage, load_image
-from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
+from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.instances import Instances, Prediction, Status
 from instructsam.structures.outputs import concatenate
@@ -69,7 +71,15 @@ class Segmenter:
             model, processor: what `load` puts together.
             released_decoding: write phrases exactly as the released research code does.
             origin: where the parts of a built model came from.
+
+        Raises:
+            InputError: released decoding of a baseline.
         """
+        if released_decoding and model.config.instance_form != "queries":
+            raise InputError(
+                "released_decoding reproduces the published model, and this one is a baseline with instance_form "
+                f"{model.config.instance_form}: load it without"
+            )
         self._model: InstructSAMModel | None = model.eval()
         self.processor = processor
         self.released_decoding = released_decoding
@@ -270,7 +280,10 @@ class Segmenter:
     ) -> list[Prediction]:
         used = sorted({sample.image_index for sample in samples})
         local = [replace(sample, image_index=used.index(sample.image_index)) for sample in samples]
-        inputs = self.processor.encode([images[i].image for i in used], local).to(self.device)
+        form = self.model.config.instance_form
+        counts = form == "token_per_instance"  # which decodes given phrases, too
+        asked = [replace(sample, phrases=None) for sample in local] if counts else local
+        inputs = self.processor.encode([images[i].image for i in used], asked).to(self.device)
         if seen.features is None or seen.images != used:  # a long list about one image encodes it once
             seen.images, seen.features = (
                 used,
@@ -281,11 +294,10 @@ class Segmenter:
         features = seen.features
         sizes = [(images[s.image_index].image.height, images[s.image_index].image.width) for s in samples]
         replies: list[Reply | None] = [None] * len(samples)
-        if samples[0].phrases is None:
-            write = generate_released if self.released_decoding else generate
-            generated = write(self.model, inputs, features, limits)
+        if counts or samples[0].phrases is None:
+            generated = self._write(inputs, features, limits, samples)
             replies = list(generated)
-            inputs, states = _as_read(inputs, generated)
+            inputs, states = as_read(inputs, generated)
         else:
             states = query_states(self.model, inputs, features)
         if len(states):
@@ -293,10 +305,24 @@ class Segmenter:
             found = self.processor.post_process(output, sizes, score_threshold, mask_threshold)
         else:
             found = [Instances.empty(*size) for size in sizes]
+        if form == "token_as_mask":
+            found = [split_parts(instances) for instances in found]
         return [
             self._prediction(images[sample.image_index], sample, reply, instances)
             for sample, reply, instances in zip(samples, replies, found, strict=True)
         ]
+
+    def _write(
+        self, inputs: ModelInputs, features: ImageFeatures, limits: GenerationSettings, samples: list[Sample]
+    ) -> Sequence[Reply]:
+        """Let the VLM write its replies, or the blocks of phrases that are given."""
+        if self.model.config.instance_form != "token_per_instance":
+            write = generate_released if self.released_decoding else generate
+            return write(self.model, inputs, features, limits)
+        named = [sample.phrases for sample in samples]
+        given = [self.processor.encode_phrases(phrases) for phrases in named if phrases is not None]
+        separator = self.processor.conversations.separator
+        return generate_instances(self.model, inputs, features, limits, separator, given or None)
 
     def _detect(self, inputs: ModelInputs, states: Tensor, features: ImageFeatures) -> SegmentationOutput:
         """The detector over all phrases, some at a time: each holds a copy of its image's features."""
@@ -315,7 +341,9 @@ class Segmenter:
     def _prediction(
         self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances
     ) -> Prediction:
-        if reply is None:
+        if isinstance(reply, InstanceReply):
+            instances = regroup(instances, reply.owners)
+        if reply is None or sample.phrases is not None:
             phrases, text = sample.phrases or (), ""
         else:
             tokenizer = self.processor.tokenizer
@@ -348,24 +376,10 @@ class Segmenter:
         if reply is not None and reply.malformed and not num_phrases:
             return "malformed"
         counts = [int((instances.phrase_ids == phrase).sum()) for phrase in range(num_phrases)]
-        if any(count >= self.model.config.num_queries for count in counts):
+        bounded = self.model.config.instance_form == "queries"
+        if bounded and any(count >= self.model.config.num_queries for count in counts):
             return "saturated"
         return "ok" if len(instances) else "no_target"
-
-
-def _as_read(inputs: ModelInputs, replies: list[Reply]) -> tuple[ModelInputs, Tensor]:
-    """Inputs with the phrases that the model wrote itself, and their query states [P, Q, D]."""
-    states = [state for reply in replies for state in reply.states]
-    owners = [row for row, reply in enumerate(replies) for _ in reply.states]
-    ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.heard])
-    device = inputs.input_ids.device
-    written = replace(
-        inputs,
-        phrase_ids=ids.to(device),
-        phrase_mask=mask.to(device),
-        phrase_sample=torch.tensor(owners, dtype=torch.int64, device=device),
-    )
-    return written, torch.stack(states) if states else torch.zeros(0)
 
 
 def notes(image: LoadedImage, reply: Reply | None) -> tuple[str, ...]:

@@ -47,6 +47,8 @@ OURS_KEY = (
     "instructsam"  # where a model that we write in the published layout keeps them; a published one has none
 )
 
+ABLATIONS = {"query_attention": "hybrid", "projectors": True, "instance_form": "queries"}
+
 
 def is_published(fields: Mapping[str, Any]) -> bool:
     """Whether a config.json is that of a published InstructSAM (a qwen3_vl configuration with a query count)."""
@@ -116,8 +118,16 @@ def config_to_published(config: InstructSAMConfig) -> dict[str, Any]:
     """The config.json of the published layout for one of our models.
 
     Raises:
-        CheckpointError: the model has a presence token, for which that layout has no place.
+        CheckpointError: the model has a presence token, or is an ablation, for which that layout has no place.
     """
+    changed = {
+        name: getattr(config, name) for name, usual in ABLATIONS.items() if getattr(config, name) != usual
+    }
+    if changed:
+        listed = ", ".join(f"{name} {value}" for name, value in changed.items())
+        raise CheckpointError(
+            f"the published layout knows the method alone and this model has {listed}; keep it in the native layout"
+        )
     if config.use_presence:
         raise CheckpointError(
             "the published layout has no presence token and this model has one; keep it in the native layout"

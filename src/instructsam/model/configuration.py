@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from transformers import PreTrainedConfig, Qwen3VLConfig, Sam3Config
+
+from instructsam.errors import ConfigError
+from instructsam.structures.forms import InstanceForm, QueryAttention
 
 
 class InstructSAMConfig(PreTrainedConfig):
@@ -20,6 +23,13 @@ class InstructSAMConfig(PreTrainedConfig):
         min_pixels, max_pixels: limits of the VLM's smart resize.
         max_instruction_tokens: longer instructions are refused.
         default_mode: how `Segmenter.segment` asks when it is not told: "generate" or "direct".
+        query_attention: "hybrid" (queries of one block see each other both ways) or "causal"; for ablations.
+        projectors: False hands query states and phrase embeddings to the detector as they are, which takes a VLM as
+            wide as the detector; for ablations.
+        instance_form: how instances are told apart, see `structures.forms`; the baselines need num_queries 1.
+
+    Raises:
+        ConfigError: these three do not fit the sizes.
     """
 
     model_type = "instructsam"
@@ -35,6 +45,9 @@ class InstructSAMConfig(PreTrainedConfig):
     max_pixels: int = 1048576
     max_instruction_tokens: int = 4096
     default_mode: str = "generate"
+    query_attention: str = "hybrid"
+    projectors: bool = True
+    instance_form: str = "queries"
 
     def __post_init__(self, **kwargs: Any) -> None:
         if not isinstance(self.vlm_config, PreTrainedConfig):
@@ -42,7 +55,24 @@ class InstructSAMConfig(PreTrainedConfig):
         if not isinstance(self.detector_config, PreTrainedConfig):
             self.detector_config = Sam3Config(**(self.detector_config or {}))
         self.detector_config.detr_decoder_config.num_queries = self.num_queries
+        self._check_form()
         super().__post_init__(**kwargs)
+
+    def _check_form(self) -> None:
+        for name, kind in (("query_attention", QueryAttention), ("instance_form", InstanceForm)):
+            if getattr(self, name) not in get_args(kind):
+                known = ", ".join(get_args(kind))
+                raise ConfigError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
+        if not self.projectors and self.hidden_size != self.detector_size:
+            raise ConfigError(
+                f"projectors: false needs a VLM as wide as the detector, got widths {self.hidden_size} and "
+                f"{self.detector_size}: make vlm_width and detector_width equal, or keep the projectors"
+            )
+        if self.instance_form != "queries" and self.num_queries != 1:
+            raise ConfigError(
+                f"instance_form {self.instance_form} has one query per block, got num_queries {self.num_queries}: "
+                "set num_queries to 1"
+            )
 
     @property
     def hidden_size(self) -> int:

@@ -9,7 +9,7 @@ batched with samples at different points of their replies.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -128,11 +128,15 @@ class Decoder:
         self.stops = {self.ids[name] for name in ("im_end", "pad") if name in self.ids}
         self.cache = DynamicCache(config=model.vlm.language_model.config)
         self.mask = inputs.attention_mask
-        self.replies = [Reply() for _ in range(len(inputs.input_ids))]
+        self.replies = self.open_replies(len(inputs.input_ids))
         positions = self.prompt_positions(inputs, images)
         self.next_position = positions.masked_fill(self.mask == 0, -1).amax(dim=(0, 2)) + 1
         hidden = read_prompts(model, inputs, images, self.cache, positions)
         self.last = last_real(hidden, self.mask)
+
+    def open_replies(self, count: int) -> list[Any]:
+        """Replies of which nothing is said yet."""
+        return [Reply() for _ in range(count)]
 
     def prompt_positions(self, inputs: ModelInputs, images: ImageFeatures) -> Tensor:
         """Positions of the prompts, int64 [3, B, L]."""
@@ -160,7 +164,7 @@ class Decoder:
                 break
             self.advance(steps)
         for reply in self.replies:
-            reply.heard = [self.phrase_tokens(phrase) for phrase in reply.phrases]
+            reply.heard = self.heard(reply)
         return self.replies
 
     def step_ids(self, reply: Reply, token: int) -> list[int]:
@@ -169,12 +173,23 @@ class Decoder:
             return []
         opens = reply.feed(token, self.ids, self.settings, self.stops)
         if opens:
-            block = [self.ids["query"]] * self.model.config.num_queries
-            return [token, self.ids["mask_start"], *block, self.ids["mask_end"]]
+            return [token, *self.block()]
         return [] if reply.finished else [token]
 
+    def block(self) -> list[int]:
+        """The ids of one query block, with its marks."""
+        queries = [self.ids["query"]] * self.model.config.num_queries
+        return [self.ids["mask_start"], *queries, self.ids["mask_end"]]
+
+    def heard(self, reply: Reply) -> list[list[int]]:
+        """Of each query block the phrase that the detector hears."""
+        return [self.phrase_tokens(phrase) for phrase in reply.phrases]
+
     def advance(self, steps: list[list[int]]) -> None:
-        """Run one step of the language model over [B, W], shorter rows padded on the right."""
+        """Run one step of the language model over [B, W], shorter rows padded on the right.
+
+        A step of several tokens ends with a query block.
+        """
         device = self.last.device
         width = max(len(step) for step in steps)
         lengths = torch.tensor([len(step) for step in steps], device=device)
@@ -184,7 +199,8 @@ class Decoder:
         is_query = torch.zeros_like(real, dtype=torch.bool)
         for row, step in enumerate(steps):
             if len(step) > 1:
-                is_query[row, 2 : len(step) - 1] = True
+                end = len(step) - 1
+                is_query[row, end - self.model.config.num_queries : end] = True
         self.mask = torch.cat([self.mask, real], dim=1)
         hidden = read_on(
             self.model,

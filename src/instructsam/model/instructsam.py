@@ -22,7 +22,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel, Qwen3VLModel
 from instructsam.model.attention import hybrid_mask, require_hybrid_support
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector import Detector, DetectorFeatures
-from instructsam.model.projector import Projector
+from instructsam.model.projector import make_projector
 from instructsam.model.queries import InstanceQueries
 from instructsam.model.sharing import read_shared
 from instructsam.structures.outputs import SegmentationOutput
@@ -65,8 +65,8 @@ class InstructSAMModel(PreTrainedModel):
         self.vlm = Qwen3VLModel(config.vlm_config)
         self.lm_head = nn.Linear(width, config.vlm_config.text_config.vocab_size, bias=False)
         self.instance_queries = InstanceQueries(config.num_queries, width)
-        self.query_projector = Projector(width, detector_width)
-        self.phrase_projector = Projector(width, detector_width)
+        self.query_projector = make_projector(width, detector_width, config.projectors)
+        self.phrase_projector = make_projector(width, detector_width, config.projectors)
         self.detector = Detector(config.detector_config, config.use_presence)
         self.post_init()
 
@@ -152,7 +152,9 @@ class InstructSAMModel(PreTrainedModel):
             positions = self.positions(input_ids, attention_mask, images.grid_thw[image_index])
         output = self.vlm.language_model(
             inputs_embeds=embeds,
-            attention_mask=hybrid_mask(text_config, embeds, attention_mask, block_ids, cache),
+            attention_mask=hybrid_mask(
+                text_config, embeds, attention_mask, block_ids, cache, self.config.query_attention
+            ),
             position_ids=positions,
             visual_pos_masks=input_ids == self.config.vlm_config.image_token_id,
             deepstack_visual_embeds=deepstack or None,

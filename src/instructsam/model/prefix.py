@@ -98,7 +98,9 @@ def read_on(
     language_model = model.vlm.language_model
     hidden: Tensor = language_model(
         inputs_embeds=embeds,
-        attention_mask=hybrid_mask(language_model.config, embeds, attention_mask, blocks, cache),
+        attention_mask=hybrid_mask(
+            language_model.config, embeds, attention_mask, blocks, cache, model.config.query_attention
+        ),
         position_ids=positions,
         past_key_values=cache,
         use_cache=True,

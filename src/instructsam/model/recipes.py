@@ -30,6 +30,7 @@ class Recipe:
         tie_embeddings: share the token table with the head that writes text.
         embedding_std: of fresh token embeddings and instance queries. The detector reads phrase tokens as bare
             embeddings, so at the usual 0.02 it would not hear the phrase at first.
+        query_attention, projectors, instance_form: as in `InstructSAMConfig`; for ablations.
     """
 
     image_size: int = 160
@@ -51,6 +52,9 @@ class Recipe:
     default_mode: str = "direct"
     tie_embeddings: bool = False
     embedding_std: float = 0.5
+    query_attention: str = "hybrid"
+    projectors: bool = True
+    instance_form: str = "queries"
 
 
 RECIPES: dict[str, Recipe] = {
@@ -92,6 +96,9 @@ def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int])
         max_instruction_tokens=recipe.max_instruction_tokens,
         default_mode=recipe.default_mode,
         tie_word_embeddings=recipe.tie_embeddings,
+        query_attention=recipe.query_attention,
+        projectors=recipe.projectors,
+        instance_form=recipe.instance_form,
     )
 
 

@@ -24,7 +24,7 @@ class Conversation:
         ids: token ids.
         labels: next-token supervision, -100 where there is none ([SEG], mask_end, the user turn).
         block_ids: index of the query block at its Q positions, -1 elsewhere.
-        phrase_ids: for each phrase its token ids, at most 32.
+        phrase_ids: for each query block its phrase's token ids, at most 32.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Conversation:
 
 
 class ConversationEncoder:
-    """Writes conversations for one tokenizer and one number of queries."""
+    """Writes conversations for one tokenizer and one number of queries; `separator` stands between phrases."""
 
     def __init__(self, tokenizer: TokenizerLike, token_ids: TokenIds, num_queries: int) -> None:
         self.tokenizer = tokenizer
@@ -53,7 +53,7 @@ class ConversationEncoder:
             token_ids.im_start,
             *encode_text(tokenizer, "assistant\n"),
         ]
-        self._separator = encode_text(tokenizer, ", ")
+        self.separator = encode_text(tokenizer, ", ")
 
     def prompt(self, instruction_ids: Sequence[int], num_image_tokens: int) -> Conversation:
         """The user turn and the opened assistant turn; nothing supervised."""
@@ -66,18 +66,34 @@ class ConversationEncoder:
         return conversation
 
     def add_reply(
-        self, conversation: Conversation, phrases: Sequence[Sequence[int]], supervise_text: bool = True
+        self,
+        conversation: Conversation,
+        phrases: Sequence[Sequence[int]],
+        supervise_text: bool = True,
+        blocks: Sequence[int] | None = None,
     ) -> None:
-        """Write the assistant turn: one query block per phrase, then the end of the turn."""
+        """Write the assistant turn: one query block per phrase, then the end of the turn.
+
+        Args:
+            conversation: the prompt.
+            phrases: token ids of each phrase.
+            supervise_text: whether the reply's words are supervised.
+            blocks: for `token_per_instance` the number of blocks of each phrase. Whether another one follows is then
+                for the text to say, and supervised even where its words are not.
+        """
         tokens = self.token_ids
-        for index, phrase in enumerate(phrases):
+        counts = [1] * len(phrases) if blocks is None else blocks
+        for index, (phrase, count) in enumerate(zip(phrases, counts, strict=True)):
             if index:
-                conversation.add(self._separator, supervise_text)
-            conversation.add([tokens.ref_start, *phrase, tokens.ref_end, tokens.mask_start], supervise_text)
-            conversation.add([tokens.query] * self.num_queries, block=index)
-            conversation.add([tokens.mask_end])
-            conversation.phrase_ids.append(list(phrase[:MAX_PHRASE_TOKENS]))
-        conversation.add([tokens.im_end], supervise_text)
+                conversation.add(self.separator, supervise_text)
+            conversation.add([tokens.ref_start, *phrase, tokens.ref_end], supervise_text)
+            for number in range(count):
+                conversation.add([tokens.mask_start], supervise_text or number > 0)
+                block = len(conversation.phrase_ids)
+                conversation.add([tokens.query] * self.num_queries, block=block)
+                conversation.add([tokens.mask_end])
+                conversation.phrase_ids.append(list(phrase[:MAX_PHRASE_TOKENS]))
+        conversation.add([tokens.im_end], supervise_text or blocks is not None)
 
     def add_text(self, conversation: Conversation, text_ids: Sequence[int]) -> None:
         """Write an assistant turn of plain text, without any phrase."""

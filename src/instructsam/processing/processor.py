@@ -17,6 +17,7 @@ from instructsam.errors import CheckpointError, InputError, InstructSAMError, fi
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS, Conversation, ConversationEncoder
 from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
 from instructsam.processing.vision import detector_pixels, vlm_patches
+from instructsam.structures.forms import InstanceForm
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
 from instructsam.structures.outputs import ModelInputs, SegmentationOutput
@@ -37,6 +38,7 @@ class Sample:
         phrases: the phrases of the reply; None leaves the assistant turn open, for generation.
         supervise_text: with labels, whether the reply's words are supervised too.
         reply: a reply of plain text instead of phrases, for training.
+        blocks: query blocks of each phrase, for training `token_per_instance`; None for one each.
     """
 
     image_index: int
@@ -44,6 +46,7 @@ class Sample:
     phrases: tuple[str, ...] | None = None
     supervise_text: bool = True
     reply: str | None = None
+    blocks: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class ProcessorSettings:
     min_pixels: int
     max_pixels: int
     max_instruction_tokens: int
+    instance_form: InstanceForm = "queries"
 
     @classmethod
     def from_config(cls, config: Any) -> ProcessorSettings:
@@ -72,6 +76,7 @@ class ProcessorSettings:
             min_pixels=config.min_pixels,
             max_pixels=config.max_pixels,
             max_instruction_tokens=config.max_instruction_tokens,
+            instance_form=config.instance_form,
         )
 
 
@@ -117,6 +122,14 @@ class InstructSAMProcessor:
         """
         return self._encode_words(instruction, "instruction")
 
+    def encode_phrases(self, phrases: Sequence[str]) -> list[list[int]]:
+        """Ids of each phrase; special tokens in it stay text.
+
+        Raises:
+            InputError: one is empty or too long.
+        """
+        return [self._encode_words(phrase, "phrase") for phrase in phrases]
+
     def _encode_words(self, words: str, what: str) -> list[int]:
         text = words.strip()
         if not text:
@@ -153,8 +166,8 @@ class InstructSAMProcessor:
         tokens = int(grid_thw[0]) * int(grid_thw[1]) * int(grid_thw[2]) // self.settings.merge_size**2
         conversation = self.conversations.prompt(self.encode_instruction(sample.instruction), tokens)
         if sample.phrases is not None:
-            phrases = [self._encode_words(phrase, "phrase") for phrase in sample.phrases]
-            self.conversations.add_reply(conversation, phrases, sample.supervise_text)
+            phrases = self.encode_phrases(sample.phrases)
+            self.conversations.add_reply(conversation, phrases, sample.supervise_text, sample.blocks)
         elif sample.reply is not None:
             self.conversations.add_text(conversation, encode_text(self.tokenizer, sample.reply))
         return conversation

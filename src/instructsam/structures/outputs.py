@@ -119,6 +119,17 @@ class PhraseTarget:
     masks: Tensor
     boxes_cxcywh: Tensor
 
+    def united(self) -> PhraseTarget:
+        """All instances as one: the union of the masks and the box around all boxes."""
+        import torch
+
+        if len(self.masks) < 2:
+            return self
+        centres, halves = self.boxes_cxcywh[:, :2], self.boxes_cxcywh[:, 2:] / 2
+        low, high = (centres - halves).amin(0), (centres + halves).amax(0)
+        boxes = torch.cat([(low + high) / 2, high - low]).unsqueeze(0)
+        return PhraseTarget(self.masks.amax(0, keepdim=True), boxes)
+
     def to(self, device: torch.device | str) -> PhraseTarget:
         """The same target on another device."""
         return PhraseTarget(self.masks.to(device), self.boxes_cxcywh.to(device))

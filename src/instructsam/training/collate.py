@@ -36,8 +36,10 @@ class TrainingBatch:
         scene_boxes: float32 [N, 4] of each scene, cxcywh in [0, 1], around the visible pixels.
         scene_classes: int64 [N, 4] of each scene, kind, colour, size and pattern of its objects.
         phrase_scene: the scene of each phrase.
-        phrase_instances: the objects that each phrase names, in its scene.
+        phrase_instances: the objects that each phrase names, in its scene; of `token_per_instance` those that each
+            query block stands for, one or none.
         direct: for each instruction, whether it was given as its own phrase; captions are not counted.
+        united: whether a phrase's objects are one target, as `token_as_mask` wants it.
     """
 
     index: int
@@ -48,6 +50,7 @@ class TrainingBatch:
     phrase_scene: tuple[int, ...]
     phrase_instances: tuple[tuple[int, ...], ...]
     direct: tuple[bool, ...]
+    united: bool = False
 
     def truths(self, device: torch.device | str) -> list[SceneTruth]:
         """What is where in each scene, on a device."""
@@ -62,7 +65,7 @@ class TrainingBatch:
         for scene, instances in zip(self.phrase_scene, self.phrase_instances, strict=True):
             index = torch.tensor(instances, dtype=torch.int64, device=device)
             targets.append(PhraseTarget(masks[scene][index], boxes[scene][index]))
-        return targets
+        return [target.united() for target in targets] if self.united else targets
 
 
 def collate(
@@ -84,6 +87,7 @@ def collate(
     Raises:
         InputError: an instruction names an object of which no pixel is visible.
     """
+    form = processor.settings.instance_form
     images, samples, flags = [], [], []
     masks, boxes = [], []
     phrase_scene: list[int] = []
@@ -94,11 +98,14 @@ def collate(
         boxes.append(visible_boxes_cxcywh(scene.rendered.masks))
         for instruction, is_direct in zip(scene.instructions, scene_direct, strict=True):
             phrases, instances = phrases_and_instances(instruction, is_direct)
+            blocks = None
+            if form == "token_per_instance":
+                blocks, instances = one_block_each(instances, boxes[number])
             samples.append(
-                Sample(number, instruction.text, phrases, supervise_text=not is_direct),
+                Sample(number, instruction.text, phrases, supervise_text=not is_direct, blocks=blocks),
             )
             flags.append(is_direct)
-            phrase_scene.extend([number] * len(phrases))
+            phrase_scene.extend([number] * len(instances))
             phrase_instances.extend(instances)
         if captions:
             request, reply = caption(scene.rendered, order=(index + number) % len(ORDERS))
@@ -119,7 +126,21 @@ def collate(
         phrase_scene=tuple(phrase_scene),
         phrase_instances=tuple(phrase_instances),
         direct=tuple(flags),
+        united=form == "token_as_mask",
     )
+
+
+def one_block_each(
+    instances: tuple[tuple[int, ...], ...], boxes_cxcywh: NDArray[np.float32]
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """For `token_per_instance`: query blocks per phrase, and of each block its one object, left to right.
+
+    A phrase that names nothing still has one block, without object: its score learns to say so.
+    """
+    places = boxes_cxcywh[:, :2].tolist()
+    rows = [sorted(named, key=lambda index: places[index]) for named in instances]
+    blocks: list[list[tuple[int, ...]]] = [[(index,) for index in row] or [()] for row in rows]
+    return tuple(len(row) for row in blocks), tuple(block for row in blocks for block in row)
 
 
 def phrases_and_instances(

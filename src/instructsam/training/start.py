@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.recipes import get_recipe, recipe_config
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
+from instructsam.training.checkpointing import model_tensors
 from instructsam.training.settings import LossSettings, ModelSettings
 from instructsam.world.stream import all_texts
 
@@ -25,20 +27,61 @@ def start_model(
     """The model to train, in float32, and its processor.
 
     Raises:
-        ConfigError: the recipe or one of its overrides is unknown, or both a path and overrides are given.
-        CheckpointError: `settings.path` holds no usable model.
+        ConfigError: the recipe or one of its overrides is unknown, both a path and overrides or two folders are
+            given, or nothing in `settings.take_from` fits.
+        CheckpointError: `settings.path` or `settings.take_from` holds no usable model.
     """
+    if settings.path and settings.take_from:
+        raise ConfigError("model.path goes on with a whole model, model.take_from starts another; give one")
     if settings.path:
         if settings.overrides:
             raise ConfigError("model.overrides change a fresh model; give them without model.path")
         return open_model(Path(settings.path), attention)
     recipe = get_recipe(settings.recipe, settings.overrides)
-    tokenizer = train_tokenizer(all_texts(settings.tokenizer_texts), settings.vocab_size)
+    donor = None
+    if settings.take_from:
+        donor, its_processor = open_model(Path(settings.take_from), attention)
+        tokenizer, vocab_size = its_processor.tokenizer, donor.lm_head.weight.shape[0]
+    else:
+        tokenizer = train_tokenizer(all_texts(settings.tokenizer_texts), settings.vocab_size)
+        vocab_size = len(tokenizer)
     token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
-    config = recipe_config(recipe, len(tokenizer), token_ids)
-    return build_small(config, recipe.embedding_std, attention), InstructSAMProcessor(
-        tokenizer, ProcessorSettings.from_config(config)
-    )
+    config = recipe_config(recipe, vocab_size, token_ids)
+    model = build_small(config, recipe.embedding_std, attention)
+    if donor is not None:
+        for line in take_over(model, donor, settings.take_from):
+            logging.getLogger(__name__).warning("%s", line)
+    return model, InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
+
+
+@torch.no_grad()
+def take_over(model: InstructSAMModel, donor: InstructSAMModel, name: str) -> list[str]:
+    """Copy every tensor of the donor that has the same name and shape, and say what became of the others.
+
+    Returns:
+        Lines for the log: how many tensors were taken, and every one that starts afresh or is not used.
+
+    Raises:
+        ConfigError: nothing fits.
+    """
+    ours, theirs = model_tensors(model), model_tensors(donor)
+    fitting = [key for key, tensor in ours.items() if key in theirs and theirs[key].shape == tensor.shape]
+    if not fitting:
+        raise ConfigError(f"no tensor of {name} fits this recipe: give model.take_from a model of its sizes")
+    for key in fitting:
+        ours[key].copy_(theirs[key])
+    other = [
+        f"{key} {tuple(theirs[key].shape)} -> {tuple(tensor.shape)}"
+        for key, tensor in ours.items()
+        if key in theirs and key not in fitting
+    ]
+    groups = {
+        "start afresh, for they have another shape": other,
+        "start afresh, for it has none such": sorted(ours.keys() - theirs.keys()),
+        "of it are not used": sorted(theirs.keys() - ours.keys()),
+    }
+    lines = [f"from {name}: {len(fitting)} of {len(ours)} tensors taken over"]
+    return lines + [f"{len(keys)} {what}: {', '.join(keys)}" for what, keys in groups.items() if keys]
 
 
 def open_model(folder: Path, attention: str = "sdpa") -> tuple[InstructSAMModel, InstructSAMProcessor]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from instructsam.errors import ConfigError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.structures.outputs import SegmentationOutput
 from instructsam.training.perception import Perception
@@ -23,9 +24,18 @@ class Trainable(nn.Module):
         self.perception = Perception(config.hidden_size, config.detector_size) if with_perception else None
 
     def freeze_unused(self, stage: Stage) -> None:
-        """Exclude what a stage does not run: no gradients to exchange between processes, nothing to decay."""
+        """Exclude what a stage does not run: no gradients to exchange between processes, nothing to decay.
+
+        Raises:
+            ConfigError: stage "phrases" of a model whose queries only the language model can tell apart.
+        """
         if stage == "all":
             return
+        if stage == "phrases" and self.model.config.instance_form == "token_per_instance":
+            raise ConfigError(
+                "stage phrases leaves the language model out, and token_per_instance needs it to count: train it with "
+                "stage all"
+            )
         towers = [self.model.vlm.visual, self.model.detector.vision_encoder]
         detection = [self.model.detector, self.model.phrase_projector, self.model.query_projector]
         asked = [self.model.instance_queries, self.model.get_input_embeddings()]

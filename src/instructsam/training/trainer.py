@@ -118,8 +118,9 @@ class Trainer:
             writes=self.accelerator.is_main_process,
         )
         readers = self.trainable.perception
-        if readers is not None and config.model.path and not load_readers(readers, Path(config.model.path)):
-            self.log.say(f"no readers beside {config.model.path}: the towers' readers start afresh")
+        source = config.model.path or config.model.take_from
+        if readers is not None and source and not load_readers(readers, Path(source)):
+            self.log.say(f"no readers beside {source}: the towers' readers start afresh")
 
     @property
     def checkpoints(self) -> Path:

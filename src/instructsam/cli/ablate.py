@@ -1,0 +1,49 @@
+"""`instructsam ablate PLAN`: variants of a small model, trained on the same batches, in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instructsam.cli import console
+
+
+def ablate(
+    config: Annotated[
+        Path, typer.Argument(metavar="PLAN", help="A YAML file such as configs/ablations/claims.yaml.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of all runs and the table; runs/ablations/NAME.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only this variant (may be repeated).")
+    ] = None,
+    table_only: Annotated[
+        bool, typer.Option("--table-only", help="Write the table of what is finished; train nothing.")
+    ] = False,
+    max_minutes: Annotated[
+        float, typer.Option("--max-minutes", min=0, help="Stop after so long; 0 for no limit.")
+    ] = 0,
+) -> int:
+    """Train and score the variants of a small model that a plan lists, and compare them.
+
+    Repeat the command to go on: finished runs are skipped, a half-trained one resumes.
+    """
+    from instructsam.cli.ablation import Plan, jobs_of
+    from instructsam.cli.ablation_runs import Clock, check_models, work, write_table
+    from instructsam.config import load_config
+
+    plan = load_config(Plan, config)
+    folder = out or Path("runs") / "ablations" / plan.name
+    jobs = jobs_of(plan, config, folder, only or ())
+    console.prepare_folder(folder)
+    stopped = ""
+    if not table_only:
+        check_models(jobs)
+        stopped = work(jobs, plan.evaluation, Clock(max_minutes))
+    print(write_table(plan, jobs_of(plan, config, folder), folder))
+    if stopped:
+        console.note(f"stopped during {stopped}; the same command goes on")
+    return 0

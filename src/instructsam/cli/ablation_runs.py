@@ -1,0 +1,196 @@
+"""Working through the runs of an ablation: train, score, and the table of what is finished.
+
+What is finished is not done again and what is half done goes on, so the same command is repeated until it is through.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from instructsam.cli import console
+from instructsam.cli.ablation import EvaluationSettings, Job, Plan
+from instructsam.config import load_config, to_dict
+from instructsam.errors import ConfigError
+from instructsam.evaluation import ablation_table
+from instructsam.evaluation.ablation_table import FinishedRun
+from instructsam.training.settings import RunConfig
+
+LAST_SHARE = 0.1  # of the steps, over which final losses are averaged
+
+
+class _TimeIsUpError(Exception):
+    """The time box ended inside an evaluation, whose answers so far are kept."""
+
+
+class Clock:
+    """The time box of one command; `minutes` 0 for none."""
+
+    def __init__(self, minutes: float) -> None:
+        self.deadline = time.monotonic() + 60 * minutes if minutes else math.inf
+
+    def left(self) -> float:
+        """Minutes."""
+        return (self.deadline - time.monotonic()) / 60
+
+    def check(self, _: int = 0) -> None:
+        """Leave an evaluation when the time is up."""
+        if self.left() <= 0:
+            raise _TimeIsUpError
+
+
+def check_models(jobs: Sequence[Job]) -> None:
+    """A variant that no model can be built of is refused before hours are spent on those before it."""
+    from instructsam.model.recipes import get_recipe, recipe_config
+
+    ids = dict.fromkeys(("image", "video", "vision_start", "vision_end"), 0)
+    for job in jobs:
+        settings = job.config().model
+        if not settings.path:
+            recipe_config(get_recipe(settings.recipe, settings.overrides), 100, ids)
+
+
+def work(jobs: Sequence[Job], evaluation: EvaluationSettings, clock: Clock) -> str:
+    """Train and score; the name of the run that the time or a signal stopped, or nothing."""
+    for number, job in enumerate(jobs, start=1):
+        if job.variant and _result(job, evaluation) is not None:
+            continue
+        if clock.left() <= 0:
+            return job.name
+        console.note(f"[{number}/{len(jobs)}] {job.name}")
+        if not _train(job, clock):
+            return job.name
+        if job.variant:
+            try:
+                _score(job, evaluation, clock)
+            except _TimeIsUpError:
+                return job.name
+    return ""
+
+
+def _train(job: Job, clock: Clock) -> bool:
+    """Start or go on; whether all steps are done.
+
+    Raises:
+        ConfigError: the folder holds a run of another configuration.
+    """
+    from instructsam.training.trainer import run
+
+    config = job.config()
+    done = _steps_done(job)
+    if done:
+        _require_same(job, config)
+    if done < config.schedule.total_steps:
+        box = "0" if math.isinf(clock.deadline) else f"{max(clock.left(), 1e-3):.4f}"
+        run(job.config_path, [*job.overrides, f"schedule.max_minutes={box}"], resume=done > 0)
+    return _steps_done(job) >= config.schedule.total_steps
+
+
+def _steps_done(job: Job) -> int:
+    """Steps of the newest checkpoint, 0 without one."""
+    return int(_state(job).get("step", 0))
+
+
+def _state(job: Job) -> dict[str, Any]:
+    """`state.json` of the newest checkpoint, empty without one."""
+    from instructsam.training.checkpointing import latest_checkpoint
+
+    latest = latest_checkpoint(job.folder / "checkpoints")
+    if latest is None:
+        return {}
+    state: dict[str, Any] = json.loads((latest / "state.json").read_text(encoding="utf-8"))
+    return state
+
+
+def _require_same(job: Job, config: RunConfig) -> None:
+    stored = load_config(RunConfig, job.folder / "config.yaml")
+    same_time = replace(stored.schedule, max_minutes=config.schedule.max_minutes)
+    before, now = to_dict(replace(stored, schedule=same_time)), to_dict(config)
+    differing = [key for key in now if before[key] != now[key]]
+    if differing:
+        raise ConfigError(
+            f"{job.folder} holds a run with other settings ({', '.join(differing)}): delete it, or give another --out"
+        )
+
+
+def _score(job: Job, settings: EvaluationSettings, clock: Clock) -> None:
+    """Choose the threshold, answer the val instructions, and write `result.json` and `report.md`."""
+    from instructsam.evaluation.calibrate import calibrate
+    from instructsam.evaluation.runner import evaluate
+    from instructsam.inference import loading
+
+    segmenter = loading.load(job.folder / "model", device=job.config().device)
+    direct, mark = settings.mode == "direct", settings.fingerprint
+    threshold = segmenter.score_threshold
+    if settings.calibration:
+        train = settings.benchmark("train")
+        threshold = calibrate(segmenter, direct, settings.calibration, clock.check, train).best
+    report = evaluate(
+        segmenter,
+        settings.benchmark("val"),
+        limit=settings.instructions,
+        phrases_given=direct,
+        predictions_path=job.folder / f"predictions-{mark}.jsonl",
+        score_threshold=threshold,
+        progress=clock.check,
+        provenance={"model": f"{job.name}, weights {segmenter.fingerprint}"},
+    )
+    meta = _state(job)["meta"]
+    overall = report.summary["overall"]
+    numbers = {key: overall[key] for key, _, _ in ablation_table.COLUMNS if key in overall}
+    numbers |= {"threshold": threshold, "minutes": meta["seconds"] / 60}
+    numbers |= {f"loss_{name}": value for name, value in _final_losses(job).items()}
+    numbers["instructions"] = meta["instructions"]
+    console.write_text(job.folder / "report.md", report.to_markdown() + "\n")
+    console.write_json(job.result_path, {"evaluation": mark, "steps": _steps_done(job), "numbers": numbers})
+
+
+def _final_losses(job: Job) -> dict[str, float]:
+    """Mean of each loss part over the last steps, weighted by the steps that a line of the log covers."""
+    lines = [json.loads(text) for text in (job.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    first = (1 - LAST_SHARE) * lines[-1]["step"]
+    steps = [
+        line["step"] - before for line, before in zip(lines, [0, *(x["step"] for x in lines)], strict=False)
+    ]
+    sums: dict[str, list[float]] = {}
+    for line, width in zip(lines, steps, strict=True):
+        if line["step"] >= first:
+            for name, value in line["parts"].items():
+                sums.setdefault(name, []).append(value * width)
+    covered = sum(width for line, width in zip(lines, steps, strict=True) if line["step"] >= first)
+    return {name: math.fsum(values) / covered for name, values in sums.items()}
+
+
+def _result(job: Job, evaluation: EvaluationSettings) -> FinishedRun | None:
+    """The numbers of a finished run, None where they are missing or of other val instructions."""
+    if not job.result_path.is_file():
+        return None
+    document = json.loads(job.result_path.read_text(encoding="utf-8"))
+    if (
+        document["evaluation"] != evaluation.fingerprint
+        or document["steps"] != job.config().schedule.total_steps
+    ):
+        return None
+    return FinishedRun(job.variant, job.seed, document["numbers"])
+
+
+def write_table(plan: Plan, jobs: Sequence[Job], folder: Path) -> str:
+    """`table.md`, `table.json` and `plot.svg` of whatever is finished; the text of the first."""
+    found = [_result(job, plan.evaluation) for job in jobs if job.variant]
+    runs = [run for run in found if run is not None]
+    rows = ablation_table.gather([(one.name, one.about) for one in plan.variants], runs)
+    facts = {
+        "equal compute": f"{plan.steps} steps each, on the same batches",
+        "scored on": f"{plan.evaluation.instructions} val instructions, mode {plan.evaluation.mode}",
+        "finished": f"{len(runs)} of {len(found)} runs ({len(plan.variants)} variants, {len(plan.seeds)} seeds)",
+    }
+    text = ablation_table.to_markdown(plan.name, rows, facts)
+    console.write_text(folder / "table.md", text)
+    console.write_json(folder / "table.json", ablation_table.to_dict(plan.name, rows, runs, facts))
+    console.write_text(folder / "plot.svg", ablation_table.to_svg(plan.name, rows))
+    return text

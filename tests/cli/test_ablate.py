@@ -1,0 +1,184 @@
+"""The whole command on runs of two steps: what is finished stays, what is half done goes on, and the table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instructsam.cli.ablation import Plan, jobs_of
+from instructsam.cli.main import run
+from instructsam.config import load_config
+from instructsam.training.trainer import Trainer
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = """
+device: cpu
+threads: 1
+model: {recipe: tiny}
+data: {short_sides: [64], scenes_per_batch: 2, instructions_per_scene: 2, nouns: {colors: 0}, max_objects: 3}
+schedule: {log_seconds: 0, export_dtype: float32, keep_checkpoints: 1, checkpoint_minutes: 0}
+"""
+EYES = """
+stage: eyes
+device: cpu
+threads: 1
+model: {recipe: tiny, vocab_size: 300, tokenizer_texts: 50}
+data: {short_sides: [64], scenes_per_batch: 1, instructions_per_scene: 1, max_objects: 3}
+loss: {perception: 1.0}
+schedule: {total_steps: 1, log_seconds: 0, export_dtype: float32}
+"""
+PLAN = """
+name: small
+base: base.yaml
+steps: 2
+start: eyes
+shared: [{name: eyes, config: eyes.yaml}]
+evaluation: {instructions: 3, calibration: 2, short_side: 64, max_objects: 3, nouns: colors}
+variants:
+  - {name: method, about: the method}
+  - name: one_mask
+    changes: [model.overrides.num_queries=1, model.overrides.instance_form=token_as_mask]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    for name, text in (("base", BASE), ("eyes", EYES), ("plan", PLAN)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path / "plan.yaml"
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Every training step that is done: (run, step)."""
+    done: list[tuple[str, int]] = []
+    plain = Trainer.train_step
+
+    def train_step(self: Trainer, batch: Any) -> Any:
+        folder = self.config.folder
+        done.append((folder.parent.name if folder.name.startswith("seed") else folder.name, self.step))
+        return plain(self, batch)
+
+    monkeypatch.setattr(Trainer, "train_step", train_step)
+    return done
+
+
+def ablate(plan: Path, *more: str) -> int:
+    return run(["ablate", str(plan), "--out", str(plan.parent / "out"), *more])
+
+
+def table(plan: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((plan.parent / "out" / "table.json").read_text())
+    return document
+
+
+def test_two_variants_stop_go_on_and_end_in_a_table(
+    plan: Path,
+    steps: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert ablate(plan, "--table-only") == 0
+    assert steps == []
+    assert table(plan)["facts"]["finished"].startswith("0 of 2 runs")
+
+    stopping = Trainer.train_step  # the method is stopped after its first step, as by a signal
+
+    def stop(self: Trainer, batch: Any) -> Any:
+        if self.config.stage == "all":
+            self.stop_reason = "the test"
+        return stopping(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", stop)
+        assert ablate(plan) == 0
+    assert steps == [("eyes", 0), ("method", 0)]
+    assert "stopped during method, seed 0" in capsys.readouterr().err
+
+    assert ablate(plan) == 0
+    assert steps[2:] == [("method", 1), ("one_mask", 0), ("one_mask", 1)]
+    assert (
+        "start afresh, for they have another shape: instance_queries.weight (4, 32) -> (1, 32)" in caplog.text
+    )
+    shown = capsys.readouterr().out
+    assert shown == (plan.parent / "out" / "table.md").read_text() + "\n"
+    assert "2 of 2 runs" in shown
+    method, one_mask = table(plan)["rows"]
+    assert (method["seeds"], one_mask["seeds"]) == ([0], [0])
+    for row in (method, one_mask):
+        assert row["mean"]["instructions"] == 2 * 2 * 2
+        assert row["mean"]["loss_mask_dice"] > 0
+        assert 0 <= row["mean"]["giou"] <= 1
+    assert (plan.parent / "out" / "plot.svg").read_text().startswith("<svg")
+
+    before = len(steps)
+    assert ablate(plan) == 0
+    assert len(steps) == before, "what is finished is not trained again"
+
+
+def test_only_one_variant_and_a_time_box(plan: Path, steps: list[tuple[str, int]]) -> None:
+    assert ablate(plan, "--only", "one_mask", "--max-minutes", "0.0001") == 0
+    assert {name for name, _ in steps} == {"eyes"}
+    assert ablate(plan, "--only", "one_mask") == 0
+    assert {name for name, _ in steps} == {"eyes", "one_mask"}
+    assert [row["seeds"] for row in table(plan)["rows"]] == [[], [0]]
+
+
+def test_a_run_of_other_settings_is_not_taken_for_this_one(
+    plan: Path, steps: list[tuple[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ablate(plan, "--only", "method") == 0
+    plan.write_text(PLAN.replace("steps: 2", "steps: 3"))
+    assert ablate(plan, "--only", "method") == 2
+    assert "other settings (schedule)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("start: eyes", "start: ears", "start must be one of eyes, got 'ears'"),
+        ("name: one_mask", "name: one/mask", "letters"),
+        ("name: one_mask", "name: method", "a name of its own"),
+        ("instance_form=token_as_mask", "instance_form=tokens", "token_per_instance"),
+        ("instance_form=token_as_mask", "projector=false", "projector"),
+        ("model.overrides.num_queries=1", "optim.learning=1", "optim.l"),
+    ],
+)
+def test_mistakes_are_said_before_anything_is_trained(
+    plan: Path,
+    steps: list[tuple[str, int]],
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    words: str,
+) -> None:
+    plan.write_text(PLAN.replace(old, new))
+    assert ablate(plan) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert steps == []
+
+
+def test_the_plan_of_the_claims_is_fit_to_run() -> None:
+    from instructsam.cli.ablation_runs import check_models
+
+    path = ROOT / "configs" / "ablations" / "claims.yaml"
+    claims = load_config(Plan, path)
+    jobs = jobs_of(claims, path, Path("out"))
+    check_models(jobs)
+    assert len(jobs) == 1 + len(claims.variants) * len(claims.seeds)
+    configs = [job.config() for job in jobs[1:]]
+    assert len({(c.schedule.total_steps, str(c.data), str(c.optim), str(c.loss)) for c in configs}) == 1, (
+        "equal compute: variants differ in the model alone"
+    )
+    sizes = jobs[0].config().model.overrides
+    assert configs[0].model.overrides == sizes, "the shared stage has the sizes of the base"
+    world, asked = configs[0].data, claims.evaluation
+    assert (world.min_objects, world.max_objects) == (asked.min_objects, asked.max_objects)
+    assert world.short_sides == (asked.short_side,)
+    assert list(world.nouns) == [asked.nouns]

@@ -1,0 +1,93 @@
+"""A fresh model takes over what fits of a trained one, and says what does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from instructsam.errors import ConfigError
+from instructsam.training.collate import collate, one_block_each, visible_boxes_cxcywh
+from instructsam.training.settings import ModelSettings
+from instructsam.training.start import start_model, take_over
+from instructsam.training.trainer import run
+from instructsam.world.stream import WorldSettings, world_sample
+from tests.tiny import tiny_pair
+from tests.training.conftest import tiny
+
+SCENE = WorldSettings(short_sides=(64,), instructions_per_scene=6, min_objects=5, nouns="colors")
+
+
+def test_what_fits_is_taken_and_what_does_not_is_listed() -> None:
+    model, _ = tiny_pair(seed=1, num_queries=2, projectors=False)
+    donor, _ = tiny_pair(seed=2)
+    queries = model.instance_queries.weight.clone()
+    lines = take_over(model, donor, "donor")
+    assert torch.equal(model.lm_head.weight, donor.lm_head.weight)
+    assert torch.equal(model.instance_queries.weight, queries)
+    shape, unused = lines[1:]
+    assert lines[0].startswith("from donor: ")
+    assert shape.startswith("2 start afresh, for they have another shape: ")
+    assert "instance_queries.weight (4, 32) -> (2, 32)" in shape
+    assert "detector.detr_decoder.reference_points.weight (4, 4) -> (2, 4)" in shape
+    assert unused.startswith("8 of it are not used: phrase_projector.0.bias")
+    back = take_over(donor, model, "back")
+    assert any(line.startswith("8 start afresh, for it has none such: phrase_projector") for line in back)
+
+
+def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    model, processor = tiny_pair()
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    settings = ModelSettings(recipe="tiny", take_from=str(tmp_path), overrides={"num_queries": 1})
+    fresh, its_processor = start_model(settings)
+    assert its_processor.token_ids == processor.token_ids
+    assert its_processor.settings.num_queries == 1
+    assert torch.equal(fresh.lm_head.weight, model.lm_head.weight)
+    assert "start afresh" in caplog.text
+    with pytest.raises(ConfigError, match="give one"):
+        start_model(ModelSettings(path=str(tmp_path), take_from=str(tmp_path)))
+
+
+def test_one_block_per_instance_from_left_to_right() -> None:
+    _, processor = tiny_pair(num_queries=1, instance_form="token_per_instance")
+    scene = world_sample(5, 1, SCENE)
+    boxes = visible_boxes_cxcywh(scene.rendered.masks)
+    blocks, rows = one_block_each(((2, 0, 1), ()), boxes)
+    assert blocks == (3, 1)
+    assert rows[3] == ()
+    places = [boxes[row[0], 0] for row in rows[:3]]
+    assert places == sorted(places)
+    batch = collate(0, [scene], [[True] * len(scene.instructions)], processor)
+    wanted = [max(1, len(one.phrases[0].instances)) for one in scene.instructions]
+    assert max(wanted) > 1
+    assert min(len(one.phrases[0].instances) for one in scene.instructions) == 0
+    targets = batch.targets("cpu")
+    assert len(batch.inputs.phrase_ids) == len(targets) == sum(wanted)
+    assert {len(target.masks) for target in targets} == {0, 1}
+    assert batch.inputs.phrase_sample.bincount().tolist() == wanted
+
+
+def test_one_mask_per_phrase_is_the_union() -> None:
+    _, processor = tiny_pair(num_queries=1, instance_form="token_as_mask")
+    scene = world_sample(5, 1, SCENE)
+    batch = collate(0, [scene], [[True] * len(scene.instructions)], processor)
+    counts = set()
+    for target, one in zip(batch.targets("cpu"), scene.instructions, strict=True):
+        named = list(one.phrases[0].instances)
+        counts.add(min(len(named), 2))
+        assert len(target.masks) == min(len(named), 1)
+        if named:
+            union = scene.rendered.masks[named].any(0)
+            assert torch.equal(target.masks[0].bool(), torch.from_numpy(union))
+            assert torch.allclose(
+                target.boxes_cxcywh[0], torch.from_numpy(visible_boxes_cxcywh(union[None])[0])
+            )
+    assert counts == {0, 1, 2}
+
+
+def test_the_stage_without_language_model_cannot_count(tmp_path: Path) -> None:
+    more = ["model.overrides.num_queries=1", "model.overrides.instance_form=token_per_instance"]
+    with pytest.raises(ConfigError, match="stage all"):
+        run(None, tiny(tmp_path, "stage=phrases", *more))
