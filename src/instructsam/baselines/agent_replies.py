@@ -80,7 +80,7 @@ def _without(reply: str, instruction: str) -> str:
 def _braced(text: str) -> Iterator[str]:
     """Balanced {...} pieces; braces inside double quotes do not count, one that is never closed neither."""
     place = 0
-    while (start := text.find("{", place)) >= 0:
+    while (start := text.find("{", place)) >= 0 and text.find("}", start) >= 0:
         end = _closing(text, start)
         place = start + 1 if end < 0 else end
         if end >= 0:
