@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,12 +19,14 @@ from instructsam.cli.options import (
     DtypeOption,
     JsonOption,
     Mode,
-    Opening,
     QuantizeOption,
     ThresholdOption,
+    VlmOption,
+    VlmUrlOption,
     check_threshold,
     is_direct,
 )
+from instructsam.cli.rivals import AnyOpening
 from instructsam.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
+        str | None, typer.Argument(metavar="MODEL", help="Model folder, hub id or rival; the default.")
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="BENCHMARK", help="The same as --benchmark.")] = None,
     benchmark: Annotated[
@@ -64,18 +67,19 @@ def evaluate(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
+    vlm: VlmOption = None,
+    vlm_url: VlmUrlOption = None,
 ) -> int:
-    """Score a model on a benchmark.
+    """Score a model or a rival (sam3:FOLDER, agent:DETECTOR, oracle:MODEL) on a benchmark.
 
     Every instruction is answered, and what comes out is compared with the known masks. With --predictions nothing is
     answered: a stored run is scored again.
     """
     from instructsam.evaluation.benchmark import get_benchmark
 
-    opening = Opening(model, device, dtype, quantize)
+    opening = AnyOpening(model, device, dtype, quantize, vlm, vlm_url)
     check_threshold(score_threshold)
-    if limit is not None and limit < 1:
-        raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
+    _check_limit(limit)
     asked = _one_name(name, benchmark)
     if predictions is not None:
         if model is not None or limit is not None:
@@ -92,6 +96,11 @@ def evaluate(
     return 0
 
 
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
+
+
 def _one_name(name: str | None, benchmark: str | None) -> str | None:
     if name is not None and benchmark is not None and name != benchmark:
         raise InputError(f"two benchmarks are named, {name!r} and --benchmark {benchmark!r}: leave one out")
@@ -99,7 +108,7 @@ def _one_name(name: str | None, benchmark: str | None) -> str | None:
 
 
 def _run(
-    opening: Opening,
+    opening: AnyOpening,
     chosen: Benchmark,
     limit: int | None,
     mode: Mode,
@@ -109,8 +118,8 @@ def _run(
 ) -> Report:
     from instructsam.evaluation.runner import evaluate as run_benchmark
 
-    segmenter = opening.open()
-    return run_benchmark(
+    segmenter = opening.open_any()
+    report = run_benchmark(
         segmenter,
         chosen,
         limit=limit,
@@ -124,6 +133,8 @@ def _run(
             "command": _command(),
         },
     )
+    calls = getattr(segmenter, "calls", None)  # of rivals; a model of ours answers in one
+    return report if calls is None else replace(report, notes=(*report.notes, f"{calls.note()} in this run"))
 
 
 def _score_again(
