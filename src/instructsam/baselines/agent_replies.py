@@ -19,6 +19,7 @@ from instructsam.errors import InputError
 ActionName = Literal["segment", "accept", "select", "none"]
 MAX_PHRASE_LENGTH = 120  # characters; a noun phrase is far shorter
 MAX_OBJECT_LENGTH = 4000  # characters
+_LENIENT = json.JSONDecoder(strict=False)  # which takes line breaks inside a string
 
 
 class ReplyError(InputError):
@@ -110,7 +111,7 @@ def _decoded(piece: str) -> Any:
     named = re.sub(r"([{,]\s*)([A-Za-z_]\w*)\s*:", r'\1"\2":', tidy)
     for text in (piece, tidy, named):
         try:
-            return json.loads(text, strict=False)
+            return _LENIENT.decode(text)
         except (ValueError, RecursionError):
             pass
         try:

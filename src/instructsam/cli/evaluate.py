@@ -116,6 +116,7 @@ def _run(
     score_threshold: float | None,
     advance: Callable[[int], None],
 ) -> Report:
+    from instructsam.baselines.calls import Calls
     from instructsam.evaluation.runner import evaluate as run_benchmark
 
     segmenter = opening.open_any()
@@ -133,8 +134,10 @@ def _run(
             "command": _command(),
         },
     )
-    calls = getattr(segmenter, "calls", None)  # of rivals; a model of ours answers in one
-    return report if calls is None else replace(report, notes=(*report.notes, f"{calls.note()} in this run"))
+    calls = getattr(segmenter, "calls", None)
+    if not isinstance(calls, Calls):  # a model of ours, which answers in one
+        return report
+    return replace(report, notes=(*report.notes, f"{calls.note()} in this run"))
 
 
 def _score_again(
