@@ -1,8 +1,8 @@
-"""An agent that already knows the answer: what no agent over the same detector can surpass.
+"""An agent that already knows the answer: a bound for agents that ask the same detector the same phrases.
 
 It asks the detector for plain noun phrases only, as an agent does, and then takes those of the returned masks that
 lie on the targets. It makes no mistake of language or of looking; what it still gets wrong is the detector's, and
-what it costs is the least number of calls. It is shown the records, so it is a bound and no model (docs/rivals.md).
+what it costs is about the least number of calls. It is shown the records, so it is a bound and no model (docs/rivals.md).
 """
 
 from __future__ import annotations
