@@ -2,7 +2,7 @@
 
 It asks the detector for plain noun phrases only, as an agent does, and then takes those of the returned masks that
 lie on the targets. It makes no mistake of language or of looking; what it still gets wrong is the detector's, and
-what it costs is about the least number of calls. It is shown the records, so it is a bound and no model (docs/rivals.md).
+what it costs is about the least number of calls. It is shown the records: a bound, no model (docs/rivals.md).
 """
 
 from __future__ import annotations
