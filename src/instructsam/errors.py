@@ -37,3 +37,7 @@ class CheckpointError(InstructSAMError):
 
 class MissingExtraError(InstructSAMError, ImportError):
     """An optional dependency is not installed; the message names the pip command."""
+
+
+class ServiceError(InstructSAMError):
+    """A server that was asked does not answer, refuses, or answers with something else."""

@@ -31,7 +31,8 @@ def test_answers_are_proved_again_from_the_record_alone(split: build.Split) -> N
         assert np.array_equal(np.asarray(image), rendered.image)
         assert (record.image.height, record.image.width) == rendered.image.shape[:2]
         assert min(image.size) == build.SHORT_SIDE
-        for phrase, data in zip(record.phrases, record.meta["program"]["phrases"], strict=True):
+        programs, looks = record.meta["program"]["phrases"], record.meta["objects"]
+        for phrase, data, things in zip(record.phrases, programs, looks, strict=True):
             indices = answer(from_dict(data), Facts.of(rendered))
             assert indices is not None
             masks = [decode_rle(instance.rle) for instance in phrase.instances]
@@ -41,6 +42,9 @@ def test_answers_are_proved_again_from_the_record_alone(split: build.Split) -> N
                 x, y, width, height = instance.box_xywh
                 assert mask_boxes_xyxy(mask[None])[0].tolist() == [x, y, x + width, y + height]
                 assert instance.category == scene.objects[index].kind
+            assert [(one["kind"], one["color"], one["size"]) for one in things] == [
+                (scene.objects[i].kind, scene.objects[i].color, scene.objects[i].size) for i in indices
+            ]
 
 
 def test_records_are_deterministic_and_splits_differ() -> None:

@@ -19,13 +19,15 @@ from instructsam.cli.options import (
     DtypeOption,
     JsonOption,
     Mode,
-    Opening,
     QuantizeOption,
     ThresholdOption,
+    VlmOption,
+    VlmUrlOption,
     check_threshold,
     is_direct,
 )
 from instructsam.cli.progress import counter
+from instructsam.cli.rivals import AnyOpening
 from instructsam.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
+        str | None, typer.Argument(metavar="MODEL", help="Model folder, hub id or rival; the default.")
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="BENCHMARK", help="The same as --benchmark.")] = None,
     benchmark: Annotated[
@@ -69,17 +71,18 @@ def evaluate(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
+    vlm: VlmOption = None,
+    vlm_url: VlmUrlOption = None,
 ) -> int:
-    """Score a model on a benchmark.
+    """Score a model or a rival (sam3:FOLDER, agent:DETECTOR, oracle:MODEL) on a benchmark.
 
     Every instruction is answered, and what comes out is compared with the known masks. With --predictions nothing is
     answered: a stored run is scored again. To share the pictures among N processes, start
     python -m torch.distributed.run --nproc_per_node N -m instructsam evaluate MODEL BENCHMARK --out FOLDER
     """
-    opening = Opening(model, device, dtype, quantize)
+    opening = AnyOpening(model, device, dtype, quantize, vlm, vlm_url)
     check_threshold(score_threshold)
-    if limit is not None and limit < 1:
-        raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
+    _check_limit(limit)
     asked = _one_name(name, benchmark)
     scored: _Scored | None
     if predictions is None:
@@ -93,6 +96,11 @@ def evaluate(
     return 0
 
 
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
+
+
 def _one_name(name: str | None, benchmark: str | None) -> str | None:
     if name is not None and benchmark is not None and name != benchmark:
         raise InputError(f"two benchmarks are named, {name!r} and --benchmark {benchmark!r}: leave one out")
@@ -100,7 +108,7 @@ def _one_name(name: str | None, benchmark: str | None) -> str | None:
 
 
 def _run(
-    opening: Opening,
+    opening: AnyOpening,
     name: str | None,
     data: Path | None,
     limit: int | None,
@@ -110,6 +118,7 @@ def _run(
     quiet: bool,
 ) -> _Scored | None:
     """None in processes that do not score."""
+    from instructsam.baselines.calls import Calls
     from instructsam.evaluation.benchmark import get_benchmark
     from instructsam.evaluation.runner import evaluate as run_benchmark
     from instructsam.evaluation.shards import Shard
@@ -123,7 +132,7 @@ def _run(
     path = None if out is None else console.prepare_folder(out) / "predictions.jsonl"
     share = "" if shard.processes == 1 else f" (process 1 of {shard.processes})"
     with console.stdout_reserved(quiet), counter(f"instructions{share}", shard.is_main) as advance:
-        segmenter = replace(opening, device=own_device(opening.device, shard)).open()
+        segmenter = replace(opening, device=own_device(opening.device, shard)).open_any()
         if shard.is_main:
             advance.expect(_own_number(chosen, data, limit, shard))
         facts = {"model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}", **opening.changes}
@@ -136,7 +145,12 @@ def _run(
             )
         else:
             report = run_benchmark(segmenter, chosen, limit, direct, path, score_threshold, advance, facts)
-    return None if report is None else (report, chosen, path)
+    if report is None:
+        return None
+    calls = getattr(segmenter, "calls", None)
+    if isinstance(calls, Calls):  # a rival, which asks several times
+        report = replace(report, notes=(*report.notes, f"{calls.note()} in this run"))
+    return report, chosen, path
 
 
 def _own_number(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Protocol, cast, get_args
 
 import typer
 
@@ -16,6 +16,15 @@ from instructsam.inference.quantizing import Quantize
 
 if TYPE_CHECKING:
     from instructsam.inference.segmenter import Segmenter
+
+
+class HasMode(Protocol):
+    """A model or rival that knows what `auto` means for it."""
+
+    @property
+    def default_mode(self) -> str:
+        """ "generate" or "direct"."""
+        ...
 
 
 class Mode(str, Enum):
@@ -40,6 +49,12 @@ DataOption = Annotated[
 ]
 ThresholdOption = Annotated[
     float | None, typer.Option("--score-threshold", help="Least score in [0, 1] of an instance that is kept.")
+]
+VlmOption = Annotated[
+    str | None, typer.Option("--vlm", help="Of agent:DETECTOR: the VLM, a folder, a hub id or a served name.")
+]
+VlmUrlOption = Annotated[
+    str | None, typer.Option("--vlm-url", help="Its server, such as http://localhost:8000/v1.")
 ]
 MODE_HELP = (
     "generate: the model writes the phrases; direct: the instruction is the phrase (no decoding); "
@@ -92,6 +107,6 @@ class Opening:
         return loading.load(self.model, device=self.device, dtype=self.dtype, quantize=quantize)
 
 
-def is_direct(segmenter: Segmenter, mode: Mode) -> bool:
+def is_direct(segmenter: HasMode, mode: Mode) -> bool:
     """Whether instructions are their own phrases; `auto` asks the model."""
     return (segmenter.default_mode if mode is Mode.auto else mode.value) == Mode.direct.value

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,22 @@ class SegmenterLike(Protocol):
         ...
 
 
+@runtime_checkable
+class RecordSegmenter(Protocol):
+    """A baseline that is shown the known answers, such as an oracle: a bound, never a model to be used."""
+
+    @property
+    def score_threshold(self) -> float:
+        """As of `SegmenterLike`."""
+        ...
+
+    def segment_records(
+        self, image: Image.Image, records: Sequence[Record], /, *, score_threshold: float
+    ) -> list[Prediction]:
+        """One prediction per record of the image, each with its candidates of score >= `score_threshold`."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Answer:
     """All ranked candidates for one instruction: masks bool [N, H, W], scores float64 [N]."""
@@ -72,7 +88,7 @@ class Answer:
 
 
 def evaluate(
-    segmenter: SegmenterLike,
+    segmenter: SegmenterLike | RecordSegmenter,
     benchmark: Benchmark,
     limit: int | None = None,
     phrases_given: bool = False,
@@ -84,7 +100,7 @@ def evaluate(
     """Segments every instruction of a benchmark and scores the answers.
 
     Args:
-        segmenter: model or baseline.
+        segmenter: model or baseline; one with `segment_records` is given the records themselves.
         benchmark: see `get_benchmark`.
         limit: only the first so many instructions.
         phrases_given: each instruction is given as its own phrase (one forward pass, nothing decoded).
@@ -218,7 +234,10 @@ class _Fingerprint:
 
 
 def predict_all(
-    segmenter: SegmenterLike, samples: Iterator[Sample], mode: Mode, store: PredictionFile | None
+    segmenter: SegmenterLike | RecordSegmenter,
+    samples: Iterator[Sample],
+    mode: Mode,
+    store: PredictionFile | None,
 ) -> Iterator[tuple[Record, Answer]]:
     done = {} if store is None else store.done
     for _, group in groupby(samples, key=lambda sample: sample[1].image.file):
@@ -243,14 +262,17 @@ def predict_all(
 
 
 def _predict_image(
-    segmenter: SegmenterLike, image: Image.Image, records: Sequence[Record], mode: Mode
+    segmenter: SegmenterLike | RecordSegmenter, image: Image.Image, records: Sequence[Record], mode: Mode
 ) -> dict[str, tuple[Prediction, float]]:
     instructions = [record.instruction for record in records]
     start = time.perf_counter()
-    answers = segmenter.segment(image, instructions, mode=mode, score_threshold=0.0)
+    if isinstance(segmenter, RecordSegmenter):
+        answers = segmenter.segment_records(image, records, score_threshold=0.0)
+    else:
+        answers = segmenter.segment(image, instructions, mode=mode, score_threshold=0.0)
     seconds = (time.perf_counter() - start) / len(records)
     if len(answers) != len(records):
-        raise InputError(f"segment() must return {len(records)} predictions, got {len(answers)}")
+        raise InputError(f"a segmenter must return {len(records)} predictions, got {len(answers)}")
     return {record.id: (answer, seconds) for record, answer in zip(records, answers, strict=True)}
 
 

@@ -114,7 +114,7 @@ def read_vlm(folder: Path, dtype: torch.dtype) -> Base:
     """
     from transformers import Qwen3VLForConditionalGeneration
 
-    model = _stock(Qwen3VLForConditionalGeneration, folder, dtype, "qwen3_vl")
+    model = stock_model(Qwen3VLForConditionalGeneration, folder, dtype, "qwen3_vl")
     tensors = {f"vlm.{name}": tensor for name, tensor in model.model.state_dict().items()}
     tensors["lm_head.weight"] = model.lm_head.weight.detach()
     return Base(folder, model.config, tensors)
@@ -124,19 +124,28 @@ def read_detector(folder: Path, dtype: torch.dtype) -> Base:
     """Weights and configuration of a SAM3, its text encoder left behind; names without "detector."."""
     from transformers import Sam3Model
 
-    model = _stock(Sam3Model, folder, dtype, "sam3")
+    model = stock_model(Sam3Model, folder, dtype, "sam3")
     tensors = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(DETECTOR_PARTS)}
     return Base(folder, model.config, tensors)
 
 
-def _stock(kind: Any, folder: Path, dtype: torch.dtype, family: str) -> Any:
+def stock_model(kind: Any, folder: Path, dtype: torch.dtype, family: str) -> Any:
+    """A model of transformers, strictly from a folder.
+
+    Args:
+        kind: its class.
+        family: what its `model_type` must begin with.
+
+    Raises:
+        CheckpointError: the folder holds another kind of model, is damaged, or lacks tensors.
+    """
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoConfig
 
     try:
         found = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
-        if "moe" in str(found):
+        if "moe" in str(found) and "moe" not in family:
             raise CheckpointError(
                 f"{folder} holds a {found} model; only dense ones are built from, such as 2B or 8B"
             )

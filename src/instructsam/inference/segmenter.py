@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import torch
 
 from instructsam.errors import InputError, InstructSAMError
+from instructsam.inference.fingerprint import weights_fingerprint
 from instructsam.inference.requests import as_read, direct, plan
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
@@ -154,15 +154,9 @@ class Segmenter:
 
         Of a quantized model only the part that kept its number format counts: the rest is packed on first use.
         """
-        digest = hashlib.sha256()
         packed = "vlm." if getattr(self.model, "is_quantized", False) else "\0"
-        for name, tensor in sorted(self.model.state_dict().items()):
-            if name.startswith(packed):
-                continue
-            digest.update(name.encode())
-            first = tensor.flatten()[:16].to(torch.bfloat16)  # the same for every number format
-            digest.update(first.float().cpu().numpy().tobytes())
-        return digest.hexdigest()[:12]
+        state = self.model.state_dict()
+        return weights_fingerprint({name: state[name] for name in state if not name.startswith(packed)})
 
     @overload
     def segment(

@@ -14,7 +14,7 @@ from instructsam.errors import ConfigError, InputError
 from instructsam.structures.boxes import xyxy_to_xywh
 from instructsam.structures.masks import encode_rle, mask_boxes_xyxy
 from instructsam.world.instructions import Instruction
-from instructsam.world.scene import RenderedScene
+from instructsam.world.scene import FAMILY_OF, RenderedScene, SceneObject
 from instructsam.world.stream import WorldSettings, world_sample
 
 Split = Literal[
@@ -68,10 +68,11 @@ def record_of(rendered: RenderedScene, instruction: Instruction, scene_id: str, 
     """The Inst2Seg record of an instruction; `meta` holds what it takes to prove the answer again."""
     height, width = rendered.image.shape[:2]
     boxes = xyxy_to_xywh(mask_boxes_xyxy(rendered.masks))
+    objects = rendered.scene.objects
 
     def instance(index: int) -> InstanceRecord:
         x, y, box_width, box_height = (float(value) for value in boxes[index])
-        kind = rendered.scene.objects[index].kind
+        kind = objects[index].kind
         return InstanceRecord(encode_rle(rendered.masks[index]), (x, y, box_width, box_height), kind)
 
     return Record(
@@ -88,8 +89,20 @@ def record_of(rendered: RenderedScene, instruction: Instruction, scene_id: str, 
             "template": instruction.template,
             "scene_seed": rendered.scene.seed,
             **({"original": instruction.original} if instruction.original else {}),
+            "objects": [[_looks(objects[i]) for i in phrase.instances] for phrase in instruction.phrases],
         },
     )
+
+
+def _looks(thing: SceneObject) -> dict[str, str]:
+    """What can be said of an object by itself."""
+    return {
+        "kind": thing.kind,
+        "family": FAMILY_OF[thing.kind],
+        "color": thing.color,
+        "size": thing.size,
+        "pattern": thing.pattern,
+    }
 
 
 def build_split(split: Split, out_dir: str | Path) -> Path:

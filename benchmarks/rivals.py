@@ -1,0 +1,142 @@
+"""Rivals in the same arena: `python benchmarks/rivals.py [NAME ...] [--limit 50] [--benchmark world/test] [--json]`.
+
+Each NAME is what `instructsam evaluate` opens (docs/rivals.md): a model folder, which token-as-mask models are too,
+sam3:FOLDER, oracle:MODEL, or agent:DETECTOR with --vlm and --vlm-url. Without one: the shipped default, and the
+oracle over its detector. A model of ours is asked in both ways. Instructions are asked one at a time, so that the
+latency is that of one answer; the first is repeated beforehand to warm up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+
+from instructsam.cli.rivals import AnyOpening
+from instructsam.data.record import Record
+from instructsam.evaluation.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.report import format_rows
+from instructsam.evaluation.runner import RecordSegmenter, evaluate
+from instructsam.structures.instances import Prediction
+
+DEFAULT = "default"  # the shipped model, as a name
+SCORES = {"giou": "gIoU", "set_giou": "set gIoU", "ap": "AP", "n_acc": "N-acc", "t_acc": "T-acc"}
+
+
+class Timed:
+    """Asks one instruction at a time and keeps how long each took."""
+
+    def __init__(self, rival: Any) -> None:
+        self.rival = rival
+        self.seconds: list[float] = []
+
+    @property
+    def score_threshold(self) -> float:
+        """The rival's own."""
+        return float(self.rival.score_threshold)
+
+    def _ask(self, call: Callable[[], list[Prediction]]) -> list[Prediction]:
+        if not self.seconds:
+            call()
+            if hasattr(self.rival, "calls"):
+                self.rival.calls.log.clear()
+        start = time.perf_counter()
+        answers = call()
+        self.seconds.append(time.perf_counter() - start)
+        return answers
+
+
+class TimedModel(Timed):
+    """Of what reads instructions."""
+
+    def segment(self, image: Image.Image, instructions: list[str], /, **options: Any) -> list[Prediction]:
+        """The rival's answers, each to a call of its own."""
+        found: list[Prediction] = []
+        for text in instructions:
+            found += self._ask(lambda text=text: self.rival.segment(image, [text], **options))
+        return found
+
+
+class TimedOracle(Timed):
+    """Of what is shown the records."""
+
+    def segment_records(
+        self, image: Image.Image, records: Sequence[Record], /, *, score_threshold: float
+    ) -> list[Prediction]:
+        """The rival's answers, each to a call of its own."""
+        found: list[Prediction] = []
+        for one in records:
+            found += self._ask(
+                lambda one=one: self.rival.segment_records(image, [one], score_threshold=score_threshold)
+            )
+        return found
+
+
+def row(name: str, rival: Any, benchmark: Benchmark, limit: int | None, direct: bool) -> dict[str, Any]:
+    """One run: scores, calls per instruction, median milliseconds."""
+    timed = TimedOracle(rival) if isinstance(rival, RecordSegmenter) else TimedModel(rival)
+    entry = evaluate(timed, benchmark, limit, phrases_given=direct).summary["overall"]
+    count = entry["instructions"]
+    calls = getattr(rival, "calls", None)
+    return {
+        "rival": name,
+        "instructions": count,
+        **{title: entry[key] for key, title in SCORES.items()},
+        "VLM calls": round(calls.count("vlm") / count, 2) if calls else 1.0 * (not direct),
+        "detector calls": round(calls.count("detector") / count, 2) if calls else 1.0,
+        "median ms": round(1e3 * statistics.median(timed.seconds)),
+    }
+
+
+def rows_of(name: str, arguments: argparse.Namespace, benchmark: Benchmark) -> list[dict[str, Any]]:
+    """The runs of one name: two of a model of ours, one of a rival."""
+    is_agent = name.startswith("agent:")
+    opening = AnyOpening(
+        None if name == DEFAULT else name,
+        arguments.device,
+        vlm=arguments.vlm if is_agent else None,
+        vlm_url=arguments.vlm_url if is_agent else None,
+    )
+    rival = opening.open_any()
+    if opening.parts[0]:
+        return [row(name, rival, benchmark, arguments.limit, direct=False)]
+    ways = {"writes its phrases": False, "instruction is the phrase": True}
+    return [row(f"{name}, {way}", rival, benchmark, arguments.limit, direct) for way, direct in ways.items()]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: default oracle:")
+    parser.add_argument("--benchmark", default="world/test")
+    parser.add_argument("--limit", type=int, default=None)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--vlm", default=None)
+    parser.add_argument("--vlm-url", default=None)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    benchmark = get_benchmark(arguments.benchmark)
+    rows: list[dict[str, Any]] = []
+    for name in arguments.names or [DEFAULT, "oracle:"]:
+        rows += rows_of(name, arguments, benchmark)
+    machine = f"{os.cpu_count()} cores {platform.machine()}, torch {torch.__version__}, {arguments.device}"
+    if arguments.json:
+        print(json.dumps({"benchmark": benchmark.name, "machine": machine, "rows": rows}, indent=2))
+        return
+    print(f"{benchmark.name} on {machine}\n")
+    cells = [[f"{v:.3f}" if isinstance(v, float) else str(v) for v in one.values()] for one in rows]
+    print(format_rows([list(rows[0]), *cells]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Rivals: other ways to answer an instruction, run by the same benchmarks (docs/rivals.md)."""

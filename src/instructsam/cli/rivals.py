@@ -1,0 +1,94 @@
+"""What `instructsam evaluate` can open besides models: `sam3:FOLDER`, `agent:DETECTOR`, `oracle:MODEL`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from instructsam.cli.options import Opening
+from instructsam.errors import InputError
+
+if TYPE_CHECKING:
+    from instructsam.baselines.oracle_agent import OracleAgent
+    from instructsam.baselines.sam3_agent import Sam3Agent
+    from instructsam.baselines.sam3_concept import Sam3Concept
+    from instructsam.inference.segmenter import Segmenter
+    from instructsam.inference.vlm import VisionLanguageModel
+
+    Evaluated: TypeAlias = Segmenter | Sam3Concept | Sam3Agent | OracleAgent
+
+KINDS = ("sam3", "agent", "oracle")
+
+
+@dataclass(frozen=True)
+class AnyOpening(Opening):
+    """Which model or rival; what follows the colon is a SAM3, or the detector that an agent or oracle calls.
+
+    Attributes:
+        vlm: of an agent: a folder or hub id, or what the server at `vlm_url` calls it.
+        vlm_url: of an agent: the server's address; None runs the VLM in this process.
+    """
+
+    vlm: str | None = None
+    vlm_url: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kind, rest = self.parts
+        if kind == "agent" and self.vlm is None:
+            raise InputError(
+                "an agent needs a VLM: name it with --vlm, and with --vlm-url if a server runs it"
+            )
+        if kind != "agent" and (self.vlm is not None or self.vlm_url is not None):
+            raise InputError("--vlm and --vlm-url belong to an agent: write agent:DETECTOR as the model")
+        if kind == "sam3" and not rest:
+            raise InputError("say which SAM3: a folder or hub id, such as sam3:facebook/sam3")
+        if (kind == "sam3" or rest.startswith("sam3:")) and self.quantize is not None:
+            raise InputError("--quantize is for the language model of ours; SAM3 has none: leave it out")
+        if kind in ("agent", "oracle") and rest.partition(":")[0] in ("agent", "oracle"):
+            raise InputError(f"{kind} needs a detector: a model of ours or sam3:FOLDER, got {rest!r}")
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The kind of rival, "" for a model, and what follows the colon."""
+        kind, colon, rest = (self.model or "").partition(":")
+        return (kind, rest) if colon and kind in KINDS else ("", self.model or "")
+
+    def open_any(self) -> Evaluated:
+        """Load it.
+
+        Raises:
+            InstructSAMError: see `instructsam.load`, `load_sam3`, `load_vlm` and `VLMClient`.
+        """
+        kind, rest = self.parts
+        if kind == "":
+            return self.open()
+        if kind == "sam3":
+            from instructsam.baselines.sam3_concept import load_sam3
+
+            return load_sam3(rest, self.device, self.dtype)
+        detector = self._detector(rest)
+        if kind == "oracle":
+            from instructsam.baselines.oracle_agent import OracleAgent
+
+            return OracleAgent(detector)
+        from instructsam.baselines.sam3_agent import Sam3Agent
+
+        return Sam3Agent(self._vlm(), detector)
+
+    def _detector(self, rest: str) -> Segmenter | Sam3Concept:
+        if not rest.startswith("sam3:"):
+            return replace(self, model=rest or None, vlm=None, vlm_url=None).open()
+        from instructsam.baselines.sam3_concept import load_sam3
+
+        return load_sam3(rest.removeprefix("sam3:"), self.device, self.dtype)
+
+    def _vlm(self) -> VisionLanguageModel:
+        name = self.vlm or ""
+        if self.vlm_url is not None:
+            from instructsam.inference.vlm_client import VLMClient
+
+            return VLMClient(name, self.vlm_url)
+        from instructsam.inference.vlm_local import load_vlm
+
+        return load_vlm(name, self.device, self.dtype)
