@@ -119,10 +119,17 @@ def _world(split: Split) -> Callable[[int | None], Iterator[Sample]]:
     return source
 
 
+def _own_words(limit: int | None) -> Iterator[Sample]:
+    from instructsam.world.own_words import own_words
+
+    return own_words(limit)
+
+
 _KNOWN = {
     "world/val": _world("val"),
     "world/test": _world("test"),
     "world/calibration": _world("calibration"),
+    "world/own_words": _own_words,
 }
 
 
