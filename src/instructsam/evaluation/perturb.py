@@ -43,7 +43,7 @@ _WORD = re.compile(r"(?<![^\W_])(left|right)(?=(?:most|hand|wards?)?(?![^\W_]))"
 # "Left" and "right" that are no directions; nobody can mirror "all right".
 _IDIOM = re.compile(
     r"\b(?:all right|alright|right (?:now|away|here|there|next to|in|on top|above|below|under)|(?:is|are|what's) left\b"
-    r"(?! of)|left (?:over|out|alone|behind)|the right (?:one|ones|thing|answer|size|tool))\b|right\s*\?|^right,",
+    r"(?! of)|left (?:over|out|alone|behind)|the right (?:one|ones|thing|answer|size|tool))\b|,\s*right\s*\?|^right,",
     re.IGNORECASE,
 )
 # Words for places of the picture itself, which a crop moves.

@@ -66,7 +66,8 @@ def _texture(rng: np.random.Generator, side: int) -> Plane:
         total += _smooth(rng.random((cells, cells, 1)) - 0.5, side) * 4 / cells**0.7
     share = np.clip(total / 2 + 0.5, 0, 1)
     first, second = _colors(rng, 2)
-    return first * share + second * (1 - share)
+    picture: Plane = first * share + second * (1 - share)
+    return picture
 
 
 def _gradient(rng: np.random.Generator, side: int) -> Plane:
@@ -80,14 +81,16 @@ def _stripes(rng: np.random.Generator, side: int) -> Plane:
     slant = rng.integers(-2, 3, size=2)
     along = x * slant[0] + y * (slant[1] if slant.any() else 1)
     first, second = _colors(rng, 2)
-    return np.where((along // int(rng.integers(6, 48)) % 2 == 0)[..., None], first, second)
+    picture: Plane = np.where((along // int(rng.integers(6, 48)) % 2 == 0)[..., None], first, second)
+    return picture
 
 
 def _checkerboard(rng: np.random.Generator, side: int) -> Plane:
     """Two colours in squares."""
     y, x = np.mgrid[:side, :side] // int(rng.integers(8, 64))
     first, second = _colors(rng, 2)
-    return np.where(((x + y) % 2 == 0)[..., None], first, second)
+    picture: Plane = np.where(((x + y) % 2 == 0)[..., None], first, second)
+    return picture
 
 
 def _scrambled(rng: np.random.Generator, side: int) -> Plane:
@@ -104,7 +107,7 @@ def _scrambled(rng: np.random.Generator, side: int) -> Plane:
 def _background(rng: np.random.Generator, side: int) -> Plane:
     """A background of the world with its grain, and nothing on it."""
     style = BACKGROUNDS[int(rng.integers(len(BACKGROUNDS)))]
-    picture = paint_background(Background(style, int(rng.integers(2**31))), side, side)
+    picture: Plane = paint_background(Background(style, int(rng.integers(2**31))), side, side).astype(float)
     return picture + rng.integers(-4, 5, size=picture.shape)
 
 
