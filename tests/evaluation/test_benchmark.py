@@ -42,8 +42,8 @@ def test_a_missing_image_is_an_error(tmp_path: Path) -> None:
 
 
 def test_names_and_limits(tmp_path: Path) -> None:
-    assert benchmark_names() == ("world/val", "world/test", "world/calibration")
-    with pytest.raises(InputError, match=r"world/calibration, or a folder .* got 'world/vall'"):
+    assert benchmark_names() == ("world/val", "world/test", "world/calibration", "world/own_words")
+    with pytest.raises(InputError, match=r"world/own_words, or a folder .* got 'world/vall'"):
         get_benchmark("world/vall")
     with pytest.raises(InputError, match=r"must hold records\.jsonl"):
         get_benchmark(tmp_path)
@@ -55,4 +55,10 @@ def test_the_world_is_a_benchmark() -> None:
     pairs = list(get_benchmark("world/val").iterate(5))
     assert len(pairs) == 5
     assert len({record.id for _, record in pairs}) == 5
+    assert all(min(image.size) == 256 for image, _ in pairs)
+
+
+def test_own_words_are_a_benchmark() -> None:
+    pairs = list(get_benchmark("world/own_words").iterate(4))
+    assert [record.family for _, record in pairs][:2] == ["function", "logic"]
     assert all(min(image.size) == 256 for image, _ in pairs)

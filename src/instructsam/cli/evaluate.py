@@ -47,8 +47,8 @@ def evaluate(
         str | None,
         typer.Option(
             "--benchmark",
-            help="world/val (the default), world/test, a folder with records.jsonl, or with --data one of the "
-            "field's, such as refcoco/testA; instructsam data check DIR lists them.",
+            help="world/val (the default), world/test, world/own_words, a folder with records.jsonl, or with "
+            "--data one of the field's, such as refcoco/testA; instructsam data check DIR lists them.",
         ),
     ] = None,
     data: DataOption = None,

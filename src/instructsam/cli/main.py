@@ -17,7 +17,9 @@ from instructsam.cli.compare import compare
 from instructsam.cli.demo import demo
 from instructsam.cli.doctor import doctor
 from instructsam.cli.evaluate import evaluate
+from instructsam.cli.false_alarms import false_alarms
 from instructsam.cli.models import build, convert
+from instructsam.cli.robustness import robustness
 from instructsam.cli.segment import segment
 from instructsam.cli.train import train
 from instructsam.errors import InstructSAMError
@@ -35,7 +37,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
-for command in (segment, evaluate, compare, calibrate, train, ablate, demo, doctor, build, convert):
+for command in (
+    segment,
+    evaluate,
+    compare,
+    robustness,
+    false_alarms,
+    calibrate,
+    train,
+    ablate,
+    demo,
+    doctor,
+    build,
+    convert,
+):
     app.command()(command)
 app.add_typer(world.app, name="world")
 app.add_typer(data.app, name="data")

@@ -150,6 +150,12 @@ def _world_size() -> int:
     return INSTRUCTIONS
 
 
+def _own_words(limit: int | None) -> Iterator[Sample]:
+    from instructsam.world.own_words import own_words
+
+    return own_words(limit)
+
+
 _KNOWN = {
     "world/val": _world("val"),
     "world/test": _world("test"),
@@ -158,6 +164,7 @@ _KNOWN = {
     "world/test_crowded": _world("test_crowded"),
     "world/test_hard_negative": _world("test_hard_negative"),
     "world/calibration": _world("calibration"),
+    "world/own_words": _own_words,
 }
 
 

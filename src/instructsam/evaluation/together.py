@@ -13,14 +13,22 @@ from instructsam.errors import InputError, InstructSAMError, first_line
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.predictions import PredictionFile, read_predictions
 from instructsam.evaluation.report import Report
-from instructsam.evaluation.runner import Answer, SegmenterLike, mode_of, predict_all, report_of, run_header
+from instructsam.evaluation.runner import (
+    Answer,
+    RecordSegmenter,
+    SegmenterLike,
+    mode_of,
+    predict_all,
+    report_of,
+    run_header,
+)
 from instructsam.evaluation.shards import Shard, Share, merge_parts, part_path
 
 _PATIENCE = timedelta(days=7)  # the slowest share may take long; a launcher ends the others when one fails
 
 
 def evaluate_together(
-    segmenter: SegmenterLike,
+    segmenter: SegmenterLike | RecordSegmenter,
     benchmark: Benchmark,
     shard: Shard,
     predictions_path: str | Path,

@@ -93,7 +93,7 @@ def newton_schulz(batch: Tensor) -> Tensor:
     """Five steps of the quintic Newton-Schulz iteration in bfloat16: [N, rows, columns] -> the same."""
     a, b, c = COEFFICIENTS
     high = batch.shape[1] > batch.shape[2]
-    x = (batch.mT if high else batch).bfloat16()
+    x: Tensor = (batch.mT if high else batch).bfloat16()
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=EPSILON)
     for _ in range(ITERATIONS):
         gram = x @ x.mT

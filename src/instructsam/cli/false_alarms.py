@@ -1,0 +1,63 @@
+"""`instructsam false-alarms [MODEL] [--count 200]`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from instructsam.cli import console
+from instructsam.cli.options import (
+    MODE_HELP,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    Mode,
+    Opening,
+    QuantizeOption,
+    ThresholdOption,
+    check_threshold,
+    is_direct,
+)
+
+
+def false_alarms(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
+    ] = None,
+    count: Annotated[
+        int, typer.Option("--count", min=1, help="How many empty pictures, and as many scenes.")
+    ] = 200,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    as_json: JsonOption = False,
+    score_threshold: ThresholdOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    quantize: QuantizeOption = None,
+) -> int:
+    """Ask a model for what is not there, and count how often it finds something all the same."""
+    from instructsam.evaluation.false_alarms import count_false_alarms
+
+    opening = Opening(model, device, dtype, quantize)
+    check_threshold(score_threshold)
+    with console.stdout_reserved(as_json), console.counter("answers", 2 * count) as advance:
+        segmenter = opening.open()
+        found = count_false_alarms(
+            segmenter,
+            count,
+            is_direct(segmenter, mode),
+            score_threshold,
+            advance,
+            {
+                "model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}",
+                **opening.changes,
+                "command": shlex.join(["instructsam", *sys.argv[1:]]),
+            },
+        )
+    if as_json:
+        console.print_json(found.to_dict())
+    else:
+        print(found.to_text())
+    return 0

@@ -1,0 +1,87 @@
+"""`instructsam robustness [MODEL] [--benchmark world/val]`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instructsam.cli import console
+from instructsam.cli.options import (
+    MODE_HELP,
+    DataOption,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    Mode,
+    Opening,
+    QuantizeOption,
+    ThresholdOption,
+    check_threshold,
+    is_direct,
+)
+
+
+def robustness(
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
+    ] = None,
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", help="Any benchmark of instructsam evaluate.")
+    ] = "world/val",
+    data: DataOption = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
+    ] = None,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for the predictions (a stopped run goes on) and robustness.json and .md."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    score_threshold: ThresholdOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "auto",
+    quantize: QuantizeOption = None,
+) -> int:
+    """Score a model on changed pictures: mirrored, cropped, compressed, darker, brighter.
+
+    Each change is compared with the untouched pictures on the very same instructions.
+    """
+    from instructsam.evaluation.benchmark import get_benchmark
+    from instructsam.evaluation.robustness import measure
+
+    opening = Opening(model, device, dtype, quantize)
+    check_threshold(score_threshold)
+    chosen = get_benchmark(benchmark, data)
+    if out is not None:
+        console.prepare_folder(out)
+    with console.stdout_reserved(as_json), console.counter("answers", None) as advance:
+        segmenter = opening.open()
+        found = measure(
+            segmenter,
+            chosen,
+            limit,
+            is_direct(segmenter, mode),
+            out,
+            score_threshold,
+            advance,
+            {
+                "model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}",
+                **opening.changes,
+                "command": shlex.join(["instructsam", *sys.argv[1:]]),
+            },
+        )
+    if out is not None:
+        console.write_json(out / "robustness.json", found.to_dict())
+        console.write_text(out / "robustness.md", found.to_text() + "\n")
+    if as_json:
+        console.print_json(found.to_dict())
+    else:
+        print(found.to_text())
+    return 0
