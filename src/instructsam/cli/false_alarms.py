@@ -21,6 +21,7 @@ from instructsam.cli.options import (
     check_threshold,
     is_direct,
 )
+from instructsam.cli.progress import counter
 
 
 def false_alarms(
@@ -42,7 +43,8 @@ def false_alarms(
 
     opening = Opening(model, device, dtype, quantize)
     check_threshold(score_threshold)
-    with console.stdout_reserved(as_json), console.counter("answers", 2 * count) as advance:
+    with console.stdout_reserved(as_json), counter("answers") as advance:
+        advance.expect(2 * count)
         segmenter = opening.open()
         found = count_false_alarms(
             segmenter,

@@ -23,6 +23,7 @@ from instructsam.cli.options import (
     check_threshold,
     is_direct,
 )
+from instructsam.cli.progress import counter
 
 
 def robustness(
@@ -61,7 +62,7 @@ def robustness(
     chosen = get_benchmark(benchmark, data)
     if out is not None:
         console.prepare_folder(out)
-    with console.stdout_reserved(as_json), console.counter("answers", None) as advance:
+    with console.stdout_reserved(as_json), counter("answers") as advance:
         segmenter = opening.open()
         found = measure(
             segmenter,

@@ -144,16 +144,17 @@ def _world(split: Split) -> Callable[[int | None], Iterator[Sample]]:
     return source
 
 
-def _world_size() -> int:
-    from instructsam.world.build import INSTRUCTIONS
-
-    return INSTRUCTIONS
-
-
 def _own_words(limit: int | None) -> Iterator[Sample]:
     from instructsam.world.own_words import own_words
 
     return own_words(limit)
+
+
+def _world_size(name: str) -> int:
+    from instructsam.world.build import INSTRUCTIONS
+    from instructsam.world.own_words import own_lines
+
+    return len(own_lines()) if name == "world/own_words" else INSTRUCTIONS
 
 
 _KNOWN = {
@@ -183,7 +184,7 @@ def get_benchmark(name: str | Path, data: str | Path | None = None) -> Benchmark
         InputError: none of these, or its files are missing; the message lists the names.
     """
     if str(name) in _KNOWN:
-        return Benchmark(str(name), _KNOWN[str(name)], size=_world_size)
+        return Benchmark(str(name), _KNOWN[str(name)], size=lambda: _world_size(str(name)))
     published = {known.name: known for known in PUBLISHED}
     if str(name) in published:
         if data is None:

@@ -20,11 +20,14 @@ from PIL import Image, ImageEnhance
 from instructsam.data.record import ImageRef, InstanceRecord, Record
 from instructsam.errors import InputError
 from instructsam.structures.masks import decode_rle, encode_rle
+from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
 from instructsam.world.layout import sample_scene
-from instructsam.world.program import answer, from_dict
+from instructsam.world.own_words import SETTINGS as OWN_WORDS
+from instructsam.world.program import from_dict
 from instructsam.world.render import SHORT_SIDES, render_scene
 from instructsam.world.scene import RenderedScene, SceneSettings
+from instructsam.world.stream import SPLITS, WorldSettings, scene_settings
 
 Sample = tuple[Image.Image, Record]
 Perturbation = Callable[[Image.Image, Record], Sample]
@@ -33,9 +36,7 @@ Box = tuple[int, int, int, int]
 LEAST_CUT = 0.1  # of the picture's width or height: a smaller crop would show next to nothing new
 # What a picture of the world may have been drawn with; which one it was is seen from the pixels.
 SCENE_SETTINGS: tuple[SceneSettings, ...] = tuple(
-    SceneSettings(min_objects=low, max_objects=high, pairs=pairs)
-    for low, high in ((1, 8), (4, 9), (9, 14))
-    for pairs in ("seen", "held_out")
+    dict.fromkeys((*(scene_settings(WorldSettings(split=split)) for split in SPLITS), OWN_WORDS))
 )
 
 _OTHER = {"left": "right", "right": "left"}
