@@ -61,7 +61,7 @@ class DataSettings:
     instructions_per_scene: int = 8
     short_sides: tuple[int, ...] = (160,)
     min_objects: int = 1
-    max_objects: int = 8
+    max_objects: int = 10
     families: tuple[str, ...] = ()
     nouns: dict[str, int] = field(default_factory=dict)
     direct_fraction: float = 0.3
