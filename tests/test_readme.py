@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -46,13 +47,19 @@ def test_python(tmp_path: Path) -> None:
     assert (tmp_path / "out.png").stat().st_size > 0
 
 
-def test_the_tree_names_every_file() -> None:
-    sources = (ROOT / "src" / "instructsam").rglob("*.py")
-    names = {
-        str(path.relative_to(ROOT / "src" / "instructsam")) for path in sources if path.stem != "__init__"
-    }
-    listed = set(re.findall(r"^  (\S+\.py) ", README, flags=re.MULTILINE))
-    assert listed == names
+def test_the_tree_names_every_package() -> None:
+    packages = {path.parent.name for path in (ROOT / "src" / "instructsam").glob("*/__init__.py")}
+    listed = set(re.findall(r"^  (\w+)/ ", README, flags=re.MULTILINE))
+    assert listed == packages | {"assets"}
+
+
+def test_the_page_of_files_is_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("list_files", ROOT / "docs" / "list_files.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "files.md").read_text(encoding="utf-8") == module.page()
 
 
 def test_links_and_pictures_exist() -> None:
@@ -67,9 +74,10 @@ def test_training_commands_name_real_settings() -> None:
     from instructsam.config import load_config
     from instructsam.training.settings import RunConfig
 
-    for line in re.findall(r"instructsam train (configs/\S+)([^#\n]*)", README):
-        overrides = [word for word in line[1].split() if "=" in word]
-        assert load_config(RunConfig, ROOT / line[0], overrides).schedule.total_steps > 0
+    for line in re.findall(r"instructsam train (configs/[^#\n]*)", README):
+        overrides = [word for word in line.split() if "=" in word]
+        for name in re.findall(r"configs/\S+", line):
+            assert load_config(RunConfig, ROOT / name, overrides).schedule.total_steps > 0
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
