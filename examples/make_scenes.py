@@ -11,131 +11,244 @@ from pathlib import Path
 
 from PIL import Image
 
+from instructsam.world.drawings.registry import DRAWINGS, draw_kind
 from instructsam.world.render import render_scene
-from instructsam.world.scene import Background, Scene, SceneObject
+from instructsam.world.scene import COLORS, Background, Scene, SceneObject
 
 ASSETS = Path(__file__).resolve().parent.parent / "src" / "instructsam" / "assets" / "examples"
-Row = tuple[str, str, str, float, float]  # size, colour, kind, x, y
+SHORT_SIDE = 256
+SCALES = {"small": 0.175, "medium": 0.255, "large": 0.37}
+# Where a thing is: its middle (x, y), or with a shelf's number x alone, since it stands on the board.
+Row = tuple[str, str, float, float]  # "size pattern colour", kind, x, y
 
 
-def scene(style: str, seed: int, rows: list[Row]) -> Scene:
-    """Objects at given places, each with its own proportions and a little tilt."""
-    objects = tuple(
-        SceneObject(
-            kind=kind,
-            color=color,
-            size=size,
-            center=(x, y),
-            scale=0.19 if size == "small" else 0.33,
-            tilt=float((seed * 7 + i * 5) % 11 - 5),
-            mirrored=(seed + i) % 2 == 0,
-            seed=seed * 100 + i,
-        )
-        for i, (size, color, kind, x, y) in enumerate(rows)
+def lying(background: Background, seed: int, rows: list[Row]) -> Scene:
+    """Things at given places, the first at the back, each with its own proportions and a little tilt."""
+    objects = tuple(_thing(seed, index, row) for index, row in enumerate(rows))
+    return Scene(seed=seed, background=background, objects=objects)
+
+
+def shelved(background: Background, seed: int, boards: dict[float, list[Row]]) -> Scene:
+    """Things that stand upright on boards, whose upper edges (fractions of the height) are the keys.
+
+    The y of a row counts for nothing: it follows from the board.
+    """
+    objects: list[SceneObject] = []
+    for shelf, (edge, rows) in enumerate(boards.items(), 1):
+        for row in rows:
+            look, kind, x, _ = row
+            draft = _thing(seed, len(objects), row)
+            picture = draw_kind(kind, COLORS[draft.color], draft.seed)
+            _, top, _, bottom = picture.box_xyxy(0, draft.mirrored)
+            y = edge - (bottom - top) / 2 * draft.scale
+            objects.append(_thing(seed, len(objects), (look, kind, x, y), shelf))
+    return Scene(seed, background, tuple(objects), layout="shelves", shelves=tuple(boards))
+
+
+def _thing(seed: int, index: int, row: Row, shelf: int = 0) -> SceneObject:
+    look, kind, x, y = row
+    size, pattern, color = look.split()
+    limit = DRAWINGS[kind].max_tilt // 3
+    return SceneObject(
+        kind=kind,
+        color=color,
+        size=size,
+        center=(x, y),
+        scale=SCALES[size],
+        tilt=0.0 if shelf else float(max(-limit, min(limit, (seed * 7 + index * 5) % 11 - 5))),
+        mirrored=(seed + index) % 2 == 0,
+        seed=seed * 100 + index,
+        pattern=pattern,
+        shelf=shelf,
     )
-    return Scene(seed=seed, background=Background(style, seed), objects=objects)
 
 
 SCENES: dict[str, tuple[Scene, list[str]]] = {
     "breakfast": (
-        scene(
-            "cloth",
+        lying(
+            Background("cloth", 3),
             3,
             [
-                ("large", "red", "mug", 0.22, 0.25),
-                ("large", "blue", "mug", 0.72, 0.22),
-                ("small", "red", "mug", 0.48, 0.47),
-                ("large", "yellow", "banana", 0.25, 0.76),
-                ("small", "green", "apple", 0.55, 0.80),
-                ("large", "orange", "glass", 0.82, 0.68),
-            ],
-        ),
-        ["the mugs that are not blue", "fruit", "the small red mug", "everything left of the orange glass"],
-    ),
-    "toy_shelf": (
-        scene(
-            "rug",
-            5,
-            [
-                ("large", "brown", "teddy bear", 0.22, 0.70),
-                ("large", "pink", "teddy bear", 0.56, 0.72),
-                ("small", "blue", "ball", 0.84, 0.82),
-                ("large", "purple", "kite", 0.24, 0.24),
-                ("small", "red", "car", 0.58, 0.34),
-                ("small", "green", "ball", 0.84, 0.45),
+                ("large plain red", "mug", 0.22, 0.22),
+                ("large striped blue", "mug", 0.76, 0.21),
+                ("small plain red", "mug", 0.49, 0.42),
+                ("large dotted pink", "teapot", 0.77, 0.62),
+                ("medium plain yellow", "banana", 0.20, 0.55),
+                ("medium dotted red", "strawberry", 0.44, 0.72),
+                ("small plain green", "apple", 0.18, 0.84),
+                ("medium striped blue", "spoon", 0.70, 0.89),
             ],
         ),
         [
-            "both balls",
-            "the leftmost teddy bear",
-            "toys except the kite",
-            "the green toy, and separately the car",
+            "the mugs that are not blue",
+            "all three pieces of fruit",
+            "what could I eat soup with?",
+            "the small red mug, and separately the teapot",
         ],
     ),
     "harbour": (
-        scene(
-            "tiles",
+        lying(
+            Background("tiles", 11),
             8,
             [
-                ("large", "blue", "sailboat", 0.22, 0.30),
-                ("small", "red", "sailboat", 0.55, 0.22),
-                ("large", "orange", "sailboat", 0.80, 0.42),
-                ("small", "pink", "fish", 0.30, 0.80),
-                ("large", "green", "fish", 0.62, 0.78),
-                ("small", "yellow", "bird", 0.50, 0.48),
+                ("large striped red", "sailboat", 0.22, 0.25),
+                ("medium plain blue", "sailboat", 0.60, 0.19),
+                ("small dotted orange", "sailboat", 0.87, 0.30),
+                ("small plain yellow", "bird", 0.50, 0.43),
+                ("large dotted pink", "fish", 0.70, 0.58),
+                ("small plain green", "fish", 0.27, 0.60),
+                ("medium striped blue", "fish", 0.34, 0.84),
+                ("small plain purple", "fish", 0.80, 0.87),
             ],
         ),
         [
             "the biggest fish",
             "sailboats to the right of the bird",
-            "red or yellow things",
+            "what can fly?",
             "a purple sailboat",
         ],
     ),
-    "workbench": (
-        scene(
-            "wood",
-            11,
-            [
-                ("large", "red", "hammer", 0.24, 0.28),
-                ("large", "blue", "saw", 0.68, 0.26),
-                ("small", "yellow", "key", 0.46, 0.55),
-                ("small", "purple", "key", 0.20, 0.72),
-                ("large", "green", "bottle", 0.80, 0.70),
-                ("small", "orange", "key", 0.52, 0.84),
-            ],
-        ),
-        ["all the keys", "the second key from the left", "tools in the top half", "the bottle, then the saw"],
-    ),
-    "traffic": (
-        scene(
-            "speckle",
-            13,
-            [
-                ("large", "yellow", "bus", 0.24, 0.26),
-                ("small", "red", "car", 0.62, 0.20),
-                ("small", "blue", "car", 0.86, 0.34),
-                ("large", "red", "car", 0.26, 0.66),
-                ("large", "green", "bus", 0.70, 0.62),
-                ("small", "brown", "snail", 0.52, 0.90),
-            ],
-        ),
-        ["the small cars", "red vehicles", "the animal", "buses above the snail"],
-    ),
     "meadow": (
-        scene(
-            "meadow",
+        lying(
+            Background("meadow", 17),
             17,
             [
-                ("large", "purple", "snail", 0.24, 0.76),
-                ("small", "orange", "snail", 0.54, 0.86),
-                ("large", "red", "kite", 0.70, 0.24),
-                ("small", "blue", "bird", 0.30, 0.22),
-                ("small", "brown", "bird", 0.48, 0.46),
-                ("large", "green", "pear", 0.82, 0.68),
+                ("large plain green", "tree", 0.21, 0.40),
+                ("medium dotted red", "kite", 0.52, 0.20),
+                ("small plain blue", "bird", 0.80, 0.18),
+                ("medium striped pink", "flower", 0.88, 0.58),
+                ("small plain red", "flower", 0.68, 0.45),
+                ("large striped orange", "cat", 0.56, 0.74),
+                ("medium plain purple", "snail", 0.19, 0.82),
+                ("small dotted yellow", "flower", 0.85, 0.86),
             ],
         ),
-        ["the birds", "animals that are not birds", "the topmost bird", "the lorry"],
+        [
+            "the flowers",
+            "animals that are not birds",
+            "what flies on a string?",
+            "the umbrella",
+        ],
+    ),
+    "toy_shelf": (
+        shelved(
+            Background("plain", 11),
+            5,
+            {
+                0.32: [
+                    ("medium plain brown", "teddy bear", 0.18, 0),
+                    ("small striped green", "ball", 0.44, 0),
+                    ("medium dotted blue", "airplane", 0.76, 0),
+                ],
+                0.635: [
+                    ("medium plain red", "bus", 0.20, 0),
+                    ("medium dotted pink", "teddy bear", 0.54, 0),
+                    ("small plain orange", "ball", 0.83, 0),
+                ],
+                0.95: [
+                    ("medium striped purple", "kite", 0.17, 0),
+                    ("small plain yellow", "car", 0.45, 0),
+                    ("medium striped yellow", "teddy bear", 0.78, 0),
+                ],
+            },
+        ),
+        [
+            "everything on the top shelf",
+            "the leftmost teddy bear",
+            "the ball that is not striped",
+            "the vehicles, then the kite",
+        ],
+    ),
+    "traffic": (
+        lying(
+            Background("speckle", 14),
+            13,
+            [
+                ("large plain red", "bus", 0.23, 0.22),
+                ("medium striped blue", "airplane", 0.74, 0.17),
+                ("large dotted yellow", "car", 0.57, 0.43),
+                ("small plain red", "car", 0.88, 0.42),
+                ("large plain green", "bus", 0.24, 0.66),
+                ("medium plain blue", "car", 0.82, 0.72),
+                ("small dotted red", "umbrella", 0.55, 0.68),
+                ("small plain brown", "snail", 0.52, 0.89),
+            ],
+        ),
+        [
+            "red vehicles",
+            "the animal",
+            "cars smaller than the yellow one",
+            "buses or airplanes",
+        ],
+    ),
+    "village": (
+        lying(
+            Background("meadow", 23),
+            23,
+            [
+                ("large plain purple", "castle", 0.71, 0.31),
+                ("large plain red", "house", 0.23, 0.40),
+                ("small plain yellow", "house", 0.50, 0.60),
+                ("medium plain green", "tree", 0.86, 0.63),
+                ("medium striped orange", "tent", 0.68, 0.84),
+                ("small plain green", "tree", 0.31, 0.72),
+                ("small plain brown", "cat", 0.13, 0.85),
+                ("small dotted blue", "car", 0.42, 0.88),
+            ],
+        ),
+        [
+            "both trees",
+            "what could I sleep in at the campsite?",
+            "the house nearest to the castle",
+            "the airplane",
+        ],
+    ),
+    "wardrobe": (
+        shelved(
+            Background("rug", 29),
+            29,
+            {
+                0.46: [
+                    ("large striped blue", "shirt", 0.21, 0),
+                    ("large dotted pink", "shirt", 0.605, 0),
+                    ("small plain yellow", "hat", 0.89, 0),
+                ],
+                0.93: [
+                    ("large plain purple", "bag", 0.205, 0),
+                    ("small striped green", "sock", 0.465, 0),
+                    ("small striped orange", "sock", 0.615, 0),
+                    ("medium plain red", "shoe", 0.835, 0),
+                ],
+            },
+        ),
+        [
+            "the shirts",
+            "what can I wear on my feet?",
+            "the striped things on the bottom shelf",
+            "what can I carry my shopping in?",
+        ],
+    ),
+    "workbench": (
+        lying(
+            Background("wood", 11),
+            11,
+            [
+                ("large plain red", "hammer", 0.23, 0.24),
+                ("large striped purple", "lamp", 0.78, 0.24),
+                ("small plain yellow", "key", 0.50, 0.45),
+                ("large plain blue", "saw", 0.28, 0.57),
+                ("small plain purple", "key", 0.20, 0.83),
+                ("medium dotted pink", "mug", 0.54, 0.81),
+                ("medium striped green", "key", 0.82, 0.60),
+                ("small plain green", "cactus", 0.86, 0.84),
+            ],
+        ),
+        [
+            "all three keys",
+            "the second key from the left",
+            "it's too dark in here, what could I switch on for light?",
+            "the dotted saw",
+        ],
     ),
 }
 
@@ -147,7 +260,7 @@ def main() -> None:
     folder: Path = parser.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     for name, (drawn, _) in SCENES.items():
-        Image.fromarray(render_scene(drawn, 400).image).save(folder / f"{name}.png", optimize=True)
+        Image.fromarray(render_scene(drawn, SHORT_SIDE).image).save(folder / f"{name}.png", optimize=True)
     instructions = {f"{name}.png": texts for name, (_, texts) in SCENES.items()}
     (folder / "instructions.json").write_text(json.dumps(instructions, indent=2) + "\n", encoding="utf-8")
     print(f"{len(SCENES)} scenes in {folder}")
