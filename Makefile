@@ -8,8 +8,9 @@ DEV := .venv/installed-dev
 SCENE ?= src/instructsam/assets/examples/traffic.png
 INSTRUCTION ?= red vehicles
 PROCESSES ?= 2
+MINUTES ?= 9
 
-.PHONY: help setup demo test test-slow check format bench train clean
+.PHONY: help setup demo test test-slow check format bench train train-gpu ablations clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -49,10 +50,14 @@ bench: $(RUNTIME) ## Measure latency and memory
 	@$(BIN)/python benchmarks/latency.py
 
 train: $(RUNTIME) ## Train the shipped default, three stages on two processes; a stopped run goes on
-	@set -e; for stage in default_eyes default_phrases default; do \
-		OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --nproc_per_node $(PROCESSES) -m instructsam train \
-			configs/$$stage.yaml $$(test ! -d runs/$$stage/checkpoints || echo --resume); \
-	done
+	@OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --nproc_per_node $(PROCESSES) -m instructsam train \
+		configs/default_eyes.yaml configs/default_phrases.yaml configs/default.yaml --resume
+
+train-gpu: $(RUNTIME) ## The same recipe on one GPU, MINUTES=9 at a time; the next call goes on
+	@$(BIN)/instructsam train configs/gpu/eyes.yaml configs/gpu/phrases.yaml configs/gpu/all.yaml --resume --max-minutes $(MINUTES)
+
+ablations: $(RUNTIME) ## The paper's claims in miniature, MINUTES=9 at a time; the next call goes on
+	@OMP_NUM_THREADS=1 $(BIN)/instructsam ablate configs/ablations/claims.yaml --max-minutes $(MINUTES)
 
 clean: ## Remove the environment and every cache
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -81,13 +81,17 @@ def test_training_commands_name_real_settings() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
-def test_every_config_is_valid(path: Path) -> None:
+def test_every_config_is_valid(path: Path, tmp_path: Path) -> None:
+    from instructsam.cli.ablation import Plan, jobs_of
     from instructsam.config import load_config
     from instructsam.training.settings import RunConfig
     from instructsam.training.start import start_criterion
 
-    config = load_config(RunConfig, path, [])
-    start_criterion(config.loss)
+    if "variants:" in path.read_text(encoding="utf-8"):
+        assert jobs_of(load_config(Plan, path, []), path, tmp_path)
+    else:
+        config = load_config(RunConfig, path, [])
+        start_criterion(config.loss)
     head = path.read_text(encoding="utf-8").splitlines()[:4]
     assert all(line.startswith("#") for line in head)
     assert any("Command:" in line for line in head)
