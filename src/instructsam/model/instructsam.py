@@ -203,6 +203,7 @@ class InstructSAMModel(PreTrainedModel):
         images: ImageFeatures | None = None,
         auxiliary: bool = False,
         text_logits: bool = False,
+        detected: Tensor | None = None,
     ) -> SegmentationOutput:
         """One pass over finished conversations; arguments as in `ModelInputs`.
 
@@ -212,6 +213,8 @@ class InstructSAMModel(PreTrainedModel):
             mask_logits [P, Q, h, w], score_logits [P, Q], boxes_cxcywh [P, Q, 4], query_states [P, Q, D],
             semantic_logits [P, h, w]; presence_logits [P] where the model has the token; with `text_logits`
             text_logits [B, L, V]; with `auxiliary` the earlier decoder layers. `labels` belong to the criterion.
+            With `detected`, int64 [P'], the detector answers only these phrases, and P' stands for P in all but
+            query_states.
         """
         if images is None:
             if pixel_values is None or image_grid_thw is None or detector_pixel_values is None:
@@ -219,8 +222,12 @@ class InstructSAMModel(PreTrainedModel):
             images = self.encode_images(pixel_values, image_grid_thw, detector_pixel_values)
         hidden = read_shared(self, input_ids, attention_mask, block_ids, images, image_index)
         query_states = self.at_queries(hidden, block_ids)
+        states = query_states
+        if detected is not None:
+            states, phrase_ids, phrase_mask = states[detected], phrase_ids[detected], phrase_mask[detected]
+            phrase_sample = phrase_sample[detected]
         features = images.detector.select(image_index[phrase_sample])
-        output = self.detect(query_states, phrase_ids, phrase_mask, features, auxiliary)
+        output = self.detect(states, phrase_ids, phrase_mask, features, auxiliary)
         return SegmentationOutput(
             mask_logits=output.mask_logits,
             score_logits=output.score_logits,

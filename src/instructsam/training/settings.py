@@ -134,15 +134,28 @@ class LossSettings:
 
     Attributes:
         perception: weight of what the vision towers are asked about every cell (`training.perception`), 0 = off.
+        reading: weight of what the query states are asked before the detector (`training.reading`), stage all only,
+            0 = off.
+        detected: share in (0, 1] of the phrases of a batch that the detector answers in stage all; below 1 it takes
+            `reading`, from which the language model learns of the others.
     """
 
     preset: Literal["default", "published"] = "default"
     overrides: dict[str, Value] = field(default_factory=dict)
     perception: float = 0.0
+    reading: float = 0.0
+    detected: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.perception < 0:
-            raise ConfigError(f"loss.perception must be at least 0, got {self.perception}")
+        for name, weight in (("perception", self.perception), ("reading", self.reading)):
+            if weight < 0:
+                raise ConfigError(f"loss.{name} must be at least 0, got {weight}")
+        if not 0 < self.detected <= 1:
+            raise ConfigError(f"loss.detected must lie in (0, 1], got {self.detected}")
+        if self.detected < 1 and not self.reading:
+            raise ConfigError(
+                "loss.detected below 1 leaves phrases without any loss; set loss.reading above 0 too"
+            )
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,20 @@ from instructsam.errors import ConfigError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.structures.outputs import SegmentationOutput
 from instructsam.training.perception import Perception
+from instructsam.training.reading import QueryReader
 from instructsam.training.settings import Stage
 
 
 class Trainable(nn.Module):
-    """`model` is what is shipped; `perception` is left behind."""
+    """`model` is what is shipped; `perception` and `reader` are left behind."""
 
-    def __init__(self, model: InstructSAMModel, with_perception: bool) -> None:
+    def __init__(self, model: InstructSAMModel, with_perception: bool, with_reader: bool = False) -> None:
         super().__init__()
         self.model = model
         config = model.config
         self.merge = int(config.vlm_config.vision_config.spatial_merge_size)
         self.perception = Perception(config.hidden_size, config.detector_size) if with_perception else None
+        self.reader = QueryReader(config.hidden_size) if with_reader else None
 
     def freeze_unused(self, stage: Stage) -> None:
         """Exclude what a stage does not run: no gradients to exchange between processes, nothing to decay.
@@ -46,8 +48,9 @@ class Trainable(nn.Module):
 
     def forward(
         self, stage: Stage, auxiliary: bool, **inputs: Any
-    ) -> tuple[SegmentationOutput | None, list[list[Tensor]] | None]:
-        """What a stage runs: the model's output, and per tower and image what the cells show (see `Perception`).
+    ) -> tuple[SegmentationOutput | None, list[list[Tensor]] | None, tuple[Tensor, Tensor] | None]:
+        """What a stage runs: the model's output, per tower and image what the cells show (see `Perception`), and
+        what the query states say (see `QueryReader`).
 
         "eyes" runs the vision towers only, its output is None. "phrases" lets the detector answer the phrases
         with the instance queries as they are, before any language model has seen them. "all" is the model.
@@ -63,4 +66,7 @@ class Trainable(nn.Module):
             output = model.detect(states, inputs["phrase_ids"], inputs["phrase_mask"], features, auxiliary)
         elif stage == "all":
             output = model(**inputs, images=images, auxiliary=auxiliary, text_logits=True)
-        return output, cells
+        read = None
+        if self.reader is not None and output is not None and output.query_states is not None:
+            read = self.reader(output.query_states, model.detector.detr_decoder.reference_points.weight)
+        return output, cells, read

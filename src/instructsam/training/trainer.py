@@ -36,6 +36,7 @@ from instructsam.training.export import export_model
 from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
 from instructsam.training.perception import load_readers, perception_loss, save_readers
 from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
+from instructsam.training.reading import detected_phrases, reading_loss
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import open_model, start_criterion, start_model
 from instructsam.training.trainable import Trainable
@@ -100,7 +101,8 @@ class Trainer:
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         self.plain_model = model.to(self.device).train()
-        self.trainable = Trainable(self.plain_model, config.loss.perception > 0).to(self.device)
+        reads = config.loss.reading > 0 and config.stage == "all"
+        self.trainable = Trainable(self.plain_model, config.loss.perception > 0, reads).to(self.device)
         self.trainable.freeze_unused(config.stage)
         self.criterion = criterion
         self.optimizer = build_optimizer(self.trainable, config.optim)
@@ -193,24 +195,42 @@ class Trainer:
         config, inputs = self.config, batch.inputs.to(self.device)
         auxiliary = self.criterion.config.auxiliary_weight > 0
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            output, cells = self.model(config.stage, auxiliary, **inputs.as_kwargs())
+            detected = self._detected(batch)
+            chosen = {} if detected is None else {"detected": detected.to(self.device)}
+            output, cells, read = self.model(config.stage, auxiliary, **inputs.as_kwargs(), **chosen)
         loss = torch.zeros((), device=self.device)
         parts: dict[str, Tensor] = {}
         if output is not None:
-            targets = batch.targets(self.device)
+            every = batch.targets(self.device)
+            targets = every if detected is None else [every[index] for index in detected.tolist()]
             # processes average their gradients: dividing by the mean number gives the gradient of one big batch
-            num_targets = self._sum(sum(len(t.masks) for t in targets))[0] / self.accelerator.num_processes
+            num_targets, num_read = (
+                count / self.accelerator.num_processes
+                for count in self._sum(*(sum(len(t.masks) for t in some) for some in (targets, every)))
+            )
             labels = inputs.labels if output.text_logits is not None else None
             result = self.criterion(output, targets, labels, num_targets)
             loss, parts = result.total, dict(result.parts)
             if self.accelerator.num_processes > 1:
                 # the reducer of gradients waits for every output, also for those that no loss reads
                 loss = loss + 0.0 * _sum_of_outputs(output)
+            if read is not None:
+                losses = reading_loss(read[0], read[1], every, num_read)
+                loss = loss + config.loss.reading * torch.stack(list(losses.values())).sum()
+                parts |= {name: value.detach() for name, value in losses.items()}
         if cells is not None:
             seen = perception_loss(cells, batch.truths(self.device))
             loss = loss + config.loss.perception * torch.stack(list(seen.values())).sum()
             parts |= {name: value.detach() for name, value in seen.items()}
         return loss, parts
+
+    def _detected(self, batch: TrainingBatch) -> Tensor | None:
+        """The phrases that the detector answers, None for all."""
+        config = self.config
+        if config.stage != "all":
+            return None
+        position = (config.seed, batch.index, self.accelerator.process_index)
+        return detected_phrases(len(batch.phrase_scene), config.loss.detected, position)
 
     def save(self) -> Path:
         """Write checkpoint and exported model, then call back."""
