@@ -56,9 +56,14 @@ def check_models(jobs: Sequence[Job]) -> None:
 
 
 def work(jobs: Sequence[Job], evaluation: EvaluationSettings, clock: Clock) -> str:
-    """Train and score; the name of the run that the time or a signal stopped, or nothing."""
+    """Train and score; the name of the run that the time or a signal stopped, or nothing.
+
+    Raises:
+        ConfigError: a folder, of a finished run too, holds a run of another configuration.
+    """
     for number, job in enumerate(jobs, start=1):
         if job.variant and _result(job, evaluation) is not None:
+            _require_same(job, job.config())
             continue
         if clock.left() <= 0:
             return job.name
