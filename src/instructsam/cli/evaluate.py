@@ -149,7 +149,8 @@ def _run(
         return None
     calls = getattr(segmenter, "calls", None)
     if isinstance(calls, Calls):  # a rival, which asks several times
-        report = replace(report, notes=(*report.notes, f"{calls.note()} in this run"))
+        whose = "in this run" if shard.processes == 1 else f"of process 1 of {shard.processes} in this run"
+        report = replace(report, notes=(*report.notes, f"{calls.note()} {whose}"))
     return report, chosen, path
 
 
