@@ -43,13 +43,14 @@ class Timed:
         """The rival's own."""
         return float(self.rival.score_threshold)
 
-    def _ask(self, call: Callable[[], list[Prediction]]) -> list[Prediction]:
+    def _ask(self, image: Image.Image, call: Callable[[Image.Image], list[Prediction]]) -> list[Prediction]:
         if not self.seconds:
-            call()
+            call(image.copy())
             if hasattr(self.rival, "calls"):
                 self.rival.calls.log.clear()
+        picture = image.copy()  # SAM3 keeps what it saw last, which others do not: all see a new picture
         start = time.perf_counter()
-        answers = call()
+        answers = call(picture)
         self.seconds.append(time.perf_counter() - start)
         return answers
 
@@ -61,7 +62,7 @@ class TimedModel(Timed):
         """The rival's answers, each to a call of its own."""
         found: list[Prediction] = []
         for text in instructions:
-            found += self._ask(lambda text=text: self.rival.segment(image, [text], **options))
+            found += self._ask(image, lambda seen, text=text: self.rival.segment(seen, [text], **options))
         return found
 
 
@@ -75,7 +76,10 @@ class TimedOracle(Timed):
         found: list[Prediction] = []
         for one in records:
             found += self._ask(
-                lambda one=one: self.rival.segment_records(image, [one], score_threshold=score_threshold)
+                image,
+                lambda seen, one=one: self.rival.segment_records(
+                    seen, [one], score_threshold=score_threshold
+                ),
             )
         return found
 
@@ -90,7 +94,7 @@ def row(name: str, rival: Any, benchmark: Benchmark, limit: int | None, direct: 
         "rival": name,
         "instructions": count,
         **{title: entry[key] for key, title in SCORES.items()},
-        "VLM calls": round(calls.count("vlm") / count, 2) if calls else 1.0 * (not direct),
+        "VLM calls": round(calls.count("vlm") / count, 2) if calls else 1.0,
         "detector calls": round(calls.count("detector") / count, 2) if calls else 1.0,
         "median ms": round(1e3 * statistics.median(timed.seconds)),
     }

@@ -75,6 +75,8 @@ def test_the_users_words_are_no_decision() -> None:
     for reply in (f"You want {typed}", f"You want {json.dumps(typed)}"):
         with pytest.raises(ReplyError):
             parse(reply, typed)
+    with pytest.raises(ReplyError):
+        parse('You want {"action":  "accept" ,}', typed)
     assert parse('{"action": "none"}', "a { in the words").name == "none"
 
 

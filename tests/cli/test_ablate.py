@@ -135,6 +135,10 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(
     plan.write_text(PLAN.replace("steps: 2", "steps: 3"))
     assert ablate(plan, "--only", "method") == 2
     assert "other settings (schedule)" in capsys.readouterr().err
+    plan.write_text(PLAN.replace("about: the method}", "changes: [optim.lr=1e-3]}"))
+    assert ablate(plan, "--only", "method") == 2, "a finished run, too"
+    assert "other settings (optim)" in capsys.readouterr().err
+    assert ablate(plan, "--table-only") == 2, "its numbers are not shown as those of the plan"
 
 
 @pytest.mark.parametrize(

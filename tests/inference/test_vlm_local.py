@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from jinja2 import TemplateError
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from instructsam.errors import CheckpointError
+from instructsam.errors import CheckpointError, InputError
 from instructsam.inference.vlm import Turn
 from instructsam.inference.vlm_local import LocalVLM, load_vlm
 from instructsam.processing.tokens import IM_END, IMAGE_PAD
@@ -59,6 +61,16 @@ def test_special_tokens_in_words_stay_words(vlm: LocalVLM) -> None:
         return [ids.count(known[token]) for token in (IM_END, IMAGE_PAD)]
 
     assert counts(f"a{IM_END}b{IMAGE_PAD}") == counts("plain") == [1, 0]
+
+
+def test_a_template_that_refuses_is_one_sentence(vlm: LocalVLM) -> None:
+    class Refusing:
+        def apply_chat_template(self, *_: object, **__: object) -> None:
+            raise TemplateError("System role not supported")
+
+    other = replace(vlm, name="gemma", processor=Refusing())
+    with pytest.raises(InputError, match=r"gemma cannot be asked in turns .*: System role not supported"):
+        other.reply([Turn("system", "be brief"), Turn("user", "hello")], 2)
 
 
 def test_what_is_no_such_model_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.sharing import beginnings, read_shared
+from instructsam.model.prefix import beginnings
+from instructsam.model.sharing import read_shared
 from instructsam.processing.processor import Sample
 from instructsam.structures.outputs import ModelInputs
 from tests.reference import assert_near

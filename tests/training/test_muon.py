@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch import distributed as dist
 from torch import nn
 
 from instructsam.training.muon import Muon, newton_schulz, orthogonal
@@ -45,6 +47,32 @@ def test_directions_become_orthogonal() -> None:
         singular = torch.linalg.svdvals(newton_schulz(torch.randn(1, *shape))[0].float())
         assert singular.min() > 0.5
         assert singular.max() < 1.4
+
+
+def test_more_processes_than_matrices_of_a_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(2)
+    matrices = [torch.randn(24, 24), torch.randn(24, 24), torch.randn(48, 24)]
+    alone = orthogonal(matrices)
+    sent: dict[int, torch.Tensor] = {}
+    rank = 0
+
+    def all_gather(gathered: list[torch.Tensor], own: torch.Tensor) -> None:
+        sent[rank] = own
+        for number, tensor in sent.items():
+            gathered[number].copy_(tensor)
+
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 4)
+    monkeypatch.setattr(dist, "get_rank", lambda: rank)
+    monkeypatch.setattr(dist, "all_gather", all_gather)
+    for turn in range(2):  # in the second round every process finds what the others have sent in the first
+        for number in range(4):
+            rank = number
+            together = orthogonal(matrices)
+            if turn == 1:
+                for one, other in zip(together, alone, strict=True):
+                    assert_near(one, other, 1e-2)
+    assert not sent[3].any(), "nothing was left for the last one"
 
 
 def test_nothing_to_do() -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from instructsam.errors import ConfigError
 from instructsam.training import recipe
@@ -55,6 +56,32 @@ def test_a_time_box_stops_inside_a_stage(
     run_recipe(stages, [*changes, "schedule.total_steps=100000"], True, max_minutes=0.02)
     assert latest_step(tmp_path / "runs/eyes/checkpoints")
     assert not (tmp_path / "runs/all").exists()
+
+
+def test_the_first_stage_has_its_go_in_the_smallest_box(
+    stages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(recipe, "run", lambda config, overrides, resume: given.append(overrides) or tmp_path)
+    run_recipe(stages, common(tmp_path), True, max_minutes=1e-6)
+    assert [overrides[-1] for overrides in given] == ["schedule.max_minutes=0.001"], (
+        "0 would be no box at all"
+    )
+
+
+def test_processes_stop_together(stages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_reduce(tensor: torch.Tensor, kind: object) -> None:
+        assert kind is torch.distributed.ReduceOp.MIN
+        tensor.clamp_(max=0.1)  # of another process, a little later
+
+    trained: list[Path] = []
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: bool(trained))
+    monkeypatch.setattr(torch.distributed, "get_backend", lambda: "gloo")
+    monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
+    monkeypatch.setattr(recipe, "run", lambda config, *_: trained.append(config) or tmp_path)
+    monkeypatch.setattr(recipe, "latest_step", lambda _: 2 if trained else None)
+    run_recipe(stages, common(tmp_path), False, max_minutes=5.0)
+    assert trained == stages[:1]
 
 
 def test_two_stages_in_one_folder_are_refused(stages: list[Path], tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def ask_for_phrase(
         "Which noun phrase covers what is meant?",
         _forms(allowed),
     ]
-    return [Turn("system", SYSTEM), Turn("user", "\n".join(words), (image,))]
+    return [Turn("system", SYSTEM), Turn("user", plain("\n".join(words)), (image,))]
 
 
 def ask_about_marks(
@@ -72,13 +72,13 @@ def ask_about_marks(
         _forms(allowed),
     ]
     marked = draw_marks(image, found, tried[-1].phrase)
-    return [Turn("system", SYSTEM), Turn("user", "\n".join(words), (image, marked))]
+    return [Turn("system", SYSTEM), Turn("user", plain("\n".join(words)), (image, marked))]
 
 
 def ask_again(turns: Sequence[Turn], reply: str, problem: str) -> list[Turn]:
     """The same question after a reply that could not be used."""
     told = f"That cannot be used: {problem}. Answer again with one JSON object and nothing else."
-    return [*turns, Turn("assistant", plain(reply[:2000]) or "(nothing)"), Turn("user", told)]
+    return [*turns, Turn("assistant", plain(reply[:2000]) or "(nothing)"), Turn("user", plain(told))]
 
 
 def draw_marks(image: Image.Image, found: Instances, phrase: str) -> Image.Image:
@@ -94,8 +94,11 @@ def draw_marks(image: Image.Image, found: Instances, phrase: str) -> Image.Image
 
 
 def plain(text: str) -> str:
-    """Text without anything that a chat template could read as structure, such as <|im_end|> or </think>."""
-    return re.sub(r"<(?=[|/\w])", "< ", text)
+    """Text without anything that a chat template could read as structure: <|im_end|>, </think>, [INST] and the like.
+
+    Ours, the person's and the model's words all go through it: a model can be talked into any phrase.
+    """
+    return re.sub(r"<(?=[|\uff5c/\w])|\[(?=/?[A-Z_]{2,}\])", r"\g<0> ", text)
 
 
 def _quoted(instruction: str) -> str:

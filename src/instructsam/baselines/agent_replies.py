@@ -48,7 +48,8 @@ def parse_action(reply: str, allowed: Sequence[ActionName], marks: int, instruct
         ReplyError: there is none.
     """
     problem = f'expected one JSON object with "action", one of {", ".join(allowed)}'
-    found = list(objects_in(_without(reply, instruction)))
+    typed = list(objects_in(instruction))  # which a model may repeat with other blanks
+    found = [fields for fields in objects_in(_without(reply, instruction)) if fields not in typed]
     for fields in reversed(found):
         try:
             return _action(fields, allowed, marks)

@@ -32,18 +32,20 @@ def ablate(
     Repeat the command to go on: finished runs are skipped, a half-trained one resumes.
     """
     from instructsam.cli.ablation import Plan, jobs_of
-    from instructsam.cli.ablation_runs import Clock, check_models, work, write_table
+    from instructsam.cli.ablation_runs import Clock, check_folders, check_models, work, write_table
     from instructsam.config import load_config
 
     plan = load_config(Plan, config)
     folder = out or Path("runs") / "ablations" / plan.name
     jobs = jobs_of(plan, config, folder, only or ())
+    every = jobs_of(plan, config, folder)
+    check_folders(every)
     console.prepare_folder(folder)
     stopped = ""
     if not table_only:
         check_models(jobs)
         stopped = work(jobs, plan.evaluation, Clock(max_minutes))
-    print(write_table(plan, jobs_of(plan, config, folder), folder))
+    print(write_table(plan, every, folder))
     if stopped:
         console.note(f"stopped during {stopped}; the same command goes on")
     return 0

@@ -74,17 +74,11 @@ def work(jobs: Sequence[Job], evaluation: EvaluationSettings, clock: Clock) -> s
 
 
 def _train(job: Job, clock: Clock) -> bool:
-    """Start or go on; whether all steps are done.
-
-    Raises:
-        ConfigError: the folder holds a run of another configuration.
-    """
+    """Start or go on; whether all steps are done."""
     from instructsam.training.trainer import run
 
     config = job.config()
     done = _steps_done(job)
-    if done:
-        _require_same(job, config)
     if done < config.schedule.total_steps:
         box = "0" if math.isinf(clock.deadline) else f"{max(clock.left(), 1e-3):.4f}"
         run(job.config_path, [*job.overrides, f"schedule.max_minutes={box}"], resume=done > 0)
@@ -105,6 +99,17 @@ def _state(job: Job) -> dict[str, Any]:
         return {}
     state: dict[str, Any] = json.loads((latest / "state.json").read_text(encoding="utf-8"))
     return state
+
+
+def check_folders(jobs: Sequence[Job]) -> None:
+    """What was trained before, finished or not, must be what the plan says now: else the table would mix plans.
+
+    Raises:
+        ConfigError: a folder holds a run of another configuration.
+    """
+    for job in jobs:
+        if _steps_done(job):
+            _require_same(job, job.config())
 
 
 def _require_same(job: Job, config: RunConfig) -> None:

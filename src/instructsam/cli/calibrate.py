@@ -12,6 +12,7 @@ from instructsam.cli.options import (
     DeviceOption,
     JsonOption,
     Mode,
+    ModelArgument,
     Opening,
     is_direct,
 )
@@ -19,9 +20,7 @@ from instructsam.cli.progress import counter
 
 
 def calibrate(
-    model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
-    ] = None,
+    model: ModelArgument = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
     ] = None,

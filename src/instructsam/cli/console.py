@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import sys
 import tempfile
 import warnings
@@ -47,6 +48,11 @@ def error(message: object) -> None:
 def say(message: object) -> None:
     """A line of the result on stdout."""
     print(printable(message))
+
+
+def command_line() -> str:
+    """The command as it was given, to be repeated."""
+    return shlex.join(["instructsam", *sys.argv[1:]])
 
 
 def print_json(document: Any) -> None:

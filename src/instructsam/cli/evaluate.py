@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -135,8 +133,7 @@ def _run(
         segmenter = replace(opening, device=own_device(opening.device, shard)).open_any()
         if shard.is_main:
             advance.expect(_own_number(chosen, data, limit, shard))
-        facts = {"model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}", **opening.changes}
-        facts |= {"mask_threshold": "logit 0", "command": _command()}
+        facts = opening.facts(segmenter.fingerprint) | {"mask_threshold": "logit 0"}
         direct = is_direct(segmenter, mode)
         report: Report | None
         if path is not None and shard.processes > 1:
@@ -149,7 +146,8 @@ def _run(
         return None
     calls = getattr(segmenter, "calls", None)
     if isinstance(calls, Calls):  # a rival, which asks several times
-        report = replace(report, notes=(*report.notes, f"{calls.note()} in this run"))
+        whose = "in this run" if shard.processes == 1 else f"of process 1 of {shard.processes} in this run"
+        report = replace(report, notes=(*report.notes, f"{calls.note()} {whose}"))
     return report, chosen, path
 
 
@@ -175,12 +173,8 @@ def _score_again(
     path = predictions_file(predictions)
     chosen = get_benchmark(benchmark or benchmark_name(path), data)
     threshold = stored_threshold(path) if score_threshold is None else score_threshold
-    facts = {"command": _command(), "predictions": str(path)}
+    facts = {"command": console.command_line(), "predictions": str(path)}
     return rescore(path, chosen, threshold, facts), chosen, path
-
-
-def _command() -> str:
-    return shlex.join(["instructsam", *sys.argv[1:]])
 
 
 def _show(

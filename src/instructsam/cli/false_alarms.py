@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from typing import Annotated
 
 import typer
@@ -15,6 +13,7 @@ from instructsam.cli.options import (
     DtypeOption,
     JsonOption,
     Mode,
+    ModelArgument,
     Opening,
     QuantizeOption,
     ThresholdOption,
@@ -25,9 +24,7 @@ from instructsam.cli.progress import counter
 
 
 def false_alarms(
-    model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
-    ] = None,
+    model: ModelArgument = None,
     count: Annotated[
         int, typer.Option("--count", min=1, help="How many empty pictures, and as many scenes.")
     ] = 200,
@@ -52,11 +49,7 @@ def false_alarms(
             is_direct(segmenter, mode),
             score_threshold,
             advance,
-            {
-                "model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}",
-                **opening.changes,
-                "command": shlex.join(["instructsam", *sys.argv[1:]]),
-            },
+            opening.facts(segmenter.fingerprint),
         )
     if as_json:
         console.print_json(found.to_dict())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, cast, get_args
 
 import typer
 
+from instructsam.cli import console
 from instructsam.errors import InputError
 from instructsam.inference.loading import DTYPES
 from instructsam.inference.quantizing import Quantize
@@ -35,6 +36,9 @@ class Mode(str, Enum):
     direct = "direct"
 
 
+ModelArgument = Annotated[
+    str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
+]
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="Model folder or hub id; the shipped default when left out.")
 ]
@@ -98,6 +102,11 @@ class Opening:
         """What a report says of the loading where it differs from the usual."""
         told = {"dtype": self.dtype, "quantize": self.quantize}
         return {name: value for name, value in told.items() if value not in (None, "auto")}
+
+    def facts(self, fingerprint: str) -> dict[str, str]:
+        """What a report says of the run: the model with its weights, how it was loaded, the command."""
+        model = f"{self.model or 'default'}, weights {fingerprint}"
+        return {"model": model, **self.changes, "command": console.command_line()}
 
     def open(self) -> Segmenter:
         """Load it; torch is imported only once the model has been found."""

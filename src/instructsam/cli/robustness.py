@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +15,7 @@ from instructsam.cli.options import (
     DtypeOption,
     JsonOption,
     Mode,
+    ModelArgument,
     Opening,
     QuantizeOption,
     ThresholdOption,
@@ -27,9 +26,7 @@ from instructsam.cli.progress import counter
 
 
 def robustness(
-    model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="Model folder or hub id; the shipped default.")
-    ] = None,
+    model: ModelArgument = None,
     benchmark: Annotated[
         str, typer.Option("--benchmark", help="Any benchmark of instructsam evaluate.")
     ] = "world/val",
@@ -72,11 +69,7 @@ def robustness(
             out,
             score_threshold,
             advance,
-            {
-                "model": f"{opening.model or 'default'}, weights {segmenter.fingerprint}",
-                **opening.changes,
-                "command": shlex.join(["instructsam", *sys.argv[1:]]),
-            },
+            opening.facts(segmenter.fingerprint),
         )
     if out is not None:
         console.write_json(out / "robustness.json", found.to_dict())

@@ -95,7 +95,7 @@ class LocalVLM:
             inputs = self.processor.apply_chat_template(
                 messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
             )
-        except (ValueError, TypeError, KeyError) as error:
+        except _template_errors() as error:
             raise InputError(
                 f"{self.name} cannot be asked in turns of words and pictures: {first_line(error)}"
             ) from error
@@ -152,6 +152,16 @@ def _model_type(folder: Path) -> str:
         raise CheckpointError(
             f"{folder} holds no model (no readable config.json with a model_type); give a model of transformers"
         ) from error
+
+
+def _template_errors() -> tuple[type[Exception], ...]:
+    """What a processor may raise: its own errors, and those of its template, such as that it knows no system turn."""
+    usual = (ValueError, TypeError, KeyError, ImportError)
+    try:
+        from jinja2 import TemplateError
+    except ImportError:  # then transformers says that it is missing
+        return usual
+    return (*usual, TemplateError)
 
 
 def _id(tokenizer: Any, token: str) -> int:

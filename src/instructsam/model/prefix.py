@@ -25,12 +25,37 @@ def common_prefix(inputs: ModelInputs, image_token: int) -> int:
 
     Every row must be about one image, with all of it inside the prefix, and keep a token of its own.
     """
-    ids, mask = inputs.input_ids, inputs.attention_mask
-    if len(ids) < 2 or bool((inputs.image_index != inputs.image_index[0]).any()):
+    ids, mask, rows = inputs.input_ids, inputs.attention_mask, inputs.image_index
+    if len(ids) < 2 or bool((rows != rows[0]).any()):
         return 0
-    alike = (ids == ids[:1]).all(0) & (mask == 1).all(0) & (inputs.block_ids < 0).all(0)
-    length = min(int(alike.int().cumprod(0).sum()), int(mask.sum(1).min()) - 1)
-    return 0 if bool((ids[:, length:] == image_token).any()) else length
+    starts = beginnings(ids, mask, inputs.block_ids, torch.zeros_like(rows), image_token)
+    return 0 if starts is None else int(starts)
+
+
+def beginnings(
+    input_ids: Tensor, attention_mask: Tensor, block_ids: Tensor, group: Tensor, image_token: int
+) -> Tensor | None:
+    """How many tokens the conversations about each image begin with, int64 [I]; None where sharing does not pay.
+
+    A beginning holds all of its image, no query, and leaves every conversation a token of its own.
+
+    Args:
+        input_ids, attention_mask, block_ids: int64 [B, L].
+        group: int64 [B], the number of each conversation's image among those shown, from 0 without gaps.
+        image_token: id of the image positions.
+    """
+    count = int(group.max()) + 1
+    if count == len(input_ids):
+        return None
+    starts = []
+    for image in range(count):
+        ids, mask, blocks = (t[group == image] for t in (input_ids, attention_mask, block_ids))
+        alike = (ids == ids[:1]).all(0) & (mask == 1).all(0) & (blocks < 0).all(0)
+        start = min(int(alike.int().cumprod(0).sum()), int(mask.sum(1).min()) - 1)
+        if start < 1 or bool((ids[:, start:] == image_token).any()):
+            return None
+        starts.append(start)
+    return torch.tensor(starts, device=input_ids.device)
 
 
 def read_prompts(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from instructsam.model.prefix import read_on
+from instructsam.model.prefix import beginnings, read_on
 
 if TYPE_CHECKING:
     from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
@@ -84,29 +84,3 @@ def _in_place(parts: Tensor, starts: Tensor, longest: int, length: int) -> Tenso
     place = torch.arange(length, device=parts.device).expand(len(parts), -1)
     source = torch.where(place < starts, place, place - starts + longest).clamp(max=parts.shape[1] - 1)
     return parts.gather(1, source.unsqueeze(-1).expand(-1, -1, parts.shape[2]))
-
-
-def beginnings(
-    input_ids: Tensor, attention_mask: Tensor, block_ids: Tensor, group: Tensor, image_token: int
-) -> Tensor | None:
-    """How many tokens the conversations about each image begin with, int64 [I]; None where sharing does not pay.
-
-    A beginning holds all of its image, no query, and leaves every conversation a token of its own.
-
-    Args:
-        input_ids, attention_mask, block_ids: int64 [B, L].
-        group: int64 [B], the number of each conversation's image among those shown, from 0 without gaps.
-        image_token: id of the image positions.
-    """
-    count = int(group.max()) + 1
-    if count == len(input_ids):
-        return None
-    starts = []
-    for image in range(count):
-        ids, mask, blocks = (t[group == image] for t in (input_ids, attention_mask, block_ids))
-        alike = (ids == ids[:1]).all(0) & (mask == 1).all(0) & (blocks < 0).all(0)
-        start = min(int(alike.int().cumprod(0).sum()), int(mask.sum(1).min()) - 1)
-        if start < 1 or bool((ids[:, start:] == image_token).any()):
-            return None
-        starts.append(start)
-    return torch.tensor(starts, device=input_ids.device)

@@ -10,13 +10,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+from torch import distributed as dist
+
 from instructsam.config import load_config
 from instructsam.errors import ConfigError
 from instructsam.training.checkpointing import latest_step
 from instructsam.training.settings import RunConfig
 from instructsam.training.trainer import run
 
-LEAST_MINUTES = 0.2  # a shorter rest of the time box would go into loading
+LEAST_MINUTES = 0.2  # a shorter rest of the time box, after another stage, would go into loading
 
 
 def run_recipe(
@@ -43,17 +46,27 @@ def run_recipe(
         if folders.count(folder) > 1:
             raise ConfigError(f"several stages would write into {folder}; give each its own name")
     deadline = time.monotonic() + 60 * max_minutes
-    model = folders[0] / "model"
+    model, trained = folders[0] / "model", False
     for config, stage in zip(configs, stages, strict=True):
         reached = latest_step(stage.folder / "checkpoints")
         if resume and reached is not None and reached >= stage.schedule.total_steps:
             model = stage.folder / "model"
             continue
-        left = (deadline - time.monotonic()) / 60
-        if max_minutes and left < LEAST_MINUTES:
+        left = _least_of_all((deadline - time.monotonic()) / 60)
+        if max_minutes and trained and left < LEAST_MINUTES:
             break
-        box = [f"schedule.max_minutes={left:.3f}"] if max_minutes else []
-        model = run(config, [*overrides, *box], resume and reached is not None)
+        box = [f"schedule.max_minutes={max(left, 0.001):.3f}"] if max_minutes else []
+        model, trained = run(config, [*overrides, *box], resume and reached is not None), True
         if (latest_step(stage.folder / "checkpoints") or 0) < stage.schedule.total_steps:
             break
     return model
+
+
+def _least_of_all(minutes: float) -> float:
+    """The smallest of all processes: were one to stop and another to go on, the other would wait for ever."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return minutes  # before the first stage; then no process stops
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    least = torch.tensor(minutes, dtype=torch.float64, device=device)
+    dist.all_reduce(least, dist.ReduceOp.MIN)
+    return float(least)
