@@ -99,7 +99,10 @@ def test_a_question_may_end_in_a_side() -> None:
     assert flip(Image.new("RGB", (40, 20)), record)[1].instruction == "which bar is second from the left?"
 
 
-@pytest.mark.parametrize("text", ["all right, the first bar", "what is left", "the bars, right?"])
+@pytest.mark.parametrize(
+    "text",
+    ["all right, the first bar", "what is left", "all that was left", "am I right?", "the bars, right?"],
+)
 def test_sides_that_are_no_sides_are_left_out(text: str) -> None:
     with pytest.raises(LeftOutError, match="may not be a direction"):
         flip(Image.new("RGB", (40, 20)), replace(RECORDS[0], instruction=text))

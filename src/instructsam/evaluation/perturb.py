@@ -43,8 +43,9 @@ _OTHER = {"left": "right", "right": "left"}
 _WORD = re.compile(r"(?<![^\W_])(left|right)(?=(?:most|hand|wards?)?(?![^\W_]))", re.IGNORECASE)
 # "Left" and "right" that are no directions; nobody can mirror "all right".
 _IDIOM = re.compile(
-    r"\b(?:all right|alright|right (?:now|away|here|there|next to|in|on top|above|below|under)|(?:is|are|what's) left\b"
-    r"(?! of)|left (?:over|out|alone|behind)|the right (?:one|ones|thing|answer|size|tool))\b|,\s*right\s*\?|^right,",
+    r"\b(?:all right|alright|right (?:now|away|here|there|next to|in|on top|above|below|under)|am i right|"
+    r"(?:is|are|was|were|what's) left\b(?! of)|left (?:over|out|alone|behind)|"
+    r"the right (?:one|ones|thing|answer|size|tool))\b|,\s*right\s*\?|^right,",
     re.IGNORECASE,
 )
 # Words for places of the picture itself, which a crop moves.
