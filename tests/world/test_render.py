@@ -26,7 +26,7 @@ def _digest(rendered: RenderedScene) -> str:
 
 @pytest.fixture(scope="module")
 def rendered() -> list[RenderedScene]:
-    return [render_scene(sample_scene(seed), 160) for seed in range(120)]
+    return [render_scene(sample_scene(seed), 160) for seed in range(60)]
 
 
 # A change of these digests changes every benchmark score: say so in the change log.
