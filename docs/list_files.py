@@ -23,7 +23,13 @@ def page() -> str:
         if path.parent != folder:
             folder = path.parent
             name = folder.relative_to(SOURCE).as_posix()
-            lines += ["", f"## {'instructsam' if name == '.' else name}", "", "| file | what it is |", "|---|---|"]
+            lines += [
+                "",
+                f"## {'instructsam' if name == '.' else name}",
+                "",
+                "| file | what it is |",
+                "|---|---|",
+            ]
         first = said.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
         lines.append(f"| `{path.name}` | {first} |")
     return "\n".join(lines) + "\n"

@@ -42,7 +42,16 @@ def test_a_missing_image_is_an_error(tmp_path: Path) -> None:
 
 
 def test_names_and_limits(tmp_path: Path) -> None:
-    assert benchmark_names() == ("world/val", "world/test", "world/calibration", "world/own_words")
+    assert benchmark_names() == (
+        "world/val",
+        "world/test",
+        "world/test_unseen_pairs",
+        "world/test_unseen_wording",
+        "world/test_crowded",
+        "world/test_hard_negative",
+        "world/calibration",
+        "world/own_words",
+    )
     with pytest.raises(InputError, match=r"world/own_words, or a folder .* got 'world/vall'"):
         get_benchmark("world/vall")
     with pytest.raises(InputError, match=r"must hold records\.jsonl"):

@@ -16,6 +16,7 @@ from instructsam.evaluation.perturb import (
     brightness,
     crop,
     crop_window,
+    cropped_facts,
     flip,
     jpeg,
     scene_of,
@@ -24,9 +25,10 @@ from instructsam.evaluation.perturb import (
 )
 from instructsam.structures.masks import decode_rle
 from instructsam.world.build import benchmark_records
+from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
 from instructsam.world.own_words import own_words
-from instructsam.world.program import answer, from_dict
+from instructsam.world.program import from_dict
 
 from .fakes import RECORDS
 
@@ -74,7 +76,7 @@ def test_the_swapped_program_has_the_same_answer_in_the_mirrored_scene() -> None
         rendered = scene_of(image, record)
         assert rendered is not None
         facts = Facts.of(rendered)
-        mirror = Facts(tuple(replace(one, x=1 - one.x) for one in facts.objects))
+        mirror = replace(facts, objects=tuple(replace(one, x=1 - one.x) for one in facts.objects), answers={})
         for data in record.meta["program"]["phrases"]:
             other = swap_program(data)
             swapped += other != data
@@ -97,7 +99,10 @@ def test_a_question_may_end_in_a_side() -> None:
     assert flip(Image.new("RGB", (40, 20)), record)[1].instruction == "which bar is second from the left?"
 
 
-@pytest.mark.parametrize("text", ["all right, the first bar", "what is left", "the bars, right?"])
+@pytest.mark.parametrize(
+    "text",
+    ["all right, the first bar", "what is left", "all that was left", "am I right?", "the bars, right?"],
+)
 def test_sides_that_are_no_sides_are_left_out(text: str) -> None:
     with pytest.raises(LeftOutError, match="may not be a direction"):
         flip(Image.new("RGB", (40, 20)), replace(RECORDS[0], instruction=text))
@@ -130,8 +135,29 @@ def test_a_crop_holds_every_object_whole_and_keeps_the_answer() -> None:
         assert "half" not in record.instruction
         ops = str(record.meta["program"])
         assert "position" not in ops
+        assert "onshelf" not in ops
         assert "'size'" not in ops
     assert kept > 5
+
+
+def test_facts_of_a_crop_are_those_of_its_pixels() -> None:
+    image, record = PAIRS[0]
+    rendered = scene_of(image, record)
+    assert rendered is not None
+    left, top, right, bottom = window = crop_window(rendered)
+    moved = np.array((left, top, left, top), dtype=np.float32)
+    cut = replace(
+        rendered,
+        image=rendered.image[top:bottom, left:right],
+        masks=rendered.masks[:, top:bottom, left:right],
+        full_boxes_xyxy=rendered.full_boxes_xyxy - moved,
+    )
+    made, expected = cropped_facts(Facts.of(rendered), rendered.image.shape[:2], window), Facts.of(cut)
+    assert (made.aspect, made.shelves) == (expected.aspect, expected.shelves)
+    assert window != (0, 0, *image.size)
+    for one, other in zip(made.objects, expected.objects, strict=True):
+        for name in ("x", "y", "width", "height", "area"):
+            assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-5), name
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from instructsam.world.program import (
     OnShelf,
     Program,
     Same,
+    Superlative,
     from_dict,
 )
 from instructsam.world.scene import FAMILY_OF
@@ -81,6 +82,8 @@ BUS = Filter(All(), "kind", "bus")
         (Compare(All(), "larger", APPLE), "object larger than apple", (1, 2)),
         (Compare(MUG, "smaller", APPLE), "mug smaller than apple", (0,)),
         (Compare(MUG, "smaller", BUS), "mug smaller than bus", ()),
+        (Superlative(All(), "smallest"), "smallest object", (0,)),
+        (Superlative(All(), "largest", 2), "two largest object", (1, 2)),
         (Counted(MUG, 2), "two mug", (0, 1)),
         (Counted(MUG, 3), "three mug", ()),
     ],
@@ -118,6 +121,10 @@ def kind(index: int, name: str) -> Facts:
         (Compare(BALL, "larger", APPLE), moved(2, area=0.045)),
         (Compare(BALL, "larger", APPLE), moved(3, width=0.3)),
         (Compare(BALL, "larger", APPLE), moved(2, visible=0.5)),
+        (Superlative(All(), "smallest"), moved(0, width=0.2)),
+        (Superlative(All(), "largest", 2), moved(3, height=0.2)),
+        (Same(All(), "size", BALL), moved(1, area=0.04)),
+        (Same(All(), "size", BALL), moved(1, area=0.2)),
     ],
 )
 def test_what_people_could_answer_either_way_is_ambiguous(program: Program, facts: Facts) -> None:

@@ -8,7 +8,7 @@ import pytest
 from instructsam.errors import ConfigError
 from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
-from instructsam.world.negatives import hard_negatives
+from instructsam.world.negatives import _swapped, hard_negatives
 from instructsam.world.phrases import phrase_of
 from instructsam.world.program import from_dict
 from tests.world.random_facts import random_facts
@@ -31,6 +31,25 @@ def test_one_word_is_different_and_nothing_is_meant() -> None:
             assert answer(program, facts) == ()
             assert phrase_of(program) == one.phrases[0].text
     assert len(fields) > 20, "many different words are exchanged"
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "expected"),
+    [
+        ("the mug on the table", ("mug",), ("key",), "the key on the table"),
+        ("Mugs, please", ("mugs",), ("keys",), "Keys, please"),
+        ("the coffee mug", ("mug",), ("key",), None),
+        ("the table lamp by the chairs", ("table",), ("fork",), None),
+        ("lower down than the bus", ("below", "lower"), ("above", "higher"), None),
+        ("lower than the bus", ("below", "lower"), ("above", "higher"), "higher than the bus"),
+        ("a mug", ("mug",), ("apple",), None),
+        ("the mug left of the mug", ("mug",), ("key",), None),
+    ],
+)
+def test_a_word_is_exchanged_where_the_sentence_stays_one(
+    text: str, old: tuple[str, ...], new: tuple[str, ...], expected: str | None
+) -> None:
+    assert _swapped(text, "find", old, new) == expected
 
 
 def test_they_are_the_same_every_time() -> None:

@@ -43,8 +43,9 @@ _OTHER = {"left": "right", "right": "left"}
 _WORD = re.compile(r"(?<![^\W_])(left|right)(?=(?:most|hand|wards?)?(?![^\W_]))", re.IGNORECASE)
 # "Left" and "right" that are no directions; nobody can mirror "all right".
 _IDIOM = re.compile(
-    r"\b(?:all right|alright|right (?:now|away|here|there|next to|in|on top|above|below|under)|(?:is|are|what's) left\b"
-    r"(?! of)|left (?:over|out|alone|behind)|the right (?:one|ones|thing|answer|size|tool))\b|,\s*right\s*\?|^right,",
+    r"\b(?:all right|alright|right (?:now|away|here|there|next to|in|on top|above|below|under)|am i right|"
+    r"(?:is|are|was|were|what's) left\b(?! of)|left (?:over|out|alone|behind)|"
+    r"the right (?:one|ones|thing|answer|size|tool))\b|,\s*right\s*\?|^right,",
     re.IGNORECASE,
 )
 # Words for places of the picture itself, which a crop moves.
@@ -117,9 +118,10 @@ def crop(image: Image.Image, record: Record) -> Sample:
     programs = [from_dict(data) for data in record.meta.get("program", {}).get("phrases", ())]
     if not programs:
         raise LeftOutError("no program to prove the answer again")
-    if _PLACE.search(record.instruction) or "position" in set(_strings(record.meta["program"])):
+    said = set(_strings(record.meta["program"]))
+    if _PLACE.search(record.instruction) or said & {"position", "onshelf"}:  # an empty board may be cut away
         raise LeftOutError("the words name a place of the picture itself")
-    if "size" in set(_strings(record.meta["program"])):
+    if "size" in said:
         raise LeftOutError("small and large go by the size of the picture")
     rendered = scene_of(image, record)
     if rendered is None:
@@ -159,17 +161,19 @@ def cropped_facts(facts: Facts, size: tuple[int, int], window: Box) -> Facts:
     left, top, right, bottom = window
     height, width = size
     new_height, new_width = bottom - top, right - left
-    return Facts(
-        tuple(
-            replace(
-                fact,
-                x=(fact.x * width - left) / new_width,
-                y=(fact.y * height - top) / new_height,
-                area=fact.area * height * width / (new_height * new_width),
-            )
-            for fact in facts.objects
+    across, down = width / new_width, height / new_height
+    objects = tuple(
+        replace(
+            fact,
+            x=(fact.x * width - left) / new_width,
+            y=(fact.y * height - top) / new_height,
+            area=fact.area * across * down,
+            width=fact.width * across,
+            height=fact.height * down,
         )
+        for fact in facts.objects
     )
+    return replace(facts, objects=objects, aspect=new_width / new_height, answers={})
 
 
 def scene_of(image: Image.Image, record: Record) -> RenderedScene | None:

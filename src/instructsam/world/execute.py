@@ -14,8 +14,10 @@ from instructsam.world.measures import (
     AREA_RATIO,
     HALF_MARGIN,
     ORDER_MARGIN,
+    is_as_big,
     is_between,
     is_comparatively,
+    looks_shorter,
     nearest_to,
 )
 from instructsam.world.program import (
@@ -89,7 +91,7 @@ def _run(program: Program, facts: Facts) -> list[ObjectFact]:
             ranked = _by_side(_run(source, facts), side)
             return _take(ranked, nth - 1, nth) if nth <= len(ranked) else []
         case Superlative(source, extreme, count):
-            return _superlative(_run(source, facts), extreme, count)
+            return _superlative(_run(source, facts), extreme, count, facts.aspect)
         case Either(first, second):
             chosen = {fact.index: fact for fact in (*_run(first, facts), *_run(second, facts))}
             return list(chosen.values())
@@ -124,6 +126,8 @@ def _run_compared(
         case Same(_, same, anchor):
             one = _anchor(_run(anchor, facts))
             others = [] if one is None else [fact for fact in source if fact.index != one.index]
+            if one is not None and same == "size":
+                return [fact for fact in others if is_as_big(fact, one)]
             return [fact for fact in others if getattr(fact, same) == getattr(one, same)]
         case Compare(_, comparison, anchor):
             one = _anchor(_run(anchor, facts))
@@ -209,8 +213,8 @@ def _take(ranked: list[tuple[float, ObjectFact]], start: int, stop: int) -> list
     return [fact for _, fact in ranked[start:stop]]
 
 
-def _superlative(source: list[ObjectFact], extreme: str, count: int) -> list[ObjectFact]:
-    """The count largest or smallest, whether one goes by the whole object or by what is seen of it."""
+def _superlative(source: list[ObjectFact], extreme: str, count: int, aspect: float) -> list[ObjectFact]:
+    """The count largest or smallest, whether one goes by area, whole or as seen, or by length."""
     if not source:
         return []
     if count > len(source):
@@ -220,4 +224,6 @@ def _superlative(source: list[ObjectFact], extreme: str, count: int) -> list[Obj
     large, small = (chosen, rest) if extreme == "largest" else (rest, chosen)
     if rest and min(f.area * f.visible for f in large) < AREA_RATIO * max(f.area for f in small):
         raise AmbiguousProgramError(f"two objects are of almost the same area: {extreme}?")
+    if any(looks_shorter(one, other, aspect) for one in large for other in small):
+        raise AmbiguousProgramError(f"a smaller object is longer: {extreme}?")
     return chosen

@@ -103,20 +103,18 @@ class _Table:
             covered |= earlier
         return True
 
-    def put(self, thing: SceneObject, box: Box, mask: Mask) -> None:
+    def put(self, thing: SceneObject, box: Box) -> None:
         self.things.append(thing)
         self.boxes.append(box)
-        self.silhouettes.append(mask)
 
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where a layout wants a thing: `x`, `y` of its middle and how far it may stray; or the number of a shelf."""
+    """Where a layout wants a thing: `x`, `y` of its middle and how far it may stray."""
 
     x: float = 0.5
     y: float = 0.5
     reach: tuple[float, float] = (0.0, 0.0)
-    shelf: int = 0
 
 
 class _Chooser:
@@ -201,7 +199,8 @@ def _place(rng: Random, table: _Table, thing: SceneObject, spot: _Spot | None) -
             continue
         mask = table.silhouette(candidate)
         if table.leaves_all_visible(mask):
-            table.put(candidate, box, mask)
+            table.put(candidate, box)
+            table.silhouettes.append(mask)
             return True
     return False
 
@@ -222,7 +221,7 @@ def _stand(rng: Random, table: _Table, thing: SceneObject, shelves: tuple[float,
         box = table.box_of(candidate)
         if box[1] < ceiling + MARGIN or not table.fits(box) or table.touches(box, 0.005):
             continue
-        table.put(candidate, box, table.silhouette(candidate))
+        table.put(candidate, box)  # things on a shelf hide nothing: no silhouette is needed
         return True
     return False
 

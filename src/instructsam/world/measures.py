@@ -18,6 +18,9 @@ ORDER_MARGIN = 0.05  # of the picture's side: objects closer than this have no o
 HALF_MARGIN = 0.06  # of the picture's side: an object this near the middle is in neither half
 AREA_RATIO = 1.25  # an object must have this many times the other's area to be called larger
 LENGTH_RATIO = 1.1  # and must not look this many times shorter than the other
+SAME_AREA_RATIO = (
+    2.0  # a fork with this many times less area than a ball is not as big as the ball, however long
+)
 APART = 0.25  # of the picture's height: anchors closer than this have nothing between them
 ALONG = (
     -0.05,
@@ -78,9 +81,27 @@ def is_comparatively(comparison: str, fact: ObjectFact, anchor: ObjectFact, aspe
         large, small = anchor, fact
     else:
         raise AmbiguousProgramError(f"objects {fact.index} and {anchor.index} are of almost the same area")
-    if LENGTH_RATIO * _length(large, aspect) < _length(small, aspect):
+    if looks_shorter(large, small, aspect):
         raise AmbiguousProgramError(f"of objects {fact.index} and {anchor.index} the smaller one is longer")
     return (large is fact) == (comparison == "larger")
+
+
+def looks_shorter(one: ObjectFact, other: ObjectFact, aspect: float) -> bool:
+    """Whether `one` is so much shorter than the other that few would call it the larger one, whatever its area."""
+    return LENGTH_RATIO * _length(one, aspect) < _length(other, aspect)
+
+
+def is_as_big(fact: ObjectFact, anchor: ObjectFact) -> bool:
+    """Whether the thing is of the anchor's size, which goes by length: a slim thing may yet look smaller.
+
+    Raises:
+        AmbiguousProgramError: as long, but of far less or more area.
+    """
+    if fact.size != anchor.size:
+        return False
+    if max(fact.area, anchor.area) > SAME_AREA_RATIO * min(fact.area, anchor.area):
+        raise AmbiguousProgramError(f"objects {fact.index} and {anchor.index} are as long, but not as big")
+    return True
 
 
 def _distance(one: ObjectFact, other: ObjectFact, aspect: float) -> float:

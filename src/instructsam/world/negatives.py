@@ -69,6 +69,17 @@ _TABLES: dict[str, tuple[dict[str | int, Words], ...]] = {
     ),
     "count": ({count: (word,) for count, word in enumerate(lexicon.NUMBERS, 1) if count >= 2},),
 }
+# A word in one of these cannot be exchanged alone: "coffee teapot" and "higher down" are nothing.
+_COMPOUNDS = re.compile(
+    "|".join(
+        rf"\b{re.escape(form)}\b"
+        for noun in (noun for nouns in lexicon.KIND_NOUNS.values() for noun in nouns[1:])
+        for form in (noun.one, noun.many)
+        if re.search(r"[ -]", form)
+    )
+    + r"|\b(?:higher up|lower down)\b",
+    re.IGNORECASE,
+)
 _OPPOSITES = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 
 
@@ -165,6 +176,8 @@ def _swapped(text: str, fixed: str, old: Words, new: Words) -> str | None:
     if len(hits) != 1 or any(re.search(rf"\b{re.escape(word)}\b", fixed, re.IGNORECASE) for word in old):
         return None
     match, word = hits[0]
+    if any(one.start() <= match.start() < one.end() for one in _COMPOUNDS.finditer(text)):
+        return None
     before = text[: match.start()].lower()
     vowels = match[0][0].lower() in "aeiou", word[0] in "aeiou"
     if " " in match[0] + word or (re.search(r"\ban? $", before) and vowels[0] != vowels[1]):

@@ -93,7 +93,7 @@ CHATTY = table(
     f Rumour has it that the star of the show would be {distractor}. Nonsense, if you ask me: colour in \
       {the} and be done with it.
     f On my shopping list it says: {bare}. So draw around {them}, and pay no attention to {distractor}, \
-      which belongs on my aunt's list.
+      since that is on my aunt's list.
     f Between you and me, I am bored to tears by {distractor}. Spare me that and pull out {the}, would you.
     f By the way, my aunt would adore {the}, so trace {them} for her, and kindly spare us {distractor}, \
       which she dislikes.
@@ -103,8 +103,8 @@ CHATTY = table(
       kindly label {them}.
     f Shade {the}, if you would be so kind. A tourist once raved to me about {distractor}, but I don't \
       share his taste.
-    f After a long debate at home we voted against {distractor} and in favour of {the}. Do trace the \
-      winner for us.
+    f After a long debate at home we voted against {distractor} and in favour of {the}. Do trace \
+      our choice for us.
     f I nearly clicked on {distractor} just now, silly me. It was {the} that I had in mind all along, so \
       fill in the shape.
     q Never you mind {distractor}, that's a tale for another day. Whereabouts might {the} be?

@@ -35,7 +35,7 @@ LOGIC = table(
     c segment {kept}, but leave out {removed}
     c segment {kept}, just not {removed}
     c find {kept}, minus {removed}
-    c {kept}, but not {removed}
+    f {kept}, but not {removed}
     c I want {kept} but without {removed}
     f everything that is {whatever}
     f anything that is {either}
@@ -109,7 +109,7 @@ KNOWLEDGE = table(
     f {need} and I need {thing_to}
     """,
     """
-    q any idea {ask}?
+    q anybody know: {ask}?
     q {need}: {ask}, then?
     q what have you got {that}?
     q might there be {thing_to}?

@@ -50,7 +50,7 @@ MULTI = table(
     """
     c start with {first} and end with {second}
     c treat {first} and {second} as different groups
-    c {first} in one layer, {second} in the next
+    f {first} in one layer, {second} in the next
     c keep {first} apart from {second}, but trace both
     c begin by tracing {first}, and move on to {second}
     q {first_is} there {first_a}, and {second_is} there {second_a}?

@@ -56,7 +56,7 @@ CATEGORY = table(
     q has anyone seen {the}?
     q are there {several} in here?
     q can you pick all the {several} out?
-    q what in this picture would you call {bare}?
+    q what in this picture would you call {several}?
     c look for {the}
     c look for {bare}
     c count {the} and mask {them}
@@ -68,7 +68,7 @@ CATEGORY = table(
     f if you see {a}, segment {them}
     c point at {the}
     c get all the {several}
-    c I'm looking for {bare}
+    c I'm looking for {a}
     f segmentation of {bare}
     f mask: {bare}
     f {several}, all of them

@@ -20,7 +20,7 @@ SPATIAL = table(
     c segment the {head} {mod}
     c mark the {head} {mod}
     c find the {head} lying {mod}
-    c select any {heads} {mod}
+    c select any {head} {mod}
     c show me whatever is {whatever}
     c highlight all you can see {whatever}
     c outline anything {whatever}
