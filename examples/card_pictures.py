@@ -77,7 +77,7 @@ def curve(logs: Sequence[Path]) -> str:
         x = 40 + seam * scale_x
         parts.append(f'<path d="M{x:.1f} 10V{PLOT_HEIGHT - 40}" stroke="#888" stroke-dasharray="3 3"/>')
     for number, (name, color) in enumerate(LOSSES.items()):
-        for line in points[name]:
+        for line in filter(None, points[name]):
             places = " ".join(
                 f"{40 + x * scale_x:.1f},{PLOT_HEIGHT - 40 - min(y, PLOT_TOP) * scale_y:.1f}" for x, y in line
             )
