@@ -30,6 +30,7 @@ LOSSES = {
     "presence": "#009e73",
     "semantic_dice": "#cc79a7",
     "text": "#56b4e9",
+    "see_kind": "#e69f00",
 }
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_TOP = 720, 300, 1.0
 
@@ -82,7 +83,7 @@ def curve(logs: Sequence[Path]) -> str:
                 f"{40 + x * scale_x:.1f},{PLOT_HEIGHT - 40 - min(y, PLOT_TOP) * scale_y:.1f}" for x, y in line
             )
             parts.append(f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="1.5"/>')
-        parts.append(f'<text x="{50 + 130 * number}" y="{PLOT_HEIGHT - 6}" fill="{color}">{name}</text>')
+        parts.append(f'<text x="{50 + 112 * number}" y="{PLOT_HEIGHT - 6}" fill="{color}">{name}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
