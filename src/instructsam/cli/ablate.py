@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from instructsam.cli import console
+from instructsam.errors import InputError
 
 
 def ablate(
@@ -35,6 +37,10 @@ def ablate(
     from instructsam.cli.ablation_runs import Clock, check_folders, check_models, work, write_table
     from instructsam.config import load_config
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            "ablate runs as one process; start several with different --only instead of torch.distributed.run"
+        )
     plan = load_config(Plan, config)
     folder = out or Path("runs") / "ablations" / plan.name
     jobs = jobs_of(plan, config, folder, only or ())

@@ -112,13 +112,15 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file.
+    """Write a text file, whole or not at all: a kill leaves what stood there before.
 
     Raises:
         InputError: the file cannot be written.
     """
+    fresh = path.with_name(f".writing-{path.name}")
     try:
-        path.write_text(text, encoding="utf-8")
+        fresh.write_text(text, encoding="utf-8")
+        os.replace(fresh, path)
     except OSError as problem:
         raise InputError(f"{path}: cannot be written ({problem.strerror})") from problem
 

@@ -2,7 +2,7 @@
 
 `KIND_SYNONYMS`, `FAMILY_SYNONYMS` and `COLOR_WORDS` leave out the name itself; `SIZE_WORDS` and `PATTERN_WORDS`
 begin with it. All nouns are in the singular; `PLURALS` has those that do not follow the rule. Adjectives stand
-before a noun: "with stripes" is none.
+before a noun: "with stripes" is none. Families that English has no simple noun for are spelled out in `lexicon`.
 """
 
 from __future__ import annotations
@@ -27,31 +27,14 @@ KIND_SYNONYMS: dict[str, tuple[str, ...]] = {
     "castle": ("fortress",),
 }
 FAMILY_SYNONYMS: dict[str, tuple[str, ...]] = {
-    "fruit": ("piece of fruit",),
-    "drinkware": ("piece of drinkware", "drinking vessel", "drink container"),
-    "cutlery": ("piece of cutlery", "piece of silverware", "eating utensil"),
     "animal": ("creature", "critter"),
     "toy": ("plaything",),
-    "clothes": ("piece of clothing", "item of clothing", "garment"),
-    "furniture": ("piece of furniture", "item of furniture"),
 }
 PLURALS: dict[str, str] = {
     "aircraft": "aircraft",
     "cactus": "cacti",
-    "clothes": "clothes",
-    "drinkware": "drinkware",
-    "cutlery": "cutlery",
     "fish": "fish",
-    "furniture": "furniture",
-    "item of clothing": "items of clothing",
-    "item of furniture": "items of furniture",
     "knife": "knives",
-    "piece of clothing": "pieces of clothing",
-    "piece of cutlery": "pieces of cutlery",
-    "piece of drinkware": "pieces of drinkware",
-    "piece of fruit": "pieces of fruit",
-    "piece of furniture": "pieces of furniture",
-    "piece of silverware": "pieces of silverware",
     "table knife": "table knives",
 }
 COLOR_WORDS: dict[str, tuple[str, ...]] = {
