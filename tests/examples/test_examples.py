@@ -56,7 +56,8 @@ def test_card_pictures_show_a_run_and_its_training(tmp_path: Path) -> None:
     script = str(ROOT / "examples" / "card_pictures.py")
     command = [sys.executable, script, "--run", str(run), "--logs", str(log), str(log), "--out", str(out)]
     subprocess.run(command, check=True, capture_output=True)
-    assert Image.open(out / "good.jpg").width == Image.open(out / "bad.jpg").width
+    with Image.open(out / "good.jpg") as good, Image.open(out / "bad.jpg") as bad:
+        assert good.width == bad.width
     svg = (out / "curve.svg").read_text("utf-8")
     assert svg.count("<polyline") == 4
     assert "6 minutes" in svg
