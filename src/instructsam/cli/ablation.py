@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Literal, cast
 from instructsam.config import load_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.training.settings import RunConfig
+from instructsam.world.build import CALIBRATION_SEED, SEED
 from instructsam.world.nouns import Nouns
 from instructsam.world.stream import WorldSettings, world_sample
 
 if TYPE_CHECKING:
     from instructsam.evaluation.benchmark import Benchmark, Sample
-
-VAL_SEED = 0
-CALIBRATION_SEED = 1_000_003  # of the train split; no run draws it
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class EvaluationSettings:
         )
         index = 0
         while True:
-            sample = world_sample(VAL_SEED if split == "val" else CALIBRATION_SEED, index, settings)
+            sample = world_sample(SEED if split == "val" else CALIBRATION_SEED, index, settings)
             image = Image.fromarray(sample.rendered.image)
             for number, instruction in enumerate(sample.instructions):
                 yield image, record_of(sample.rendered, instruction, f"{split}-{index:05d}", number)

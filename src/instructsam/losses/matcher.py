@@ -101,7 +101,7 @@ class HungarianMatcher:
         totals = torch.stack([self.total(cost) for cost in costs]).cpu().numpy()
         if not np.isfinite(totals).all():
             self._complain(costs, totals)
-        solved = [_solve(total, targets.counts) for total in totals]
+        solved = [solve(total, targets.counts) for total in totals]
         pairs = torch.from_numpy(np.stack(solved)).to(targets.masks.device, non_blocking=True)
         return [Assignment(*layer.unbind(0)) for layer in pairs]
 
@@ -141,7 +141,7 @@ class HungarianMatcher:
         )
 
 
-def _solve(total: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+def solve(total: np.ndarray, counts: Sequence[int]) -> np.ndarray:
     """Costs [P, Q, M] -> int64 [3, N]: phrase, query and target of each matched pair."""
     pairs = [np.zeros((3, 0), dtype=np.int64)]
     for phrase, count in enumerate(counts):

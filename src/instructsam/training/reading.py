@@ -15,11 +15,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from instructsam.losses.mask_losses import box_l1, generalized_iou
+from instructsam.losses.matcher import solve
 from instructsam.structures.outputs import PhraseTarget
 
 # As in the criterion's default preset; a query without a target costs its share of the score loss only.
@@ -67,23 +67,13 @@ def reading_loss(
 
 def _match(boxes: Tensor, logits: Tensor, targets: Sequence[PhraseTarget]) -> tuple[Tensor, Tensor, Tensor]:
     """Hungarian matching inside each phrase: phrase and query of each pair, int64 [N], and its target box [N, 4]."""
-    phrases, queries, wanted = [], [], [boxes.new_zeros(0, 4)]
-    for number, target in enumerate(targets):
-        known = target.boxes_cxcywh
-        if not len(known):
-            continue
-        own = boxes[number][:, None]
-        cost = L1_WEIGHT * (own - known).abs().sum(-1) + GIOU_WEIGHT * (1 - generalized_iou(own, known))
-        cost = cost + F.softplus(-logits[number])[:, None]
-        chosen, which = linear_sum_assignment(cost.cpu().numpy())
-        phrases.append(np.full_like(chosen, number))
-        queries.append(chosen)
-        wanted.append(known[torch.from_numpy(which).to(known.device)])
-    pairs = [
-        torch.from_numpy(np.concatenate([np.zeros(0, dtype=np.int64), *part])).to(boxes.device)
-        for part in (phrases, queries)
-    ]
-    return pairs[0], pairs[1], torch.cat(wanted)
+    known = nn.utils.rnn.pad_sequence([target.boxes_cxcywh for target in targets], batch_first=True)
+    own, others = boxes[:, :, None], known[:, None]
+    cost = L1_WEIGHT * (own - others).abs().sum(-1) + GIOU_WEIGHT * (1 - generalized_iou(own, others))
+    cost = cost + F.softplus(-logits)[:, :, None]
+    counts = [len(target.boxes_cxcywh) for target in targets]
+    phrase, query, which = torch.from_numpy(solve(cost.cpu().numpy(), counts)).to(boxes.device)
+    return phrase, query, known[phrase, which]
 
 
 def detected_phrases(count: int, share: float, position: Sequence[int]) -> Tensor | None:
