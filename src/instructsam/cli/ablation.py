@@ -16,6 +16,7 @@ from instructsam.errors import ConfigError
 from instructsam.training.settings import RunConfig
 from instructsam.world.build import CALIBRATION_SEED, SEED
 from instructsam.world.nouns import Nouns
+from instructsam.world.scene import LAYOUTS
 from instructsam.world.stream import WorldSettings, world_sample
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class EvaluationSettings:
             (highest set gIoU); 0 keeps the threshold of the model's configuration.
         mode: how they are asked.
         short_side: px; instructions_per_scene, min_objects, max_objects, families, nouns: as in `WorldSettings`.
+        layouts: as in `DataSettings`.
     """
 
     instructions: int = 300
@@ -69,6 +71,7 @@ class EvaluationSettings:
     max_objects: int = 8
     families: tuple[str, ...] = ()
     nouns: str = ""
+    layouts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.instructions < 1 or self.calibration < 0:
@@ -89,7 +92,10 @@ class EvaluationSettings:
     @property
     def fingerprint(self) -> str:
         """Eight characters that differ between settings."""
-        return hashlib.sha256(json.dumps(to_dict(self)).encode()).hexdigest()[:8]
+        settings = to_dict(self)
+        if not self.layouts:  # runs that were scored before there were layouts to choose stay valid
+            del settings["layouts"]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
 
     def _samples(self, split: Literal["val", "train"]) -> Iterator[Sample]:
         from PIL import Image
@@ -104,6 +110,7 @@ class EvaluationSettings:
             split=split,
             families=tuple(self.families),
             nouns=cast("Nouns", self.nouns),
+            layouts=tuple(self.layouts) or LAYOUTS,
         )
         index = 0
         while True:

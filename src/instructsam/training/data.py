@@ -19,6 +19,7 @@ from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.collate import TrainingBatch, collate
 from instructsam.training.settings import DataSettings
 from instructsam.world.nouns import Nouns
+from instructsam.world.scene import LAYOUTS
 from instructsam.world.stream import WorldSample, WorldSettings, world_sample
 
 _DIRECT_STREAM = 0xD1EC7  # keeps the choice of asking apart from the world's own random numbers
@@ -47,6 +48,7 @@ class WorldBatches(Dataset[TrainingBatch]):
             max_objects=settings.max_objects,
             split="train",
             families=tuple(settings.families),
+            layouts=tuple(settings.layouts) or LAYOUTS,
         )
 
     def __getitem__(self, index: int) -> TrainingBatch:

@@ -51,6 +51,7 @@ class DataSettings:
         families: instruction families to ask, empty for all; the simple ones first are a curriculum.
         nouns: bare noun phrases instead of instructions (`instructsam.world.nouns`): level -> the batch from
             which it is asked, {colors: 0, kinds: 200}; empty for instructions.
+        layouts: how things lie, some of `instructsam.world.scene.LAYOUTS`, or `piles`; empty for all but piles.
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
         captions: one more sample per scene, that describes it in words (`instructsam.world.caption`).
         workers: processes that draw scenes; 0 draws in the training process.
@@ -64,6 +65,7 @@ class DataSettings:
     max_objects: int = 10
     families: tuple[str, ...] = ()
     nouns: dict[str, int] = field(default_factory=dict)
+    layouts: tuple[str, ...] = ()
     direct_fraction: float = 0.3
     captions: bool = False
     workers: int = 0

@@ -17,6 +17,7 @@ from instructsam.world.scene import (
     FAMILIES,
     FAMILY_OF,
     KINDS,
+    PILES,
     Background,
     Scene,
     SceneObject,
@@ -31,8 +32,9 @@ SCALES: dict[str, tuple[float, float]] = {
 # Chances that a thing takes after one that lies there already: without them nothing is there to tell apart.
 REPEAT_KIND, REPEAT_FAMILY, REPEAT_COLOR, REPEAT_PATTERN = 0.42, 0.15, 0.38, 0.3
 PATTERN_SHARES = {"plain": 0.5, "striped": 0.25, "dotted": 0.25}
-LAYOUT_SHARES = {"scattered": 0.42, "row": 0.16, "groups": 0.18, "shelves": 0.24}
+LAYOUT_SHARES = {"scattered": 0.42, "row": 0.16, "groups": 0.18, "shelves": 0.24, PILES: 1.0}
 OVERLAP_SHARE = 0.3
+PILE_SHARE = 0.7  # of the things of a pile that lie on an earlier one and have its colour
 ROW_LONGEST, SHELVES_LEAST = 7, 3
 OUTDOORS = ("meadow",)
 CROWDED = 10  # from more things than this on, most are small
@@ -125,14 +127,16 @@ class _Chooser:
         self.held_out = settings.pairs == "held_out"
         self.sizes = sizes
 
-    def thing(self, things: list[SceneObject]) -> SceneObject:
-        """One more thing, at no place yet."""
+    def thing(self, things: list[SceneObject], under: SceneObject | None = None) -> SceneObject:
+        """One more thing, at no place yet; of the colour of `under`, if it is to lie on that."""
         rng = self.rng
         if self.held_out and not any((one.kind, one.color) in HELD_OUT_PAIRS for one in things):
             kind, color = rng.choice(sorted(HELD_OUT_PAIRS))
         else:
             kind = self._kind(things)
             color = self._color(things, kind)
+        if under is not None and (kind, under.color) not in HELD_OUT_PAIRS:
+            color = under.color
         size = rng.choices(tuple(self.sizes), tuple(self.sizes.values()))[0]
         pattern = rng.choices(tuple(PATTERN_SHARES), tuple(PATTERN_SHARES.values()))[0]
         if things and rng.random() < REPEAT_PATTERN:
@@ -185,12 +189,15 @@ def _propose_center(
     return round(x / table.width, 4), round(y / table.height, 4)
 
 
-def _place(rng: Random, table: _Table, thing: SceneObject, spot: _Spot | None) -> bool:
-    """Puts `thing` down where it hides nothing too much; False if no place was found."""
+def _place(
+    rng: Random, table: _Table, thing: SceneObject, spot: _Spot | None, under: SceneObject | None = None
+) -> bool:
+    """Puts `thing` down where it hides nothing too much, on `under` if it can; False if no place was found."""
     middle = table.box_of(thing)
-    overlap = bool(table.boxes) and spot is None and rng.random() < OVERLAP_SHARE
+    against = table.boxes if under is None else [table.box_of(under)]
+    overlap = under is not None or (bool(table.boxes) and spot is None and rng.random() < OVERLAP_SHARE)
     for attempt in range(TRIES):
-        lean = rng.choice(table.boxes) if overlap and attempt < TRIES // 2 else None
+        lean = rng.choice(against) if overlap and attempt < TRIES // 2 else None
         center = _propose_center(rng, table, middle, spot if attempt < TRIES * 2 // 3 else None, lean)
         candidate = replace(thing, center=center)
         box = table.box_of(candidate)
@@ -203,6 +210,11 @@ def _place(rng: Random, table: _Table, thing: SceneObject, spot: _Spot | None) -
             table.silhouettes.append(mask)
             return True
     return False
+
+
+def _under(rng: Random, table: _Table) -> SceneObject | None:
+    """What the next thing of a pile lies on, None to begin another pile."""
+    return rng.choice(table.things) if table.things and rng.random() < PILE_SHARE else None
 
 
 def _stand(rng: Random, table: _Table, thing: SceneObject, shelves: tuple[float, ...]) -> bool:
@@ -287,11 +299,12 @@ def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
             ):
                 break
             table.tried += 1
-            thing = chooser.thing(table.things)
+            under = _under(rng, table) if layout == PILES else None
+            thing = chooser.thing(table.things, under)
             if shelves:
                 _stand(rng, table, thing, shelves)
             else:
-                _place(rng, table, thing, spot)
+                _place(rng, table, thing, spot, under)
         if len(table.things) >= settings.min_objects:
             background = Background(style, background_seed)
             return Scene(seed, background, tuple(table.things), aspect, layout, shelves)

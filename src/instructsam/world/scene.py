@@ -29,6 +29,7 @@ COLORS: dict[str, tuple[int, int, int]] = {
 SIZES: tuple[str, ...] = ("small", "medium", "large")
 PATTERNS: tuple[str, ...] = ("plain", "striped", "dotted")
 LAYOUTS: tuple[str, ...] = ("scattered", "row", "groups", "shelves")
+PILES = "piles"  # things of one colour lie on one another; in no split, for ablations that ask for it
 FAMILIES: dict[str, tuple[str, ...]] = {
     "fruit": ("apple", "banana", "pear", "strawberry"),
     "drinkware": ("mug", "glass", "bottle", "teapot"),
@@ -88,7 +89,7 @@ class Scene:
 
     Attributes:
         aspect: width / height.
-        layout: one of `LAYOUTS`.
+        layout: one of `LAYOUTS`, or `PILES`.
         shelves: the upper edges of the boards, fractions of the height, from the top; empty without shelves.
     """
 
@@ -108,7 +109,7 @@ class SceneSettings:
         min_objects, max_objects: how many things.
         aspects: width / height.
         backgrounds: some of `BACKGROUNDS`.
-        layouts: some of `LAYOUTS`.
+        layouts: some of `LAYOUTS`, or `PILES`.
         pairs: "seen" shows no kind-colour pair of `pairs.HELD_OUT_PAIRS`, "held_out" at least one.
     """
 
@@ -129,7 +130,7 @@ class SceneSettings:
             raise InputError(f"aspects (width / height) must lie in 0.5..2, got {self.aspects}")
         for name, chosen, known in (
             ("backgrounds", self.backgrounds, BACKGROUNDS),
-            ("layouts", self.layouts, LAYOUTS),
+            ("layouts", self.layouts, (*LAYOUTS, PILES)),
         ):
             if not chosen or not set(chosen) <= set(known):
                 raise InputError(f"{name} must be some of {', '.join(known)}, got {chosen}")

@@ -15,7 +15,7 @@ from instructsam.world.negatives import hard_negatives
 from instructsam.world.nouns import Nouns, noun_phrases
 from instructsam.world.pairs import HELD_OUT_PAIRS
 from instructsam.world.render import render_scene
-from instructsam.world.scene import RenderedScene, SceneSettings
+from instructsam.world.scene import LAYOUTS, RenderedScene, SceneSettings
 
 SPLITS: dict[str, int] = {
     "train": 0,
@@ -35,7 +35,8 @@ class WorldSettings:
     """What the stream draws; `short_sides` in pixels, one of them per scene.
 
     Split "crowded" draws `CROWDED` objects, whatever `min_objects` and `max_objects` say.
-    `families` names the only ones to ask, empty for all; `nouns` asks bare noun phrases instead, see `world.nouns`.
+    `families` names the only ones to ask, empty for all; `nouns` asks bare noun phrases instead, see `world.nouns`;
+    `layouts` are those of `SceneSettings`.
     """
 
     short_sides: tuple[int, ...] = (160,)
@@ -45,6 +46,7 @@ class WorldSettings:
     split: str = "train"
     families: tuple[str, ...] = ()
     nouns: Nouns = ""
+    layouts: tuple[str, ...] = LAYOUTS
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,13 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
 def scene_settings(settings: WorldSettings) -> SceneSettings:
     """What the split's scenes may hold."""
     if settings.split == "crowded":
-        return SceneSettings(min_objects=CROWDED[0], max_objects=CROWDED[1])
+        return SceneSettings(
+            min_objects=CROWDED[0], max_objects=CROWDED[1], layouts=tuple(settings.layouts)
+        )
     return SceneSettings(
         min_objects=settings.min_objects,
         max_objects=settings.max_objects,
+        layouts=tuple(settings.layouts),
         pairs="held_out" if settings.split == "unseen_pairs" else "seen",
     )
 
