@@ -81,9 +81,7 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
 def scene_settings(settings: WorldSettings) -> SceneSettings:
     """What the split's scenes may hold."""
     if settings.split == "crowded":
-        return SceneSettings(
-            min_objects=CROWDED[0], max_objects=CROWDED[1], layouts=tuple(settings.layouts)
-        )
+        return SceneSettings(min_objects=CROWDED[0], max_objects=CROWDED[1], layouts=tuple(settings.layouts))
     return SceneSettings(
         min_objects=settings.min_objects,
         max_objects=settings.max_objects,
