@@ -11,6 +11,7 @@ import pytest
 from instructsam.cli.ablation import Plan, jobs_of
 from instructsam.cli.main import run
 from instructsam.config import load_config
+from instructsam.errors import ConfigError
 from instructsam.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,10 +169,29 @@ def test_mistakes_are_said_before_anything_is_trained(
     assert steps == []
 
 
-def test_the_plan_of_the_claims_is_fit_to_run() -> None:
+def test_a_variant_may_start_elsewhere(plan: Path) -> None:
+    text = PLAN + "  - {name: alone, start: ''}\n"
+    plan.write_text(text)
+    jobs = {job.variant: job for job in jobs_of(load_config(Plan, plan), plan, Path("out"))}
+    assert jobs["method"].config().model.take_from == str(Path("out/shared/eyes/model"))
+    assert jobs["alone"].config().model.take_from == ""
+    plan.write_text(text.replace("start: ''", "start: ears"))
+    with pytest.raises(ConfigError, match="start must be one of eyes"):
+        load_config(Plan, plan)
+
+
+def test_the_trials_of_the_recipe_are_fit_to_run() -> None:
     from instructsam.cli.ablation_runs import check_models
 
-    path = ROOT / "configs" / "ablations" / "claims.yaml"
+    path = ROOT / "configs" / "ablations" / "recipe.yaml"
+    check_models(jobs_of(load_config(Plan, path), path, Path("out")))
+
+
+@pytest.mark.parametrize("name", ["claims", "piles"])
+def test_the_plans_of_the_claims_are_fit_to_run(name: str) -> None:
+    from instructsam.cli.ablation_runs import check_models
+
+    path = ROOT / "configs" / "ablations" / f"{name}.yaml"
     claims = load_config(Plan, path)
     jobs = jobs_of(claims, path, Path("out"))
     check_models(jobs)
@@ -184,5 +204,6 @@ def test_the_plan_of_the_claims_is_fit_to_run() -> None:
     assert configs[0].model.overrides == sizes, "the shared stage has the sizes of the base"
     world, asked = configs[0].data, claims.evaluation
     assert (world.min_objects, world.max_objects) == (asked.min_objects, asked.max_objects)
+    assert world.layouts == asked.layouts
     assert world.short_sides == (asked.short_side,)
     assert list(world.nouns) == [asked.nouns]

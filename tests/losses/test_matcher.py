@@ -106,6 +106,22 @@ def test_more_targets_than_queries_matches_every_query_once() -> None:
     assert len(set(assignment.target.tolist())) == 3
 
 
+def test_earlier_layers_may_give_each_target_several_queries() -> None:
+    targets = padded(2, 5, 0, 1)
+    one = layer(4, 5, seed=3)
+    once, thrice = HungarianMatcher()([one, one], targets, copies=[1, 3])
+    assert torch.equal(once.query, HungarianMatcher()([one], targets)[0].query)
+    per_phrase = [thrice.target[thrice.phrase == phrase].sort().values.tolist() for phrase in range(4)]
+    assert per_phrase == [
+        [0, 0, 1, 1],
+        [0, 1, 2, 3, 4],
+        [],
+        [0, 0, 0],
+    ]  # as many as five queries are enough for
+    places = thrice.phrase * 5 + thrice.query
+    assert len(places.unique()) == len(places)
+
+
 def test_no_target_anywhere_gives_an_empty_assignment() -> None:
     first, second = HungarianMatcher()([layer(2, 3, 0), layer(2, 3, 1)], padded(0, 0))
     assert len(first) == len(second) == 0

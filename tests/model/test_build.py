@@ -20,13 +20,25 @@ def test_positions_can_be_told_apart() -> None:
     assert near[0, 1] < near[0, 8]  # a neighbour is more alike than a far cell of the same row
 
 
+def test_slots_and_queries_start_as_the_recipe_says() -> None:
+    tokenizer = tiny_tokenizer()
+    ids = TokenIds.from_tokenizer(tokenizer).as_dict()
+    for changes, spread, alike in (
+        ({}, True, False),
+        ({"spread_slots": False, "query_std": 0.0}, False, True),
+    ):
+        recipe = get_recipe("tiny", changes)
+        model = build_small(recipe, recipe_config(recipe, len(tokenizer), ids))
+        boxes = model.detector.detr_decoder.reference_points.weight.sigmoid()
+        assert bool((boxes[:, :2].std(0) > 0.1).all()) is spread
+        assert bool((model.query_bank() == model.query_bank()[:1]).all()) is alike
+
+
 def test_attention_starts_inside_the_box() -> None:
     tokenizer = tiny_tokenizer()
     ids = TokenIds.from_tokenizer(tokenizer).as_dict()
     recipe = get_recipe("tiny", {"image_size": 128})
-    decoder = build_small(
-        recipe_config(recipe, len(tokenizer), ids), recipe.embedding_std
-    ).detector.detr_decoder
+    decoder = build_small(recipe, recipe_config(recipe, len(tokenizer), ids)).detector.detr_decoder
     box = torch.tensor([[[0.25, 0.25, 0.3, 0.3]]])
     with torch.no_grad():
         bias = decoder._get_rpb_matrix(box, (torch.tensor(16), torch.tensor(16)))[0, :, 0].unflatten(
@@ -69,7 +81,7 @@ def test_patches_are_heard_beside_their_positions() -> None:
     tokenizer = tiny_tokenizer()
     recipe = get_recipe("default")
     ids = TokenIds.from_tokenizer(tokenizer).as_dict()
-    model = build_small(recipe_config(recipe, len(tokenizer), ids), recipe.embedding_std)
+    model = build_small(recipe, recipe_config(recipe, len(tokenizer), ids))
     embeddings = model.detector.vision_encoder.backbone.embeddings
     with torch.no_grad():
         grey = torch.full((1, 3, recipe.image_size, recipe.image_size), 0.6)

@@ -58,6 +58,28 @@ def test_under_causal_attention_a_query_sees_only_the_ones_before_it() -> None:
     assert states["causal"][-1] > 1e-4
 
 
+def test_queries_that_know_their_slot_follow_its_box() -> None:
+    model, processor = tiny_pair(slot_boxes=True)
+    plain, _ = tiny_pair()
+    assert torch.equal(plain.query_bank(), plain.instance_queries.weight)
+    inputs = processor.encode([picture(1)], [Sample(0, "mugs", ("red mug",))])
+    decoder = model.detector.detr_decoder
+    with torch.no_grad():
+        before = model(**inputs.as_kwargs()).query_states[0]
+        decoder.reference_points.weight[0] += 1.0
+        bank, moved = model.query_bank(), model(**inputs.as_kwargs()).query_states[0]
+    assert (before - moved).abs().amax() > 1e-4
+    assert not torch.equal(
+        bank[0] - bank[1], (model.instance_queries.weight[0] - model.instance_queries.weight[1])
+    )
+    model(**inputs.as_kwargs()).query_states.sum().backward()
+    assert (
+        decoder.reference_points.weight.grad is None
+    )  # what the language model learns does not move the slots
+    assert model.instance_queries.slot is not None
+    assert model.instance_queries.slot.weight.grad is not None
+
+
 def test_without_projectors_there_are_no_projector_parameters() -> None:
     model, processor = tiny_pair(projectors=False)
     assert not [name for name, _ in model.named_parameters() if "projector" in name]
@@ -91,7 +113,9 @@ def test_published_checkpoints_are_the_method() -> None:
     assert "instance_form" not in str(config_to_published(tiny_pair(use_presence=False)[0].config))
 
 
-@pytest.mark.parametrize("changes", [{"query_attention": "causal"}, {"projectors": False}, PER_INSTANCE])
+@pytest.mark.parametrize(
+    "changes", [{"query_attention": "causal"}, {"projectors": False}, {"slot_boxes": True}, PER_INSTANCE]
+)
 def test_the_published_layout_holds_no_ablation(changes: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="native layout"):
         config_to_published(tiny_pair(use_presence=False, **changes)[0].config)

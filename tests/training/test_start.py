@@ -36,6 +36,18 @@ def test_what_fits_is_taken_and_what_does_not_is_listed() -> None:
     assert any(line.startswith("8 start afresh, for it has none such: phrase_projector") for line in back)
 
 
+def test_what_is_to_be_fresh_is_not_taken() -> None:
+    model, _ = tiny_pair(seed=1)
+    donor, _ = tiny_pair(seed=2)
+    queries = model.instance_queries.weight.clone()
+    lines = take_over(model, donor, "donor", ("instance_queries",))
+    assert torch.equal(model.instance_queries.weight, queries)
+    assert torch.equal(model.lm_head.weight, donor.lm_head.weight)
+    assert any("instance_queries.weight" in line and "start afresh" in line for line in lines)
+    with pytest.raises(ConfigError, match="no tensor starts with 'instance_query'"):
+        take_over(model, donor, "donor", ("instance_query",))
+
+
 def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     model, processor = tiny_pair()
     model.save_pretrained(tmp_path)

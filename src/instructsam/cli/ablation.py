@@ -42,11 +42,19 @@ class SharedStage:
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the table: what it changes about the base, and the claim that it tests."""
+    """One row of the table.
+
+    Attributes:
+        name: its first column and its folder.
+        about: the claim that it tests, or what it changes in words.
+        changes: `key=value` pairs on top of the base.
+        start: a shared stage other than the plan's, empty for none; null for the plan's.
+    """
 
     name: str
     about: str = ""
     changes: tuple[str, ...] = ()
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +136,7 @@ class Plan:
     Attributes:
         name: its title, and its folder unless `--out` says otherwise.
         base: the `RunConfig` that every variant starts from, beside the plan.
+        changes: `key=value` pairs on top of the base, for all variants alike.
         steps: optimiser steps of every variant, on the same batches: equal compute.
         seeds: every variant is trained once with each; all variants with the first one before the second one begins.
         start: the shared stage whose tensors every variant takes over (`model.take_from`); empty for none.
@@ -138,6 +147,7 @@ class Plan:
     base: str
     steps: int
     variants: tuple[Variant, ...]
+    changes: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     start: str = ""
     shared: tuple[SharedStage, ...] = ()
@@ -158,7 +168,8 @@ class Plan:
         for stage in self.shared:
             _known(stage.start, earlier, f"start of {stage.name}")
             earlier.append(stage.name)
-        _known(self.start, earlier, "start")
+        for start in (self.start, *(variant.start for variant in self.variants)):
+            _known(start or "", earlier, "start")
 
 
 @dataclass(frozen=True)
@@ -202,9 +213,10 @@ def jobs_of(plan: Plan, plan_path: Path, out: Path, only: Sequence[str] = ()) ->
             if only and variant.name not in only:
                 continue
             folder = out / variant.name / f"seed-{seed}"
-            start = [f"model.take_from={models[plan.start]}"] if plan.start else []
+            first = plan.start if variant.start is None else variant.start
+            start = [f"model.take_from={models[first]}"] if first else []
             fixed = [f"schedule.total_steps={plan.steps}", f"seed={seed}", f"output_dir={folder}"]
-            changes = (*variant.changes, *start, *fixed)
+            changes = (*plan.changes, *variant.changes, *start, *fixed)
             title = f"{variant.name}, seed {seed}"
             jobs.append(Job(title, variant.name, seed, plan_path.parent / plan.base, changes, folder))
     for job in jobs:

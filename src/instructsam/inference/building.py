@@ -190,7 +190,7 @@ def assemble(
     generator_state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     fresh = {
-        "instance_queries": InstanceQueries(config.num_queries, config.hidden_size),
+        "instance_queries": InstanceQueries(config.num_queries, config.hidden_size, config.slot_boxes),
         "query_projector": Projector(config.hidden_size, config.detector_size),
         "phrase_projector": Projector(config.hidden_size, config.detector_size),
     }

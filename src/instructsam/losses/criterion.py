@@ -83,7 +83,8 @@ class Criterion:
             number = sum(padded.counts) if num_targets is None else num_targets
             divisor = torch.as_tensor(number, dtype=torch.float32, device=padded.masks.device).clamp(min=1)
             earlier = output.auxiliary if config.auxiliary_weight else ()
-            assignments = config.matcher((output, *earlier), padded)
+            copies = [1, *[config.auxiliary_copies] * len(earlier)]
+            assignments = config.matcher((output, *earlier), padded, copies)
             losses = self._layer_losses(output, padded, assignments[0], divisor)
             losses |= self._phrase_losses(output, padded)
             if labels is not None and config.weight("text"):
@@ -91,9 +92,12 @@ class Criterion:
             total = self._weighted(losses)
             parts = {name: loss.detach() for name, loss in losses.items()}
             if earlier:
+                once = max(len(assignments[0]), 1)
                 rest = [
-                    self._weighted(self._layer_losses(layer, padded, assignment, divisor))
-                    for layer, assignment in zip(earlier, assignments[1:], strict=True)
+                    self._weighted(
+                        self._layer_losses(layer, padded, pairs, divisor * max(len(pairs), 1) / once)
+                    )
+                    for layer, pairs in zip(earlier, assignments[1:], strict=True)
                 ]
                 auxiliary = torch.stack(rest).sum()
                 total = total + config.auxiliary_weight * auxiliary

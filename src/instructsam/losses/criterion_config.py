@@ -32,6 +32,8 @@ class CriterionConfig:
         weights: weight of each loss of `WEIGHT_NAMES`, the only place where it is applied; a missing name
             weighs 0.
         auxiliary_weight: scale of the earlier decoder layers' mask, score, box and presence losses, 0 = off.
+        auxiliary_copies: queries that each target is given in the earlier layers, where there are as many; the last
+            layer always gives one (one-to-many, as in MS-DETR, arXiv 2401.03989).
         score_loss: "bce" (mean over queries) or "focal" (sum over queries: easy queries count for nothing, so
             the sum does not grow with their number).
         focal_alpha, focal_gamma: balance towards positive targets, in [0, 1], and focusing exponent.
@@ -48,6 +50,7 @@ class CriterionConfig:
 
     weights: dict[str, float]
     auxiliary_weight: float = 0.0
+    auxiliary_copies: int = 1
     score_loss: Literal["bce", "focal"] = "bce"
     focal_alpha: float = 0.25
     focal_gamma: float = 2.0
@@ -67,6 +70,8 @@ class CriterionConfig:
         for name in ("score_target_floor", "focal_alpha"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.auxiliary_copies < 1:
+            raise ConfigError(f"auxiliary_copies must be at least 1, got {self.auxiliary_copies}")
         if self.points is not None and self.points < 1:
             raise ConfigError(f"points must be at least 1, or null for dense masks, got {self.points}")
         if isinstance(self.matcher, Mapping):  # as a YAML file gives it

@@ -84,10 +84,17 @@ class HungarianMatcher:
                 )
 
     @torch.no_grad()
-    def __call__(self, layers: Sequence[DetectionOutput], targets: PaddedTargets) -> list[Assignment]:
+    def __call__(
+        self, layers: Sequence[DetectionOutput], targets: PaddedTargets, copies: Sequence[int] = ()
+    ) -> list[Assignment]:
         """Matches every layer with its own outputs; the costs of all layers leave the device in one transfer.
 
         A phrase with more targets than queries gets Q of its targets matched, the cheapest ones.
+
+        Args:
+            layers: outputs of decoder layers.
+            targets: of all phrases.
+            copies: how many queries each target is given, one number per layer; empty for one everywhere.
 
         Raises:
             InputError: a cost is NaN or infinite.
@@ -101,8 +108,12 @@ class HungarianMatcher:
         totals = torch.stack([self.total(cost) for cost in costs]).cpu().numpy()
         if not np.isfinite(totals).all():
             self._complain(costs, totals)
-        solved = [solve(total, targets.counts) for total in totals]
-        pairs = torch.from_numpy(np.stack(solved)).to(targets.masks.device, non_blocking=True)
+        times = copies or [1] * len(layers)
+        solved = [solve(total, targets.counts, many) for total, many in zip(totals, times, strict=True)]
+        together = torch.from_numpy(np.concatenate(solved, axis=1)).to(
+            targets.masks.device, non_blocking=True
+        )
+        pairs = together.split([layer.shape[1] for layer in solved], dim=1)
         return [Assignment(*layer.unbind(0)) for layer in pairs]
 
     @torch.no_grad()
@@ -141,11 +152,16 @@ class HungarianMatcher:
         )
 
 
-def solve(total: np.ndarray, counts: Sequence[int]) -> np.ndarray:
-    """Costs [P, Q, M] -> int64 [3, N]: phrase, query and target of each matched pair."""
+def solve(total: np.ndarray, counts: Sequence[int], copies: int = 1) -> np.ndarray:
+    """Costs [P, Q, M] -> int64 [3, N]: phrase, query and target of each matched pair.
+
+    With `copies` each target is given so many queries, or as many as there are for all of them alike.
+    """
     pairs = [np.zeros((3, 0), dtype=np.int64)]
     for phrase, count in enumerate(counts):
         if count:
-            queries, chosen = linear_sum_assignment(total[phrase, :, :count])
+            times = max(1, min(copies, total.shape[1] // count))
+            queries, chosen = linear_sum_assignment(np.tile(total[phrase, :, :count], times))
+            chosen = chosen % count
             pairs.append(np.stack([np.full_like(queries, phrase), queries, chosen]))
     return np.concatenate(pairs, axis=1).astype(np.int64)

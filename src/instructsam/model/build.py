@@ -15,6 +15,7 @@ from torch import nn
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.queries import spread_boxes
+from instructsam.model.recipes import Recipe
 
 
 def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") -> InstructSAMModel:
@@ -28,9 +29,9 @@ def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") ->
 
 
 def build_small(
-    config: InstructSAMConfig, embedding_std: float, attn_implementation: str = "sdpa"
+    recipe: Recipe, config: InstructSAMConfig, attn_implementation: str = "sdpa"
 ) -> InstructSAMModel:
-    """A fresh small model that hears and sees from the first step.
+    """A fresh small model that hears and sees from the first step; `config` is that of the recipe.
 
     Stock initialisation, N(0, .02), is made for widths of a thousand and more; at a width of 128 every layer would
     pass on a fifth of its input. Here linear and convolution weights keep the size of what flows through
@@ -54,8 +55,8 @@ def build_small(
                 nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        nn.init.normal_(model.instance_queries.weight, std=embedding_std)
-        nn.init.normal_(model.get_input_embeddings().weight, std=embedding_std)
+        nn.init.normal_(model.instance_queries.weight, std=recipe.query_std)
+        nn.init.normal_(model.get_input_embeddings().weight, std=recipe.embedding_std)
         vit_positions = model.detector.vision_encoder.backbone.embeddings.position_embeddings
         vit_positions.copy_(sine_table(*vit_positions.shape[1:]))
         vlm_positions = model.vlm.visual.pos_embed.weight
@@ -67,6 +68,8 @@ def build_small(
         for block in model.vlm.visual.blocks:
             query, key, value = block.attn.qkv.weight.chunk(3)
             start_local(query, key, value, block.attn.proj.weight)
+        if not recipe.spread_slots:
+            nn.init.normal_(decoder.reference_points.weight, std=0.02)
         look_inside(decoder.box_rpb_embed_x)
         look_inside(decoder.box_rpb_embed_y)
     return model

@@ -47,7 +47,7 @@ OURS_KEY = (
     "instructsam"  # where a model that we write in the published layout keeps them; a published one has none
 )
 
-ABLATIONS = {"query_attention": "hybrid", "projectors": True, "instance_form": "queries"}
+ABLATIONS = {"query_attention": "hybrid", "projectors": True, "slot_boxes": False, "instance_form": "queries"}
 
 
 def is_published(fields: Mapping[str, Any]) -> bool:

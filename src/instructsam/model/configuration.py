@@ -26,6 +26,7 @@ class InstructSAMConfig(PreTrainedConfig):
         query_attention: "hybrid" (queries of one block see each other both ways) or "causal"; for ablations.
         projectors: False hands query states and phrase embeddings to the detector as they are, which takes a VLM as
             wide as the detector; for ablations.
+        slot_boxes: tell each instance query inside the VLM where its detector slot starts to look.
         instance_form: how instances are told apart, see `structures.forms`; the baselines need num_queries 1.
 
     Raises:
@@ -47,6 +48,7 @@ class InstructSAMConfig(PreTrainedConfig):
     default_mode: str = "generate"
     query_attention: str = "hybrid"
     projectors: bool = True
+    slot_boxes: bool = False
     instance_form: str = "queries"
 
     def __post_init__(self, **kwargs: Any) -> None:

@@ -23,7 +23,7 @@ from instructsam.model.attention import hybrid_mask, require_hybrid_support
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector import Detector, DetectorFeatures
 from instructsam.model.projector import make_projector
-from instructsam.model.queries import InstanceQueries
+from instructsam.model.queries import InstanceQueries, write_queries
 from instructsam.model.sharing import read_shared
 from instructsam.structures.outputs import SegmentationOutput
 
@@ -64,7 +64,7 @@ class InstructSAMModel(PreTrainedModel):
         width, detector_width = config.hidden_size, config.detector_size
         self.vlm = Qwen3VLModel(config.vlm_config)
         self.lm_head = nn.Linear(width, config.vlm_config.text_config.vocab_size, bias=False)
-        self.instance_queries = InstanceQueries(config.num_queries, width)
+        self.instance_queries = InstanceQueries(config.num_queries, width, config.slot_boxes)
         self.query_projector = make_projector(width, detector_width, config.projectors)
         self.phrase_projector = make_projector(width, detector_width, config.projectors)
         self.detector = Detector(config.detector_config, config.use_presence)
@@ -119,7 +119,12 @@ class InstructSAMModel(PreTrainedModel):
         is_image = input_ids == self.config.vlm_config.image_token_id
         rows = torch.cat([images.embeds[i] for i in image_index.tolist()])
         embeds = embeds.masked_scatter(is_image.unsqueeze(-1), rows.to(embeds.dtype))
-        return self.instance_queries.write(embeds, block_ids)
+        return write_queries(self.query_bank(), embeds, block_ids)
+
+    def query_bank(self) -> Tensor:
+        """What every query block starts as: float [Q, D]."""
+        bank: Tensor = self.instance_queries(self.detector.detr_decoder.reference_points.weight)
+        return bank
 
     def positions(self, input_ids: Tensor, attention_mask: Tensor, grid_thw: Tensor) -> Tensor:
         """M-RoPE positions of whole sequences, query blocks included: int64 [3, B, L]."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from instructsam.model.attention import hybrid_mask
+from instructsam.model.queries import write_queries
 
 if TYPE_CHECKING:
     from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
@@ -118,7 +119,7 @@ def read_on(
         cache: of the beginning; holds this step afterwards.
         visible_blocks: which tokens see each other both ways, where that is not `block_ids`.
     """
-    embeds = model.instance_queries.write(model.get_input_embeddings()(input_ids), block_ids)
+    embeds = write_queries(model.query_bank(), model.get_input_embeddings()(input_ids), block_ids)
     blocks = block_ids if visible_blocks is None else visible_blocks
     language_model = model.vlm.language_model
     hidden: Tensor = language_model(

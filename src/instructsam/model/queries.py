@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
+FREQUENCIES = 8  # sines per coordinate, each twice as fast as the one before
+
 
 class InstanceQueries(nn.Module):
-    """A bank of learned vectors [Q, D], written over the `[SEG]` positions of every query block."""
+    """A bank of learned vectors [Q, D], written over the `[SEG]` positions of every query block.
 
-    def __init__(self, num_queries: int, hidden_size: int) -> None:
+    With `slot_boxes` each vector is also told where its detector slot starts to look, by a projection of the box's
+    sine embedding (docs/model.md, "Initialisation").
+    """
+
+    def __init__(self, num_queries: int, hidden_size: int, slot_boxes: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_queries, hidden_size))
         nn.init.normal_(self.weight, std=0.02)
+        self.slot = nn.Linear(8 * FREQUENCIES, hidden_size, bias=False) if slot_boxes else None
 
-    def write(self, inputs_embeds: Tensor, block_ids: Tensor) -> Tensor:
-        """Replace the embeddings of all query blocks.
+    def forward(self, reference_points: Tensor) -> Tensor:
+        """The bank, float [Q, D].
 
         Args:
-            inputs_embeds: float [B, L, D].
-            block_ids: int64 [B, L], -1 outside query blocks; every block has Q positions.
-
-        Returns:
-            float [B, L, D].
+            reference_points: float [Q, 4], the slots' boxes before their sigmoid; no gradient flows into them.
         """
-        is_query = block_ids >= 0
-        blocks = int(is_query.sum()) // self.weight.shape[0]
-        rows = self.weight.to(inputs_embeds.dtype).repeat(blocks, 1)
-        return inputs_embeds.masked_scatter(is_query.unsqueeze(-1), rows)
+        if self.slot is None:
+            return self.weight
+        told: Tensor = self.slot(
+            sine_embedding(reference_points.detach().float().sigmoid()).to(self.weight.dtype)
+        )
+        return self.weight + told
+
+
+def sine_embedding(boxes: Tensor) -> Tensor:
+    """Boxes [N, 4] in [0, 1] as sines and cosines, float [N, 8 * FREQUENCIES]."""
+    speeds = math.pi * 2.0 ** torch.arange(FREQUENCIES, device=boxes.device)
+    angles = (boxes.unsqueeze(-1) * speeds).flatten(1)
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def write_queries(bank: Tensor, inputs_embeds: Tensor, block_ids: Tensor) -> Tensor:
+    """Replace the embeddings of all query blocks.
+
+    Args:
+        bank: float [Q, D].
+        inputs_embeds: float [B, L, D].
+        block_ids: int64 [B, L], -1 outside query blocks; every block has Q positions.
+
+    Returns:
+        float [B, L, D].
+    """
+    is_query = block_ids >= 0
+    blocks = int(is_query.sum()) // bank.shape[0]
+    rows = bank.to(inputs_embeds.dtype).repeat(blocks, 1)
+    return inputs_embeds.masked_scatter(is_query.unsqueeze(-1), rows)
 
 
 def spread_boxes(num_queries: int, side: float = 0.28) -> Tensor:

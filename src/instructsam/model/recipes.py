@@ -28,9 +28,11 @@ class Recipe:
         num_queries: Q.
         use_presence: keep SAM3's presence token.
         tie_embeddings: share the token table with the head that writes text.
-        embedding_std: of fresh token embeddings and instance queries. The detector reads phrase tokens as bare
-            embeddings, so at the usual 0.02 it would not hear the phrase at first.
-        query_attention, projectors, instance_form: as in `InstructSAMConfig`; for ablations.
+        embedding_std: of fresh token embeddings. The detector reads phrase tokens as bare embeddings, so at the usual
+            0.02 it would not hear the phrase at first.
+        query_std: of fresh instance queries; 0 makes them all alike.
+        spread_slots: spread the slots' first boxes over the image; False starts them all near its middle.
+        query_attention, projectors, slot_boxes, instance_form: as in `InstructSAMConfig`; for ablations.
     """
 
     image_size: int = 160
@@ -52,8 +54,11 @@ class Recipe:
     default_mode: str = "direct"
     tie_embeddings: bool = False
     embedding_std: float = 0.5
+    query_std: float = 0.5
+    spread_slots: bool = True
     query_attention: str = "hybrid"
     projectors: bool = True
+    slot_boxes: bool = False
     instance_form: str = "queries"
 
 
@@ -98,6 +103,7 @@ def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int])
         tie_word_embeddings=recipe.tie_embeddings,
         query_attention=recipe.query_attention,
         projectors=recipe.projectors,
+        slot_boxes=recipe.slot_boxes,
         instance_form=recipe.instance_form,
     )
 

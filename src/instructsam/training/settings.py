@@ -25,6 +25,7 @@ class ModelSettings:
         path: folder of a saved model to start from; empty for a fresh one.
         take_from: folder of a saved model whose tokenizer a fresh model uses and whose tensors it takes over wherever
             name and shape are the same; what starts afresh is listed in the log.
+        fresh: beginnings of names of tensors that `take_from` leaves out, [instance_queries] say.
         recipe: name of a fresh model's recipe (`instructsam.model.recipes`).
         overrides: changes to the recipe's values.
         vocab_size: largest size of a fresh model's tokenizer, which is trained on the world's language.
@@ -33,6 +34,7 @@ class ModelSettings:
 
     path: str = ""
     take_from: str = ""
+    fresh: tuple[str, ...] = ()
     recipe: str = "default"
     overrides: dict[str, Value] = field(default_factory=dict)
     vocab_size: int = 2048

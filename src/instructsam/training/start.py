@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -47,24 +48,35 @@ def start_model(
         vocab_size = len(tokenizer)
     token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
     config = recipe_config(recipe, vocab_size, token_ids)
-    model = build_small(config, recipe.embedding_std, attention)
+    model = build_small(recipe, config, attention)
     if donor is not None:
-        for line in take_over(model, donor, settings.take_from):
+        for line in take_over(model, donor, settings.take_from, settings.fresh):
             logging.getLogger(__name__).warning("%s", line)
     return model, InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
 
 
 @torch.no_grad()
-def take_over(model: InstructSAMModel, donor: InstructSAMModel, name: str) -> list[str]:
+def take_over(
+    model: InstructSAMModel, donor: InstructSAMModel, name: str, fresh: Sequence[str] = ()
+) -> list[str]:
     """Copy every tensor of the donor that has the same name and shape, and say what became of the others.
+
+    Tensors whose names start with one of `fresh` are left as they are.
 
     Returns:
         Lines for the log: how many tensors were taken, and every one that starts afresh or is not used.
 
     Raises:
-        ConfigError: nothing fits.
+        ConfigError: nothing fits, or one of `fresh` begins no name.
     """
     ours, theirs = model_tensors(model), model_tensors(donor)
+    for prefix in fresh:
+        if not any(key.startswith(prefix) for key in ours):
+            raise ConfigError(
+                f"model.fresh: no tensor starts with {prefix!r}; the first parts are "
+                f"{', '.join(sorted({key.split('.')[0] for key in ours}))}"
+            )
+    theirs = {key: tensor for key, tensor in theirs.items() if not key.startswith(tuple(fresh))}
     fitting = [key for key, tensor in ours.items() if key in theirs and theirs[key].shape == tensor.shape]
     if not fitting:
         raise ConfigError(f"no tensor of {name} fits this recipe: give model.take_from a model of its sizes")

@@ -61,7 +61,7 @@ class Trainable(nn.Module):
         cells = None if self.perception is None else self.perception(images, self.merge)
         output: SegmentationOutput | None = None
         if stage == "phrases":
-            states = model.instance_queries.weight.expand(len(inputs["phrase_ids"]), -1, -1)
+            states = model.query_bank().expand(len(inputs["phrase_ids"]), -1, -1)
             features = images.detector.select(inputs["image_index"][inputs["phrase_sample"]])
             output = model.detect(states, inputs["phrase_ids"], inputs["phrase_mask"], features, auxiliary)
         elif stage == "all":
