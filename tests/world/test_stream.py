@@ -6,11 +6,13 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from scipy.ndimage import label
 
 from instructsam.errors import ConfigError
 from instructsam.world.facts import Facts
 from instructsam.world.layout import sample_scene
 from instructsam.world.pairs import HELD_OUT_PAIRS
+from instructsam.world.scene import LAYOUTS, PILES
 from instructsam.world.stream import SPLITS, WorldSettings, all_texts, scene_settings, world_sample
 
 SMALL = WorldSettings(short_sides=(64,), instructions_per_scene=3)
@@ -78,6 +80,26 @@ def pairs_of(split: str, count: int) -> list[set[tuple[str, str]]]:
     settings = scene_settings(WorldSettings(split=split))
     scenes = [sample_scene(seed, settings) for seed in range(count)]
     return [{(thing.kind, thing.color) for thing in scene.objects} for scene in scenes]
+
+
+def test_in_piles_things_of_one_colour_touch() -> None:
+    def shares(layouts: tuple[str, ...]) -> tuple[int, int]:
+        """Phrases that name several things, and how many of them name things that touch."""
+        settings = WorldSettings((64,), 5, 6, 10, nouns="colors", layouts=layouts)
+        several = touching = 0
+        for index in range(25):
+            sample = world_sample(0, index, settings)
+            for instruction in sample.instructions:
+                named = list(instruction.phrases[0].instances)
+                if len(named) > 1:
+                    parts = label(sample.rendered.masks[named].any(0), np.ones((3, 3)))[1]
+                    several, touching = several + 1, touching + (parts < len(named))
+        return several, touching
+
+    several, touching = shares((PILES,))
+    assert touching > 0.6 * several
+    several, touching = shares(LAYOUTS)
+    assert touching < 0.3 * several
 
 
 def test_pairs_held_out_are_never_trained_on() -> None:
