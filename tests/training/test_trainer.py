@@ -37,9 +37,12 @@ def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trainer, "train_step", train_step)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(None, tiny(tmp_path / "whole", "model.overrides.dropout=0.1"))
-    sliced = tiny(tmp_path / "sliced", "model.overrides.dropout=0.1")
+@pytest.mark.parametrize("more", [(), ("loss.denoising=1",)], ids=["plain", "denoising"])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    run(None, tiny(tmp_path / "whole", "model.overrides.dropout=0.1", *more))
+    sliced = tiny(tmp_path / "sliced", "model.overrides.dropout=0.1", *more)
     with monkeypatch.context() as patch:
         stop_after(3, patch)
         run(None, sliced)

@@ -36,11 +36,13 @@ class CriterionOutput:
             weighted sum of the earlier layers before `auxiliary_weight`; "unassigned_targets", how many
             targets found no query because their phrase has more targets than queries.
         assignment: the last layer's matched pairs.
+        targets: what the outputs were compared with.
     """
 
     total: Tensor
     parts: dict[str, Tensor]
     assignment: Assignment
+    targets: PaddedTargets
 
 
 class Criterion:
@@ -105,7 +107,44 @@ class Criterion:
             queries = output.score_logits.shape[1]
             unassigned = sum(max(count - queries, 0) for count in padded.counts)
             parts["unassigned_targets"] = torch.tensor(float(unassigned), device=total.device)
-        return CriterionOutput(total, parts, assignments[0])
+        return CriterionOutput(total, parts, assignments[0], padded)
+
+    def judge(
+        self, layers: Sequence[DetectionOutput], targets: PaddedTargets, pairs: Assignment, num_pairs: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of queries that are known to mean a target, so that nothing is matched.
+
+        Args:
+            layers: the last decoder layer last; earlier ones count when `auxiliary_weight` is above 0.
+            targets: of the layers' phrases.
+            pairs: N queries with their targets, the same in every layer; queries in no pair count for nothing.
+            num_pairs: what the sums over pairs are divided by, at least 1.
+
+        Returns:
+            the total to differentiate; detached mask, score and box losses of the last layer, unweighted.
+        """
+        device = targets.masks.device
+        with torch.autocast(device.type, enabled=False):
+            divisor = torch.as_tensor(num_pairs, dtype=torch.float32, device=device).clamp(min=1)
+            # each pair becomes a phrase of its own with one query, so that the score losses count pairs too
+            rows = torch.arange(len(pairs), device=device)
+            alone = Assignment(rows, torch.zeros_like(rows), torch.zeros_like(rows))
+            place = (pairs.phrase, pairs.target)
+            wanted = PaddedTargets(
+                targets.masks[place][:, None], targets.boxes_cxcywh[place][:, None], (1,) * len(pairs)
+            )
+            judged = []
+            for layer in layers if self.config.auxiliary_weight else layers[-1:]:
+                tensors = (layer.mask_logits, layer.score_logits, layer.boxes_cxcywh)
+                picked = DetectionOutput(*(tensor[pairs.phrase, pairs.query][:, None] for tensor in tensors))
+                losses = self._layer_losses(picked, wanted, alone, divisor)
+                losses["score"] = losses["score"] * len(pairs) / divisor  # a mean until here
+                judged.append(losses)
+            total = self._weighted(judged[-1])
+            if len(judged) > 1:
+                earlier = torch.stack([self._weighted(losses) for losses in judged[:-1]]).sum()
+                total = total + self.config.auxiliary_weight * earlier
+        return total, {name: loss.detach() for name, loss in judged[-1].items()}
 
     def _padded(self, output: SegmentationOutput, targets: Sequence[PhraseTarget]) -> PaddedTargets:
         phrases, _, height, width = output.mask_logits.shape

@@ -44,6 +44,32 @@ class DetectorFeatures:
 
 
 @dataclass(frozen=True)
+class ExtraQueries:
+    """E more queries per phrase, for training only: their boxes are given, and the others do not see them.
+
+    Attributes:
+        states: float [P, E, C], what they start from.
+        boxes_cxcywh: float [P, E, 4] in [0, 1], the reference boxes of the first decoder layer.
+        group: int64 [E]: each sees the ordinary queries and its own group.
+        real: bool [P, E], False for padding, which no other query sees.
+    """
+
+    states: Tensor
+    boxes_cxcywh: Tensor
+    group: Tensor
+    real: Tensor
+
+    def visible(self, ordinary: int) -> Tensor:
+        """bool [P, 1, N, N], N = ordinary + E: whether a query (row) sees another one in self-attention."""
+        seen = torch.zeros(
+            len(self.real), *[ordinary + len(self.group)] * 2, dtype=torch.bool, device=self.real.device
+        )
+        seen[:, :, :ordinary] = True
+        seen[:, ordinary:, ordinary:] = (self.group[:, None] == self.group) & self.real[:, None]
+        return seen.unsqueeze(1)
+
+
+@dataclass(frozen=True)
 class DecoderStates:
     """All decoder layers: states [layers, P, Q, C], input boxes [layers, P, Q, 4], presence [layers, P] or None."""
 
@@ -82,6 +108,7 @@ class Detector(nn.Module):
         text: Tensor,
         text_mask: Tensor,
         auxiliary: bool = False,
+        extra: ExtraQueries | None = None,
     ) -> SegmentationOutput:
         """One detector pass for P phrases.
 
@@ -91,6 +118,7 @@ class Detector(nn.Module):
             text: float [P, T, C], projected phrase tokens, zero at padding.
             text_mask: bool [P, T].
             auxiliary: also fill `SegmentationOutput.auxiliary` with the earlier layers.
+            extra: queries that are answered in `SegmentationOutput.extra` and change nothing else.
 
         Returns:
             mask_logits [P, Q, h, w], score_logits [P, Q], boxes_cxcywh [P, Q, 4], presence_logits [P] or None,
@@ -102,7 +130,7 @@ class Detector(nn.Module):
             vision_pos_embeds=[features.positions],
             text_mask=text_mask,
         )
-        decoded = self.decode(queries, encoded, text, text_mask)
+        decoded = self.decode(queries, encoded, text, text_mask, extra)
         boxes = (
             inverse_sigmoid(decoded.reference_boxes) + self.detr_decoder.box_head(decoded.states)
         ).sigmoid()
@@ -117,13 +145,9 @@ class Detector(nn.Module):
             prompt_mask=text_mask,
         )
         mask_logits = masks.pred_masks.unflatten(1, (kept.shape[0], -1)).transpose(0, 1)
-        presence = decoded.presence_logits
-        layers = [
-            DetectionOutput(
-                mask_logits[i - first], scores[i], boxes[i], None if presence is None else presence[i]
-            )
-            for i in range(first, boxes.shape[0])
-        ]
+        layers = _layers(mask_logits, scores[first:], boxes[first:], decoded.presence_logits)
+        halves = [] if extra is None else [layer.split(queries.shape[1]) for layer in layers]
+        layers = [own for own, _ in halves] or layers
         last = layers[-1]
         return SegmentationOutput(
             mask_logits=last.mask_logits,
@@ -132,16 +156,31 @@ class Detector(nn.Module):
             presence_logits=last.presence_logits,
             semantic_logits=masks.semantic_seg.squeeze(1),
             auxiliary=tuple(layers[:-1]),
+            extra=tuple(other for _, other in halves),
         )
 
-    def decode(self, queries: Tensor, encoded: Any, text: Tensor, text_mask: Tensor) -> DecoderStates:
-        """SAM3's decoder loop with given queries: box refinement, relative position bias, optional presence."""
+    def decode(
+        self,
+        queries: Tensor,
+        encoded: Any,
+        text: Tensor,
+        text_mask: Tensor,
+        extra: ExtraQueries | None = None,
+    ) -> DecoderStates:
+        """SAM3's decoder loop with given queries: box refinement, relative position bias, optional presence.
+
+        `extra` queries follow the Q ordinary ones in states and boxes.
+        """
         decoder = self.detr_decoder
         size = queries.shape[0]
         # boxes add up small moves from layer to layer, in float32 whatever the weights are in
         boxes = decoder.reference_points.weight.float().unsqueeze(0).expand(size, -1, -1).sigmoid()
-        hidden = queries
+        hidden, visible = queries, None
         lead = 1 if self.use_presence else 0
+        if extra is not None:
+            hidden = torch.cat([queries, extra.states.to(queries.dtype)], dim=1)
+            boxes = torch.cat([boxes, extra.boxes_cxcywh.float()], dim=1)
+            visible = self._mask(extra.visible(lead + queries.shape[1]), queries.dtype)
         if lead:
             hidden = torch.cat(
                 [decoder.presence_token.weight.unsqueeze(0).expand(size, -1, -1), hidden], dim=1
@@ -164,6 +203,7 @@ class Detector(nn.Module):
                 text,
                 cross_mask,
                 F.pad(bias, (0, 0, lead, 0)),
+                visible,
             )
             normed = decoder.output_layer_norm(hidden[:, lead:])
             boxes = (decoder.box_head(normed).float() + inverse_sigmoid(boxes)).sigmoid().detach()
@@ -173,6 +213,13 @@ class Detector(nn.Module):
         presence = torch.stack(presences) if presences else None
         return DecoderStates(torch.stack(states), torch.stack(references), presence)
 
+    def _mask(self, visible: Tensor, dtype: torch.dtype) -> Tensor:
+        """Visibility in the form that the attention kernel takes: the eager one adds it to its logits."""
+        if self.detr_decoder.config._attn_implementation != "eager":
+            return visible
+        added = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+        return added.masked_fill(~visible, torch.finfo(dtype).min)
+
     def _presence(self, hidden: Tensor) -> Tensor:
         decoder = self.detr_decoder
         logits: Tensor = decoder.presence_head(decoder.presence_layer_norm(hidden)).squeeze(-1)
@@ -180,8 +227,23 @@ class Detector(nn.Module):
         return logits.clamp(-limit, limit)
 
 
+def _layers(
+    mask_logits: Tensor, scores: Tensor, boxes: Tensor, presence: Tensor | None
+) -> list[DetectionOutput]:
+    """What each of the last K decoder layers says; all [K, ...] but presence, which is of every layer."""
+    kept = [None] * len(boxes) if presence is None else presence[-len(boxes) :]
+    return [DetectionOutput(*parts) for parts in zip(mask_logits, scores, boxes, kept, strict=True)]
+
+
 def decoder_layer(
-    layer: Any, hidden: Tensor, position: Tensor, encoded: Any, text: Tensor, text_mask: Tensor, bias: Tensor
+    layer: Any,
+    hidden: Tensor,
+    position: Tensor,
+    encoded: Any,
+    text: Tensor,
+    text_mask: Tensor,
+    bias: Tensor,
+    visible: Tensor | None = None,
 ) -> Tensor:
     """One stock decoder layer, run without its assumption that slot 0 is a presence token.
 
@@ -193,13 +255,14 @@ def decoder_layer(
         text: float [P, T, C].
         text_mask: mask of the text cross-attention, None when nothing is padded.
         bias: float [P, heads, N, h * w], relative position bias.
+        visible: mask of the self-attention [P, 1, N, N], None where every query sees every other.
 
     Returns:
         float [P, N, C].
     """
     vision = encoded.last_hidden_state
     placed = hidden + position
-    attended, _ = layer.self_attn(query=placed, key=placed, value=hidden, attention_mask=None)
+    attended, _ = layer.self_attn(query=placed, key=placed, value=hidden, attention_mask=visible)
     hidden = layer.self_attn_layer_norm(hidden + layer.self_attn_dropout(attended))
     attended, _ = layer.text_cross_attn(
         query=hidden + position, key=text, value=text, attention_mask=text_mask

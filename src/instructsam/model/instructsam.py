@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel, Qwen3VLModel
 
 from instructsam.model.attention import hybrid_mask, require_hybrid_support
 from instructsam.model.configuration import InstructSAMConfig
-from instructsam.model.detector import Detector, DetectorFeatures
+from instructsam.model.detector import Detector, DetectorFeatures, ExtraQueries
 from instructsam.model.projector import make_projector
 from instructsam.model.queries import InstanceQueries, write_queries
 from instructsam.model.sharing import read_shared
@@ -181,6 +181,7 @@ class InstructSAMModel(PreTrainedModel):
         phrase_mask: Tensor,
         features: DetectorFeatures,
         auxiliary: bool = False,
+        extra: ExtraQueries | None = None,
     ) -> SegmentationOutput:
         """Projected queries and phrase tokens drive the detector; `features` has a row per phrase.
 
@@ -189,7 +190,7 @@ class InstructSAMModel(PreTrainedModel):
         queries = self.query_projector(query_states)
         text = self.phrase_projector(self.get_input_embeddings()(phrase_ids))
         text = text * phrase_mask.unsqueeze(-1).to(text.dtype)
-        output: SegmentationOutput = self.detector(features, queries, text, phrase_mask, auxiliary)
+        output: SegmentationOutput = self.detector(features, queries, text, phrase_mask, auxiliary, extra)
         return output
 
     def forward(
@@ -209,6 +210,7 @@ class InstructSAMModel(PreTrainedModel):
         auxiliary: bool = False,
         text_logits: bool = False,
         detected: Tensor | None = None,
+        extra: ExtraQueries | None = None,
     ) -> SegmentationOutput:
         """One pass over finished conversations; arguments as in `ModelInputs`.
 
@@ -219,7 +221,7 @@ class InstructSAMModel(PreTrainedModel):
             semantic_logits [P, h, w]; presence_logits [P] where the model has the token; with `text_logits`
             text_logits [B, L, V]; with `auxiliary` the earlier decoder layers. `labels` belong to the criterion.
             With `detected`, int64 [P'], the detector answers only these phrases, and P' stands for P in all but
-            query_states.
+            query_states. `extra` queries of training are answered beside the others, in `output.extra`.
         """
         if images is None:
             if pixel_values is None or image_grid_thw is None or detector_pixel_values is None:
@@ -232,7 +234,7 @@ class InstructSAMModel(PreTrainedModel):
             states, phrase_ids, phrase_mask = states[detected], phrase_ids[detected], phrase_mask[detected]
             phrase_sample = phrase_sample[detected]
         features = images.detector.select(image_index[phrase_sample])
-        output = self.detect(states, phrase_ids, phrase_mask, features, auxiliary)
+        output = self.detect(states, phrase_ids, phrase_mask, features, auxiliary, extra)
         return SegmentationOutput(
             mask_logits=output.mask_logits,
             score_logits=output.score_logits,
@@ -240,6 +242,7 @@ class InstructSAMModel(PreTrainedModel):
             presence_logits=output.presence_logits,
             semantic_logits=output.semantic_logits,
             auxiliary=output.auxiliary,
+            extra=output.extra,
             text_logits=self.lm_head(hidden) if text_logits else None,
             query_states=query_states,
             phrase_sample=phrase_sample,

@@ -71,6 +71,16 @@ class DetectionOutput:
     boxes_cxcywh: Tensor
     presence_logits: Tensor | None = None
 
+    def split(self, queries: int) -> tuple[DetectionOutput, DetectionOutput]:
+        """The first `queries` queries, and the others, which presence says nothing of."""
+        masks, scores, boxes = self.mask_logits, self.score_logits, self.boxes_cxcywh
+        return (
+            DetectionOutput(
+                masks[:, :queries], scores[:, :queries], boxes[:, :queries], self.presence_logits
+            ),
+            DetectionOutput(masks[:, queries:], scores[:, queries:], boxes[:, queries:]),
+        )
+
 
 @dataclass(frozen=True)
 class SegmentationOutput(DetectionOutput):
@@ -82,6 +92,8 @@ class SegmentationOutput(DetectionOutput):
         text_logits: float [B, L, V] of the VLM, None when not asked for.
         query_states: float [P, Q, D], hidden states of the query blocks.
         phrase_sample: int64 [P], the sample of each phrase.
+        extra: what the layers say of a training step's extra queries, the last layer last, the earlier ones only when
+            asked for; empty when none were given.
     """
 
     semantic_logits: Tensor | None = None
@@ -89,6 +101,7 @@ class SegmentationOutput(DetectionOutput):
     text_logits: Tensor | None = None
     query_states: Tensor | None = None
     phrase_sample: Tensor | None = None
+    extra: tuple[DetectionOutput, ...] = ()
 
 
 def concatenate(parts: Sequence[SegmentationOutput]) -> SegmentationOutput:

@@ -142,6 +142,9 @@ class LossSettings:
             0 = off.
         detected: share in (0, 1] of the phrases of a batch that the detector answers in stage all; below 1 it takes
             `reading`, from which the language model learns of the others.
+        denoising: weight of the losses of queries that start from a target's box with noise (`training.denoising`),
+            stages all and phrases only, 0 = off.
+        denoising_groups: how many of them each target gets; a step costs more with each.
     """
 
     preset: Literal["default", "published"] = "default"
@@ -149,11 +152,14 @@ class LossSettings:
     perception: float = 0.0
     reading: float = 0.0
     detected: float = 1.0
+    denoising: float = 0.0
+    denoising_groups: int = 1
 
     def __post_init__(self) -> None:
-        for name, weight in (("perception", self.perception), ("reading", self.reading)):
-            if weight < 0:
-                raise ConfigError(f"loss.{name} must be at least 0, got {weight}")
+        for name in ("perception", "reading", "denoising"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"loss.{name} must be at least 0, got {getattr(self, name)}")
+        _at_least("loss.denoising_groups", self.denoising_groups, 1)
         if not 0 < self.detected <= 1:
             raise ConfigError(f"loss.detected must lie in (0, 1], got {self.detected}")
         if self.detected < 1 and not self.reading:

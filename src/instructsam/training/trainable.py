@@ -9,21 +9,29 @@ from torch import Tensor, nn
 from instructsam.errors import ConfigError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.structures.outputs import SegmentationOutput
+from instructsam.training.denoising import DenoisingQuery, NoisedTargets
 from instructsam.training.perception import Perception
 from instructsam.training.reading import QueryReader
 from instructsam.training.settings import Stage
 
 
 class Trainable(nn.Module):
-    """`model` is what is shipped; `perception` and `reader` are left behind."""
+    """`model` is what is shipped; `perception`, `reader` and `denoising` are left behind."""
 
-    def __init__(self, model: InstructSAMModel, with_perception: bool, with_reader: bool = False) -> None:
+    def __init__(
+        self,
+        model: InstructSAMModel,
+        with_perception: bool,
+        with_reader: bool = False,
+        with_denoising: bool = False,
+    ) -> None:
         super().__init__()
         self.model = model
         config = model.config
         self.merge = int(config.vlm_config.vision_config.spatial_merge_size)
         self.perception = Perception(config.hidden_size, config.detector_size) if with_perception else None
         self.reader = QueryReader(config.hidden_size) if with_reader else None
+        self.denoising = DenoisingQuery(config.detector_size) if with_denoising else None
 
     def freeze_unused(self, stage: Stage) -> None:
         """Exclude what a stage does not run: no gradients to exchange between processes, nothing to decay.
@@ -47,25 +55,28 @@ class Trainable(nn.Module):
             module.requires_grad_(True)
 
     def forward(
-        self, stage: Stage, auxiliary: bool, **inputs: Any
+        self, stage: Stage, auxiliary: bool, noised: NoisedTargets | None = None, **inputs: Any
     ) -> tuple[SegmentationOutput | None, list[list[Tensor]] | None, tuple[Tensor, Tensor] | None]:
         """What a stage runs: the model's output, per tower and image what the cells show (see `Perception`), and
         what the query states say (see `QueryReader`).
 
         "eyes" runs the vision towers only, its output is None. "phrases" lets the detector answer the phrases
         with the instance queries as they are, before any language model has seen them. "all" is the model.
+        The detector answers `noised` targets beside its own queries, in the output's `extra`.
         """
         model = self.model
         names = ("pixel_values", "image_grid_thw", "detector_pixel_values")
         images = model.encode_images(*(inputs.pop(name) for name in names))
         cells = None if self.perception is None else self.perception(images, self.merge)
+        extra = None if self.denoising is None or noised is None else self.denoising(noised)
         output: SegmentationOutput | None = None
         if stage == "phrases":
             states = model.query_bank().expand(len(inputs["phrase_ids"]), -1, -1)
             features = images.detector.select(inputs["image_index"][inputs["phrase_sample"]])
-            output = model.detect(states, inputs["phrase_ids"], inputs["phrase_mask"], features, auxiliary)
+            asked = (inputs["phrase_ids"], inputs["phrase_mask"])
+            output = model.detect(states, *asked, features, auxiliary, extra)
         elif stage == "all":
-            output = model(**inputs, images=images, auxiliary=auxiliary, text_logits=True)
+            output = model(**inputs, images=images, auxiliary=auxiliary, text_logits=True, extra=extra)
         read = None
         if self.reader is not None and output is not None and output.query_states is not None:
             read = self.reader(output.query_states, model.detector.detr_decoder.reference_points.weight)

@@ -31,6 +31,7 @@ from instructsam.structures.outputs import DetectionOutput
 from instructsam.training import checkpointing
 from instructsam.training.collate import TrainingBatch
 from instructsam.training.data import WorldBatches, batches
+from instructsam.training.denoising import denoising_loss, noised_targets
 from instructsam.training.ema import WeightAverage
 from instructsam.training.export import export_model
 from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
@@ -102,7 +103,9 @@ class Trainer:
             torch.set_float32_matmul_precision("high")
         self.plain_model = model.to(self.device).train()
         reads = config.loss.reading > 0 and config.stage == "all"
-        self.trainable = Trainable(self.plain_model, config.loss.perception > 0, reads).to(self.device)
+        denoises = config.loss.denoising > 0 and config.stage != "eyes"
+        trainable = Trainable(self.plain_model, config.loss.perception > 0, reads, denoises)
+        self.trainable = trainable.to(self.device)
         self.trainable.freeze_unused(config.stage)
         self.criterion = criterion
         self.optimizer = build_optimizer(self.trainable, config.optim)
@@ -194,15 +197,18 @@ class Trainer:
         """Forward and criterion: the loss to differentiate, and its parts for the log."""
         config, inputs = self.config, batch.inputs.to(self.device)
         auxiliary = self.criterion.config.auxiliary_weight > 0
+        position = (config.seed, batch.index, self.accelerator.process_index)
+        detected = self._detected(batch, position)
+        chosen = {} if detected is None else {"detected": detected.to(self.device)}
+        every = batch.targets(self.device) if config.stage != "eyes" else []
+        targets = every if detected is None else [every[index] for index in detected.tolist()]
+        denoises = self.trainable.denoising is not None
+        noised = noised_targets(targets, config.loss.denoising_groups, position) if denoises else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            detected = self._detected(batch)
-            chosen = {} if detected is None else {"detected": detected.to(self.device)}
-            output, cells, read = self.model(config.stage, auxiliary, **inputs.as_kwargs(), **chosen)
+            output, cells, read = self.model(config.stage, auxiliary, noised, **inputs.as_kwargs(), **chosen)
         loss = torch.zeros((), device=self.device)
         parts: dict[str, Tensor] = {}
         if output is not None:
-            every = batch.targets(self.device)
-            targets = every if detected is None else [every[index] for index in detected.tolist()]
             # processes average their gradients: dividing by the mean number gives the gradient of one big batch
             num_targets, num_read = (
                 count / self.accelerator.num_processes
@@ -214,6 +220,10 @@ class Trainer:
             if self.accelerator.num_processes > 1:
                 # the reducer of gradients waits for every output, also for those that no loss reads
                 loss = loss + 0.0 * _sum_of_outputs(output)
+            if denoises:
+                extra_loss, extra_parts = denoising_loss(self.criterion, output, result, noised, num_targets)
+                loss = loss + config.loss.denoising * extra_loss
+                parts |= extra_parts
             if read is not None:
                 losses = reading_loss(read[0], read[1], every, num_read)
                 loss = loss + config.loss.reading * torch.stack(list(losses.values())).sum()
@@ -224,13 +234,11 @@ class Trainer:
             parts |= {name: value.detach() for name, value in seen.items()}
         return loss, parts
 
-    def _detected(self, batch: TrainingBatch) -> Tensor | None:
+    def _detected(self, batch: TrainingBatch, position: Sequence[int]) -> Tensor | None:
         """The phrases that the detector answers, None for all."""
-        config = self.config
-        if config.stage != "all":
+        if self.config.stage != "all":
             return None
-        position = (config.seed, batch.index, self.accelerator.process_index)
-        return detected_phrases(len(batch.phrase_scene), config.loss.detected, position)
+        return detected_phrases(len(batch.phrase_scene), self.config.loss.detected, position)
 
     def save(self) -> Path:
         """Write checkpoint and exported model, then call back."""
@@ -359,5 +367,5 @@ def _sum_of_outputs(output: DetectionOutput) -> Tensor | float:
     """Sum over every output that carries a gradient."""
     values = [getattr(output, field.name) for field in fields(output)]
     sums = [value.sum() for value in values if isinstance(value, Tensor) and value.requires_grad]
-    layers = [_sum_of_outputs(layer) for layer in getattr(output, "auxiliary", ())]
-    return sum([*sums, *layers])
+    layers = (*getattr(output, "auxiliary", ()), *getattr(output, "extra", ()))
+    return sum([*sums, *(_sum_of_outputs(layer) for layer in layers)])
