@@ -131,3 +131,10 @@ def test_nouns_rise_with_the_batches(processor: InstructSAMProcessor) -> None:
         words.append([processor.tokenizer.decode(row.tolist(), skip_special_tokens=False) for row in rows])
     assert all(text.endswith(" object") for batch in words[:3] for text in batch)
     assert any(not text.endswith(" object") for batch in words[3:] for text in batch)
+
+
+def test_family_shares_reach_the_stream(processor: InstructSAMProcessor) -> None:
+    only = DataSettings(2, 4, (64,), families=("spatial", "logic"), family_shares={"logic": 0.0})
+    world = WorldBatches(processor, only, seed=4).world
+    asked = {made.family for index in range(6) for made in world_sample(4, index, world).instructions}
+    assert asked - {"category"} == {"spatial"}  # a scene that offers nothing is asked for an absent kind

@@ -53,3 +53,12 @@ def test_levels_of_nouns_are_checked() -> None:
         DataSettings(nouns={"verbs": 0})
     with pytest.raises(ConfigError, match="what batch 0 asks"):
         DataSettings(nouns={"kinds": 5})
+
+
+def test_factors_on_families_are_read_and_checked() -> None:
+    config = load_config(RunConfig, None, ["data.family_shares={spatial: 2, comparison: 2.0}"])
+    assert config.data.family_shares == {"spatial": 2.0, "comparison": 2.0}
+    with pytest.raises(ConfigError, match="got relation: 2"):
+        load_config(RunConfig, None, ["data.family_shares={relation: 2.0}"])
+    with pytest.raises(ConfigError, match="leaves no family to ask"):
+        DataSettings(families=("spatial",), family_shares={"spatial": 0.0})

@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from instructsam.errors import ConfigError
 from instructsam.world import lexicon
 from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
@@ -17,6 +18,7 @@ from instructsam.world.instructions import (
     Instruction,
     instructions_about,
     sample_instructions,
+    shares_of,
 )
 from instructsam.world.knowledge import FUNCTIONS
 from instructsam.world.phrases import phrase_of
@@ -105,6 +107,43 @@ def test_shares(pairs: list[tuple[WorldSample, Instruction]]) -> None:
     targets = [sum(len(p.instances) for p in instruction.phrases) for _, instruction in pairs]
     assert np.mean([count >= 2 for count in targets]) > 0.25
     assert np.mean([count == 1 for count in targets]) > 0.25
+
+
+def test_factors_change_how_often_a_family_is_asked() -> None:
+    factors = {"spatial": 2.0, "comparison": 2.0, "counting": 0.0}
+    plain, other = (
+        Counter(
+            made.family
+            for seed in range(90)
+            for made in instructions_about(random_facts(seed), np.random.default_rng(seed), 8, factors=given)
+        )
+        for given in ({}, factors)
+    )
+    assert "counting" not in other
+    rest = [name for name in FAMILY_SHARES if name not in factors]
+    for name in ("spatial", "comparison"):
+        odds = [families[name] / sum(families[one] for one in rest) for families in (plain, other)]
+        assert odds[1] / odds[0] == pytest.approx(2.0, abs=0.5), name
+
+
+def test_shares_by_hand() -> None:
+    assert shares_of((), {}) == pytest.approx(FAMILY_SHARES)
+    assert shares_of(("logic", "multi"), {"multi": 11.0}) == pytest.approx({"logic": 0.125, "multi": 0.875})
+    assert shares_of(("logic", "multi"), {"logic": 0.0}) == {"logic": 0.0, "multi": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ({"relation": 2.0}, r"some of category, .*, got relation: 2.0"),
+        ({"spatial": -1.0}, r"a factor of at least 0 .* got spatial: -1.0"),
+        ({"spatial": float("inf")}, "got spatial: inf"),
+        (dict.fromkeys(FAMILY_SHARES, 0.0), "leaves no family to ask, got 0 for all of category"),
+    ],
+)
+def test_factors_that_mean_nothing_are_refused(factors: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        shares_of((), factors)
 
 
 def test_about_15_percent_of_every_family_are_without_target() -> None:

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.collate import TrainingBatch, collate
+from instructsam.training.light import draw_light, lit
 from instructsam.training.settings import DataSettings
 from instructsam.world.nouns import Nouns
 from instructsam.world.scene import LAYOUTS
@@ -49,13 +50,14 @@ class WorldBatches(Dataset[TrainingBatch]):
             split="train",
             families=tuple(settings.families),
             layouts=tuple(settings.layouts) or LAYOUTS,
+            family_shares=settings.family_shares,
         )
 
     def __getitem__(self, index: int) -> TrainingBatch:
         first = (index * self.processes + self.rank) * self.settings.scenes_per_batch
         positions = range(first, first + self.settings.scenes_per_batch)
         world = replace(self.world, nouns=self._nouns(index))
-        scenes = [world_sample(self.seed, position, world) for position in positions]
+        scenes = [self._lit(position, world_sample(self.seed, position, world)) for position in positions]
         direct = [self._direct(position, scene) for position, scene in zip(positions, scenes, strict=True)]
         return collate(index, scenes, direct, self.processor, self.settings.captions)
 
@@ -63,6 +65,13 @@ class WorldBatches(Dataset[TrainingBatch]):
         """The level of bare noun phrases that batch `index` asks, "" for instructions."""
         reached = [(first, level) for level, first in self.settings.nouns.items() if first <= index]
         return cast("Nouns", max(reached)[1]) if reached else ""
+
+    def _lit(self, position: int, scene: WorldSample) -> WorldSample:
+        """The scene in the light of its position; its answers, proved before, stay."""
+        light = draw_light(self.seed, position, self.settings.light)
+        if light is None:
+            return scene
+        return replace(scene, rendered=replace(scene.rendered, image=lit(scene.rendered.image, light)))
 
     def _direct(self, position: int, scene: WorldSample) -> list[bool]:
         """Which instructions of a scene are given as their own phrase."""

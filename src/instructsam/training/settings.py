@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from instructsam.errors import ConfigError
+from instructsam.world.instructions import shares_of
 from instructsam.world.nouns import Nouns
 
 Stage = Literal["eyes", "phrases", "all"]
@@ -51,10 +52,14 @@ class DataSettings:
         short_sides: px, sizes that scenes are drawn at.
         min_objects, max_objects: things in a scene.
         families: instruction families to ask, empty for all; the simple ones first are a curriculum.
+        family_shares: instruction family -> factor on how often it is asked, {spatial: 2.0, comparison: 2.0} for
+            twice as often as the others; one that is not named has 1. Bare noun phrases have no families.
         nouns: bare noun phrases instead of instructions (`instructsam.world.nouns`): level -> the batch from
             which it is asked, {colors: 0, kinds: 200}; empty for instructions.
         layouts: how things lie, some of `instructsam.world.scene.LAYOUTS`, or `piles`; empty for all but piles.
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
+        light: in [0, 0.9], how far a picture's brightness may be from 1, contrast and colours less far
+            (`training.light`); 0 leaves pictures as they are drawn.
         captions: one more sample per scene, that describes it in words (`instructsam.world.caption`).
         workers: processes that draw scenes; 0 draws in the training process.
         prefetch: batches that each worker keeps ready.
@@ -66,9 +71,11 @@ class DataSettings:
     min_objects: int = 1
     max_objects: int = 10
     families: tuple[str, ...] = ()
+    family_shares: dict[str, float] = field(default_factory=dict)
     nouns: dict[str, int] = field(default_factory=dict)
     layouts: tuple[str, ...] = ()
     direct_fraction: float = 0.3
+    light: float = 0.0
     captions: bool = False
     workers: int = 0
     prefetch: int = 2
@@ -88,6 +95,9 @@ class DataSettings:
             raise ConfigError("data.nouns must say what batch 0 asks, for example {colors: 0}")
         if not 0.0 <= self.direct_fraction <= 1.0:
             raise ConfigError(f"direct_fraction must lie in [0, 1], got {self.direct_fraction}")
+        if not 0.0 <= self.light <= 0.9:
+            raise ConfigError(f"data.light must lie in [0, 0.9], got {self.light}")
+        shares_of(tuple(self.families), self.family_shares)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from instructsam.errors import ConfigError
 from instructsam.world.choosing import MAX_TARGETS, choose
 from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
@@ -33,6 +37,7 @@ FAMILY_SHARES: dict[str, float] = {
     "multi": 0.07,
     "chatty": 0.05,
 }
+NO_FACTORS: Mapping[str, float] = MappingProxyType({})
 NO_TARGET_SHARE = 0.15
 # Fewer scenes carry these with targets, so that of those made more would be empty.
 _NO_TARGET_SHARES = {"counting": 0.11, "ordinal": 0.13, "knowledge": 0.135}
@@ -98,16 +103,17 @@ def instructions_about(
     split: str = "train",
     families: tuple[str, ...] = (),
     focus: frozenset[int] = frozenset(),
+    factors: Mapping[str, float] = NO_FACTORS,
 ) -> list[Instruction]:
     """`count` instructions with different texts, deterministic in `rng`.
 
     Split "unseen_wording" uses only the held-out wordings, every other split only the rest. A family that the
     scene cannot carry is replaced by another, at last by an absent kind. `families` names the only ones to ask,
-    in their usual proportion; empty: all of them. Every instruction with targets has one of `focus`, if any.
+    in their usual proportion; empty: all of them. `factors` change that proportion, see `shares_of`. Every
+    instruction with targets has one of `focus`, if any.
     """
-    names = [name for name in FAMILY_SHARES if name in families or not families]
-    total = sum(FAMILY_SHARES[name] for name in names)
-    shares = [FAMILY_SHARES[name] / total for name in names]
+    asked = shares_of(families, factors)
+    names, shares = list(asked), list(asked.values())
     found: dict[str, Instruction] = {}
     barren: set[tuple[str, str]] = set()  # what this scene has proved to offer nothing for
     draws = 0
@@ -127,6 +133,32 @@ def instructions_about(
         else:
             barren.add((family, wanted))
     return list(found.values())
+
+
+def shares_of(families: tuple[str, ...], factors: Mapping[str, float]) -> dict[str, float]:
+    """How often each family is tried, in the order of `FAMILY_SHARES`; sums to 1.
+
+    Args:
+        families: the only ones to ask; empty for all.
+        factors: on the share of a family, 1 where it is not named; one of a family that is not asked has no effect.
+
+    Raises:
+        ConfigError: a factor names no family, is negative or not finite, or nothing is left to ask.
+    """
+    for name, factor in factors.items():
+        if name not in FAMILY_SHARES or not 0 <= factor < math.inf:
+            raise ConfigError(
+                f"family_shares takes a factor of at least 0 for some of {', '.join(FAMILY_SHARES)}, "
+                f"got {name}: {factor}"
+            )
+    asked = [name for name in FAMILY_SHARES if name in families or not families]
+    shares = {name: FAMILY_SHARES[name] * factors.get(name, 1.0) for name in asked}
+    total = sum(shares.values())
+    if asked and not total > 0:
+        raise ConfigError(
+            f"family_shares leaves no family to ask, got 0 for all of {', '.join(asked)}; give one above 0"
+        )
+    return {name: share / total for name, share in shares.items()}
 
 
 def _wanted(rng: np.random.Generator, family: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,7 +36,8 @@ class WorldSettings:
 
     Split "crowded" draws `CROWDED` objects, whatever `min_objects` and `max_objects` say.
     `families` names the only ones to ask, empty for all; `nouns` asks bare noun phrases instead, see `world.nouns`;
-    `layouts` are those of `SceneSettings`.
+    `layouts` are those of `SceneSettings`; `family_shares` are factors on how often a family is asked, as in
+    `instructions_about`, not in split "hard_negative" and not with `nouns`.
     """
 
     short_sides: tuple[int, ...] = (160,)
@@ -47,6 +48,7 @@ class WorldSettings:
     families: tuple[str, ...] = ()
     nouns: Nouns = ""
     layouts: tuple[str, ...] = LAYOUTS
+    family_shares: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
     """Sample number `index` of the stream `seed`; a pure function of its arguments.
 
     Raises:
-        ConfigError: unknown split or family, or a negative seed or index.
+        ConfigError: unknown split or family, factors that `shares_of` refuses, or a negative seed or index.
     """
     if settings.split not in SPLITS:
         raise ConfigError(f"the split must be one of {', '.join(SPLITS)}, got {settings.split!r}")
@@ -102,7 +104,9 @@ def _instructions(
     if settings.split == "unseen_pairs":
         new = (fact.index for fact in facts.seen.objects if (fact.kind, fact.color) in HELD_OUT_PAIRS)
         held_out = frozenset(new)
-    return instructions_about(facts, rng, count, settings.split, settings.families, held_out)
+    return instructions_about(
+        facts, rng, count, settings.split, settings.families, held_out, settings.family_shares
+    )
 
 
 def all_texts(count: int, seed: int = 0) -> Iterator[str]:
