@@ -48,6 +48,15 @@ def test_what_is_to_be_fresh_is_not_taken() -> None:
         take_over(model, donor, "donor", ("instance_query",))
 
 
+def test_a_neck_of_other_scales_starts_afresh() -> None:
+    model, _ = tiny_pair(seed=1, mask_stages=2)
+    donor, _ = tiny_pair(seed=2)
+    before = model.detector.vision_encoder.neck.fpn_layers[1].proj1.weight.clone()
+    take_over(model, donor, "donor")  # its layer 1 is the level that layer 2 is here
+    assert torch.equal(model.detector.vision_encoder.neck.fpn_layers[1].proj1.weight, before)
+    assert torch.equal(model.lm_head.weight, donor.lm_head.weight)
+
+
 def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     model, processor = tiny_pair()
     model.save_pretrained(tmp_path)

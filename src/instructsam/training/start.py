@@ -21,6 +21,8 @@ from instructsam.training.checkpointing import model_tensors
 from instructsam.training.settings import LossSettings, ModelSettings
 from instructsam.world.stream import all_texts
 
+NECK = "detector.vision_encoder.neck."
+
 
 def start_model(
     settings: ModelSettings, attention: str = "sdpa"
@@ -61,7 +63,8 @@ def take_over(
 ) -> list[str]:
     """Copy every tensor of the donor that has the same name and shape, and say what became of the others.
 
-    Tensors whose names start with one of `fresh` are left as they are.
+    Tensors whose names start with one of `fresh` are left as they are; so is the detector's neck where its levels have
+    other scales, for then the same names stand for other levels.
 
     Returns:
         Lines for the log: how many tensors were taken, and every one that starts afresh or is not used.
@@ -76,7 +79,9 @@ def take_over(
                 f"model.fresh: no tensor starts with {prefix!r}; the first parts are "
                 f"{', '.join(sorted({key.split('.')[0] for key in ours}))}"
             )
-    theirs = {key: tensor for key, tensor in theirs.items() if not key.startswith(tuple(fresh))}
+    scales = [one.config.detector_config.vision_config.scale_factors for one in (model, donor)]
+    left = (*fresh, NECK) if scales[0] != scales[1] else tuple(fresh)
+    theirs = {key: tensor for key, tensor in theirs.items() if not key.startswith(left)}
     fitting = [key for key, tensor in ours.items() if key in theirs and theirs[key].shape == tensor.shape]
     if not fitting:
         raise ConfigError(f"no tensor of {name} fits this recipe: give model.take_from a model of its sizes")
