@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,7 @@ def test_two_variants_stop_go_on_and_end_in_a_table(
         assert row["mean"]["instructions"] == 2 * 2 * 2
         assert row["mean"]["loss_mask_dice"] > 0
         assert 0 <= row["mean"]["giou"] <= 1
+    assert re.search(r"\| one_mask +\| +-, \d\.\d\d, -, \d\.\d\d \|", shown)  # two steps have no quarters
     assert (plan.parent / "out" / "plot.svg").read_text().startswith("<svg")
 
     before = len(steps)

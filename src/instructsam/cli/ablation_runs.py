@@ -156,19 +156,30 @@ def _score(job: Job, settings: EvaluationSettings, clock: Clock) -> None:
 
 
 def _final_losses(job: Job) -> dict[str, float]:
-    """Mean of each loss part over the last steps, weighted by the steps that a line of the log covers."""
+    """Mean of each loss part over the last steps."""
+    return _mean_losses(job, 1 - LAST_SHARE, 1.0)
+
+
+def _mean_losses(job: Job, start: float, end: float) -> dict[str, float]:
+    """Mean of each loss part over lines of the log that end after one share of the run and up to another, weighted by their steps.
+
+    Empty where the log has no such line.
+    """
     lines = [json.loads(text) for text in (job.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    first = (1 - LAST_SHARE) * lines[-1]["step"]
-    steps = [
-        line["step"] - before for line, before in zip(lines, [0, *(x["step"] for x in lines)], strict=False)
-    ]
+    ends = [line["step"] for line in lines]
     sums: dict[str, list[float]] = {}
-    for line, width in zip(lines, steps, strict=True):
-        if line["step"] >= first:
+    covered = 0
+    for line, before in zip(lines, [0, *ends], strict=False):
+        if start * ends[-1] < line["step"] <= end * ends[-1]:
+            covered += line["step"] - before
             for name, value in line["parts"].items():
-                sums.setdefault(name, []).append(value * width)
-    covered = sum(width for line, width in zip(lines, steps, strict=True) if line["step"] >= first)
+                sums.setdefault(name, []).append(value * (line["step"] - before))
     return {name: math.fsum(values) / covered for name, values in sums.items()}
+
+
+def _curve(job: Job) -> list[dict[str, float]]:
+    """Mean of each loss part over each quarter of the run."""
+    return [_mean_losses(job, (quarter - 1) / 4, quarter / 4) for quarter in (1, 2, 3, 4)]
 
 
 def _result(job: Job, evaluation: EvaluationSettings) -> FinishedRun | None:
@@ -194,7 +205,9 @@ def write_table(plan: Plan, jobs: Sequence[Job], folder: Path) -> str:
         "scored on": f"{plan.evaluation.instructions} val instructions, mode {plan.evaluation.mode}",
         "finished": f"{len(runs)} of {len(found)} runs ({len(plan.variants)} variants, {len(plan.seeds)} seeds)",
     }
-    text = ablation_table.to_markdown(plan.name, rows, facts)
+    first = [job for job in jobs if job.variant and job.seed == plan.seeds[0]]
+    curves = {job.variant: _curve(job) for job in first if _result(job, plan.evaluation) is not None}
+    text = ablation_table.to_markdown(plan.name, rows, facts) + ablation_table.curves_to_markdown(curves)
     console.write_text(folder / "table.md", text)
     console.write_json(folder / "table.json", ablation_table.to_dict(plan.name, rows, runs, facts))
     console.write_text(folder / "plot.svg", ablation_table.to_svg(plan.name, rows))

@@ -25,6 +25,7 @@ COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("instructions", "instructions", 0),
     ("minutes", "minutes", 1),
 )  # key, title, decimals
+CURVES = (("mask_dice", "mask dice"), ("box_giou", "box GIoU"), ("score", "score"), ("presence", "presence"))
 SHOWN = ("giou", "set_giou", "ap", "n_acc")  # in the picture
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito
 _ROW, _LEFT, _WIDTH = 64, 190, 680
@@ -81,6 +82,24 @@ def to_markdown(title: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> st
     said = [f"- {key}: {value}" for key, value in facts.items()]
     parts = [f"## {title}", format_rows(table), "\n".join(tested), "\n".join(said)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def curves_to_markdown(curves: Mapping[str, Sequence[Numbers]]) -> str:
+    """How each variant's losses fell: the mean of each quarter of the first seed's run.
+
+    Args:
+        curves: variant -> its mean losses in each quarter, by the names of the log; a loss may be missing.
+    """
+    if not curves:
+        return ""
+    table = [["variant", *(heading for _, heading in CURVES)]]
+    for variant, points in curves.items():
+        cells = []
+        for key, _ in CURVES:
+            values = [point.get(key) for point in points]
+            cells.append(", ".join("-" if value is None else f"{value:.2f}" for value in values))
+        table.append([variant, *cells])
+    return "\nLosses in each quarter of the steps, first seed:\n\n" + format_rows(table) + "\n"
 
 
 def to_dict(title: str, rows: Sequence[Row], runs: Sequence[FinishedRun], facts: Mapping[str, Any]) -> Any:
