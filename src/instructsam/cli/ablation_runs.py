@@ -161,9 +161,9 @@ def _final_losses(job: Job) -> dict[str, float]:
 
 
 def _mean_losses(job: Job, start: float, end: float) -> dict[str, float]:
-    """Mean of each loss part over lines of the log that end after one share of the run and up to another, weighted by their steps.
+    """Mean of each loss part between two shares of the run, over lines of the log weighted by their steps.
 
-    Empty where the log has no such line.
+    Empty where the log has no line that ends there.
     """
     lines = [json.loads(text) for text in (job.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     ends = [line["step"] for line in lines]
