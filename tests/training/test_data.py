@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -37,8 +37,6 @@ def test_a_batch_depends_on_its_number_alone(processor: InstructSAMProcessor) ->
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_bring_the_same_batches_in_order(processor: InstructSAMProcessor) -> None:
-    from dataclasses import replace
-
     plain = list(batches(WorldBatches(processor, SETTINGS, seed=3), 5, 9))
     worked = list(batches(WorldBatches(processor, replace(SETTINGS, workers=2), seed=3), 5, 9))
     for one, other in zip(plain, worked, strict=True):
@@ -138,3 +136,15 @@ def test_family_shares_reach_the_stream(processor: InstructSAMProcessor) -> None
     world = WorldBatches(processor, only, seed=4).world
     asked = {made.family for index in range(6) for made in world_sample(4, index, world).instructions}
     assert asked - {"category"} == {"spatial"}  # a scene that offers nothing is asked for an absent kind
+
+
+def test_some_things_get_names_that_nobody_knows(processor: InstructSAMProcessor) -> None:
+    settings = DataSettings(scenes_per_batch=8, short_sides=(64,), direct_fraction=0.0)
+    plain = WorldBatches(processor, settings, seed=3)[2]
+    named = WorldBatches(processor, replace(settings, invented_words=1.0), seed=3)[2]
+    emptied = [
+        new == () != old for new, old in zip(named.phrase_instances, plain.phrase_instances, strict=True)
+    ]
+    assert 0.15 < sum(emptied) / len(emptied) < 0.6
+    kept = [new == old for new, old in zip(named.phrase_instances, plain.phrase_instances, strict=True)]
+    assert all(same or empty for same, empty in zip(kept, emptied, strict=True))

@@ -19,11 +19,13 @@ from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.collate import TrainingBatch, collate
 from instructsam.training.light import draw_light, lit
 from instructsam.training.settings import DataSettings
+from instructsam.world.invented import about_nothing
 from instructsam.world.nouns import Nouns
 from instructsam.world.scene import LAYOUTS
 from instructsam.world.stream import WorldSample, WorldSettings, world_sample
 
 _DIRECT_STREAM = 0xD1EC7  # keeps the choice of asking apart from the world's own random numbers
+_INVENTED_STREAM = 0x1_57EA4  # and the choice of unknown words
 
 
 class WorldBatches(Dataset[TrainingBatch]):
@@ -57,7 +59,7 @@ class WorldBatches(Dataset[TrainingBatch]):
         first = (index * self.processes + self.rank) * self.settings.scenes_per_batch
         positions = range(first, first + self.settings.scenes_per_batch)
         world = replace(self.world, nouns=self._nouns(index))
-        scenes = [self._lit(position, world_sample(self.seed, position, world)) for position in positions]
+        scenes = [self._changed(position, world_sample(self.seed, position, world)) for position in positions]
         direct = [self._direct(position, scene) for position, scene in zip(positions, scenes, strict=True)]
         return collate(index, scenes, direct, self.processor, self.settings.captions)
 
@@ -66,8 +68,16 @@ class WorldBatches(Dataset[TrainingBatch]):
         reached = [(first, level) for level, first in self.settings.nouns.items() if first <= index]
         return cast("Nouns", max(reached)[1]) if reached else ""
 
-    def _lit(self, position: int, scene: WorldSample) -> WorldSample:
-        """The scene in the light of its position; its answers, proved before, stay."""
+    def _changed(self, position: int, scene: WorldSample) -> WorldSample:
+        """The scene in the light of its position, where answers stay, and some of its things renamed."""
+        if self.settings.invented_words:
+            rng = np.random.default_rng([self.seed, _INVENTED_STREAM, position])
+            unknown = rng.random(len(scene.instructions)) < self.settings.invented_words
+            asked = [
+                (about_nothing(one, rng) or one) if changed else one
+                for one, changed in zip(scene.instructions, unknown, strict=True)
+            ]
+            scene = replace(scene, instructions=asked)
         light = draw_light(self.seed, position, self.settings.light)
         if light is None:
             return scene

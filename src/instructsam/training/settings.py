@@ -60,6 +60,8 @@ class DataSettings:
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
         light: in [0, 0.9], how far a picture's brightness may be from 1, contrast and colours less far
             (`training.light`); 0 leaves pictures as they are drawn.
+        invented_words: share of instructions in [0, 1] whose only kind, where they have one, gets a name that nobody
+            knows, so that nothing is meant (`instructsam.world.invented`).
         captions: one more sample per scene, that describes it in words (`instructsam.world.caption`).
         workers: processes that draw scenes; 0 draws in the training process.
         prefetch: batches that each worker keeps ready.
@@ -76,6 +78,7 @@ class DataSettings:
     layouts: tuple[str, ...] = ()
     direct_fraction: float = 0.3
     light: float = 0.0
+    invented_words: float = 0.0
     captions: bool = False
     workers: int = 0
     prefetch: int = 2
@@ -93,8 +96,9 @@ class DataSettings:
                 )
         if self.nouns and min(self.nouns.values()) > 0:
             raise ConfigError("data.nouns must say what batch 0 asks, for example {colors: 0}")
-        if not 0.0 <= self.direct_fraction <= 1.0:
-            raise ConfigError(f"direct_fraction must lie in [0, 1], got {self.direct_fraction}")
+        for name in ("direct_fraction", "invented_words"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"data.{name} must lie in [0, 1], got {getattr(self, name)}")
         if not 0.0 <= self.light <= 0.9:
             raise ConfigError(f"data.light must lie in [0, 0.9], got {self.light}")
         shares_of(tuple(self.families), self.family_shares)
