@@ -16,7 +16,6 @@ from instructsam.errors import ConfigError
 from instructsam.training.settings import RunConfig
 from instructsam.world.build import CALIBRATION_SEED, SEED
 from instructsam.world.nouns import Nouns
-from instructsam.world.scene import LAYOUTS
 from instructsam.world.stream import WorldSettings, world_sample
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ class EvaluationSettings:
             split=split,
             families=tuple(self.families),
             nouns=cast("Nouns", self.nouns),
-            layouts=tuple(self.layouts) or LAYOUTS,
+            layouts=tuple(self.layouts),
         )
         index = 0
         while True:

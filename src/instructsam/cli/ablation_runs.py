@@ -157,15 +157,19 @@ def _score(job: Job, settings: EvaluationSettings, clock: Clock) -> None:
 
 def _final_losses(job: Job) -> dict[str, float]:
     """Mean of each loss part over the last steps."""
-    return _mean_losses(job, 1 - LAST_SHARE, 1.0)
+    return _mean_losses(_log(job), 1 - LAST_SHARE, 1.0)
 
 
-def _mean_losses(job: Job, start: float, end: float) -> dict[str, float]:
+def _log(job: Job) -> list[dict[str, Any]]:
+    """Every line that the run logged."""
+    return [json.loads(text) for text in (job.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _mean_losses(lines: Sequence[dict[str, Any]], start: float, end: float) -> dict[str, float]:
     """Mean of each loss part between two shares of the run, over lines of the log weighted by their steps.
 
     Empty where the log has no line that ends there.
     """
-    lines = [json.loads(text) for text in (job.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     ends = [line["step"] for line in lines]
     sums: dict[str, list[float]] = {}
     covered = 0
@@ -179,7 +183,8 @@ def _mean_losses(job: Job, start: float, end: float) -> dict[str, float]:
 
 def _curve(job: Job) -> list[dict[str, float]]:
     """Mean of each loss part over each quarter of the run."""
-    return [_mean_losses(job, (quarter - 1) / 4, quarter / 4) for quarter in (1, 2, 3, 4)]
+    lines = _log(job)
+    return [_mean_losses(lines, (quarter - 1) / 4, quarter / 4) for quarter in (1, 2, 3, 4)]
 
 
 def _result(job: Job, evaluation: EvaluationSettings) -> FinishedRun | None:
@@ -205,8 +210,9 @@ def write_table(plan: Plan, jobs: Sequence[Job], folder: Path) -> str:
         "scored on": f"{plan.evaluation.instructions} val instructions, mode {plan.evaluation.mode}",
         "finished": f"{len(runs)} of {len(found)} runs ({len(plan.variants)} variants, {len(plan.seeds)} seeds)",
     }
-    first = [job for job in jobs if job.variant and job.seed == plan.seeds[0]]
-    curves = {job.variant: _curve(job) for job in first if _result(job, plan.evaluation) is not None}
+    finished = {run.variant for run in runs if run.seed == plan.seeds[0]}
+    first = [job for job in jobs if job.variant in finished and job.seed == plan.seeds[0]]
+    curves = {job.variant: _curve(job) for job in first}
     text = ablation_table.to_markdown(plan.name, rows, facts) + ablation_table.curves_to_markdown(curves)
     console.write_text(folder / "table.md", text)
     console.write_json(folder / "table.json", ablation_table.to_dict(plan.name, rows, runs, facts))

@@ -21,7 +21,6 @@ from instructsam.training.light import draw_light, lit
 from instructsam.training.settings import DataSettings
 from instructsam.world.invented import about_nothing
 from instructsam.world.nouns import Nouns
-from instructsam.world.scene import LAYOUTS
 from instructsam.world.stream import WorldSample, WorldSettings, world_sample
 
 _DIRECT_STREAM = 0xD1EC7  # keeps the choice of asking apart from the world's own random numbers
@@ -51,7 +50,7 @@ class WorldBatches(Dataset[TrainingBatch]):
             max_objects=settings.max_objects,
             split="train",
             families=tuple(settings.families),
-            layouts=tuple(settings.layouts) or LAYOUTS,
+            layouts=tuple(settings.layouts),
             family_shares=settings.family_shares,
         )
 

@@ -36,8 +36,8 @@ class WorldSettings:
 
     Split "crowded" draws `CROWDED` objects, whatever `min_objects` and `max_objects` say.
     `families` names the only ones to ask, empty for all; `nouns` asks bare noun phrases instead, see `world.nouns`;
-    `layouts` are those of `SceneSettings`; `family_shares` are factors on how often a family is asked, as in
-    `instructions_about`, not in split "hard_negative" and not with `nouns`.
+    `layouts` are those of `SceneSettings`, empty for all but piles; `family_shares` are factors on how often a
+    family is asked, as in `instructions_about`, not in split "hard_negative" and not with `nouns`.
     """
 
     short_sides: tuple[int, ...] = (160,)
@@ -47,7 +47,7 @@ class WorldSettings:
     split: str = "train"
     families: tuple[str, ...] = ()
     nouns: Nouns = ""
-    layouts: tuple[str, ...] = LAYOUTS
+    layouts: tuple[str, ...] = ()
     family_shares: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
@@ -82,12 +82,13 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
 
 def scene_settings(settings: WorldSettings) -> SceneSettings:
     """What the split's scenes may hold."""
+    layouts = tuple(settings.layouts) or LAYOUTS
     if settings.split == "crowded":
-        return SceneSettings(min_objects=CROWDED[0], max_objects=CROWDED[1], layouts=tuple(settings.layouts))
+        return SceneSettings(min_objects=CROWDED[0], max_objects=CROWDED[1], layouts=layouts)
     return SceneSettings(
         min_objects=settings.min_objects,
         max_objects=settings.max_objects,
-        layouts=tuple(settings.layouts),
+        layouts=layouts,
         pairs="held_out" if settings.split == "unseen_pairs" else "seen",
     )
 
