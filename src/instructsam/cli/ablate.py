@@ -10,6 +10,7 @@ import typer
 
 from instructsam.cli import console
 from instructsam.errors import InputError
+from instructsam.structures.files import prepare_folder
 
 
 def ablate(
@@ -46,7 +47,7 @@ def ablate(
     jobs = jobs_of(plan, config, folder, only or ())
     every = jobs_of(plan, config, folder)
     check_folders(every)
-    console.prepare_folder(folder)
+    prepare_folder(folder)
     stopped = ""
     if not table_only:
         check_models(jobs)

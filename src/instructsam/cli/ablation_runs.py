@@ -19,6 +19,7 @@ from instructsam.config import load_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.evaluation import ablation_table
 from instructsam.evaluation.ablation_table import FinishedRun
+from instructsam.structures.files import write_text
 from instructsam.training.settings import RunConfig
 
 LAST_SHARE = 0.1  # of the steps, over which final losses are averaged
@@ -151,7 +152,7 @@ def _score(job: Job, settings: EvaluationSettings, clock: Clock) -> None:
     numbers |= {"threshold": threshold, "minutes": meta["seconds"] / 60}
     numbers |= {f"loss_{name}": value for name, value in _final_losses(job).items()}
     numbers["instructions"] = meta["instructions"]
-    console.write_text(job.folder / "report.md", report.to_markdown() + "\n")
+    write_text(job.folder / "report.md", report.to_markdown() + "\n")
     console.write_json(job.result_path, {"evaluation": mark, "steps": _steps_done(job), "numbers": numbers})
 
 
@@ -214,7 +215,7 @@ def write_table(plan: Plan, jobs: Sequence[Job], folder: Path) -> str:
     first = [job for job in jobs if job.variant in finished and job.seed == plan.seeds[0]]
     curves = {job.variant: _curve(job) for job in first}
     text = ablation_table.to_markdown(plan.name, rows, facts) + ablation_table.curves_to_markdown(curves)
-    console.write_text(folder / "table.md", text)
+    write_text(folder / "table.md", text)
     console.write_json(folder / "table.json", ablation_table.to_dict(plan.name, rows, runs, facts))
-    console.write_text(folder / "plot.svg", ablation_table.to_svg(plan.name, rows))
+    write_text(folder / "plot.svg", ablation_table.to_svg(plan.name, rows))
     return text

@@ -10,7 +10,6 @@ import logging
 import os
 import shlex
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -21,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from instructsam.errors import InputError
+from instructsam.structures.files import write_text
 
 if TYPE_CHECKING:
     from instructsam.structures.instances import Prediction
@@ -85,23 +84,6 @@ def print_prediction(title: str, prediction: Prediction) -> None:
     Console(file=sys.stdout, width=width, highlight=False).print(table)
 
 
-def prepare_folder(folder: Path, option: str = "--out") -> Path:
-    """Create the folder and try to write in it, before anything slow starts.
-
-    Raises:
-        InputError: the folder cannot be created or written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or problem
-        message = f"{option} {folder}: cannot write there ({reason}): choose another folder"
-        raise InputError(message) from problem
-    return folder
-
-
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON document.
 
@@ -109,20 +91,6 @@ def write_json(path: Path, document: Any) -> None:
         InputError: the file cannot be written.
     """
     write_text(path, json.dumps(document, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all: a kill leaves what stood there before.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    fresh = path.with_name(f".writing-{path.name}")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        os.replace(fresh, path)
-    except OSError as problem:
-        raise InputError(f"{path}: cannot be written ({problem.strerror})") from problem
 
 
 def quiet_libraries() -> None:

@@ -27,6 +27,7 @@ from instructsam.cli.options import (
 from instructsam.cli.progress import counter
 from instructsam.cli.rivals import AnyOpening
 from instructsam.errors import InputError
+from instructsam.structures.files import prepare_folder, write_text
 
 if TYPE_CHECKING:
     from instructsam.evaluation.benchmark import Benchmark
@@ -127,7 +128,7 @@ def _run(
         raise InputError(
             f"{shard.processes} processes bring their answers together in a folder: give --out FOLDER"
         )
-    path = None if out is None else console.prepare_folder(out) / "predictions.jsonl"
+    path = None if out is None else prepare_folder(out) / "predictions.jsonl"
     share = "" if shard.processes == 1 else f" (process 1 of {shard.processes})"
     with console.stdout_reserved(quiet), counter(f"instructions{share}", shard.is_main) as advance:
         segmenter = replace(opening, device=own_device(opening.device, shard)).open_any()
@@ -183,10 +184,10 @@ def _show(
     if out is not None:
         from instructsam.evaluation.page import page_of_run
 
-        console.prepare_folder(out)
+        prepare_folder(out)
         console.write_json(out / "report.json", report.to_dict())
-        console.write_text(out / "report.md", report.to_markdown() + "\n")
-        console.write_text(out / "report.html", page_of_run(report, chosen, predictions))
+        write_text(out / "report.md", report.to_markdown() + "\n")
+        write_text(out / "report.html", page_of_run(report, chosen, predictions))
     if as_json:
         console.print_json(report.to_dict())
     else:

@@ -23,6 +23,7 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
+from instructsam.structures.files import prepare_folder, write_text
 
 
 def robustness(
@@ -58,7 +59,7 @@ def robustness(
     check_threshold(score_threshold)
     chosen = get_benchmark(benchmark, data)
     if out is not None:
-        console.prepare_folder(out)
+        prepare_folder(out)
     with console.stdout_reserved(as_json), counter("answers") as advance:
         segmenter = opening.open()
         found = measure(
@@ -73,7 +74,7 @@ def robustness(
         )
     if out is not None:
         console.write_json(out / "robustness.json", found.to_dict())
-        console.write_text(out / "robustness.md", found.to_text() + "\n")
+        write_text(out / "robustness.md", found.to_text() + "\n")
     if as_json:
         console.print_json(found.to_dict())
     else:

@@ -24,6 +24,7 @@ from instructsam.cli.options import (
 )
 from instructsam.errors import ImageError, InputError
 from instructsam.processing.images import IMAGE_SUFFIXES, LoadedImage, iter_image_paths, load_image
+from instructsam.structures.files import prepare_folder
 
 if TYPE_CHECKING:
     from instructsam.inference.segmenter import Segmenter
@@ -135,7 +136,7 @@ def answer(request: Request, settings: Settings) -> int:
     # A lone bad image ends the command before a folder is made or a model is loaded.
     first = load_image(request.images[0]) if request.lone else None
     if settings.out is not None:
-        console.prepare_folder(settings.out)
+        prepare_folder(settings.out)
     with console.stdout_reserved(settings.as_json):
         report = _run(request, settings, first)
     document = {"results": report.results, "failed": report.failed}

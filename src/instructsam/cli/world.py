@@ -10,6 +10,7 @@ import typer
 
 from instructsam.cli import console
 from instructsam.errors import InputError
+from instructsam.structures.files import prepare_folder
 
 if TYPE_CHECKING:
     from instructsam.world.sheet import SheetCell
@@ -45,7 +46,7 @@ def sample(
     from instructsam.world.sheet import scene_sheet
     from instructsam.world.stream import WorldSettings, world_sample
 
-    console.prepare_folder(out)
+    prepare_folder(out)
     settings = WorldSettings(short_sides=(SHEET_SIDE,))
     cells = [_cell(world_sample(seed, index, settings), index) for index in range(count)]
     path = out / "sheet.png"
@@ -64,7 +65,7 @@ def kinds(
     """Draw every kind of thing with its name, as large as in a picture, to judge whether it is recognised."""
     from instructsam.world.sheet import kind_sheet
 
-    console.prepare_folder(out)
+    prepare_folder(out)
     path = out / "kinds.png"
     try:
         kind_sheet().save(path)
@@ -82,7 +83,7 @@ def build(
     """Write a split as pictures and Inst2Seg records."""
     from instructsam.world.build import build_split
 
-    console.prepare_folder(out)
+    prepare_folder(out)
     build_split(split.value, out)
     console.say(f"world/{split.value}: {out / 'records.jsonl'}")
     return 0

@@ -1,0 +1,212 @@
+"""Files that are written whole or not at all, folders with one writer, names that every file system takes.
+
+Every package that writes goes through here, so that a kill, a full disk or a second process never leaves half a file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shlex
+import socket
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from types import TracebackType
+
+from instructsam.errors import InputError
+
+MAX_NAME_BYTES = 255  # of one path component, on every common file system
+_LOCK_FILE = ".instructsam.lock"
+_UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
+_held: set[str] = set()  # record locks do not exclude a second lock of the same process: this does
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically: after a kill, the old content or the new one is there.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    # A lone surrogate (a file name that is not UTF-8) is kept as the escape \\udcff rather than losing the file.
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically and wait until it is on the disk; see `write_text`."""
+    temporary: str | None = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+        temporary = None
+        sync_folder(path.parent)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be written ({reason(error)})") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk (after a rename); nothing on systems without this."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def prepare_folder(folder: Path, option: str = "--out") -> Path:
+    """Create a folder and try to write in it, before anything slow starts.
+
+    Args:
+        folder: the destination.
+        option: how the caller names it, for the message.
+
+    Raises:
+        InputError: the folder cannot be created or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
+            probe.flush()
+    except (OSError, ValueError) as error:
+        message = f"{option} {folder}: cannot write there ({reason(error)}): choose another folder"
+        raise InputError(message) from error
+    return folder
+
+
+def check_file_destination(path: Path, option: str = "--out") -> Path:
+    """Check that a file can be written at `path`, before anything slow starts; its folder is created.
+
+    Raises:
+        InputError: a folder has this name, or its folder cannot be created or written to.
+    """
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{option} {path}: cannot write there ({reason(error)})") from error
+    if is_folder:
+        raise InputError(
+            f"{option} {path}: expected a file name, got an existing folder: choose another name"
+        )
+    prepare_folder(path.parent, option)
+    return path
+
+
+def reason(error: Exception) -> str:
+    """Why an operation on a file failed, in a few words."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+def safe_file_name(stem: str, suffix: str) -> str:
+    """`stem + suffix` as one path component that every file system takes.
+
+    Separators, control characters and bytes that are not UTF-8 become `_`; a name of more than 255 bytes is cut and
+    ends in a hash of the whole, so that two long names never meet.
+    """
+    clean = "".join(
+        letter if letter.isprintable() and letter not in '/\\:*?"<>|' and not is_surrogate(letter) else "_"
+        for letter in stem
+    )
+    name = clean + suffix
+    if len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    digest = "-" + hashlib.sha256(os.fsencode(stem)).hexdigest()[:12]
+    room = MAX_NAME_BYTES - len((digest + suffix).encode())
+    return clean.encode()[:room].decode("utf-8", errors="ignore") + digest + suffix
+
+
+def is_surrogate(letter: str) -> bool:
+    """Whether a character is half of a pair, which no encoding can write."""
+    return "\ud800" <= letter <= "\udfff"
+
+
+class FolderLock:
+    """One writer for a folder: a context manager that holds an advisory lock on a file in it.
+
+    The operating system releases the lock when the process ends, however it ends: there are no stale locks to remove.
+    Child processes do not inherit it. On a file system without locks a warning is given and nothing is held.
+
+    Raises:
+        InputError: another process, or this one, is writing there; the message names it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / _LOCK_FILE
+        self._key = os.path.realpath(self.path)
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> FolderLock:
+        if self._key in _held:
+            raise InputError(
+                f"{self.path.parent}: this process is already writing there; choose another folder"
+            )
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written ({reason(error)})") from error
+        try:
+            _lock(descriptor)
+        except OSError as error:
+            owner = _owner(descriptor)
+            os.close(descriptor)
+            if error.errno in _UNSUPPORTED:
+                message = f"{self.path.parent}: no locks on this file system; run one writer at a time"
+                warnings.warn(message, stacklevel=2)
+                return self
+            raise InputError(
+                f"{self.path.parent}: another process is writing there ({owner}); wait for it, stop it or choose "
+                "another folder"
+            ) from error
+        self._descriptor = descriptor
+        _held.add(self._key)
+        line = f"process {os.getpid()} on {socket.gethostname()}: {shlex.join(sys.argv[:6])}\n"
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, line.encode("utf-8", errors="replace"), 0) if sys.platform != "win32" else None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)  # releases the lock
+            self._descriptor = None
+            _held.discard(self._key)
+
+
+def _owner(descriptor: int) -> str:
+    text = os.read(descriptor, 300).decode("utf-8", errors="replace")
+    line = "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    return line or "it left no name"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

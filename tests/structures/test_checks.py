@@ -1,0 +1,57 @@
+"""Values from callers and files are accepted or refused with the project's own error."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from instructsam.errors import InputError
+from instructsam.structures.checks import check_count, check_fraction, check_text, parse_json
+
+
+def test_good_values_pass() -> None:
+    assert check_text("杯 é", "x") == "杯 é"
+    assert check_fraction(np.float32(0.5), "x") == 0.5
+    assert check_fraction(1, "x") == 1.0
+    assert check_count(np.int64(3), "x") == 3
+
+
+@pytest.mark.parametrize(
+    "value", [50, -0.1, math.nan, math.inf, "0.5", None, True, 10**400, [0.5], 1j], ids=repr
+)
+def test_a_fraction_is_a_finite_number_from_0_to_1(value: Any) -> None:
+    with pytest.raises(InputError, match="score_threshold must be a number from 0 to 1, got"):
+        check_fraction(value, "score_threshold")
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, "3", None, True])
+def test_a_count_is_a_whole_number(value: Any) -> None:
+    with pytest.raises(InputError, match="batch_size must be a whole number"):
+        check_count(value, "batch_size")
+
+
+@pytest.mark.parametrize("value", [None, math.nan, b"mugs", 3, "half \ud83d"])
+def test_text_is_text(value: Any) -> None:
+    with pytest.raises(InputError, match=r"instructions\[1\]"):
+        check_text(value, "instructions[1]")
+
+
+def test_json_is_read_with_and_without_a_mark() -> None:
+    assert parse_json(b'\xef\xbb\xbf{"a": 1}', "f") == {"a": 1}
+    assert parse_json('\ufeff{"a": 1.5}', "f") == {"a": 1.5}
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, "[" * 2000 + "]" * 2000, "9" * 5000, "-" + "1" * 40, "{", b"\xff", ""]
+)
+def test_json_that_is_none_is_refused(text: str | bytes) -> None:
+    with pytest.raises(InputError):
+        parse_json(text, "f")
+
+
+def test_a_number_too_long_to_print_is_refused_in_words() -> None:
+    with pytest.raises(InputError, match="thousands of digits"):
+        check_count(10**5000, "batch_size")

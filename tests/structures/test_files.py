@@ -1,0 +1,83 @@
+"""Atomic writing, destinations, names and the lock of a folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from instructsam.errors import InputError
+from instructsam.structures.files import (
+    FolderLock,
+    check_file_destination,
+    prepare_folder,
+    safe_file_name,
+    write_text,
+)
+
+
+def test_a_file_is_replaced_whole_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    write_text(path, "old")
+    write_text(path, "new é \udcff")
+    assert path.read_text(encoding="utf-8") == "new é \\udcff"
+    assert [found.name for found in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="folder: cannot be written"):
+        write_text(tmp_path / "folder", "text")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_text(tmp_path / "missing" / "file", "text")
+    assert [found.name for found in tmp_path.iterdir()] == ["folder"]
+
+
+def test_destinations_are_checked_before_work(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("x")
+    for folder in (blocker, blocker / "inside", tmp_path / ("n" * 300), tmp_path / "nul\0"):
+        with pytest.raises(InputError, match=r"--out .*cannot write there"):
+            prepare_folder(folder)
+    with pytest.raises(InputError, match="existing folder"):
+        check_file_destination(tmp_path)
+    assert check_file_destination(tmp_path / "new" / "file.json").parent.is_dir()
+
+
+@pytest.mark.parametrize("stem", ["n" * 400, "杯" * 200, "a/b\\c", "nul\0 and \udcff", "plain"])
+def test_names_fit_every_file_system(stem: str, tmp_path: Path) -> None:
+    name = safe_file_name(stem, ".1.png")
+    assert name.endswith(".1.png")
+    (tmp_path / name).write_text("x")
+
+
+def test_long_names_stay_apart() -> None:
+    assert safe_file_name("n" * 300 + "a", ".png") != safe_file_name("n" * 300 + "b", ".png")
+
+
+def test_a_folder_has_one_writer_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from instructsam.structures.files import FolderLock\n"
+        "with FolderLock(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    with (
+        pytest.raises(InputError, match=rf"another process is writing there .process {other.pid}"),
+        FolderLock(tmp_path),
+    ):
+        pass
+    other.kill()
+    other.wait()
+    other.stdout.close()
+    with FolderLock(tmp_path):
+        with pytest.raises(InputError, match="this process is already writing"), FolderLock(tmp_path):
+            pass
+        if hasattr(os, "fork"):
+            assert (tmp_path / ".instructsam.lock").read_text().startswith(f"process {os.getpid()} ")
+    with FolderLock(tmp_path):
+        pass
