@@ -26,6 +26,11 @@ def make_instances(count: int = 3, height: int = 20, width: int = 30) -> Instanc
     return Instances(masks, mask_boxes_xyxy(masks), scores, np.arange(count, dtype=np.int64) % 2)
 
 
+def one_phrase() -> Instances:
+    found = make_instances()
+    return Instances(found.masks, found.boxes_xyxy, found.scores, np.zeros(3, dtype=np.int64))
+
+
 def make_prediction(**changes: Any) -> Prediction:
     instances = changes.pop("instances", make_instances())
     fields: dict[str, Any] = {
@@ -128,11 +133,39 @@ def test_iterating_empty_areas_and_concatenating() -> None:
         ({"image": Image.new("RGB", (20, 30))}, r"original size \(20, 30\), got \(30, 20\)"),
         ({"phrases": ("red mug",)}, "below the number of phrases 1, got 1"),
         ({"status": "no_target"}, "no_target must come without instances, got 3"),
+        ({"mode": "auto"}, "mode must be one of '', 'generate', 'direct', 'phrases', got 'auto'"),
+        ({"num_queries": 0}, "num_queries must be a whole number from 1"),
     ],
 )
 def test_prediction_says_what_is_wrong(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make_prediction(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "remark"),
+    [
+        ({}, ""),
+        ({"num_queries": 2}, ""),
+        ({"status": "saturated", "num_queries": 2}, "2 of 2 slots used for 'red mug', there may be more"),
+        ({"status": "saturated"}, "every slot for instances is used, there may be more"),
+        ({"status": "truncated"}, "the reply of the model was cut at its limit, there may be more"),
+        ({"status": "malformed"}, "the reply of the model could not be parsed"),
+    ],
+)
+def test_the_remark_counts_slots_and_says_what_is_lost(changes: dict[str, Any], remark: str) -> None:
+    prediction = make_prediction(**changes)
+    assert prediction.queries_used == (2, 1)
+    assert prediction.remark == remark
+    one = make_prediction(status="saturated", num_queries=3, phrases=("mug",), instances=one_phrase())
+    assert one.remark == "3 of 3 slots used, there may be more"
+
+
+def test_what_was_looked_for_is_told_without_instances_too() -> None:
+    prediction = make_prediction(instances=Instances.empty(20, 30), status="no_target", mode="generate")
+    assert prediction.looked_for == "red mug, plate"
+    fields = {"looked_for": "red mug, plate", "mode": "generate", "num_queries": None, "queries_used": [0, 0]}
+    assert {name: prediction.to_dict()[name] for name in fields} == fields
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside pycocotools

@@ -137,6 +137,7 @@ class Sam3Concept:
             original_size=instances.size,
             image=loaded.image,
             notes=(*loaded.notes, *notes),
+            num_queries=slots,
         )
 
     def _load(self, image: ImageSource) -> LoadedImage:

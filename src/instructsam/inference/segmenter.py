@@ -21,7 +21,7 @@ from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.images import LoadedImage, load_image
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
-from instructsam.structures.instances import Instances, Prediction, Status
+from instructsam.structures.instances import Instances, Prediction, Status, TakenMode
 from instructsam.structures.outputs import concatenate
 
 if TYPE_CHECKING:
@@ -260,6 +260,10 @@ class Segmenter:
         for first in range(0, len(samples), batch_size):
             chunk = samples[first : first + batch_size]
             predictions += self._segment_batch(images, chunk, threshold, mask_threshold, limits, seen)
+        taken: TakenMode = (
+            "phrases" if phrases is not None else "direct" if chosen == "direct" else "generate"
+        )
+        predictions = [replace(prediction, mode=taken) for prediction in predictions]
         return predictions if many else predictions[0]
 
     @torch.inference_mode()
@@ -352,6 +356,7 @@ class Segmenter:
             original_size=(image.image.height, image.image.width),
             image=image.image,
             notes=(*notes(image, reply), *self._cut_phrases(phrases)),
+            num_queries=self.model.config.num_queries if self._bounded else None,
         )
 
     def _cut_phrases(self, phrases: tuple[str, ...]) -> tuple[str, ...]:
@@ -363,6 +368,11 @@ class Segmenter:
             f"the detector reads the first {MAX_PHRASE_TOKENS} tokens of a phrase, one has {max(lengths)}",
         )
 
+    @property
+    def _bounded(self) -> bool:
+        """Whether a phrase has at most `num_queries` instances."""
+        return str(self.model.config.instance_form) == "queries"
+
     def _status(self, instances: Instances, num_phrases: int, reply: Reply | None) -> Status:
         """Truncated before saturated before no target: the user should hear of lost answers first."""
         if reply is not None and reply.truncated:
@@ -370,8 +380,7 @@ class Segmenter:
         if reply is not None and reply.malformed and not num_phrases:
             return "malformed"
         counts = [int((instances.phrase_ids == phrase).sum()) for phrase in range(num_phrases)]
-        bounded = self.model.config.instance_form == "queries"
-        if bounded and any(count >= self.model.config.num_queries for count in counts):
+        if self._bounded and any(count >= self.model.config.num_queries for count in counts):
             return "saturated"
         return "ok" if len(instances) else "no_target"
 

@@ -17,10 +17,12 @@ from PIL import Image
 
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.structures.boxes import xyxy_to_xywh
+from instructsam.structures.checks import check_count
 from instructsam.structures.drawing import draw_overlay, save_image
 from instructsam.structures.masks import encode_rle, mask_area
 
 Status = Literal["ok", "no_target", "saturated", "truncated", "malformed"]
+TakenMode = Literal["", "generate", "direct", "phrases"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +137,9 @@ class Prediction:
         original_size: (height, width) px.
         image: the upright RGB image that was segmented, None when it was not kept.
         notes: what was done to the input (first frame of an animation, rotated by EXIF, ...).
+        mode: how the answer was produced, never "auto": "generate" (the VLM wrote the phrases), "direct" (the
+            instruction was its own phrase), "phrases" (the caller gave them); "" when unknown.
+        num_queries: instances that the model can return per phrase; None when it has no such limit.
     """
 
     instances: Instances
@@ -145,10 +150,17 @@ class Prediction:
     original_size: tuple[int, int]
     image: Image.Image | None = None
     notes: tuple[str, ...] = ()
+    mode: TakenMode = ""
+    num_queries: int | None = None
 
     def __post_init__(self) -> None:
         if self.status not in get_args(Status):
             raise InputError(f"status must be one of {', '.join(get_args(Status))}, got {self.status!r}")
+        if self.mode not in get_args(TakenMode):
+            modes = ", ".join(map(repr, get_args(TakenMode)))
+            raise InputError(f"mode must be one of {modes}, got {self.mode!r}")
+        if self.num_queries is not None:
+            check_count(self.num_queries, "num_queries")
         size = self.instances.size
         if size != tuple(self.original_size):
             raise InputError(f"masks must have the original size {self.original_size}, got {size}")
@@ -161,6 +173,37 @@ class Prediction:
             raise InputError(f"phrase_ids must be below the number of phrases {count}, got {ids.max()}")
         if self.status == "no_target" and len(self.instances):
             raise InputError(f"status no_target must come without instances, got {len(self.instances)}")
+
+    @property
+    def queries_used(self) -> tuple[int, ...]:
+        """Instances per phrase; as many as `num_queries` means that there may be more."""
+        counts = np.bincount(self.instances.phrase_ids, minlength=len(self.phrases))
+        return tuple(int(count) for count in counts)
+
+    @property
+    def looked_for(self) -> str:
+        """What the model looked for, in one line: the phrases, which need not be the words of the instruction."""
+        return ", ".join(self.phrases)
+
+    @property
+    def remark(self) -> str:
+        """What a reader must know about a status other than "ok" and "no_target", in one sentence; else empty."""
+        if self.status == "truncated":
+            return "the reply of the model was cut at its limit, there may be more"
+        if self.status == "malformed":
+            return "the reply of the model could not be parsed"
+        if self.status != "saturated":
+            return ""
+        limit = self.num_queries
+        full = [
+            phrase
+            for phrase, used in zip(self.phrases, self.queries_used, strict=True)
+            if limit is not None and used >= limit
+        ]
+        if not full:
+            return "every slot for instances is used, there may be more"
+        of_phrase = f" for {', '.join(map(repr, full))}" if len(self.phrases) > 1 else ""
+        return f"{limit} of {limit} slots used{of_phrase}, there may be more"
 
     def overlay(self) -> Image.Image:
         """The image with outlined, numbered and labelled masks and a caption strip.
@@ -178,7 +221,7 @@ class Prediction:
             phrase_ids=self.instances.phrase_ids,
             phrases=self.phrases,
             instruction=self.instruction,
-            note=_status_note(self.status),
+            note=self.remark,
         )
 
     def save(self, path: str | Path) -> Path:
@@ -256,19 +299,14 @@ class Prediction:
             "status": self.status,
             "text": self.text,
             "phrases": list(self.phrases),
+            "looked_for": self.looked_for,
+            "mode": self.mode,
+            "num_queries": self.num_queries,
+            "queries_used": list(self.queries_used),
             "original_size": [int(v) for v in self.original_size],
             "notes": list(self.notes),
             "instances": rows,
         }
-
-
-def _status_note(status: Status) -> str:
-    notes = {
-        "saturated": "every query is used: there may be more",
-        "truncated": "the answer was cut: there may be more",
-        "malformed": "the model's reply could not be read",
-    }
-    return notes.get(status, "")
 
 
 def _check_array(value: Any, name: str, dtype: type[np.generic], shape: tuple[str | int, ...]) -> None:
