@@ -220,19 +220,21 @@ def test_save_refuses_bad_places_before_drawing(tmp_path: Path) -> None:
 def test_save_without_permission_is_one_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(InputError, match=r"cannot write .*out.png.*: Permission denied"):
+        with pytest.raises(InputError, match=r"out.png: cannot be written \(Permission denied\)"):
             make_prediction().save(tmp_path / "out.png")
     finally:
         tmp_path.chmod(0o700)
 
 
-def test_a_failed_write_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Image.Image, "save", refuse)
-    with pytest.raises(InputError, match=r"cannot write .*out.png.*: Permission denied; save elsewhere"):
-        make_prediction().save(tmp_path / "out.png")
+def test_the_size_of_an_overlay_can_be_chosen(tmp_path: Path) -> None:
+    prediction = make_prediction(instances=make_instances(height=500, width=1000))
+    assert prediction.overlay().width == 1000
+    assert prediction.overlay(max_pixels=125_000).width == 500
+    with Image.open(prediction.save(tmp_path / "out.jpg", max_pixels=125_000)) as written:
+        assert written.width == 500
+    for wrong in (0, -1, 1.5, "9"):
+        with pytest.raises(InputError, match="max_pixels must be a whole number"):
+            prediction.overlay(max_pixels=wrong)  # type: ignore[arg-type]
 
 
 def test_supervision_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,9 @@ from PIL import Image
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.structures.boxes import xyxy_to_xywh
 from instructsam.structures.checks import check_count
-from instructsam.structures.drawing import draw_overlay, save_image
+from instructsam.structures.drawing import MAX_PIXELS, draw_overlay
 from instructsam.structures.masks import encode_rle, mask_area
+from instructsam.structures.saving import save_image
 
 Status = Literal["ok", "no_target", "saturated", "truncated", "malformed"]
 TakenMode = Literal["", "generate", "direct", "phrases"]
@@ -205,11 +206,14 @@ class Prediction:
         of_phrase = f" for {', '.join(map(repr, full))}" if len(self.phrases) > 1 else ""
         return f"{limit} of {limit} slots used{of_phrase}, there may be more"
 
-    def overlay(self) -> Image.Image:
-        """The image with outlined, numbered and labelled masks and a caption strip.
+    def overlay(self, max_pixels: int | None = MAX_PIXELS) -> Image.Image:
+        """The image with the instances in their own colours, outlined and numbered, and a strip with the legend.
+
+        Args:
+            max_pixels: larger images are shrunk to this many pixels; None draws at the size of the image.
 
         Raises:
-            InputError: the prediction was made without keeping the image.
+            InputError: the prediction was made without keeping the image, or max_pixels is no positive number.
         """
         if self.image is None:
             raise InputError("this prediction keeps no image to draw on; pass image= to Prediction")
@@ -222,10 +226,16 @@ class Prediction:
             phrases=self.phrases,
             instruction=self.instruction,
             note=self.remark,
+            mode=self.mode,
+            max_pixels=None if max_pixels is None else check_count(max_pixels, "max_pixels"),
         )
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, max_pixels: int | None = MAX_PIXELS) -> Path:
         """Writes the overlay as a picture; the suffix decides the format (.png, .jpg, .webp).
+
+        Args:
+            path: the file.
+            max_pixels: see `overlay`; a .jpg is the cheapest at full size.
 
         Returns:
             The path written.
@@ -233,7 +243,7 @@ class Prediction:
         Raises:
             InputError: the folder is missing or cannot be written to, or the suffix is not a picture format.
         """
-        return save_image(self.overlay, Path(path))
+        return save_image(lambda: self.overlay(max_pixels), Path(path))
 
     def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
         """COCO results: RLE at the original size, bbox x y width height px, category_id = phrase id + 1."""
