@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from instructsam.model.generation import Reply
+    from instructsam.structures.instances import TakenMode
     from instructsam.structures.outputs import ModelInputs
+
+
+def taken_mode(mode: str, default: str, phrases: Sequence[str] | None) -> TakenMode:
+    """The mode that a call takes: given phrases need none, and "auto" is the model's default."""
+    chosen = default if mode == "auto" else mode
+    return "phrases" if phrases is not None else "direct" if chosen == "direct" else "generate"
 
 
 def direct(sample: Sample) -> Sample:

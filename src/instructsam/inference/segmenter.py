@@ -11,7 +11,7 @@ import torch
 
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.fingerprint import weights_fingerprint
-from instructsam.inference.requests import as_read, direct, plan
+from instructsam.inference.requests import as_read, direct, plan, taken_mode
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.released import generate_released
@@ -250,8 +250,8 @@ class Segmenter:
         if not sources:
             return []
         requests, many = plan(len(sources), many_images, instruction, phrases)
-        chosen = self.default_mode if mode == "auto" else mode
-        samples = [direct(r) if chosen == "direct" and r.phrases is None else r for r in requests]
+        taken = taken_mode(mode, self.default_mode, phrases)
+        samples = [direct(r) if taken == "direct" else r for r in requests]
         images = [load_image(source) for source in sources]
         threshold = self.score_threshold if score_threshold is None else score_threshold
         limits = GenerationSettings(max_new_tokens, max_phrases)
@@ -259,11 +259,7 @@ class Segmenter:
         seen = Seen()
         for first in range(0, len(samples), batch_size):
             chunk = samples[first : first + batch_size]
-            predictions += self._segment_batch(images, chunk, threshold, mask_threshold, limits, seen)
-        taken: TakenMode = (
-            "phrases" if phrases is not None else "direct" if chosen == "direct" else "generate"
-        )
-        predictions = [replace(prediction, mode=taken) for prediction in predictions]
+            predictions += self._segment_batch(images, chunk, threshold, mask_threshold, limits, seen, taken)
         return predictions if many else predictions[0]
 
     @torch.inference_mode()
@@ -275,6 +271,7 @@ class Segmenter:
         mask_threshold: float,
         limits: GenerationSettings,
         seen: Seen,
+        mode: TakenMode,
     ) -> list[Prediction]:
         used = sorted({sample.image_index for sample in samples})
         local = [replace(sample, image_index=used.index(sample.image_index)) for sample in samples]
@@ -306,7 +303,7 @@ class Segmenter:
         if form == "token_as_mask":
             found = [split_parts(instances) for instances in found]
         return [
-            self._prediction(images[sample.image_index], sample, reply, instances)
+            self._prediction(images[sample.image_index], sample, reply, instances, mode)
             for sample, reply, instances in zip(samples, replies, found, strict=True)
         ]
 
@@ -337,7 +334,7 @@ class Segmenter:
         return replace(concatenate(parts), phrase_sample=inputs.phrase_sample)
 
     def _prediction(
-        self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances
+        self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances, mode: TakenMode
     ) -> Prediction:
         if isinstance(reply, InstanceReply):
             instances = regroup(instances, reply.owners)
@@ -356,7 +353,8 @@ class Segmenter:
             original_size=(image.image.height, image.image.width),
             image=image.image,
             notes=(*notes(image, reply), *self._cut_phrases(phrases)),
-            num_queries=self.model.config.num_queries if self._bounded else None,
+            mode=mode,
+            num_queries=self._num_queries,
         )
 
     def _cut_phrases(self, phrases: tuple[str, ...]) -> tuple[str, ...]:
@@ -369,9 +367,10 @@ class Segmenter:
         )
 
     @property
-    def _bounded(self) -> bool:
-        """Whether a phrase has at most `num_queries` instances."""
-        return str(self.model.config.instance_form) == "queries"
+    def _num_queries(self) -> int | None:
+        """Instances that one phrase can have; None without a limit."""
+        config = self.model.config
+        return int(config.num_queries) if config.instance_form == "queries" else None
 
     def _status(self, instances: Instances, num_phrases: int, reply: Reply | None) -> Status:
         """Truncated before saturated before no target: the user should hear of lost answers first."""
@@ -380,7 +379,8 @@ class Segmenter:
         if reply is not None and reply.malformed and not num_phrases:
             return "malformed"
         counts = [int((instances.phrase_ids == phrase).sum()) for phrase in range(num_phrases)]
-        if self._bounded and any(count >= self.model.config.num_queries for count in counts):
+        limit = self._num_queries
+        if limit is not None and any(count >= limit for count in counts):
             return "saturated"
         return "ok" if len(instances) else "no_target"
 

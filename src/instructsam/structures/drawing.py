@@ -281,10 +281,10 @@ def _anchors(
     boxes_xyxy: NDArray[np.float32],
     image_size: tuple[int, int],
     size: tuple[int, int],
-    canvas_size: tuple[int, int],
+    padded_size: tuple[int, int],
 ) -> list[Anchor]:
     """The instances on the padded canvas; one with an empty mask is anchored at its box."""
-    x, y = ((whole - part) // 2 for whole, part in zip(canvas_size, size, strict=True))
+    x, y = ((whole - part) // 2 for whole, part in zip(padded_size, size, strict=True))
     scale = np.array([size[0] / image_size[0], size[1] / image_size[1]] * 2)
     anchors = []
     for patch, box_xyxy in zip(patches, boxes_xyxy, strict=True):
