@@ -64,11 +64,11 @@ def test_missing_unexpected_and_misshapen(saved: Path) -> None:
 def test_damaged_weights(saved: Path) -> None:
     weights = saved / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
-    with pytest.raises(CheckpointError, match="cannot be loaded") as caught:
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is cut short: its header alone") as caught:
         load(saved)
     assert "\n" not in str(caught.value)
     weights.unlink()
-    with pytest.raises(CheckpointError, match="cannot be loaded"):
+    with pytest.raises(CheckpointError, match=r"lacks model\.safetensors; fetch the model again"):
         load(saved)
 
 
@@ -76,7 +76,7 @@ def test_damaged_config_and_processor(saved: Path) -> None:
     settings = saved / "processor_config.json"
     text = settings.read_text()
     settings.write_text("{")
-    with pytest.raises(CheckpointError, match=r"processor_config.json .* damaged"):
+    with pytest.raises(CheckpointError, match=r"processor_config.json: .* damaged"):
         load(saved)
     settings.unlink()
     with pytest.raises(CheckpointError, match=r"has no processor_config.json"):
@@ -166,7 +166,7 @@ def test_a_published_model_in_shards_and_half_precision(tmp_path: Path) -> None:
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor.bfloat16().float()), name
     (tmp_path / "b.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="cannot be loaded"):
+    with pytest.raises(CheckpointError, match=r"lacks b\.safetensors"):
         load(tmp_path)
 
 
