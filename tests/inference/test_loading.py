@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -228,6 +229,20 @@ def test_a_diverged_model_says_so(saved: Path) -> None:
         parameter.data.fill_(float("nan"))
     with pytest.raises(InstructSAMError, match=r"not numbers in torch.float32: load it with dtype='float32'"):
         segmenter.segment(picture(), phrases=["kite"])
+
+
+@pytest.mark.parametrize("part", ["detector.mask_decoder", "detector.detr_decoder", "vlm.language_model"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("given", [{"instruction": "the kite"}, {"phrases": ["kite"]}])
+def test_answers_that_are_not_numbers_are_never_no_target(
+    part: str, value: float, given: dict[str, Any]
+) -> None:
+    segmenter = Segmenter(*tiny_pair())
+    for name, parameter in segmenter.model.named_parameters():
+        if name.startswith(part):
+            parameter.data.fill_(value)
+    with pytest.raises(InstructSAMError, match=r"the model's .* are not numbers in torch\.float32"):
+        segmenter.segment(picture(), **given)
 
 
 def test_devices_that_are_none() -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from instructsam.errors import CheckpointError, InputError, InstructSAMError, first_line
+from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS, Conversation, ConversationEncoder
 from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
 from instructsam.processing.vision import detector_pixels, vlm_patches
@@ -22,7 +22,7 @@ from instructsam.structures.forms import InstanceForm
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
 from instructsam.structures.model_files import read_object, require_inside, wrong_content
-from instructsam.structures.outputs import ModelInputs, SegmentationOutput
+from instructsam.structures.outputs import ModelInputs, SegmentationOutput, require_numbers
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -253,18 +253,22 @@ class InstructSAMProcessor:
             mask_threshold: binarisation of the logits.
 
         Raises:
-            InstructSAMError: a score is NaN or infinite.
+            InstructSAMError: a score, mask, box or query state is NaN or infinite.
         """
         if output.phrase_sample is None:
             raise ValueError("post_process needs output.phrase_sample")
+        require_numbers(
+            {
+                "scores": output.score_logits,
+                "mask logits": output.mask_logits,
+                "boxes": output.boxes_cxcywh,
+                "presence scores": output.presence_logits,
+                "query states": output.query_states,
+            }
+        )
         scores = output.score_logits.float().sigmoid()
         if output.presence_logits is not None:
             scores = scores * output.presence_logits.float().sigmoid().unsqueeze(-1)
-        if not bool(scores.isfinite().all()):
-            raise InstructSAMError(
-                f"the model's scores are not numbers in {output.score_logits.dtype}: load it with dtype='float32', "
-                "and check its weights if that does not help"
-            )
         owners = output.phrase_sample.tolist()
         results = []
         for sample, (height, width) in enumerate(original_sizes):
