@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from instructsam.structures.files import write_text
+from instructsam.structures.secrets import redact_urls
 
 if TYPE_CHECKING:
     from instructsam.structures.instances import Prediction
@@ -50,8 +51,8 @@ def say(message: object) -> None:
 
 
 def command_line() -> str:
-    """The command as it was given, to be repeated."""
-    return shlex.join(["instructsam", *sys.argv[1:]])
+    """The command as it was given, to be repeated; without keys in URLs, for it is stored beside results."""
+    return redact_urls(shlex.join(["instructsam", *sys.argv[1:]]))
 
 
 def print_json(document: Any) -> None:

@@ -331,7 +331,7 @@ class Segmenter:
             )
             for chunk in torch.arange(len(states), device=self.device).split(PHRASES_PER_PASS)
         ]
-        return replace(concatenate(parts), phrase_sample=inputs.phrase_sample)
+        return replace(concatenate(parts), phrase_sample=inputs.phrase_sample, query_states=states)
 
     def _prediction(
         self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances, mode: TakenMode

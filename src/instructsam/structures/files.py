@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from instructsam.errors import InputError
+from instructsam.structures.secrets import redact_urls
 
 MAX_NAME_BYTES = 255  # of one path component, on every common file system
 _LOCK_FILE = ".instructsam.lock"
@@ -174,7 +175,7 @@ class FolderLock:
             ) from error
         self._descriptor = descriptor
         _held.add(self._key)
-        line = f"process {os.getpid()} on {socket.gethostname()}: {shlex.join(sys.argv[:6])}\n"
+        line = f"process {os.getpid()} on {socket.gethostname()}: {redact_urls(shlex.join(sys.argv[:6]))}\n"
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, line.encode("utf-8", errors="replace"), 0) if sys.platform != "win32" else None
         return self
