@@ -64,7 +64,8 @@ def open_header(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
             continue
         stream.seek(0)
         try:
-            opened: ImageFile.ImageFile = factory(stream, name)
+            # Without a name: Pillow would map the file into memory, and turns a mapped TIFF twice.
+            opened: ImageFile.ImageFile = factory(stream, "")
         except Image.DecompressionBombError as error:
             raise ImageError(too_large(name)) from error
         except BROKEN_PICTURE as error:

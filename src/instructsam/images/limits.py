@@ -22,7 +22,7 @@ BROKEN_PICTURE = (
     TypeError,
     AttributeError,
     RuntimeError,
-    OverflowError,
+    ArithmeticError,
     struct.error,
     zlib.error,
 )

@@ -253,11 +253,13 @@ def _load_pillow(
     if opened.format != "MPO" and getattr(opened, "is_animated", False):
         place = "first" if opened.tell() == 0 else "current"
         notes.append(f"it has several frames: only the {place} one is used")
-    orientation = _orientation(opened, notes)  # before the pixels: Pillow turns a TIFF when it loads it
+    turned_by_pillow = opened.format == "TIFF"  # when it loads it; so its tag is looked at before
+    orientation = _orientation(opened, notes) if turned_by_pillow else 1
     picture = _as_rgb(opened, name, stream, layout, notes)
+    orientation = orientation if turned_by_pillow else _orientation(opened, notes)
     for key in _EXIF_KEYS:
         picture.info.pop(key, None)
-    return _upright(picture, orientation, opened.format == "TIFF", notes)
+    return _upright(picture, orientation, turned_by_pillow, notes)
 
 
 def _as_rgb(

@@ -7,6 +7,8 @@ half and double floats, separate planes) goes to tifffile (extra `tiff`), or is 
 from __future__ import annotations
 
 import importlib.util
+import logging
+import math
 import struct
 from dataclasses import dataclass
 from typing import IO
@@ -255,10 +257,15 @@ def _samples(stream: IO[bytes], layout: TiffLayout, name: str) -> NDArray[np.gen
         raise ImageError(needs_tifffile(layout, name))
     import tifffile
 
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs becomes our one message
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream) as file:
             page = file.pages[0]
+            if (page.imagewidth, page.imagelength, page.samplesperpixel) != (*layout.size, layout.samples):
+                raise ValueError("its tags contradict one another")
+            if len(page.dataoffsets) != math.prod(page.chunked):
+                raise ValueError(f"{len(page.dataoffsets)} of {math.prod(page.chunked)} parts are there")
             samples, axes = np.asarray(page.asarray(maxworkers=1)), page.axes
     except MemoryError as error:
         raise ImageError(f"{name}: there is not enough memory for {layout}: make it smaller") from error
