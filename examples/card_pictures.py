@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from instructsam.evaluation.compare import benchmark_name, predictions_file, sto
 from instructsam.evaluation.gallery import Shown, best_and_worst, draw_answers
 from instructsam.evaluation.predictions import read_predictions
 from instructsam.evaluation.runner import rescore
+from instructsam.images.loader import load_bytes
 from instructsam.structures.lettering import Lettering, clean, shorten, wrap
 
 COLUMNS, CELL_WIDTH, WORDS_HEIGHT = 3, 500, 52  # px
@@ -37,7 +37,7 @@ PLOT_WIDTH, PLOT_HEIGHT, PLOT_TOP = 720, 300, 1.0
 
 def sheet(answers: Sequence[Shown]) -> Image.Image:
     """Answers in rows of three, each with its instruction, set gIoU and the phrases that were written."""
-    pictures = [Image.open(io.BytesIO(base64.b64decode(answer.picture))).convert("RGB") for answer in answers]
+    pictures = [load_bytes(base64.b64decode(answer.picture), answer.instruction).image for answer in answers]
     height = max(picture.height for picture in pictures) + WORDS_HEIGHT
     rows = -(-len(pictures) // COLUMNS)
     page = Image.new("RGB", (COLUMNS * CELL_WIDTH, rows * height), "white")

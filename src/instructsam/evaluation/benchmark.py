@@ -15,7 +15,7 @@ from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record, read_records
 from instructsam.errors import InputError
 from instructsam.evaluation.published import PUBLISHED, Published
-from instructsam.processing.images import load_image
+from instructsam.images.loader import load_image, size_mismatch
 
 if TYPE_CHECKING:
     from instructsam.world.build import Split
@@ -72,9 +72,8 @@ class Benchmark:
         for image, record in self._samples(limit, wanted):
             found, said = (image.height, image.width), (record.image.height, record.image.width)
             if found != said:
-                raise InputError(
-                    f"record {record.id!r}: the image must be {said} (height, width), got {found}"
-                )
+                path = record.image.file if self.folder is None else self.folder / record.image.file
+                raise InputError(f"record {record.id!r}: {size_mismatch(path, found, said)}")
             yield image, record
 
     def _samples(self, limit: int | None, wanted: Callable[[Record], bool] | None) -> Iterator[Sample]:

@@ -96,7 +96,7 @@ def test_a_malformed_original_is_named(tmp_path: Path, changes: dict[str, Any], 
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     write_original(tmp_path, "a")
     (tmp_path / "a.jpg").unlink()
-    with pytest.raises(RecordError, match=r"a.json, at the top: its picture .*a.jpg cannot be read"):
+    with pytest.raises(RecordError, match=r"a.json, at the top: its picture cannot be read: .*a.jpg"):
         list(read_reasonseg_folder(tmp_path, tmp_path, Tally()))
 
 

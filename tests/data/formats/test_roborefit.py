@@ -61,7 +61,7 @@ def test_records_of_one_picture_follow_one_another(tmp_path: Path) -> None:
 
 def test_malformed_entries_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        RecordError, match=r"at \[0\].mask_path: the mask .*0.png cannot be read .*put the picture"
+        RecordError, match=r"at \[0\].mask_path: its mask cannot be read: .*0.png.*put the picture"
     ):
         read(tmp_path, [entry(0)], Tally())
     with pytest.raises(RecordError, match=r"at \[0\].rgb_path.*: expected a path with forward slashes"):

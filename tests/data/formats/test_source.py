@@ -124,7 +124,7 @@ def test_the_size_of_a_picture(tmp_path: Path) -> None:
     picture(tmp_path / "a.jpg")
     node = Node({}, tmp_path / "f.json")
     assert image_size(tmp_path / "a.jpg", node) == (HEIGHT, WIDTH)
-    with pytest.raises(RecordError, match=r"f.json, at the top: its picture .*b.jpg cannot be read"):
+    with pytest.raises(RecordError, match=r"f.json, at the top: its picture cannot be read: .*b.jpg"):
         image_size(tmp_path / "b.jpg", node)
 
 

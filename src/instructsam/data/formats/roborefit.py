@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from instructsam.data.formats.source import Node, Tally, inside, instance_of, read_json
 from instructsam.data.record import ImageRef, PhraseRecord, Record
-from instructsam.errors import RecordError
+from instructsam.errors import ImageError, RecordError
+from instructsam.images.loader import load_image
 
 EMPTY_MASK = "expressions whose mask picture is black"
 
@@ -52,10 +52,9 @@ def _forward(node: Node) -> str:
 
 def _read_mask(path: Path, node: Node) -> NDArray[np.bool_]:
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("L")) > 0
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+        picture = load_image(path).image
+    except ImageError as error:
         raise RecordError(
-            f"{node.file}, at {node.place}: the mask {path} cannot be read ({reason}); put the picture there"
+            f"{node.file}, at {node.place}: its mask cannot be read: {error}; put the picture there"
         ) from error
+    return np.asarray(picture.convert("L")) > 0

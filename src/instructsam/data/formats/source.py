@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from instructsam.data.record import ImageRef, InstanceRecord
-from instructsam.errors import RecordError, first_line
+from instructsam.errors import ImageError, RecordError, first_line
+from instructsam.images.limits import MAX_PIXELS
+from instructsam.images.loader import read_size
 from instructsam.structures.masks import decode_rle, encode_rle, mask_boxes_xyxy
 
 _BOX_NUMBERS = 4
 _POLYGON_NUMBERS = 6  # three corners
-_MAX_PIXELS = 178_956_970  # larger pictures are not opened either
 _FAR = 4  # picture sides; the rasteriser's memory grows with the length of the outline
 
 
@@ -165,8 +165,8 @@ def _read_text(path: Path, or_else: str | None) -> str:
 def image_ref(file: str, node: Node) -> ImageRef:
     """The picture that a node with `height` and `width` describes."""
     height, width = node["height"].side(), node["width"].side()
-    if height * width > _MAX_PIXELS:
-        raise node["height"].wrong(f"a picture of at most {_MAX_PIXELS} pixels")
+    if height * width > MAX_PIXELS:
+        raise node["height"].wrong(f"a picture of at most {MAX_PIXELS} pixels")
     return ImageRef(file, height, width)
 
 
@@ -185,13 +185,11 @@ def image_size(path: Path, tally_for: Node) -> tuple[int, int]:
         RecordError: it cannot be read; the message names the place that asks for it.
     """
     try:
-        with Image.open(path) as image:
-            turned = ImageOps.exif_transpose(image) if image.getexif().get(0x0112, 1) > 4 else image
-            return turned.height, turned.width
-    except (OSError, ValueError) as error:
+        return read_size(path)
+    except ImageError as error:
+        at = tally_for.place or "the top"
         raise RecordError(
-            f"{tally_for.file}, at {tally_for.place or 'the top'}: its picture {path} cannot be read "
-            f"({getattr(error, 'strerror', None) or error}); put the picture there"
+            f"{tally_for.file}, at {at}: its picture cannot be read: {error}; put the picture there"
         ) from error
 
 
