@@ -158,12 +158,13 @@ def find_file(folder: Path, relative: str) -> Path:
     exact = folder / relative
     if relative.isascii() or _exists(exact):
         return exact
-    found: Path | None = folder
+    found = folder
     for part in relative.split("/"):
         forms = (part, unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part))
-        found = next((found / form for form in forms if _exists(found / form)), None)
-        if found is None:
+        candidates = [found / form for form in forms if _exists(found / form)]
+        if not candidates:
             return exact
+        found = candidates[0]
     return found
 
 
