@@ -54,7 +54,7 @@ def test_a_published_benchmark_is_read_from_its_own_files(folder: Path) -> None:
     assert pairs[0][0] is pairs[1][0]
     for _ in range(2):  # a second pass does not count twice
         list(benchmark.iterate())
-    assert benchmark.tally.lines() == ["left out: 1 x expressions whose target has a mask without a pixel"]
+    assert benchmark.tally.lines() == ["left out: 1 x expressions with a target whose mask is missing, damaged or without a pixel"]
 
 
 def test_what_was_left_out_stands_in_the_report(folder: Path) -> None:
@@ -68,7 +68,7 @@ def test_what_was_left_out_stands_in_the_report(folder: Path) -> None:
 
     report = evaluate(Blank(), get_benchmark("grefcoco/val", folder))
     assert report.summary["overall"]["n_acc"] == 1.0
-    assert report.notes == ("left out: 1 x expressions whose target has a mask without a pixel",)
+    assert report.notes == ("left out: 1 x expressions with a target whose mask is missing, damaged or without a pixel",)
 
 
 def test_missing_files_and_names_are_said(folder: Path) -> None:
