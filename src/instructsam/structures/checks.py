@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Any
 
 from instructsam.errors import InputError
-from instructsam.structures.files import is_surrogate
 
 _MAX_DIGITS = 30  # of an integer in JSON; longer ones fit no id, size or count
 
@@ -27,12 +26,13 @@ def check_text(value: object, name: str) -> str:
     """
     if not isinstance(value, str):
         raise InputError(f"{name} must be text, got {describe(value)}")
-    for position, letter in enumerate(value):
-        if is_surrogate(letter):
-            raise InputError(
-                f"{name} holds half of a character (U+{ord(letter):04X} at position {position}), which is not valid "
-                "Unicode: decode the text as UTF-8 or remove it"
-            )
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{name} holds half of a character (U+{ord(value[error.start]):04X} at position {error.start}), which is "
+            "not valid Unicode: decode the text as UTF-8 or remove it"
+        ) from error
     return str(value)
 
 

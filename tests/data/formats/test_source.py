@@ -79,14 +79,6 @@ def test_files_that_are_no_json(tmp_path: Path) -> None:
         read_json(tmp_path / "nul\0.json")
 
 
-<<<<<<< HEAD
-def test_the_size_of_a_picture(tmp_path: Path) -> None:
-    picture(tmp_path / "a.jpg")
-    node = Node({}, tmp_path / "f.json")
-    assert image_size(tmp_path / "a.jpg", node) == (HEIGHT, WIDTH)
-    with pytest.raises(RecordError, match=r"f.json, at the top: its picture cannot be read: .*b.jpg"):
-        image_size(tmp_path / "b.jpg", node)
-=======
 def test_hidden_files_of_operating_systems_are_not_listed(tmp_path: Path) -> None:
     for name in ("b.json", "a.json", "._a.json", ".DS_Store", "Thumbs.db", "desktop.ini", "a.txt"):
         (tmp_path / name).write_text("x")
@@ -111,7 +103,6 @@ def test_no_path_leaves_the_folder_or_steers_a_terminal(file: str) -> None:
     if file != "x/..":
         with pytest.raises(RecordError, match="a path with forward slashes"):
             Node(file, Path("f.json")).path()
->>>>>>> 9acd2d5 (fix: damaged annotations cost their instruction, crowds are never 'no target')
 
 
 def test_a_tally_counts_reasons() -> None:

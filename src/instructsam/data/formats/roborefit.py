@@ -55,6 +55,8 @@ def _forward(node: Node) -> str:
 
 def _read_mask(path: Path, node: Node) -> NDArray[np.bool_]:
     try:
-        return np.any(np.asarray(load_image(path).image), axis=2)
+        picture = load_image(path).image
     except ImageError as error:
         raise RecordError(f"{node.at()}: the mask cannot be read: {error}; put the picture there") from error
+    filled: NDArray[np.bool_] = np.any(np.asarray(picture), axis=2)
+    return filled
