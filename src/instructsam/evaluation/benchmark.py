@@ -16,6 +16,7 @@ from instructsam.data.record import Record, read_records
 from instructsam.errors import InputError
 from instructsam.evaluation.published import PUBLISHED, Published
 from instructsam.images.loader import load_image, size_mismatch
+from instructsam.structures.files import find_file
 
 if TYPE_CHECKING:
     from instructsam.world.build import Split
@@ -129,7 +130,7 @@ def _with_images(folder: Path, records: Iterable[Record]) -> Iterator[Sample]:
     current: tuple[str, Image.Image] | None = None
     for record in records:
         if current is None or current[0] != record.image.file:
-            current = (record.image.file, load_image(folder / record.image.file).image)
+            current = (record.image.file, load_image(find_file(folder, record.image.file)).image)
         yield current[1], record
 
 
