@@ -12,6 +12,7 @@ from instructsam.cli import console
 from instructsam.cli.options import DeviceOption, check_device
 from instructsam.errors import InputError
 from instructsam.inference.building import DETECTOR, VLM
+from instructsam.structures.checks import check_number
 
 
 class Layout(str, Enum):
@@ -33,13 +34,11 @@ def convert(
     ] = 5.0,
 ) -> int:
     """Write a model in the other layout, tensor by tensor."""
-    if not max_shard_gb > 0:
-        raise InputError(f"--max-shard-gb must be above 0, got {max_shard_gb}")
-    if out.exists():
-        raise InputError(f"{out} exists already; name a new folder")
+    check_number(max_shard_gb, "--max-shard-gb", 1e-6, 1e6)
     from instructsam.inference import convert as converting
     from instructsam.inference.locating import resolve
 
+    converting.require_new(out)
     converting.convert(resolve(model), out, to.value, dtype, int(max_shard_gb * 1e9))
     console.say(f"wrote {out} in the {to.value} layout")
     return 0
