@@ -15,6 +15,7 @@ from instructsam.inference.headers import FLOATS, require_fit, tensors, used_ten
 from instructsam.inference.locating import resolve
 from instructsam.inference.processors import load_processor
 from instructsam.inference.quantizing import Quantize, quantization_config
+from instructsam.inference.scope import read_scope
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +72,7 @@ def load(
             model.num_parameters() / 1e9,
             quantize or str(model.dtype).removeprefix("torch."),
         )
-    return Segmenter(model, processor, released_decoding)
+    return Segmenter(model, processor, released_decoding, scope=read_scope(folder))
 
 
 def load_model(

@@ -12,6 +12,7 @@ import torch
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.fingerprint import weights_fingerprint
 from instructsam.inference.requests import as_read, direct, plan, taken_mode
+from instructsam.inference.scope import Scope, annotate, save_scope
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.released import generate_released
@@ -64,13 +65,14 @@ class Segmenter:
         processor: InstructSAMProcessor,
         released_decoding: bool = False,
         origin: tuple[str, ...] = (),
+        scope: Scope | None = None,
     ) -> None:
         """A model with its processor.
 
         Args:
             model, processor: what `load` puts together.
             released_decoding: write phrases exactly as the released research code does.
-            origin: where the parts of a built model came from.
+            origin, scope: where the parts of a built model came from; what the model was trained on.
 
         Raises:
             InputError: released decoding of a baseline.
@@ -83,7 +85,7 @@ class Segmenter:
         self._model: InstructSAMModel | None = model.eval()
         self.processor = processor
         self.released_decoding = released_decoding
-        self.origin = origin
+        self.origin, self.scope = origin, scope
 
     @property
     def model(self) -> InstructSAMModel:
@@ -112,6 +114,7 @@ class Segmenter:
             )
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
+        save_scope(self.scope, folder)
 
     def compile(self, **options: Any) -> None:
         """Compile both vision towers and the detector's encoder with `torch.compile`; the first calls take minutes.
@@ -238,11 +241,8 @@ class Segmenter:
         """
         if mode not in MODES:
             raise InputError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
-        for name, value in {
-            "batch_size": batch_size,
-            "max_new_tokens": max_new_tokens,
-            "max_phrases": max_phrases,
-        }.items():
+        counts = {"batch_size": batch_size, "max_new_tokens": max_new_tokens, "max_phrases": max_phrases}
+        for name, value in counts.items():
             if value < 1:
                 raise InputError(f"{name} must be at least 1, got {value}")
         many_images = isinstance(image, (list, tuple))
@@ -260,6 +260,7 @@ class Segmenter:
         for first in range(0, len(samples), batch_size):
             chunk = samples[first : first + batch_size]
             predictions += self._segment_batch(images, chunk, threshold, mask_threshold, limits, seen, taken)
+        predictions = annotate(predictions, self.scope)
         return predictions if many else predictions[0]
 
     @torch.inference_mode()
