@@ -87,7 +87,7 @@ def test_instructions_about_one_picture_are_drawn_together() -> None:
 def test_nothing_has_no_interval() -> None:
     assert bootstrap_intervals([]) == {}
     assert "n_acc" not in bootstrap_intervals([score(bars((0, 1)), [0.9], bars((0, 1)))], 5)
-    with pytest.raises(InputError, match="at least 1, got 0"):
+    with pytest.raises(InputError, match="resamples must be a whole number from 1 to 1000000, got int 0"):
         bootstrap_intervals([], 0)
 
 

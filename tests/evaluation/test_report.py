@@ -34,8 +34,8 @@ def test_table_is_aligned_markdown() -> None:
     ]
     cells = dict(zip(*(map(str.strip, lines[i].split("|")[2:-1]) for i in (0, 2)), strict=True))
     assert cells["n"] == "2"
-    assert cells["gIoU"] == "1.000"
-    assert cells["wrong inst."] == "-"
+    assert cells["gIoU ↑"] == "1.000"
+    assert cells["wrong inst. ↓"] == "-"
 
 
 def test_text_and_json_say_where_scores_come_from() -> None:

@@ -19,12 +19,12 @@ def compare(
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The other one.")],
     data: DataOption = None,
     resamples: Annotated[
-        int, typer.Option("--resamples", min=1, help="Draws of the paired bootstrap.")
+        int, typer.Option("--resamples", min=1, max=1_000_000, help="Draws of the paired bootstrap.")
     ] = 1000,
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
 ) -> int:
-    """Say how the scores of two runs differ, and how sure that is; no model is needed."""
+    """Print how the scores of two runs differ, with intervals; no model is needed."""
     from instructsam.evaluation.benchmark import get_benchmark
     from instructsam.evaluation.compare import (
         benchmark_name,

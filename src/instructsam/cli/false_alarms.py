@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
+from instructsam.structures.files import check_file_destination
 
 
 def false_alarms(
@@ -29,17 +31,26 @@ def false_alarms(
         int, typer.Option("--count", min=1, help="How many empty pictures, and as many scenes.")
     ] = 200,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for predictions.jsonl (a stopped run resumes) and false_alarms.json."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
 ) -> int:
-    """Ask a model for what is not there, and count how often it finds something all the same."""
+    """Give a model instructions for what is not there, and count how often it finds something anyway."""
     from instructsam.evaluation.false_alarms import count_false_alarms
 
     opening = Opening(model, device, dtype, quantize)
     check_threshold(score_threshold)
+    if out is not None:
+        for name in ("predictions.jsonl", "false_alarms.json"):
+            check_file_destination(out / name)
     with console.stdout_reserved(as_json), counter("answers") as advance:
         advance.expect(2 * count)
         segmenter = opening.open()
@@ -50,7 +61,11 @@ def false_alarms(
             score_threshold,
             advance,
             opening.facts(segmenter.fingerprint),
+            out,
+            console.note,
         )
+    if out is not None:
+        console.write_json(out / "false_alarms.json", found.to_dict())
     if as_json:
         console.print_json(found.to_dict())
     else:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instructsam.data.record import Record
+from instructsam.errors import InputError
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.predictions import StoredPrediction
 from instructsam.evaluation.runner import target_masks
@@ -60,9 +61,11 @@ def draw_answers(
     found: dict[str, Shown] = {}
     if not left:
         return found
-    for image, record in benchmark.iterate():
+    for image, record in benchmark.load():
         if record.id in left:
             score = left.pop(record.id)
+            if isinstance(image, InputError):  # unanswered for that
+                continue
             found[record.id] = _shown(image, record, stored[record.id], score, threshold)
         if not left:
             break
