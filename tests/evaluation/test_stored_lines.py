@@ -137,7 +137,7 @@ def test_masks_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
 def test_odd_headers(first: str, tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     path.write_text(first + "\n")
-    with pytest.raises(InputError, match="predictions|fits no field"):
+    with pytest.raises(InputError, match=r"predictions|fits no field"):
         read_header(path)
 
 
