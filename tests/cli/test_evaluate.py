@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -15,8 +16,10 @@ import pytest
 from PIL import Image
 
 from instructsam.cli.benchmark_names import model_and_benchmark
+from instructsam.cli.tables import print_table
 from instructsam.data.record import ImageRef, PhraseRecord, Record, write_records
 from instructsam.errors import InputError
+from instructsam.structures.files import FolderLock
 
 from .conftest import FakeSegmenter, Outcome
 
@@ -165,6 +168,24 @@ def test_calibrate_and_false_alarms_resume(
         assert json.loads((out / file).read_text()) == json.loads(first[1])
 
 
+def test_a_folder_that_is_being_written_is_refused_before_loading(
+    command: Command, segmenter: FakeSegmenter, tmp_path: Path
+) -> None:
+    with FolderLock(tmp_path):
+        for name in ("evaluate", "calibrate", "false-alarms", "robustness"):
+            code, _, err = command(name, "--out", tmp_path)
+            assert (code, err.count("\n"), segmenter.calls) == (2, 1, []), name
+            assert "already writing there" in err
+
+
+def test_arrows_on_a_terminal_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", stream)
+    print_table("gIoU ↑ dup/img ↓ é 杯")
+    stream.flush()
+    assert stream.buffer.getvalue().decode("cp1252") == "gIoU ^ dup/img v é \\u676f\n"  # type: ignore[attr-defined]
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_keeps_its_answers(tmp_path: Path) -> None:
     arguments = ["evaluate", "world/val", "--limit", "60", "--json", "--out"]
@@ -182,6 +203,7 @@ def test_a_run_that_is_killed_keeps_its_answers(tmp_path: Path) -> None:
     while not path.is_file() or path.read_bytes().count(b"\n") < 8:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    running.send_signal(signal.SIGSTOP)
     second = start(killed).communicate(timeout=240)
     assert b"another process is writing there" in second[1]
     running.send_signal(signal.SIGKILL)

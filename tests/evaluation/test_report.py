@@ -7,7 +7,7 @@ import pytest
 
 from instructsam.evaluation.metrics import score_instruction, summarise
 from instructsam.evaluation.plots import Curves
-from instructsam.evaluation.report import Report, detail_rows, format_table, versions
+from instructsam.evaluation.report import Report, detail_rows, format_rows, format_table, versions
 
 
 def make_report() -> Report:
@@ -88,3 +88,8 @@ def test_undefined_scores_are_dashes_everywhere() -> None:
     assert {cell.strip() for cell in curve.split("|")[2:-1]} == {"-"}
     assert "no targets" in Curves.of([negative]).svg()[0][1]
     assert "no targets" not in Curves.of([positive]).svg()[0][1]
+
+
+def test_narrow_columns_are_still_a_table() -> None:
+    rule = format_rows([["", "n", ""], ["a", "1", "*"]]).splitlines()[1]
+    assert rule == "| --- | --: | --: |"

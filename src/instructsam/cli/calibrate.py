@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from instructsam.cli import console
+from instructsam.cli.destinations import check_run_folder
 from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
@@ -18,7 +19,7 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
-from instructsam.structures.files import check_file_destination
+from instructsam.cli.tables import print_table
 
 
 def calibrate(
@@ -38,9 +39,7 @@ def calibrate(
 ) -> int:
     """Score every threshold on world/calibration, scenes that are neither trained on nor reported."""
     opening = Opening(model, device)
-    if out is not None:
-        for name in ("predictions.jsonl", "calibration.json"):
-            check_file_destination(out / name)
+    check_run_folder(out, "predictions.jsonl", "calibration.json")
     with console.stdout_reserved(as_json), counter("instructions") as advance:
         from instructsam.evaluation.benchmark import get_benchmark
         from instructsam.evaluation.calibrate import CALIBRATION
@@ -56,5 +55,5 @@ def calibrate(
     if as_json:
         console.print_json(table.to_dict())
     else:
-        print(table.to_text())
+        print_table(table.to_text())
     return 0

@@ -9,6 +9,7 @@ import typer
 
 from instructsam.cli import console
 from instructsam.cli.options import DataOption, JsonOption, ThresholdOption, check_threshold
+from instructsam.cli.tables import print_table
 from instructsam.errors import InputError
 
 
@@ -46,5 +47,5 @@ def compare(
     if as_json:
         console.print_json(comparison.to_dict())
     else:
-        print(comparison.to_text())
+        print_table(comparison.to_text())
     return 0

@@ -10,6 +10,7 @@ import typer
 
 from instructsam.cli import console
 from instructsam.cli.benchmark_names import model_and_benchmark
+from instructsam.cli.destinations import check_run_folder
 from instructsam.cli.options import (
     MODE_HELP,
     DataOption,
@@ -26,8 +27,9 @@ from instructsam.cli.options import (
 )
 from instructsam.cli.progress import counter
 from instructsam.cli.rivals import AnyOpening
+from instructsam.cli.tables import print_table
 from instructsam.errors import InputError
-from instructsam.structures.files import check_file_destination, write_text
+from instructsam.structures.files import write_text
 
 if TYPE_CHECKING:
     from instructsam.evaluation.benchmark import Benchmark
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     _Scored = tuple[Report, Benchmark, Path | None]
 
 
+_FILES = ("predictions.jsonl", "report.json", "report.md", "report.html")
 UNANSWERED_CODE = 1  # as of `segment` with a picture that cannot be read: the rest is done
 
 
@@ -93,21 +96,12 @@ def evaluate(
     elif model is not None or limit is not None:
         raise InputError("--predictions scores a stored run as it is: leave out MODEL and --limit")
     else:
-        _prepare_out(out)
+        check_run_folder(out, *_FILES, alone=False)
         scored = _score_again(predictions, asked, data, score_threshold)
     if scored is None:
         return 0
     _show(*scored, out, as_json)
     return UNANSWERED_CODE if scored[0].unanswered else 0
-
-
-def _prepare_out(out: Path | None) -> Path | None:
-    """The predictions file of a destination that can be written to; checked before anything slow starts."""
-    if out is None:
-        return None
-    for name in ("predictions.jsonl", "report.json", "report.md", "report.html"):
-        check_file_destination(out / name)
-    return out / "predictions.jsonl"
 
 
 def _check_limit(limit: int | None) -> None:
@@ -137,7 +131,8 @@ def _run(
         raise InputError(
             f"{shard.processes} processes bring their answers together in a folder: give --out FOLDER"
         )
-    path = _prepare_out(out)
+    check_run_folder(out, *_FILES, alone=shard.is_main)
+    path = None if out is None else out / _FILES[0]
     count = chosen.check(limit)
     share = "" if shard.processes == 1 else f" (process 1 of {shard.processes})"
     with console.stdout_reserved(quiet), counter(f"instructions{share}", shard.is_main) as advance:
@@ -195,4 +190,4 @@ def _show(
     if as_json:
         console.print_json(report.to_dict())
     else:
-        print(report.to_text())
+        print_table(report.to_text())

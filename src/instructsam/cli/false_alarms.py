@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from instructsam.cli import console
+from instructsam.cli.destinations import check_run_folder
 from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
@@ -22,7 +23,7 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
-from instructsam.structures.files import check_file_destination
+from instructsam.cli.tables import print_table
 
 
 def false_alarms(
@@ -48,9 +49,7 @@ def false_alarms(
 
     opening = Opening(model, device, dtype, quantize)
     check_threshold(score_threshold)
-    if out is not None:
-        for name in ("predictions.jsonl", "false_alarms.json"):
-            check_file_destination(out / name)
+    check_run_folder(out, "predictions.jsonl", "false_alarms.json")
     with console.stdout_reserved(as_json), counter("answers") as advance:
         advance.expect(2 * count)
         segmenter = opening.open()
@@ -69,5 +68,5 @@ def false_alarms(
     if as_json:
         console.print_json(found.to_dict())
     else:
-        print(found.to_text())
+        print_table(found.to_text())
     return 0

@@ -9,6 +9,7 @@ import typer
 
 from instructsam.cli import console
 from instructsam.cli.benchmark_names import model_and_benchmark
+from instructsam.cli.destinations import check_run_folder
 from instructsam.cli.options import (
     MODE_HELP,
     DataOption,
@@ -24,7 +25,8 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
-from instructsam.structures.files import check_file_destination, write_text
+from instructsam.cli.tables import print_table
+from instructsam.structures.files import write_text
 
 
 def robustness(
@@ -61,9 +63,7 @@ def robustness(
     opening = Opening(model, device, dtype, quantize)
     check_threshold(score_threshold)
     chosen = get_benchmark(name or "world/val", data)
-    if out is not None:
-        for file in ("robustness.json", "robustness.md"):
-            check_file_destination(out / file)
+    check_run_folder(out, "robustness.json", "robustness.md")
     chosen.check(limit)
     with console.stdout_reserved(as_json), counter("answers") as advance:
         segmenter = opening.open()
@@ -84,5 +84,5 @@ def robustness(
     if as_json:
         console.print_json(found.to_dict())
     else:
-        print(found.to_text())
+        print_table(found.to_text())
     return 0

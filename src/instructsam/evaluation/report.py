@@ -54,6 +54,7 @@ _DETAILS: tuple[tuple[str, str], ...] = (
 )
 _NAMED = 10  # unanswered records that the text names; JSON holds all
 _UNDIRECTED = ("n",)
+_MIN_WIDTH = 3  # Markdown needs a dash beside the colon of a right-aligned column
 _PACKAGES = ("instructsam", "torch", "transformers", "numpy", "scipy", "pillow")
 
 
@@ -185,7 +186,7 @@ def format_rows(rows: Sequence[Sequence[str]], clean: Clean = one_line) -> str:
         clean: makes a cell safe, `one_line` for a terminal and `for_markdown` for a file.
     """
     cells = [[_escape_bar(clean(cell)) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    widths = [max(_MIN_WIDTH, *(len(row[i]) for row in cells)) for i in range(len(cells[0]))]
     lines = []
     for row in cells:
         aligned = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
