@@ -7,7 +7,7 @@ import pytest
 
 from instructsam.evaluation.metrics import score_instruction, summarise
 from instructsam.evaluation.plots import Curves
-from instructsam.evaluation.report import Report, detail_rows, format_rows, format_table, versions
+from instructsam.evaluation.report import Report, cell, detail_rows, format_rows, format_table, versions
 
 
 def make_report() -> Report:
@@ -93,3 +93,14 @@ def test_undefined_scores_are_dashes_everywhere() -> None:
 def test_narrow_columns_are_still_a_table() -> None:
     rule = format_rows([["", "n", ""], ["a", "1", "*"]]).splitlines()[1]
     assert rule == "| --- | --: | --: |"
+
+
+def test_cells_never_show_a_negative_zero() -> None:
+    assert [cell(value) for value in (-0.0, -0.0004, -0.0006, 0.5, 3, None)] == [
+        "0.000",
+        "0.000",
+        "-0.001",
+        "0.500",
+        "3",
+        "-",
+    ]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from instructsam.data.record import Record, write_records
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmark import Benchmark
+from instructsam.evaluation.benchmark import Benchmark, get_benchmark
 from instructsam.evaluation.calibrate import calibrate
 from instructsam.evaluation.content import RecordContent, answer_settings
 from instructsam.evaluation.false_alarms import count_false_alarms
@@ -177,3 +177,17 @@ def test_a_limited_run_does_not_warn_about_the_rest(tmp_path: Path) -> None:
     report = rescore(path, toy_benchmark(), 0.5, limit=2)
     assert (report.notes, report.provenance["limit"]) == ((), 2)
     assert rescore(path, toy_benchmark(), 0.5).notes != ()
+
+
+def test_a_folder_that_was_moved_is_scored_again(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    report = evaluate(Oracle(), Benchmark.from_folder(folder), predictions_path=path)
+    other = tmp_path / "other"
+    other.mkdir()
+    write_records(other / "records.jsonl", RECORDS)
+    with pytest.raises(InputError, match="not of"):
+        rescore(path, Benchmark.from_folder(other), 0.5)  # the first folder is still there
+    folder.rename(tmp_path / "moved")
+    assert rescore(path, Benchmark.from_folder(tmp_path / "moved"), 0.5).summary == report.summary
+    with pytest.raises(InputError, match="not of 'world/val'"):
+        rescore(path, get_benchmark("world/val"), 0.5)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
-from os.path import isdir, isfile
+from os.path import isdir, isfile, samefile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -242,6 +242,15 @@ def benchmark_names() -> tuple[str, ...]:
 def is_benchmark_name(name: str) -> bool:
     """Whether `get_benchmark` knows this name, with or without a data folder."""
     return name in _KNOWN or any(known.name == name for known in PUBLISHED)
+
+
+def is_same_benchmark(stored: str, benchmark: Benchmark) -> bool:
+    """Whether a stored run is of this benchmark: the same name, or a folder that was named differently or moved."""
+    if stored == benchmark.name:
+        return True
+    if benchmark.folder is None or is_benchmark_name(stored) or is_benchmark_name(benchmark.name):
+        return False
+    return not isdir(stored) or samefile(stored, benchmark.folder)
 
 
 def get_benchmark(name: str | Path, data: str | Path | None = None) -> Benchmark:

@@ -13,7 +13,7 @@ from instructsam.evaluation.answers import Evaluated, keeping, predict_all
 from instructsam.evaluation.benchmark import Benchmark, get_benchmark
 from instructsam.evaluation.content import RecordContent
 from instructsam.evaluation.metrics import InstructionScore, summarise
-from instructsam.evaluation.report import format_rows
+from instructsam.evaluation.report import cell, format_rows
 from instructsam.evaluation.runner import mode_of, run_header, score_answer
 from instructsam.structures.files import FolderLock
 
@@ -47,7 +47,7 @@ class Calibration:
         """A Markdown table."""
         table = [["threshold", "set gIoU ↑", "gIoU ↑", "N-acc ↑"]]
         for threshold, *scores in self.rows:
-            table.append([f"{threshold:.2f}", *("-" if one is None else f"{one:.3f}" for one in scores)])
+            table.append([f"{threshold:.2f}", *map(cell, scores)])
         lines = [format_rows(table), "", f"best: {self.best:.2f}"]
         if self.unanswered:
             lines.append(f"unanswered, counted as wrong: {self.unanswered}")

@@ -12,7 +12,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.bootstrap import MAX_RESAMPLES, Difference, paired_differences
 from instructsam.evaluation.predictions import read_header
-from instructsam.evaluation.report import arrow, format_rows, score_titles
+from instructsam.evaluation.report import arrow, cell, format_rows, score_titles
 from instructsam.evaluation.runner import rescore
 from instructsam.evaluation.safe_text import one_line
 from instructsam.structures.checks import check_count, check_fraction, parse_json
@@ -52,7 +52,7 @@ class Comparison:
         rows = [["score", "A", "B", "B - A", "95% interval", "", "P(B better)"]]
         for name, title in score_titles().items():
             one = self.differences.get(name)
-            numbers = ["-", "-"] if one is None else [f"{one.a:.3f}", f"{one.b:.3f}"]
+            numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
             better = "-" if one is None or one.better is None else f"{one.better:.2f}"
             rows.append([f"{title} {arrow(name)}", *numbers, *difference_cells(one), better])
         head = f"## {one_line(self.benchmark)}: {self.instructions} instructions"

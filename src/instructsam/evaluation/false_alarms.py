@@ -18,7 +18,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.answers import Answer, keeping
 from instructsam.evaluation.benchmark import Benchmark, Sample
 from instructsam.evaluation.content import RecordContent
-from instructsam.evaluation.report import format_rows, plain, versions
+from instructsam.evaluation.report import cell, format_rows, plain, versions
 from instructsam.evaluation.runner import SegmenterLike, mode_of, predict_all, run_header
 from instructsam.structures.checks import check_count
 from instructsam.structures.files import FolderLock
@@ -130,7 +130,7 @@ class FalseAlarms:
         rows = [["picture", "asked", "alarms ↓", "share ↓", "95% interval", "mean best score ↓"]]
         for row in self.rows:
             interval = "-" if row.interval is None else "{:.3f} to {:.3f}".format(*row.interval)
-            shares = ["-" if value is None else f"{value:.3f}" for value in (row.share, row.mean_best)]
+            shares = [cell(row.share), cell(row.mean_best)]
             rows.append([row.kind, str(row.asked), str(row.alarms), shares[0], interval, shares[1]])
         facts = [f"- {key}: {plain(value)}" for key, value in self.provenance.items()]
         facts += [f"- {row.kind}: {row.unanswered} unanswered" for row in self.rows if row.unanswered]

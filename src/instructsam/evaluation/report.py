@@ -139,7 +139,7 @@ def table_rows(summary: Mapping[str, Any]) -> list[list[str]]:
     rows += [(f"{name} targets", entry) for name, entry in summary.get("by_size", {}).items()]
     rows += list(summary.get("by_family", {}).items())
     header = ["", *(title if title in _UNDIRECTED else f"{title} {arrow(key)}" for key, title in _COLUMNS)]
-    body = [[one_line(name, 60), *(_cell(entry.get(key)) for key, _ in _COLUMNS)] for name, entry in rows]
+    body = [[one_line(name, 60), *(cell(entry.get(key)) for key, _ in _COLUMNS)] for name, entry in rows]
     return [header, *body]
 
 
@@ -149,7 +149,7 @@ def detail_rows(entry: Mapping[str, Any], intervals: Mapping[str, Sequence[float
     for key, title in _DETAILS:
         found = intervals.get(key)
         interval = "-" if found is None else f"{found[0]:.3f} to {found[1]:.3f}"
-        rows.append([title, _cell(entry.get(key)), interval, better(key)])
+        rows.append([title, cell(entry.get(key)), interval, better(key)])
     return rows
 
 
@@ -201,10 +201,11 @@ def _escape_bar(cell: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\\|", cell)
 
 
-def _cell(value: float | int | None) -> str:
+def cell(value: float | int | None) -> str:
+    """A count as it is, a share with three decimals, "-" where nothing can be counted; never "-0.000"."""
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"
+    return str(value) if isinstance(value, int) else f"{round(value, 3) + 0.0:.3f}"
 
 
 def plain(value: Any, clean: Clean = one_line) -> str:

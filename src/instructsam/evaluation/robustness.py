@@ -17,7 +17,7 @@ from instructsam.evaluation.compare import difference_cells
 from instructsam.evaluation.content import ContentOf, RecordContent
 from instructsam.evaluation.metrics import InstructionScore
 from instructsam.evaluation.perturb import PERTURBATIONS, LeftOutError, Perturbation
-from instructsam.evaluation.report import arrow, format_rows, plain, versions
+from instructsam.evaluation.report import arrow, cell, format_rows, plain, versions
 from instructsam.evaluation.runner import (
     Mode,
     SegmenterLike,
@@ -78,7 +78,7 @@ class Robustness:
             head = [change.name, str(change.instructions), str(sum(change.left_out.values()))]
             for key, title in _SHOWN:
                 one = change.differences.get(key)
-                numbers = ["-", "-"] if one is None else [f"{one.a:.3f}", f"{one.b:.3f}"]
+                numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
                 rows.append([*head, f"{title} {arrow(key)}", *numbers, *difference_cells(one)])
                 head = ["", "", ""]
         reasons = [
@@ -144,13 +144,7 @@ def measure(
         warn,
     )
     with nullcontext() if folder is None else FolderLock(folder):
-        untouched = {score.id: score for score in run.scores("untouched", benchmark.load(limit))}
-        if not untouched:
-            raise InputError(f"nothing to change: {benchmark.name} has no instruction")
-        if not any(score.answered for score in untouched.values()):
-            raise InputError(
-                f"not one of the {len(untouched)} instructions of {benchmark.name} could be answered"
-            )
+        untouched = run.untouched(benchmark, limit)
         changes = []
         for name, perturbation in perturbations.items():
             left_out: Counter[str] = Counter()
@@ -190,6 +184,17 @@ class _Run:
     progress: Callable[[int], None] | None
     warn: Callable[[str], None] | None
     done: int = 0
+
+    def untouched(self, benchmark: Benchmark, limit: int | None) -> dict[str, InstructionScore]:
+        """Scores on the pictures as they are, by id."""
+        found = {score.id: score for score in self.scores("untouched", benchmark.load(limit))}
+        if not found:
+            raise InputError(f"nothing to change: {benchmark.name} has no instruction")
+        if not any(score.answered for score in found.values()):
+            raise InputError(
+                f"not one of the {len(found)} instructions of {benchmark.name} could be answered"
+            )
+        return found
 
     def scores(self, name: str, samples: Iterator[Loaded]) -> Sequence[InstructionScore]:
         header = {**self.header, "benchmark": f"{self.header['benchmark']}, {name}"}

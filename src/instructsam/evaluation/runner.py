@@ -28,7 +28,7 @@ from instructsam.evaluation.answers import (
     SegmenterLike,
     predict_all,
 )
-from instructsam.evaluation.benchmark import Benchmark
+from instructsam.evaluation.benchmark import Benchmark, is_same_benchmark
 from instructsam.evaluation.bootstrap import bootstrap_intervals
 from instructsam.evaluation.content import RecordContent, answer_settings
 from instructsam.evaluation.metrics import InstructionScore, score_instruction, summarise
@@ -217,7 +217,7 @@ def rescore(
         InputError: the file is of another benchmark or holds none of its instructions.
     """
     header = read_header(predictions_path)
-    if header.get("benchmark") != benchmark.name:
+    if not is_same_benchmark(header.get("benchmark", ""), benchmark):
         raise InputError(f"{predictions_path} is of {header.get('benchmark')!r}, not of {benchmark.name!r}")
     stored = by_id(read_predictions(predictions_path))
     absent = changed = 0

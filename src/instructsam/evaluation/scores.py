@@ -160,6 +160,7 @@ def score_instruction(
         alternatives = [_without(masks, None, ignore, id)[0] for masks in alternatives]
     top = slice(0, MAX_DETECTIONS)
     pairs = _Pairs.of(predicted, target_masks)
+    areas = pairs.first_areas[top], pairs.second_areas
     kept = int(np.count_nonzero(ranked >= score_threshold))
     shown, shown_pairs = predicted[:kept], pairs.head(kept)
     if crowds is not None and len(crowds):
@@ -181,9 +182,7 @@ def score_instruction(
         exact_boxes=is_exact_by_boxes(box_giou(mask_boxes_xyxy(shown), mask_boxes_xyxy(target_masks))),
         concept=_best_concept(pairs.iou[:kept], [_Pairs.of(predicted[:kept], m).iou for m in alternatives]),
         ranked_scores=ranked[top],
-        ranked=match_ranked(
-            pairs.iou[top], _cover(predicted[top], crowds), pairs.first_areas[top], pairs.second_areas
-        ),
+        ranked=match_ranked(pairs.iou[top], _cover(predicted[top], crowds), *areas),
     )
 
 

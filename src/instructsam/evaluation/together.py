@@ -55,12 +55,9 @@ def evaluate_together(
     content_of = RecordContent(benchmark.folder, isinstance(segmenter, RecordSegmenter))
     with ExitStack() as stack:
         meet = stack.enter_context(_meeting(shard))
-        notes: tuple[str, ...] = ()
         if shard.is_main:
             stack.enter_context(FolderLock(path.parent))
-            notes = merge_parts(path, header)
-            with PredictionFile(path, header) as whole:
-                notes += whole.notes
+        notes = _start(path, header) if shard.is_main else ()
         meet()  # from here on all know the same answers
         with PredictionFile(path, header) as whole:
             kept = Keeper(whole, content_of)
@@ -74,16 +71,18 @@ def evaluate_together(
         if not shard.is_main:
             return None
         notes += (*merge_parts(path, header), *changed_note(kept))
-        facts = {
-            **header_facts(header),
-            **(provenance or {}),
-            "mode": mode,
-            "processes": shard.processes,
-            "limit": limit,
-        }
+        run = {"mode": mode, "processes": shard.processes, "limit": limit}
+        facts = {**header_facts(header), **(provenance or {}), **run}
         threshold = segmenter.score_threshold if score_threshold is None else score_threshold
         stored = _stored_answers(benchmark, path, limit)
         return report_of(benchmark, stored, threshold, facts, notes)
+
+
+def _start(path: Path, header: Mapping[str, str]) -> tuple[str, ...]:
+    """Makes or repairs the file that all processes read: the notes on what was repaired."""
+    notes = merge_parts(path, header)
+    with PredictionFile(path, header) as whole:
+        return (*notes, *whole.notes)
 
 
 def own_device(device: str, shard: Shard) -> str:
