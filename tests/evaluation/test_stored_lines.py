@@ -137,7 +137,7 @@ def test_masks_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
 def test_odd_headers(first: str, tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     path.write_text(first + "\n")
-    with pytest.raises(InputError, match=r"predictions|fits no field"):
+    with pytest.raises(InputError, match="predictions"):
         read_header(path)
 
 
@@ -201,5 +201,5 @@ def test_an_odd_report_beside_a_run(value: str, tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="give it with --score-threshold"):
         stored_threshold(path)
-    with pytest.raises(InputError, match=r"report\.json|fits no field"):
+    with pytest.raises(InputError, match=r"report\.json"):
         stored_limit(path)

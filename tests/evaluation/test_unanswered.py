@@ -93,10 +93,8 @@ def test_a_picture_that_cannot_be_read_does_not_end_the_run(folder: Path) -> Non
     assert "two.png" in report.unanswered[0][1]
     Image.new("RGB", (HEIGHT, WIDTH)).save(folder / "two.png")
     report = evaluate(Oracle(), Benchmark.from_folder(folder))
-    assert report.unanswered[0][1] == (
-        "record 'r4': the image must be (20, 40) (height, width), got (40, 20) from two.png; sides are exchanged: "
-        "records give the size after the EXIF orientation is applied"
-    )
+    assert report.unanswered[0][1].startswith("record 'r4': ")
+    assert "two.png: the record states 40 x 20 px, the picture has 20 x 40" in report.unanswered[0][1]
     (folder / "two.png").unlink()
     assert len(evaluate(Oracle(), Benchmark.from_folder(folder)).unanswered) == 2
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from instructsam.data.record import Record, record_to_dict
+from instructsam.structures.files import find_file
 
 ContentOf: TypeAlias = Callable[[Record], str]
 _OPTIONS = ("mask_threshold", "max_new_tokens", "max_phrases")
@@ -54,7 +55,7 @@ class RecordContent:
         if self._folder is None:
             return ""
         if self._last[0] != file:
-            self._last = (file, _digest(self._folder / file))
+            self._last = (file, _digest(find_file(self._folder, file)))
         return self._last[1]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from instructsam.errors import InputError
-from instructsam.processing.images import MAX_PIXELS
 from instructsam.structures.checks import check_count, check_fraction, check_number, describe
 from instructsam.structures.instances import Status
+from instructsam.structures.masks import MAX_PIXELS
 
 FIELDS = (
     "id",
