@@ -67,7 +67,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.depth >= MAX_DEPTH or self.nodes >= MAX_NODES:
-            raise _yaml_problem(_TOO_LARGE, self.peek_event().start_mark)
+            raise _yaml_problem(_TOO_LARGE, self.get_mark())
         self.depth, self.nodes = self.depth + 1, self.nodes + 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1

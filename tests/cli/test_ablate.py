@@ -1,4 +1,4 @@
-"""The whole command on runs of two steps: what is finished stays, what is half done goes on, and the table."""
+"""The whole command on runs of two steps: what is finished stays, what is half done continues, and the table."""
 
 from __future__ import annotations
 
@@ -137,10 +137,10 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(
     assert ablate(plan, "--only", "method") == 0
     plan.write_text(PLAN.replace("steps: 2", "steps: 3"))
     assert ablate(plan, "--only", "method") == 2
-    assert "other settings (schedule)" in capsys.readouterr().err
+    assert "other settings (schedule.total_steps was 2, the plan says 3)" in capsys.readouterr().err
     plan.write_text(PLAN.replace("about: the method}", "changes: [optim.lr=1e-3]}"))
     assert ablate(plan, "--only", "method") == 2, "a finished run, too"
-    assert "other settings (optim)" in capsys.readouterr().err
+    assert "other settings (optim.lr was 0.0005, the plan says 0.001)" in capsys.readouterr().err
     assert ablate(plan, "--table-only") == 2, "its numbers are not shown as those of the plan"
 
 
