@@ -1,7 +1,8 @@
-"""What slow tests start: a run that kills itself, `killed_run.py STEP REPLACE OVERRIDES...`.
+"""What a slow test starts: `killed_run.py KILLS OVERRIDES...`, one run in several processes, one after the other.
 
-STEP: the process kills itself inside the update of this step, -1 for never.
-REPLACE: it exits without cleaning up just before its so manieth `os.replace`, counted from 0, -1 for never.
+KILLS: one word for each process. "step-9": it kills itself inside the update that makes step 9. "rename-2": it ends
+without cleaning up just before its os.replace number 2, counted from 0. "end": it ends by itself.
+Prints the exit code of each process, negative for a signal.
 """
 
 from __future__ import annotations
@@ -9,38 +10,45 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 from instructsam.config import load_config
 from instructsam.training.checkpointing import latest_step
-from instructsam.training.export import CHECKPOINTS
 from instructsam.training.settings import RunConfig
 from instructsam.training.trainer import Trainer, run
 
 
-def main(step: int, replaced: int, overrides: list[str]) -> None:
+def train(kill: str, overrides: list[str]) -> None:
+    kind, _, number = kill.partition("-")
     plain_replace, plain_step, count = os.replace, Trainer.train_step, 0
 
     def replace(*arguments: Any) -> None:
         nonlocal count
-        if count == replaced:
+        if kind == "rename" and count == int(number):
             os._exit(9)
         count += 1
         plain_replace(*arguments)
 
     def train_step(self: Trainer, batch: Any) -> Any:
         result = plain_step(self, batch)
-        if self.step == step:
+        if kind == "step" and self.step == int(number):
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
     os.replace = replace  # type: ignore[assignment]
     Trainer.train_step = train_step  # type: ignore[method-assign]
-    folder = load_config(RunConfig, None, overrides).folder
-    run(None, overrides, resume=latest_step(Path(folder) / CHECKPOINTS) is not None)
-    print(f"replaced {count}")
+    config = load_config(RunConfig, None, overrides)
+    run(None, overrides, resume=latest_step(config.folder / "checkpoints") is not None)
+
+
+def main(kills: list[str], overrides: list[str]) -> None:
+    for kill in kills:
+        child = os.fork()  # with everything imported and nothing computed
+        if not child:
+            train(kill, overrides)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    main(sys.argv[1].split(), sys.argv[2:])

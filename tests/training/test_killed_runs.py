@@ -183,26 +183,25 @@ def test_two_kills_change_nothing(whole: Path, tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_48_steps_and_8_kills_end_with_the_same_bits(tmp_path: Path) -> None:
-    long = (
+    more = (
         "schedule.total_steps=48",
         "schedule.checkpoint_minutes=0.01",
         "optim.muon_lr=1e-3",
         "loss.reading=1",
     )
-    dropout = ("model.overrides.dropout=0.1", "data.scenes_per_batch=1", "data.workers=1")
+    more += ("model.overrides.dropout=0.1", "data.scenes_per_batch=1", "data.workers=1")
 
-    def start(folder: Path, step: int = -1, replaced: int = -1) -> int:
-        words = [str(SCRIPT), str(step), str(replaced), *tiny(folder, *long, *dropout)]
-        return subprocess.run(
-            [sys.executable, *words], capture_output=True, timeout=300, check=False
-        ).returncode
+    def start(folder: Path, kills: str) -> list[int]:
+        words = [sys.executable, str(SCRIPT), kills, *tiny(folder, *more)]
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+        return [int(line) for line in done.stdout.split()]
 
-    assert start(tmp_path / "whole") == 0
-    broken = tmp_path / "broken"
-    for step in (3, 9, 10, 21, 33, 47):  # SIGKILL inside a step
-        assert start(broken, step=step) == -signal.SIGKILL
-    for replaced in (2, 4):  # and inside a save
-        assert start(broken, replaced=replaced) == 9
-    assert start(broken) == 0
-    assert_same(tmp_path / "whole", broken)
+    assert start(tmp_path / "whole", "end") == [0]
+    steps, saves = (3, 9, 10, 21, 33, 47), (2, 4)  # inside an update, inside a save
+    kills = [*(f"step-{number}" for number in steps), *(f"rename-{number}" for number in saves)]
+    kills = [kills[index] for index in (0, 1, 6, 2, 3, 7, 4, 5)]
+    codes = start(tmp_path / "broken", " ".join([*kills, "end"]))
+    assert codes == [9 if kill.startswith("rename") else -signal.SIGKILL for kill in kills] + [0]
+    assert_same(tmp_path / "whole", tmp_path / "broken")

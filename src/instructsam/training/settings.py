@@ -290,7 +290,7 @@ class RunConfig:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
 
     def __post_init__(self) -> None:
-        check_intervals(self, seed="[0, inf)", threads="[0, 1024]")
+        check_intervals(self, seed="[0, 1000000000000000000]", threads="[0, 1024]")
         if not self.output_dir and (
             self.name in ("", ".", "..") or safe_file_name(self.name, "") != self.name
         ):

@@ -34,7 +34,7 @@ from instructsam.training.optim import build_optimizer, clip_gradients, set_lear
 from instructsam.training.perception import load_readers, perception_loss, save_readers
 from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
 from instructsam.training.reading import detected_phrases, reading_loss
-from instructsam.training.run_folder import changed_settings, open_run_folder, store_settings
+from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted
@@ -66,8 +66,8 @@ def run(
         InstructSAMError: the loss stopped being finite, or the disk is full.
     """
     config = load_config(RunConfig, config_path, overrides)
+    criterion = check_start(config)
     with open_run_folder(config, resume):
-        criterion = check_start(config)
         if config.threads:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
@@ -350,7 +350,8 @@ class Trainer:
         if main:
             folder.mkdir(parents=True, exist_ok=True)
             for key, old, new in changed_settings(self.config) if resume else ():
-                self.log.say(f"{key} was {old} and is {new} from here on")
+                if key == LENGTH:
+                    self.log.say(f"{key} was {old} and is {new} from here on")
             store_settings(self.config)
             cut_log(self.log.path, self.step)
             if latest is not None and not export_is_current(folder):
