@@ -173,8 +173,8 @@ class Plan:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
                 raise ConfigError(f"names are folders: letters, digits, - and _ only, got {name!r}")
         check_intervals(self, steps="[1, 1000000000]", seeds="[0, 1000000000000000000]")
-        for name, given in (("variants", self.variants), ("seeds", self.seeds)):
-            if not given:
+        for name, listed in (("variants", self.variants), ("seeds", self.seeds)):
+            if not listed:
                 raise ConfigError(f"{name} must hold at least one, got an empty list")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds must differ, got {', '.join(str(seed) for seed in self.seeds)}")
