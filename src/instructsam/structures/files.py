@@ -92,6 +92,18 @@ def prepare_folder(folder: Path, option: str = "--out") -> Path:
     return folder
 
 
+def check_folder_destination(folder: Path, option: str = "--out") -> None:
+    """Check that a folder can be created and written, as `prepare_folder` does, without creating it.
+
+    Raises:
+        InputError: a file has this name or that of a folder above, or nothing can be written there.
+    """
+    existing = folder
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    prepare_folder(existing, option)
+
+
 def check_file_destination(path: Path, option: str = "--out") -> Path:
     """Check that a file can be written at `path`, before anything slow starts; its folder is created.
 
