@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -23,8 +24,20 @@ from instructsam.cli.robustness import robustness
 from instructsam.cli.segment import segment
 from instructsam.cli.train import train
 from instructsam.errors import InstructSAMError
+from instructsam.structures.files import reason
 
 BAD_INPUT = 2
+
+# The state of the machine, not a defect: a full or failing disk, too many open files.
+_MACHINE_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+}
 
 # The base of what typer raises on wrong usage; its module changes with the version of typer.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -86,19 +99,38 @@ def run(arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         console.error("interrupted")
         return 130
+    except OSError as problem:
+        if problem.errno not in _MACHINE_ERRORS:
+            raise
+        file = f"{problem.filename}: " if problem.filename else ""
+        console.error(f"{file}{reason(problem)}: make room or close other programs, then repeat the command")
+        return BAD_INPUT
     return code if isinstance(code, int) else 0
 
 
 def main() -> int:
     """Entry point of the console script and of `python -m instructsam`."""
+    console.prepare_streams()
     console.quiet_libraries()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return 1
+    except OSError as problem:
+        if problem.errno not in _MACHINE_ERRORS:
+            raise
+        console.error(f"stdout cannot be written ({reason(problem)})")
+        code = BAD_INPUT
+    if code == BAD_INPUT:
+        _discard_stdout()
     return code
+
+
+def _discard_stdout() -> None:
+    """What is still buffered goes nowhere, instead of failing once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
