@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -99,12 +100,6 @@ def run(arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         console.error("interrupted")
         return 130
-    except OSError as problem:
-        if problem.errno not in _MACHINE_ERRORS:
-            raise
-        file = f"{problem.filename}: " if problem.filename else ""
-        console.error(f"{file}{reason(problem)}: make room or close other programs, then repeat the command")
-        return BAD_INPUT
     return code if isinstance(code, int) else 0
 
 
@@ -121,15 +116,17 @@ def main() -> int:
     except OSError as problem:
         if problem.errno not in _MACHINE_ERRORS:
             raise
-        console.error(f"stdout cannot be written ({reason(problem)})")
-        code = BAD_INPUT
-    if code == BAD_INPUT:
+        place = f"{problem.filename}: " if problem.filename else "the output cannot be written: "
+        console.error(f"{place}{reason(problem)}: make room, then repeat the command")
         _discard_stdout()
+        return BAD_INPUT
     return code
 
 
 def _discard_stdout() -> None:
-    """What is still buffered goes nowhere, instead of failing once more at exit."""
+    """What is still buffered and cannot be written goes nowhere, instead of failing once more at exit."""
+    with suppress(OSError):
+        sys.stdout.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

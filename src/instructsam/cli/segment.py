@@ -239,8 +239,7 @@ def _document(
     complete: bool = True,
 ) -> str:
     """The results as JSON, one line each; ASCII only, so that it survives every encoding."""
-    facts = dict(run.header)
-    about = {**facts, **facts.pop("settings", {})}
+    about = {name: value for name, value in run.header.items() if name != "settings"} | run.header["settings"]
     lists = (json.dumps(entry) for entry in results), (json.dumps(entry) for entry in failed)
     found, bad = (f"[\n{text}\n]" if (text := ",\n".join(lines)) else "[]" for lines in lists)
     return (
