@@ -171,7 +171,7 @@ def test_half_a_line_on_a_full_disk_is_taken_back(
 def test_a_stored_answer_with_a_bad_field_is_refused(field: str) -> None:
     fields = prediction().to_dict()
     del fields[field]
-    with pytest.raises(InputError, match="line 7: a stored answer is damaged"):
+    with pytest.raises(InputError, match="line 7 is damaged"):
         restore(fields, "predictions.jsonl, line 7")
     with pytest.raises(InputError, match="damaged"):
         restore({**prediction().to_dict(), "original_size": [3, 3]}, "x")

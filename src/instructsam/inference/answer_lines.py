@@ -58,7 +58,7 @@ def restore(fields: Mapping[str, Any], name: str, image: Image.Image | None = No
 
     Args:
         fields: its document.
-        name: the file, for the message.
+        name: the file and the answer, for the message.
         image: the picture it is about, if it shall be drawn.
 
     Raises:
@@ -88,7 +88,9 @@ def restore(fields: Mapping[str, Any], name: str, image: Image.Image | None = No
             fields["num_queries"],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{name}: a stored answer is damaged ({first_line(error)})") from error
+        raise InputError(
+            f"{name} is damaged ({first_line(error)}): remove its line to answer it again"
+        ) from error
 
 
 def _parse_header(text: bytes, path: Path) -> dict[str, Any]:

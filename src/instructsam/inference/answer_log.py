@@ -214,7 +214,8 @@ class AnswerLog:
 
     def prediction(self, key: Key, image: Image.Image | None = None) -> Prediction:
         """A stored answer, with the picture it is about where one is given."""
-        return restore(self._line(self._entries[key])["prediction"], str(self.path), image)
+        name = f"{self.path}: the answer about {key.name}"
+        return restore(self._line(self._entries[key])["prediction"], name, image)
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Every answer as predictions.json shows it, the newest of each image and instruction."""

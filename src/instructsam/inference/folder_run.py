@@ -18,13 +18,13 @@ from instructsam.errors import ImageError, InputError
 from instructsam.inference.answer_lines import OVERLAY_SUFFIX
 from instructsam.inference.answer_log import AnswerLog, Content, Key
 from instructsam.processing.images import LoadedImage, load_image
-from instructsam.structures.files import prepare_folder, reason, safe_file_name
+from instructsam.structures.files import prepare_folder, safe_file_name
 
 if TYPE_CHECKING:
     from instructsam.structures.instances import Prediction
 
 INSTRUCTIONS_PER_CALL = 32  # about one image; what a stopped run can lose
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
 class Model(Protocol):
@@ -340,11 +340,7 @@ class _ImageRun:
             prediction = replace(prediction, image=self._load().image)
         try:
             prepare_folder(path.parent)
-            temporary = prediction.save(path.with_name(f".writing-overlay{OVERLAY_SUFFIX}"))
-            try:
-                os.replace(temporary, path)
-            except OSError as error:
-                raise InputError(f"{path}: cannot be written ({reason(error)})") from error
+            prediction.save(path)
         except InputError as problem:
             cause = problem.__cause__
             if isinstance(cause, OSError) and cause.errno in _DISK_ERRORS:
