@@ -62,11 +62,14 @@ def test_an_interrupted_run_resumes(
     assert not (out / "predictions.json").exists()
     monkeypatch.setattr(segmenter, "segment", answer)
     segmenter.calls.clear()
+    counted: list[int] = []
+    monkeypatch.setattr("instructsam.cli.progress.Steps.__call__", lambda _, done: counted.append(done))
     code, text, err = command("segment", folder, "left", "--out", out)
     assert code == 0
     assert "2 answers are stored, the run resumes" in err
     assert len(requests_of(segmenter)) == 1
     assert text.count("overlay: ") == 3  # as of a run that was never interrupted
+    assert counted == [3]  # stored answers count for no speed
     names = [Path(entry["image"]).name for entry in document(out)["results"]]
     assert names == ["a.png", "b.png", "c.png"]
 

@@ -84,15 +84,16 @@ def stdout_reserved(reserved: bool) -> Iterator[None]:
 
 
 def print_prediction(title: str, prediction: Prediction) -> None:
-    """The table of instances on stdout, or a line that says that there is none; both with what was looked for."""
+    """Title, phrases and the table of instances on stdout, or one line that says that there is none."""
     rows = prediction.table()
     looked_for = prediction.looked_for or "nothing, the model named no phrase"
     mode = f" (mode: {prediction.mode})" if prediction.mode else ""
     if not rows:
         say(f"{title}: no target; looked for: {looked_for}{mode}")
         return
-    head = f"{printable(title)}\nlooked for: {printable(looked_for)}{mode}"
-    table = Table(title=Text(head), title_justify="left")
+    say(title)  # not as the table's title, which would wrap at the width of the columns
+    say(f"looked for: {looked_for}{mode}")
+    table = Table()
     for name in ("#", "phrase", "score", "box x1 y1 x2 y2 (px)", "area (px)"):
         table.add_column(name, justify="left" if name == "phrase" else "right")
     for row in rows:
