@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from instructsam.cli.main import run
 from instructsam.errors import InputError
 from instructsam.structures.instances import Prediction
 
@@ -355,3 +357,17 @@ def test_only_bad_images_leave_no_log(command: Command, tmp_path: Path) -> None:
     code, _, _ = command("segment", tmp_path / "x.png", tmp_path / "y.png", "left", "--out", tmp_path / "out")
     assert code == 1
     assert not (tmp_path / "out" / "predictions.jsonl").exists()
+
+
+@pytest.mark.slow  # with the shipped default
+def test_the_first_command_of_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "segment.md").read_text("utf-8")
+    words = shlex.split(page.partition("```bash\n")[2].partition("\n")[0])
+    assert words.pop(0) == "instructsam"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src").symlink_to(root / "src")
+    assert run(words) == 0
+    found = document(tmp_path / "out")
+    assert [entry["status"] for entry in found["results"]] == ["ok"]
+    assert (tmp_path / "out" / "breakfast.1.png").exists()
