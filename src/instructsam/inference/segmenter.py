@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import torch
@@ -12,7 +13,8 @@ import torch
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.fingerprint import weights_fingerprint
 from instructsam.inference.requests import as_read, direct, plan, taken_mode
-from instructsam.inference.scope import Scope, annotate, save_scope
+from instructsam.inference.saving import save_model
+from instructsam.inference.scope import Scope, annotate
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.released import generate_released
@@ -26,8 +28,6 @@ from instructsam.structures.instances import Instances, Prediction, Status, Take
 from instructsam.structures.outputs import concatenate
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
@@ -99,10 +99,11 @@ class Segmenter:
         return self._model
 
     def save(self, folder: str | Path) -> None:
-        """Write model and processor to a folder that `instructsam.load` opens.
+        """Write model and processor to a folder that `instructsam.load` opens; all files or none.
 
         Raises:
-            InputError: the model is quantized, or an adapter was kept apart from its weights.
+            InputError: the model is quantized, an adapter was kept apart from its weights, or the folder cannot be
+                written (no permission, a file of its name, a full disk).
         """
         if any("lora_" in name for name, _ in self.model.named_parameters()):
             raise InputError(
@@ -112,9 +113,7 @@ class Segmenter:
             raise InputError(
                 "a quantized model is not written: save it as it was loaded, and give load(quantize=...) again"
             )
-        self.model.save_pretrained(folder)
-        self.processor.save_pretrained(folder)
-        save_scope(self.scope, folder)
+        save_model(self.model, self.processor, Path(folder), self.scope)
 
     def compile(self, **options: Any) -> None:
         """Compile both vision towers and the detector's encoder with `torch.compile`; the first calls take minutes.
