@@ -10,7 +10,7 @@ from typing import Any
 from instructsam.errors import CheckpointError
 from instructsam.structures.checks import describe
 
-WIDTH, LAYERS, HEADS, SIDE = (1, 65_536), (1, 512), (1, 1024), (1, 8192)
+WIDTH, LAYERS, HEADS, SIDE = (1, 65_536), (1, 128), (1, 1024), (1, 8192)
 COUNTS: dict[str, tuple[int, int]] = {
     "hidden_size": WIDTH, "out_hidden_size": WIDTH, "fpn_hidden_size": WIDTH, "projection_dim": WIDTH,
     "out_dim": WIDTH, "head_dim": (2, 8192), "intermediate_size": (1, 1_048_576),

@@ -95,6 +95,7 @@ def load_model(
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
+    from instructsam.inference.account import account
     from instructsam.inference.finite import require_finite, require_finite_files
     from instructsam.model.checkpoint import KEY_MAPPING, UNUSED
     from instructsam.model.instructsam import InstructSAMModel
@@ -102,6 +103,7 @@ def load_model(
     config, published = read_config(folder)
     bits = quantization_config(quantize, config, torch.device(device), dtype)
     places = weight_places(folder, published)
+    account(folder).require_complete()  # before memory is taken for shapes that the files do not have
     if bits is not None:  # NaN cannot be found once it is packed
         require_finite_files(weight_files(folder))
     try:
@@ -120,7 +122,7 @@ def load_model(
                 output_loading_info=True,
             )
     except (*CONFIG_ERRORS, SafetensorError, StrictDataclassError, RuntimeError) as error:
-        raise CheckpointError(f"the model in {folder} cannot be loaded: {why(folder, error)}") from error
+        raise CheckpointError(f"the model in {folder} cannot be loaded: {first_line(error)}") from error
     unused = UNUSED if published else ()
     wrong = [f"missing {name}" for name in sorted(report["missing_keys"])]
     wrong += [
@@ -168,19 +170,6 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
         if downloads_are_silent:
             disable_progress_bars()
-
-
-def why(folder: Path, error: Exception) -> str:
-    """One line for an error of `from_pretrained`, which does not say which tensors do not fit.
-
-    Raises:
-        CheckpointError: some do not, all of them named.
-    """
-    from instructsam.inference.account import account
-
-    if isinstance(error, RuntimeError):
-        account(folder).require_complete()
-    return first_line(error)
 
 
 def pick_device(device: str) -> torch.device:

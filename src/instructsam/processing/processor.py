@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -292,6 +293,26 @@ class InstructSAMProcessor:
         return results
 
 
+class _DamagedTokenizer:
+    """Turns what a damaged tokenizer raises inside into one sentence.
+
+    The tokenizers library raises `Exception` itself, which an except clause cannot tell from its subclasses.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is Exception or isinstance(error, _TOKENIZER_ERRORS):
+            message = f"the tokenizer in {self.folder} is damaged: {first_line(Exception(str(error)))}"
+            raise CheckpointError(message) from error
+
+
 def load_tokenizer(folder: str | Path) -> TokenizerLike:
     """The tokenizer that lies in a folder.
 
@@ -309,14 +330,10 @@ def load_tokenizer(folder: str | Path) -> TokenizerLike:
     for name in TOKENIZER_FILES:
         if (problem := wrong_content(folder / name)) is not None and (folder / name).is_file():
             raise CheckpointError(f"the tokenizer in {folder} is damaged: {problem}")
-    try:
+    with _DamagedTokenizer(folder):
         tokenizer: TokenizerLike = AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
-    except Exception as error:  # the tokenizers library raises Exception itself for a damaged file
-        if type(error) is not Exception and not isinstance(error, _TOKENIZER_ERRORS):
-            raise
-        raise CheckpointError(f"the tokenizer in {folder} is damaged: {first_line(error)}") from error
     return tokenizer
 
 
