@@ -34,6 +34,36 @@ from instructsam.inference.folder_run import Answer, Failure, FolderRun, RunSett
 from instructsam.processing.images import LoadedImage, load_image
 from instructsam.structures.files import prepare_folder, write_text
 
+InstructionOption = Annotated[
+    list[str] | None, typer.Option("--instruction", "-i", help="An instruction; may be repeated.")
+]
+InstructionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--instructions",
+        metavar="FILE",
+        help="One instruction per line; or .csv, .tsv or .jsonl with image and instruction.",
+    ),
+]
+PhraseOption = Annotated[
+    list[str] | None,
+    typer.Option("--phrase", help="A target phrase, with or without an instruction; may be repeated."),
+]
+RecursiveOption = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Search the subfolders of a folder, too.")
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="Folder for overlays, predictions.jsonl (a stopped run resumes) and predictions.json.",
+    ),
+]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Discard what an earlier run left in --out.")
+]
+OverlayOption = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Draw each answer into --out.")]
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -79,38 +109,14 @@ def segment(
         list[str] | None,
         typer.Argument(metavar="IMAGE... INSTRUCTION", help="Image files or folders, and the text last."),
     ] = None,
-    instruction: Annotated[
-        list[str] | None, typer.Option("--instruction", "-i", help="An instruction; may be repeated.")
-    ] = None,
-    instructions: Annotated[
-        Path | None,
-        typer.Option(
-            "--instructions",
-            metavar="FILE",
-            help="One instruction per line; or .csv, .tsv or .jsonl with image and instruction.",
-        ),
-    ] = None,
-    phrase: Annotated[
-        list[str] | None,
-        typer.Option("--phrase", help="A target phrase, with or without an instruction; may be repeated."),
-    ] = None,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Search the subfolders of a folder, too.")
-    ] = False,
+    instruction: InstructionOption = None,
+    instructions: InstructionsOption = None,
+    phrase: PhraseOption = None,
+    recursive: RecursiveOption = False,
     model: ModelOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            help="Folder for overlays, predictions.jsonl (a stopped run resumes) and predictions.json.",
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Discard what an earlier run left in --out.")
-    ] = False,
-    overlay: Annotated[
-        bool, typer.Option("--overlay/--no-overlay", help="Draw each answer into --out.")
-    ] = True,
+    out: OutOption = None,
+    overwrite: OverwriteOption = False,
+    overlay: OverlayOption = True,
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
