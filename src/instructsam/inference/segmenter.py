@@ -11,16 +11,17 @@ import torch
 
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.fingerprint import weights_fingerprint
-from instructsam.inference.requests import as_read, direct, plan
+from instructsam.inference.requests import answers, as_read, batches, check_mode, direct, load_images, plan
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.released import generate_released
 from instructsam.model.sharing import query_states
 from instructsam.model.token_per_instance import InstanceReply, generate_instances
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
-from instructsam.processing.images import LoadedImage, load_image
+from instructsam.processing.images import LoadedImage
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
+from instructsam.structures.checks import check_count, check_fraction, check_number
 from instructsam.structures.instances import Instances, Prediction, Status
 from instructsam.structures.outputs import concatenate
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
 
 
-MODES = ("auto", "generate", "direct")
-PHRASES_PER_PASS = 16  # of the detector; at SAM3's size each takes about 300 MB while it runs
+MAX_LOGIT = 1e6  # of a mask threshold
+PHRASES_AT_ONCE = 16  # of the detector; at SAM3's size each takes about 300 MB while it runs
 
 
 @dataclass
@@ -222,9 +223,10 @@ class Segmenter:
             image: one image (path, PIL, uint8 [H, W, 3]) or a list of them.
             instruction: plain words. One image and a list of instructions: the image is encoded once. A list of
                 images takes one instruction for all, or as many instructions as images.
-            phrases: target phrases named by the caller, instead of letting the model write them: one forward pass.
+            phrases: target phrases named by the caller, instead of letting the model write them: one forward pass,
+                and one per 16 phrases of a longer list, each as if it were a call of its own.
             mode: "generate", "direct" or "auto".
-            score_threshold: keep instances of at least this score; None is the model's default.
+            score_threshold: keep instances of at least this score in [0, 1]; None is the model's default.
             mask_threshold: binarisation of the mask logits.
             max_new_tokens: limit of the reply in `generate` mode; a reply that reaches it is "truncated".
             max_phrases: limit of the phrases that a reply may name; one that names more is "truncated".
@@ -234,33 +236,29 @@ class Segmenter:
             One `Prediction` for one image and one instruction (or phrases), else a list in the order given.
 
         Raises:
-            InputError: an image, instruction, phrase or option cannot be used.
+            InputError: an image, instruction, phrase or option cannot be used; of a list, the index is named. Every
+                text and option is checked before the first image is read.
         """
-        if mode not in MODES:
-            raise InputError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
-        for name, value in {
-            "batch_size": batch_size,
-            "max_new_tokens": max_new_tokens,
-            "max_phrases": max_phrases,
-        }.items():
-            if value < 1:
-                raise InputError(f"{name} must be at least 1, got {value}")
-        many_images = isinstance(image, (list, tuple))
-        sources: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
-        if not sources:
-            return []
-        requests, many = plan(len(sources), many_images, instruction, phrases)
-        chosen = self.default_mode if mode == "auto" else mode
-        samples = [direct(r) if chosen == "direct" and r.phrases is None else r for r in requests]
-        images = [load_image(source) for source in sources]
-        threshold = self.score_threshold if score_threshold is None else score_threshold
+        check_mode(mode)
+        check_count(batch_size, "batch_size")
         limits = GenerationSettings(max_new_tokens, max_phrases)
+        given = self.score_threshold if score_threshold is None else score_threshold
+        threshold = check_fraction(given, "score_threshold")
+        binarisation = check_number(mask_threshold, "mask_threshold", -MAX_LOGIT, MAX_LOGIT)
+        many_images = isinstance(image, (list, tuple))
+        count = len(image) if isinstance(image, (list, tuple)) else 1
+        if not count:
+            return []
+        request = plan(count, many_images, instruction, phrases, self.processor)
+        chosen = self.default_mode if mode == "auto" else mode
+        samples = [direct(r) if chosen == "direct" and r.phrases is None else r for r in request.samples]
+        images = load_images(image)
         predictions: list[Prediction] = []
         seen = Seen()
-        for first in range(0, len(samples), batch_size):
-            chunk = samples[first : first + batch_size]
-            predictions += self._segment_batch(images, chunk, threshold, mask_threshold, limits, seen)
-        return predictions if many else predictions[0]
+        for batch in batches(samples, batch_size):
+            predictions += self._segment_batch(images, batch, threshold, binarisation, limits, seen)
+        answered = answers(predictions, request)
+        return answered if request.many else answered[0]
 
     @torch.inference_mode()
     def _segment_batch(
@@ -328,7 +326,7 @@ class Segmenter:
                 inputs.phrase_mask[chunk],
                 features.detector.select(rows[chunk]),
             )
-            for chunk in torch.arange(len(states), device=self.device).split(PHRASES_PER_PASS)
+            for chunk in torch.arange(len(states), device=self.device).split(PHRASES_AT_ONCE)
         ]
         return replace(concatenate(parts), phrase_sample=inputs.phrase_sample)
 

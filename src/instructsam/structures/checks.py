@@ -76,7 +76,7 @@ def describe(value: object, limit: int = 60) -> str:
     if value is None:
         return "None"
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())  # arrays have several lines
     except ValueError:  # an integer of thousands of digits
         text = "with thousands of digits"
     text = text if len(text) <= limit else text[: limit - 3] + "..."
