@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,17 +134,54 @@ def load_model(
     return model.eval()
 
 
+_quiet_lock = threading.Lock()
+_quiet_loads = (
+    0  # of all threads: the settings are global, so the first one changes and the last one restores them
+)
+_restore: Callable[[], None] | None = None
+
+
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Inside, transformers prints no report of its own: what it would say is said in our errors."""
-    from transformers import logging
+    """Inside, transformers prints neither a report nor a progress bar; afterwards the caller's settings are back.
 
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
+    Errors of ours say what a report would say.
+    """
+    global _quiet_loads, _restore
+    with _quiet_lock:
+        if not _quiet_loads:
+            _restore = _silence()
+        _quiet_loads += 1
     try:
         yield
     finally:
+        with _quiet_lock:
+            _quiet_loads -= 1
+            if not _quiet_loads and _restore is not None:
+                _restore()
+
+
+def _silence() -> Callable[[], None]:
+    """Turn reports and bars of transformers off; what turns them on again, where they were."""
+    from huggingface_hub.constants import HF_HUB_DISABLE_PROGRESS_BARS
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+    from transformers import logging
+
+    verbosity, hub_off = logging.get_verbosity(), are_progress_bars_disabled()
+    # HF_HUB_DISABLE_PROGRESS_BARS=0 asks for bars, and has priority in huggingface_hub.
+    bars = logging.is_progress_bar_enabled() and HF_HUB_DISABLE_PROGRESS_BARS is None
+    logging.set_verbosity_error()
+    if bars:
+        logging.disable_progress_bar()
+
+    def restore() -> None:
         logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()  # turns those of huggingface_hub on as well
+            if hub_off:
+                disable_progress_bars()
+
+    return restore
 
 
 def why(folder: Path, error: Exception) -> str:
