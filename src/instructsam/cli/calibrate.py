@@ -14,6 +14,7 @@ from instructsam.cli.options import (
     Mode,
     ModelArgument,
     Opening,
+    ThreadsOption,
     is_direct,
 )
 from instructsam.cli.progress import counter
@@ -27,9 +28,10 @@ def calibrate(
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     as_json: JsonOption = False,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
 ) -> int:
     """Score every threshold on world/calibration, scenes that are neither trained on nor reported."""
-    opening = Opening(model, device)
+    opening = Opening(model, device, threads=threads)
     with console.stdout_reserved(as_json), counter("instructions") as advance:
         from instructsam.evaluation.benchmark import get_benchmark
         from instructsam.evaluation.calibrate import CALIBRATION

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from instructsam.cli import segment
-from instructsam.cli.options import DeviceOption, ModelOption, Opening
+from instructsam.cli.options import DeviceOption, ModelOption, Opening, ThreadsOption
 from instructsam.errors import InputError
 
 EXAMPLES = "assets/examples"
@@ -40,9 +40,10 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the picture.")] = Path("out/demo"),
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
 ) -> int:
     """Segment a shipped scene and say where the picture is."""
     folder = examples_folder()
     name, instructions = next(iter(shipped_examples(folder).items()))
     request = segment.Request((folder / name,), (instructions[0],), lone=True)
-    return segment.answer(request, segment.Settings(Opening(model, device), out=out))
+    return segment.answer(request, segment.Settings(Opening(model, device, threads=threads), out=out))

@@ -18,6 +18,7 @@ from instructsam.cli.options import (
     JsonOption,
     Mode,
     QuantizeOption,
+    ThreadsOption,
     ThresholdOption,
     VlmOption,
     VlmUrlOption,
@@ -72,6 +73,7 @@ def evaluate(
     quantize: QuantizeOption = None,
     vlm: VlmOption = None,
     vlm_url: VlmUrlOption = None,
+    threads: ThreadsOption = None,
 ) -> int:
     """Score a model or a rival (sam3:FOLDER, agent:DETECTOR, oracle:MODEL) on a benchmark.
 
@@ -79,7 +81,7 @@ def evaluate(
     answered: a stored run is scored again. To share the pictures among N processes, start
     python -m torch.distributed.run --nproc_per_node N -m instructsam evaluate MODEL BENCHMARK --out FOLDER
     """
-    opening = AnyOpening(model, device, dtype, quantize, vlm, vlm_url)
+    opening = AnyOpening(model, device, dtype, quantize, threads, vlm, vlm_url)
     check_threshold(score_threshold)
     _check_limit(limit)
     asked = _one_name(name, benchmark)

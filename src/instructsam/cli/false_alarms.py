@@ -16,6 +16,7 @@ from instructsam.cli.options import (
     ModelArgument,
     Opening,
     QuantizeOption,
+    ThreadsOption,
     ThresholdOption,
     check_threshold,
     is_direct,
@@ -34,11 +35,12 @@ def false_alarms(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
+    threads: ThreadsOption = None,
 ) -> int:
     """Ask a model for what is not there, and count how often it finds something all the same."""
     from instructsam.evaluation.false_alarms import count_false_alarms
 
-    opening = Opening(model, device, dtype, quantize)
+    opening = Opening(model, device, dtype, quantize, threads)
     check_threshold(score_threshold)
     with console.stdout_reserved(as_json), counter("answers") as advance:
         advance.expect(2 * count)

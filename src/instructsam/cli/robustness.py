@@ -18,6 +18,7 @@ from instructsam.cli.options import (
     ModelArgument,
     Opening,
     QuantizeOption,
+    ThreadsOption,
     ThresholdOption,
     check_threshold,
     is_direct,
@@ -47,6 +48,7 @@ def robustness(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
+    threads: ThreadsOption = None,
 ) -> int:
     """Score a model on changed pictures: mirrored, cropped, compressed, darker, brighter.
 
@@ -55,7 +57,7 @@ def robustness(
     from instructsam.evaluation.benchmark import get_benchmark
     from instructsam.evaluation.robustness import measure
 
-    opening = Opening(model, device, dtype, quantize)
+    opening = Opening(model, device, dtype, quantize, threads)
     check_threshold(score_threshold)
     chosen = get_benchmark(benchmark, data)
     if out is not None:

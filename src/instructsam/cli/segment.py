@@ -19,6 +19,7 @@ from instructsam.cli.options import (
     ModelOption,
     Opening,
     QuantizeOption,
+    ThreadsOption,
     ThresholdOption,
     check_threshold,
 )
@@ -110,6 +111,7 @@ def segment(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
+    threads: ThreadsOption = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", min=1, help="Limit of the reply that the model writes.")
@@ -124,7 +126,7 @@ def segment(
 
     Exit code 0 (also when there is no target), 2 on bad input, 1 when one of several images is bad.
     """
-    opening = Opening(model, device, dtype, quantize)
+    opening = Opening(model, device, dtype, quantize, threads)
     threshold = check_threshold(score_threshold)
     settings = Settings(opening, mode, threshold, out, as_json, max_new_tokens, max_phrases)
     request = parse_request(inputs or [], instruction or [], phrase or [])

@@ -164,7 +164,7 @@ def quiet_transformers() -> Iterator[None]:
 def _silence() -> Callable[[], None]:
     """Turn reports and bars of transformers off; what turns them on again, where they were."""
     from huggingface_hub.constants import HF_HUB_DISABLE_PROGRESS_BARS
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
     from transformers import logging
 
     verbosity, hub_off = logging.get_verbosity(), are_progress_bars_disabled()

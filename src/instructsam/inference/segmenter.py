@@ -12,6 +12,7 @@ import torch
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.fingerprint import weights_fingerprint
 from instructsam.inference.requests import answers, as_read, batches, check_mode, direct, load_images, plan
+from instructsam.inference.threads import check_process
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.released import generate_released
@@ -238,6 +239,7 @@ class Segmenter:
         Raises:
             InputError: an image, instruction, phrase or option cannot be used; of a list, the index is named. Every
                 text and option is checked before the first image is read.
+            InstructSAMError: unloaded, or in a forked process that would hang (docs/benchmarks.md, "Threads").
         """
         check_mode(mode)
         check_count(batch_size, "batch_size")
@@ -249,6 +251,7 @@ class Segmenter:
         count = len(image) if isinstance(image, (list, tuple)) else 1
         if not count:
             return []
+        check_process(self.device)
         request = plan(count, many_images, instruction, phrases, self.processor)
         chosen = self.default_mode if mode == "auto" else mode
         samples = [direct(r) if chosen == "direct" and r.phrases is None else r for r in request.samples]
