@@ -29,8 +29,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """What `use_threads` is given; models are numbers of parameters."""
     seen: Calls = []
     monkeypatch.setattr(threads, "use_threads", lambda wanted, size: seen.append((wanted, size)))
-    model = SimpleNamespace(model=SimpleNamespace(num_parameters=lambda: 7))
-    monkeypatch.setattr(loading, "load", lambda *_, **__: model)
+    monkeypatch.setattr(loading, "load", lambda *_, **__: SimpleNamespace(num_parameters=7))
     return seen
 
 

@@ -125,7 +125,7 @@ class Opening:
 
         quantize = cast("Quantize | None", self.quantize)
         segmenter = loading.load(self.model, device=self.device, dtype=self.dtype, quantize=quantize)
-        self.use_threads(segmenter.model.num_parameters())
+        self.use_threads(segmenter.num_parameters)
         return segmenter
 
     def use_threads(self, num_parameters: int = LARGE) -> None:

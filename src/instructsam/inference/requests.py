@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
@@ -31,6 +31,17 @@ STATUS_ORDER: tuple[Status, ...] = (
     "saturated",
     "ok",
 )  # the first of several passes
+
+
+class Options(TypedDict, total=False):
+    """Options of `Segmenter.segment`, for type checkers; its docstring says what each one means."""
+
+    mode: str
+    score_threshold: float | None
+    mask_threshold: float
+    max_new_tokens: int
+    max_phrases: int
+    batch_size: int
 
 
 def check_mode(mode: object) -> str:

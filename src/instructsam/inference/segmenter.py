@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
+    from typing_extensions import Unpack
 
+    from instructsam.inference.requests import Options
     from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
     from instructsam.structures.outputs import ModelInputs, SegmentationOutput
 
@@ -141,6 +143,11 @@ class Segmenter:
         return torch.device(self.model.device)
 
     @property
+    def num_parameters(self) -> int:
+        """Of the whole model."""
+        return int(self.model.num_parameters())
+
+    @property
     def score_threshold(self) -> float:
         """Default selection threshold on scores, in [0, 1]."""
         return float(self.model.config.score_threshold)
@@ -167,12 +174,7 @@ class Segmenter:
         instruction: str | None = None,
         *,
         phrases: Sequence[str] | None = None,
-        mode: str = "auto",
-        score_threshold: float | None = None,
-        mask_threshold: float = 0.0,
-        max_new_tokens: int = 128,
-        max_phrases: int = 16,
-        batch_size: int = 16,
+        **options: Unpack[Options],
     ) -> Prediction: ...
 
     @overload
@@ -182,12 +184,7 @@ class Segmenter:
         instruction: list[str] | tuple[str, ...],
         *,
         phrases: None = None,
-        mode: str = "auto",
-        score_threshold: float | None = None,
-        mask_threshold: float = 0.0,
-        max_new_tokens: int = 128,
-        max_phrases: int = 16,
-        batch_size: int = 16,
+        **options: Unpack[Options],
     ) -> list[Prediction]: ...
 
     @overload
@@ -197,12 +194,7 @@ class Segmenter:
         instruction: str | Sequence[str] | None = None,
         *,
         phrases: Sequence[str] | None = None,
-        mode: str = "auto",
-        score_threshold: float | None = None,
-        mask_threshold: float = 0.0,
-        max_new_tokens: int = 128,
-        max_phrases: int = 16,
-        batch_size: int = 16,
+        **options: Unpack[Options],
     ) -> list[Prediction]: ...
 
     def segment(
