@@ -56,7 +56,7 @@ def test_names_and_limits(tmp_path: Path) -> None:
         get_benchmark("world/vall")
     with pytest.raises(InputError, match=r"must hold records\.jsonl"):
         get_benchmark(tmp_path)
-    with pytest.raises(InputError, match="limit must be at least 1, got 0"):
+    with pytest.raises(InputError, match="limit must be a whole number from 1"):
         list(Benchmark.from_folder(write_folder(tmp_path)).iterate(0))
 
 

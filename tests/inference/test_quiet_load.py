@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from instructsam.inference.loading import quiet_transformers
+from instructsam.inference.quiet import quiet_transformers
+from instructsam.inference.segmenter import Segmenter
+from tests.tiny import tiny_pair
 
 LOAD = "import instructsam; instructsam.load(device='cpu')\n"
 SETTINGS = """
@@ -29,6 +32,12 @@ def python(code: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_loading_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     check = "assert logging.is_progress_bar_enabled() and not are_progress_bars_disabled()\n"
     assert python(SETTINGS + check + LOAD + check, monkeypatch) == ""
+
+
+def test_saving_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Segmenter(*tiny_pair()).save(tmp_path)
+    printed = capfd.readouterr()
+    assert printed.out + printed.err == ""
 
 
 @pytest.mark.parametrize("verbosity", [10, 30, 40])

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from instructsam.errors import InputError, RecordError
+from instructsam.structures.checks import check_path
 from instructsam.structures.masks import decode_rle
 
 BOX_SLACK = 1.0  # pixels that a box may lie outside the image, for boxes that were rounded elsewhere
@@ -110,8 +111,9 @@ def read_records(path: str | Path) -> Iterator[Record]:
         RecordError: the file cannot be read, a line is malformed, or an id occurs twice.
     """
     seen: dict[str, int] = {}
+    path = check_path(path, "path")
     try:
-        with Path(path).open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 where = f"{path}, line {number}"
                 record = parse_record(_decode(line, where), where)
@@ -134,8 +136,9 @@ def write_records(path: str | Path, records: Iterable[Record]) -> int:
         RecordError: a record would not be read again, or the file cannot be written.
     """
     count = 0
+    path = check_path(path, "path")
     try:
-        with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+        with path.open("w", encoding="utf-8", newline="\n") as out:
             for count, record in enumerate(records, start=1):
                 data = record_to_dict(record)
                 parse_record(data, f"{path}, record {count}")

@@ -16,6 +16,7 @@ from instructsam.data.record import Record, read_records
 from instructsam.errors import InputError
 from instructsam.evaluation.published import PUBLISHED, Published
 from instructsam.processing.images import load_image
+from instructsam.structures.checks import check_count, check_path
 
 if TYPE_CHECKING:
     from instructsam.world.build import Split
@@ -67,8 +68,8 @@ class Benchmark:
         Raises:
             InputError: `limit` is not positive, or an image does not have the size that its record says.
         """
-        if limit is not None and limit < 1:
-            raise InputError(f"limit must be at least 1, got {limit}; leave it out for the whole benchmark")
+        if limit is not None:
+            check_count(limit, "limit")
         for image, record in self._samples(limit, wanted):
             found, said = (image.height, image.width), (record.image.height, record.image.width)
             if found != said:
@@ -183,6 +184,9 @@ def get_benchmark(name: str | Path, data: str | Path | None = None) -> Benchmark
     Raises:
         InputError: none of these, or its files are missing; the message lists the names.
     """
+    check_path(name, "name")
+    if data is not None:
+        check_path(data, "data")
     if str(name) in _KNOWN:
         return Benchmark(str(name), _KNOWN[str(name)], size=lambda: _world_size(str(name)))
     published = {known.name: known for known in PUBLISHED}

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.inference.adapters import Adapter, apply_adapter, base_of, is_adapter
@@ -15,6 +12,8 @@ from instructsam.inference.folder import read_config, require_fit
 from instructsam.inference.locating import resolve
 from instructsam.inference.processors import load_processor
 from instructsam.inference.quantizing import Quantize, quantization_config
+from instructsam.inference.quiet import quiet_transformers
+from instructsam.structures.checks import check_choice, check_flag, check_path, check_text, describe
 
 if TYPE_CHECKING:
     import torch
@@ -50,9 +49,15 @@ def load(
 
     Raises:
         CheckpointError: nothing is there, a file is missing or damaged, or tensors do not fit.
-        InputError: unknown device, dtype or quantize.
+        InputError: an argument is not one of the values above.
         MissingExtraError: an adapter without peft, quantize without bitsandbytes.
     """
+    if name_or_path is not None:
+        check_path(name_or_path, "name_or_path")
+    if revision is not None:
+        check_text(revision, "revision")
+    check_flag(released_decoding, "released_decoding")
+    check_choice(adapter, "adapter", get_args(Adapter))
     folder = resolve(name_or_path, revision)
     from instructsam.inference.segmenter import Segmenter
 
@@ -134,56 +139,6 @@ def load_model(
     return model.eval()
 
 
-_quiet_lock = threading.Lock()
-_quiet_loads = (
-    0  # of all threads: the settings are global, so the first one changes and the last one restores them
-)
-_restore: Callable[[], None] | None = None
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Inside, transformers prints neither a report nor a progress bar; afterwards the caller's settings are back.
-
-    Errors of ours say what a report would say.
-    """
-    global _quiet_loads, _restore
-    with _quiet_lock:
-        if not _quiet_loads:
-            _restore = _silence()
-        _quiet_loads += 1
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            _quiet_loads -= 1
-            if not _quiet_loads and _restore is not None:
-                _restore()
-
-
-def _silence() -> Callable[[], None]:
-    """Turn reports and bars of transformers off; what turns them on again, where they were."""
-    from huggingface_hub.constants import HF_HUB_DISABLE_PROGRESS_BARS
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
-    from transformers import logging
-
-    verbosity, hub_off = logging.get_verbosity(), are_progress_bars_disabled()
-    # HF_HUB_DISABLE_PROGRESS_BARS=0 asks for bars, and has priority in huggingface_hub.
-    bars = logging.is_progress_bar_enabled() and HF_HUB_DISABLE_PROGRESS_BARS is None
-    logging.set_verbosity_error()
-    if bars:
-        logging.disable_progress_bar()
-
-    def restore() -> None:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()  # turns those of huggingface_hub on as well
-            if hub_off:
-                disable_progress_bars()
-
-    return restore
-
-
 def why(folder: Path, error: Exception) -> str:
     """One line for an error of `from_pretrained`, which does not say which tensors do not fit.
 
@@ -205,6 +160,8 @@ def pick_device(device: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not isinstance(device, (str, torch.device)):
+        raise InputError(f"unknown device {describe(device)}; use auto, cpu, cuda, cuda:1 or mps")
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
@@ -215,6 +172,9 @@ def pick_device(device: str) -> torch.device:
         raise InputError("device 'mps' was asked for, but this machine has none; use cpu")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {device!r} was asked for, but this machine has no usable CUDA; use cpu")
+    count = torch.cuda.device_count() if chosen.type == "cuda" else 0
+    if chosen.type == "cuda" and (chosen.index or 0) >= count:
+        raise InputError(f"device {device!r} was asked for, but this machine has cuda:0 to cuda:{count - 1}")
     return chosen
 
 

@@ -44,17 +44,6 @@ class Options(TypedDict, total=False):
     batch_size: int
 
 
-def check_mode(mode: object) -> str:
-    """One of `MODES`.
-
-    Raises:
-        InputError: it is not.
-    """
-    if not isinstance(mode, str) or mode not in MODES:
-        raise InputError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
-    return mode
-
-
 def load_images(image: object) -> list[LoadedImage]:
     """One image, or every image of a list or tuple.
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import torch
+from safetensors import SafetensorError
 
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.fingerprint import weights_fingerprint
-from instructsam.inference.requests import answers, as_read, batches, check_mode, direct, load_images, plan
+from instructsam.inference.quiet import quiet_transformers
+from instructsam.inference.requests import MODES, answers, as_read, batches, direct, load_images, plan
 from instructsam.inference.threads import check_process
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
@@ -22,7 +24,8 @@ from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.images import LoadedImage
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
-from instructsam.structures.checks import check_count, check_fraction, check_number
+from instructsam.structures.checks import check_choice, check_count, check_fraction, check_number, check_path
+from instructsam.structures.files import prepare_folder, reason
 from instructsam.structures.instances import Instances, Prediction, Status
 from instructsam.structures.outputs import concatenate
 
@@ -104,7 +107,8 @@ class Segmenter:
         """Write model and processor to a folder that `instructsam.load` opens.
 
         Raises:
-            InputError: the model is quantized, or an adapter was kept apart from its weights.
+            InputError: the model is quantized, an adapter was kept apart from its weights, or the folder cannot be
+                written to.
         """
         if any("lora_" in name for name, _ in self.model.named_parameters()):
             raise InputError(
@@ -114,8 +118,13 @@ class Segmenter:
             raise InputError(
                 "a quantized model is not written: save it as it was loaded, and give load(quantize=...) again"
             )
-        self.model.save_pretrained(folder)
-        self.processor.save_pretrained(folder)
+        path = prepare_folder(check_path(folder, "folder"), "folder")
+        try:
+            with quiet_transformers():
+                self.model.save_pretrained(path)
+            self.processor.save_pretrained(path)
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"folder {path}: the model cannot be written ({reason(error)})") from error
 
     def compile(self, **options: Any) -> None:
         """Compile both vision towers and the detector's encoder with `torch.compile`; the first calls take minutes.
@@ -233,7 +242,7 @@ class Segmenter:
                 text and option is checked before the first image is read.
             InstructSAMError: unloaded, or in a forked process that would hang (docs/benchmarks.md, "Threads").
         """
-        check_mode(mode)
+        check_choice(mode, "mode", MODES)
         check_count(batch_size, "batch_size")
         limits = GenerationSettings(max_new_tokens, max_phrases)
         given = self.score_threshold if score_threshold is None else score_threshold

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import math
 import numbers
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from instructsam.errors import InputError
-from instructsam.structures.files import is_surrogate
+from instructsam.structures.files import MAX_NAME_BYTES
 
 _MAX_DIGITS = 30  # of an integer in JSON; longer ones fit no id, size or count
 
@@ -25,12 +30,14 @@ def check_text(value: object, name: str) -> str:
     """
     if not isinstance(value, str):
         raise InputError(f"{name} must be text, got {describe(value)}")
-    for position, letter in enumerate(value):
-        if is_surrogate(letter):
-            raise InputError(
-                f"{name} holds half of a character (U+{ord(letter):04X} at position {position}), which is not valid "
-                "Unicode: decode the text as UTF-8 or remove it"
-            )
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        code, position = ord(value[error.start]), error.start
+        raise InputError(
+            f"{name} holds half of a character (U+{code:04X} at position {position}), which is not valid "
+            "Unicode: decode the text as UTF-8 or remove it"
+        ) from error
     return str(value)
 
 
@@ -69,6 +76,48 @@ def check_count(value: object, name: str, low: int = 1, high: int = 2**31 - 1) -
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
         raise InputError(f"{name} must be a whole number from {low} to {high}, got {describe(value)}")
     return int(value)
+
+
+def check_flag(value: object, name: str) -> bool:
+    """True or False, of Python or numpy; nothing else, since every text is true.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False, got {describe(value)}")
+    return bool(value)
+
+
+def check_choice(value: object, name: str, choices: Sequence[str]) -> str:
+    """One of some words.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r:.60}")
+    return str(value)
+
+
+def check_path(value: object, name: str) -> Path:
+    """A path as text or `os.PathLike`.
+
+    Raises:
+        InputError: it is neither, or is a path of bytes.
+    """
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        raise InputError(f"{name} must be a path, got {describe(value)}")
+    try:
+        parts = os.fsencode(path).split(os.fsencode(os.sep))
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name} {path!r:.80} holds half of a character: no file has such a name") from error
+    if any(b"\0" in part or len(part) > MAX_NAME_BYTES for part in parts):
+        raise InputError(
+            f"{name} {path!r:.80} holds a NUL or a name of more than {MAX_NAME_BYTES} bytes: choose another"
+        )
+    return Path(path)
 
 
 def describe(value: object, limit: int = 60) -> str:
