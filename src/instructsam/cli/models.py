@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from instructsam.cli import console
 from instructsam.cli.options import DeviceOption, check_device
 from instructsam.errors import InputError
 from instructsam.inference.building import DETECTOR, VLM
-from instructsam.inference.loading import DTYPES
-from instructsam.structures.checks import check_count, check_number
-from instructsam.structures.files import prepare_folder
 
 
 class Layout(str, Enum):
@@ -36,16 +33,14 @@ def convert(
     ] = 5.0,
 ) -> int:
     """Write a model in the other layout, tensor by tensor."""
-    shard_bytes = int(1e9 * check_number(max_shard_gb, "--max-shard-gb", 1e-6, 1e6))
+    if not max_shard_gb > 0:
+        raise InputError(f"--max-shard-gb must be above 0, got {max_shard_gb}")
     if out.exists():
         raise InputError(f"{out} exists already; name a new folder")
     from instructsam.inference import convert as converting
     from instructsam.inference.locating import resolve
 
-    layout: Literal["native", "published"] = to.value
-    converting.check_request(out, layout, dtype, shard_bytes)
-    folder = resolve(model, check=lambda small: converting.check_source(small, layout))
-    converting.convert(folder, out, layout, dtype, shard_bytes)
+    converting.convert(resolve(model), out, to.value, dtype, int(max_shard_gb * 1e9))
     console.say(f"wrote {out} in the {to.value} layout")
     return 0
 
@@ -64,12 +59,8 @@ def build(
 ) -> int:
     """Make a fresh model, ready to be trained, from two pretrained bases."""
     check_device(device)
-    check_count(num_queries, "--num-queries")
-    if dtype not in ("auto", *DTYPES):
-        raise InputError(f"--dtype must be one of auto, {', '.join(DTYPES)}, got {dtype!r}")
     if out.exists():
         raise InputError(f"{out} exists already; name a new folder")
-    prepare_folder(out.parent, "OUT")
     from instructsam.inference import building
 
     segmenter = building.build(vlm, detector, num_queries, device, dtype, presence, seed)

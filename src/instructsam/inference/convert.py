@@ -9,10 +9,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from instructsam.errors import InputError
@@ -21,11 +21,6 @@ from instructsam.inference.folder import read_config, read_header, weight_files
 from instructsam.inference.loading import DTYPES, named_dtype
 from instructsam.inference.processors import load_processor
 from instructsam.model.checkpoint import config_to_published, map_published_name, published_name
-from instructsam.structures.checks import check_count, check_path
-from instructsam.structures.files import prepare_folder, reason
-
-if TYPE_CHECKING:
-    from instructsam.model.configuration import InstructSAMConfig
 
 Layout = Literal["native", "published"]
 UNUSED_FILE = (
@@ -59,82 +54,44 @@ def convert(
         max_shard_bytes: a larger model is written as several files with an index.
 
     Raises:
-        InputError: an option is unknown, or `target` exists, cannot be written or has no room.
-        CheckpointError: `source` is incomplete, or cannot be written in that layout.
-    """
-    source, target = check_path(source, "source"), check_path(target, "target")
-    check_request(target, to, dtype, max_shard_bytes)
-    config = check_source(source, to)
-    text = json.dumps(config_to_published(config), indent=2, default=str) if to == "published" else ""
-    account(source).require_complete()
-    processor = load_processor(source)
-    number_format = None if dtype is None else named_dtype(dtype)
-    main, unused = plan(source, to, number_format)
-    prepare_folder(target.parent, "target")
-    _check_space(target, [*main, *unused])
-    fresh = target.with_name(f".writing-{target.name}")
-    if fresh.exists():
-        shutil.rmtree(fresh)
-    try:
-        fresh.mkdir()
-        if to == "native":
-            config.token_ids = processor.token_ids.as_dict()
-            config.architectures = ["InstructSAMModel"]
-            if dtype is not None:
-                config.dtype = dtype
-            config.save_pretrained(fresh)
-            processor.save_pretrained(fresh)
-        else:
-            (fresh / "config.json").write_text(text + "\n", encoding="utf-8")
-            processor.tokenizer.save_pretrained(str(fresh))
-            main, unused = [*main, *unused], []
-        write(fresh, main, number_format, max_shard_bytes)
-        for name in LICENCE_FILES:
-            if (source / name).is_file():
-                shutil.copyfile(source / name, fresh / name)
-        if unused:
-            save_file(dict(read(unused, None)), fresh / UNUSED_FILE, metadata={"format": "pt"})
-        os.replace(fresh, target)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{target} cannot be written ({reason(error)}): choose another place") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return target
-
-
-def check_request(target: Path, to: str, dtype: str | None, max_shard_bytes: int) -> None:
-    """What can be refused without a look at the model.
-
-    Raises:
         InputError: an option is unknown, or `target` exists.
+        CheckpointError: `source` is incomplete, or cannot be written in that layout.
     """
     if to not in get_args(Layout):
         raise InputError(f"the layout must be native or published, got {to!r}")
     if dtype is not None and dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}; use {', '.join(DTYPES)}")
-    check_count(max_shard_bytes, "max_shard_bytes", high=2**60)
-    if os.path.lexists(target):
+    if target.exists():
         raise InputError(f"{target} exists already; name a new folder")
-
-
-def check_source(source: Path, to: Layout) -> InstructSAMConfig:
-    """The configuration of a model that can be written in a layout, judged before its weights are read or fetched.
-
-    Raises:
-        CheckpointError: config.json is damaged, or no such model has a place in that layout.
-    """
+    account(source).require_complete()
     config, _ = read_config(source)
-    if to == "published":
-        config_to_published(config)
-    return config
-
-
-def _check_space(target: Path, entries: list[Entry]) -> None:
-    needed, free = sum(entry.num_bytes for entry in entries), shutil.disk_usage(target.parent).free
-    if needed > free:
-        raise InputError(
-            f"{target} needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free there: choose another place"
-        )
+    processor = load_processor(source)
+    number_format = None if dtype is None else named_dtype(dtype)
+    main, unused = plan(source, to, number_format)
+    text = json.dumps(config_to_published(config), indent=2, default=str) if to == "published" else ""
+    fresh = target.with_name(f".writing-{target.name}")
+    if fresh.exists():
+        shutil.rmtree(fresh)
+    fresh.mkdir(parents=True)
+    if to == "native":
+        config.token_ids = processor.token_ids.as_dict()
+        config.architectures = ["InstructSAMModel"]
+        if dtype is not None:
+            config.dtype = dtype
+        config.save_pretrained(fresh)
+        processor.save_pretrained(fresh)
+    else:
+        (fresh / "config.json").write_text(text + "\n", encoding="utf-8")
+        processor.tokenizer.save_pretrained(str(fresh))
+        main, unused = [*main, *unused], []
+    write(fresh, main, number_format, max_shard_bytes)
+    for name in LICENCE_FILES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, fresh / name)
+    if unused:
+        save_file(dict(read(unused, None)), fresh / UNUSED_FILE, metadata={"format": "pt"})
+    os.replace(fresh, target)
+    return target
 
 
 def plan(source: Path, to: Layout, dtype: torch.dtype | None) -> tuple[list[Entry], list[Entry]]:

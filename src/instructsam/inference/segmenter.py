@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import torch
-from safetensors import SafetensorError
 
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.fingerprint import weights_fingerprint
@@ -25,7 +24,6 @@ from instructsam.processing.images import LoadedImage
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.checks import check_choice, check_count, check_fraction, check_number, check_path
-from instructsam.structures.files import prepare_folder, reason
 from instructsam.structures.instances import Instances, Prediction, Status
 from instructsam.structures.outputs import concatenate
 
@@ -107,8 +105,7 @@ class Segmenter:
         """Write model and processor to a folder that `instructsam.load` opens.
 
         Raises:
-            InputError: the model is quantized, an adapter was kept apart from its weights, or the folder cannot be
-                written to.
+            InputError: the model is quantized, or an adapter was kept apart from its weights.
         """
         if any("lora_" in name for name, _ in self.model.named_parameters()):
             raise InputError(
@@ -118,13 +115,10 @@ class Segmenter:
             raise InputError(
                 "a quantized model is not written: save it as it was loaded, and give load(quantize=...) again"
             )
-        path = prepare_folder(check_path(folder, "folder"), "folder")
-        try:
-            with quiet_transformers():
-                self.model.save_pretrained(path)
-            self.processor.save_pretrained(path)
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"folder {path}: the model cannot be written ({reason(error)})") from error
+        check_path(folder, "folder")
+        with quiet_transformers():
+            self.model.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
 
     def compile(self, **options: Any) -> None:
         """Compile both vision towers and the detector's encoder with `torch.compile`; the first calls take minutes.
