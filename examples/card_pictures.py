@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import argparse
 import base64
-import io
 import json
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from instructsam.evaluation.benchmark import get_benchmark
 from instructsam.evaluation.compare import benchmark_name, predictions_file, stored_threshold
 from instructsam.evaluation.gallery import Shown, best_and_worst, draw_answers
 from instructsam.evaluation.predictions import read_predictions
 from instructsam.evaluation.runner import rescore
+from instructsam.images.loader import load_bytes
+from instructsam.structures.lettering import Lettering, clean, shorten, wrap
 
 COLUMNS, CELL_WIDTH, WORDS_HEIGHT = 3, 500, 52  # px
 LOSSES = {
@@ -37,17 +37,18 @@ PLOT_WIDTH, PLOT_HEIGHT, PLOT_TOP = 720, 300, 1.0
 
 def sheet(answers: Sequence[Shown]) -> Image.Image:
     """Answers in rows of three, each with its instruction, set gIoU and the phrases that were written."""
-    pictures = [Image.open(io.BytesIO(base64.b64decode(answer.picture))).convert("RGB") for answer in answers]
+    pictures = [load_bytes(base64.b64decode(answer.picture), answer.instruction).image for answer in answers]
     height = max(picture.height for picture in pictures) + WORDS_HEIGHT
     rows = -(-len(pictures) // COLUMNS)
     page = Image.new("RGB", (COLUMNS * CELL_WIDTH, rows * height), "white")
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(size=13)
+    draw, lettering = ImageDraw.Draw(page), Lettering(13)
     for number, (answer, picture) in enumerate(zip(answers, pictures, strict=True)):
         x, y = number % COLUMNS * CELL_WIDTH + 4, number // COLUMNS * height
-        lines = textwrap.wrap(answer.instruction, 72)[:2]
-        lines.append(f"set gIoU {answer.score.set_giou:.2f}; wrote: {answer.answer or 'nothing'}"[:76])
+        lines = wrap(answer.instruction, lettering, CELL_WIDTH - 16, 2)
+        wrote = f"set gIoU {answer.score.set_giou:.2f}; wrote: {clean(answer.answer) or 'nothing'}"
+        lines.append(shorten(wrote, lettering, CELL_WIDTH - 16))
         for line_number, line in enumerate(lines):
-            draw.text((x, y + 2 + 16 * line_number), line, fill=(30, 30, 36), font=font)
+            lettering.draw(draw, x, y + 10 + 16 * line_number, line, (30, 30, 36))
         page.paste(picture, (x, y + WORDS_HEIGHT))
     return page
 

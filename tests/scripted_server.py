@@ -29,10 +29,12 @@ class Step:
 
 @dataclass
 class ScriptedServer:
-    """The script, and the requests that came; the last step repeats."""
+    """The script, and the requests that came with their headers and paths; the last step repeats."""
 
     steps: list[Step] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     url: str = ""
 
     def say(self, *steps: str | Step | dict[str, Any]) -> None:
@@ -68,6 +70,8 @@ def scripted_server() -> Iterator[ScriptedServer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            script.headers.append({name.lower(): value for name, value in self.headers.items()})
+            script.paths.append(self.path)
             script.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             step = script.steps[min(len(script.requests), len(script.steps)) - 1]
             time.sleep(step.delay)

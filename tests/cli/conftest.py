@@ -58,7 +58,8 @@ class FakeSegmenter:
             box = np.array([[0, 0, max(1, width // 2), height]], np.float32)
             instances = Instances(masks, box, np.array([0.875], np.float32), np.zeros(1, np.int64))
         status = "ok" if len(instances) else "no_target"
-        return Prediction(instances, phrases, "", status, instruction, (height, width), image)
+        size, mode = (height, width), "direct" if instruction else "phrases"
+        return Prediction(instances, phrases, "", status, instruction, size, image, mode=mode)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ def one_line(outcome: Outcome) -> str:
 def test_table_of_instances(command: Command, photo: Path, segmenter: FakeSegmenter) -> None:
     code, out, _ = command("segment", photo, "the dark half")
     assert code == 0
+    assert "looked for: the dark half (mode: direct)" in out
     for cell in ("the dark half", "0.88", "0 0 20 24", "480"):
         assert cell in out
     assert segmenter.calls[0] == {"load": None, "device": "auto"}
@@ -39,7 +40,7 @@ def test_table_of_instances(command: Command, photo: Path, segmenter: FakeSegmen
 def test_no_target_is_a_success(command: Command, photo: Path) -> None:
     code, out, _ = command("segment", photo, "nothing")
     assert code == 0
-    assert "no target" in out
+    assert "no target; looked for: nothing (mode: direct)" in out
 
 
 def test_options_reach_the_segmenter(command: Command, photo: Path, segmenter: FakeSegmenter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -140,20 +141,65 @@ def test_data_check_of_a_folder(command: Command, tmp_path: Path) -> None:
     grefcoco(tmp_path)
     code, out, err = command("data", "check", tmp_path)
     lines = out.splitlines()
-    # train and testB have no expression in this file, which is an error of the file
-    assert (code, err) == (1, "")
-    assert "grefcoco/val: 1 records, 1 phrases, 1 instances, 0 without target" in lines
-    assert "grefcoco/val: left out: 1 x references of other splits" in lines
-    assert any(line.startswith("grefcoco/testB: ") and "no reference of the split" in line for line in lines)
+    assert (code, err) == (0, "")
+    assert lines[0] == "grefcoco/val: 1 records, 1 phrases, 1 instances, 0 without target"
+    assert lines[1] == "grefcoco/val: left out: 1 x references of other splits"
+    assert lines[-1].startswith("2 of ")
+    assert "--missing" in lines[-1]
+    assert not any("missing " in line for line in lines[:-1])
+    code, out, _ = command("data", "check", tmp_path, "--missing")
+    listed = out.splitlines()
+    assert (code, listed[: len(lines) - 1]) == (0, lines[:-1])  # what is there comes first
     assert any(
-        line.startswith("refcoco/val: missing refcoco/refs(unc).p") and "REFER" in line for line in lines
+        line.startswith("grefcoco/testB: missing its split in grefcoco/grefs(unc).json") for line in listed
     )
-    assert lines[-1].startswith("4 of ")
+    assert any(
+        line.startswith("refcoco/val: missing refcoco/refs(unc).p") and "REFER" in line for line in listed
+    )
     (tmp_path / "coco/train2014/1.png").unlink()
     code, out, _ = command("data", "check", tmp_path, "--json")
     found = {entry["benchmark"]: entry for entry in json.loads(out)["found"]}
     assert found["grefcoco/val"]["absent_images"] == 1
     assert code == 1
+
+
+def test_data_check_fails_when_something_there_is_broken(command: Command, tmp_path: Path) -> None:
+    assert command("data", "check", tmp_path)[0] == 1  # nothing is there
+    grefcoco(tmp_path)
+    (tmp_path / "inst2seg").mkdir()
+    (tmp_path / "inst2seg/inst2seg.json").write_text("[]")
+    code, out, _ = command("data", "check", tmp_path)
+    assert code == 1
+    assert "inst2seg/train: incomplete, without inst2seg/images; get" in out
+    (tmp_path / "inst2seg/images").mkdir()
+    code, out, _ = command("data", "check", tmp_path)
+    assert (code, "inst2seg/train: 0 records" in out) == (1, True)
+    (tmp_path / "inst2seg/inst2seg.json").unlink()
+    path = tmp_path / "grefcoco/instances.json"
+    instances = path.read_text()
+    path.write_text(instances.replace("[[0, 0, 2, 0, 2, 2, 0, 2]]", "[[0, 0, NaN, 0, 2, 2, 0, 2]]"))
+    code, out, _ = command("data", "check", tmp_path)
+    assert "left out: 1 x annotations with a damaged mask" in out
+    assert "instances.json, at annotations[0].segmentation[0]: expected a polygon" in out
+    assert code == 1  # no record is left
+    path.write_text(instances.replace("annotations", "\\u001b[2J"))
+    code, out, err = command("data", "check", tmp_path)
+    assert code == 1
+    assert "the field 'annotations' is missing" in out
+    assert "\x1b" not in out + err
+
+
+def test_data_check_of_a_folder_of_records_looks_for_its_pictures(command: Command, tmp_path: Path) -> None:
+    image = {"file": unicodedata.normalize("NFC", "é.png"), "height": 4, "width": 4}
+    record = {"id": "1", "image": image, "instruction": "x", "phrases": [{"text": "x", "instances": []}]}
+    (tmp_path / "records.jsonl").write_text(json.dumps(record))
+    code, out, _ = command("data", "check", tmp_path)
+    assert code == 1
+    assert "1 pictures are not there, such as" in out
+    (tmp_path / unicodedata.normalize("NFD", "é.png")).write_bytes(b"x")
+    code, out, _ = command("data", "check", tmp_path)
+    assert (code, "not there" in out) == (0, False)
+    assert command("data", "check", tmp_path / "records.jsonl")[0] == 0
 
 
 def test_evaluate_on_a_published_benchmark(

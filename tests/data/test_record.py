@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from instructsam.data.record import parse_record, read_records, record_to_dict, write_records
 from instructsam.errors import RecordError
-from instructsam.structures.masks import encode_rle
+from instructsam.structures.masks import encode_rle, merge_rles
 
 MASK = np.zeros((4, 6), dtype=np.bool_)
 MASK[1:3, 2:5] = True
@@ -133,6 +134,16 @@ FIELD = "phrases[0].instances[0]"
         (change("alternatives", [[], {}]), "field alternatives[1]: expected a list, got {}"),
         (change("alternatives", [[{}]]), "field alternatives[0][0].rle: the field is missing"),
         (change(f"{INSTANCE}/category", 3), f"field {FIELD}.category: expected text, got 3"),
+        (change(f"{INSTANCE}/category", "\udc80"), f"field {FIELD}.category holds half of a character"),
+        (
+            change("instruction", "mugs \ud83d"),
+            "field instruction holds half of a character (U+D83D at position 5)",
+        ),
+        (change("image/file", "a\0.png"), "field image.file: expected a path of at most 4096 letters"),
+        (change("image/file", "a" * 5000), "field image.file: expected a path of at most 4096 letters"),
+        (change("image/width", 10**9), "field image: [height, width] must have at most 178956970 pixels"),
+        (change("n" * 10**6, 1), f"field {'n' * 60}: unknown field"),
+        (change(f"{INSTANCE}/box_xywh", [2, 1, 10**29, 2]), f"field {FIELD}.box_xywh: expected a box inside"),
     ],
 )
 def test_wrong_fields_are_named(tmp_path: Path, edit: Callable[[Any], None], message: str) -> None:
@@ -150,10 +161,16 @@ def test_wrong_fields_are_named(tmp_path: Path, edit: Callable[[Any], None], mes
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{'id': 1}", "line 1, column 2: not JSON"),
+        (
+            "{'id': 1}",
+            "line 1: this is not JSON (Expecting property name enclosed in double quotes, column 2)",
+        ),
         ("", "line 1: expected a JSON object, got an empty line"),
         ("[1, 2]", "line 1: expected a JSON object, got [1, 2]"),
-        ('{"id": NaN}', "line 1: NaN is not JSON"),
+        ('{"id": NaN}', "line 1: NaN is not a JSON number: use a finite one"),
+        ('{"id": 1e400}', "line 1: 1e400 is not a JSON number"),
+        ('{"id": ' + "9" * 5000 + "}", "line 1: an integer of 5000 digits"),
+        ("[" * 100_000, "line 1: the JSON is nested too deep to be data"),
     ],
 )
 def test_lines_that_are_no_object(tmp_path: Path, line: str, message: str) -> None:
@@ -176,8 +193,38 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
         list(read_records(tmp_path / "missing.jsonl"))
     latin = tmp_path / "latin.jsonl"
     latin.write_bytes(b'{"id": "\xe9"}\n')
-    with pytest.raises(RecordError, match=r"latin.jsonl: records must be UTF-8 text, got byte 0xe9"):
+    with pytest.raises(RecordError, match=r"latin.jsonl, line 1 is not UTF-8 text \(byte 8 is 0xe9\)"):
         list(read_records(latin))
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("\ufeff" + json.dumps(GOOD) + "\r\n" + json.dumps(GOOD | {"id": "2"}), encoding="utf-8")
+    assert [record.id for record in read_records(path)] == ["kitchen-1", "2"]
+
+
+def test_a_short_record_of_a_huge_mask_takes_no_memory(tmp_path: Path) -> None:
+    """250 bytes cannot ask for gigabytes: a mask is checked by its runs, and too many pixels are refused."""
+    image = {"file": "a.png", "height": 13_000, "width": 13_000}
+    rle = merge_rles([{"size": [13_000, 13_000], "counts": [0, 13_000**2]}])
+    instance = {"rle": rle, "box_xywh": [0, 0, 13_000, 13_000]}
+    record = GOOD | {"image": image, "phrases": [{"text": "all", "instances": [instance] * 50}]}
+    tracemalloc.start()
+    assert len(parse_record(record, "here").phrases[0].instances) == 50
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+
+
+def test_whatever_meta_holds_is_written_or_named(tmp_path: Path) -> None:
+    record = parse_record(GOOD | {"meta": {"name": "half \ud83d é"}}, "here")
+    write_records(tmp_path / "r.jsonl", [record])
+    assert list(read_records(tmp_path / "r.jsonl")) == [record]
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    for odd in (float("nan"), {1, 2}, deep):
+        with pytest.raises(RecordError, match=r"record 1, field meta: expected JSON values"):
+            write_records(tmp_path / "r.jsonl", [parse_record(GOOD | {"meta": {"a": odd}}, "here")])
 
 
 def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:

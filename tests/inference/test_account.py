@@ -57,7 +57,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cut short"):
         account(tmp_path)
     weights.write_bytes(b"no tensors")
-    with pytest.raises(CheckpointError, match="no safetensors file"):
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
         account(tmp_path)
     weights.unlink()
     with pytest.raises(CheckpointError, match=r"lacks model\.safetensors"):

@@ -16,7 +16,7 @@ import instructsam
 import instructsam.inference.auto
 from instructsam.errors import CheckpointError
 from instructsam.inference.account import account, account_of
-from instructsam.inference.folder import read_header
+from instructsam.inference.headers import read_header
 from instructsam.inference.hub import fetch, is_hub_id, remote_headers
 from instructsam.inference.locating import resolve
 from instructsam.model.configuration import InstructSAMConfig

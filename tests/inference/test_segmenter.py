@@ -139,6 +139,15 @@ def test_status(segmenter: Segmenter) -> None:
     assert cut.status == "truncated"
 
 
+def test_an_answer_names_the_mode_taken_and_its_slots(segmenter: Segmenter) -> None:
+    taken = [segmenter.segment(picture(), "kite", mode=mode) for mode in ("auto", "direct", "generate")]
+    assert [one.mode for one in taken] == [segmenter.default_mode, "direct", "generate"]
+    assert segmenter.segment(picture(), phrases=["kite"]).mode == "phrases"
+    full = segmenter.segment(picture(), "kite", score_threshold=0.0, mask_threshold=-1e6)
+    assert full.num_queries == segmenter.model.config.num_queries == full.queries_used[0]
+    assert full.remark == f"{full.num_queries} of {full.num_queries} slots used, there may be more"
+
+
 @pytest.mark.parametrize("mode", ["direct", "generate"])
 def test_special_tokens_are_plain_text(segmenter: Segmenter, mode: str) -> None:
     text = "".join(SPECIAL_TOKENS)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sys
+import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -83,6 +86,53 @@ def test_wrong_settings_are_named() -> None:
         VLMClient(" ", "http://localhost:8000/v1")
     with pytest.raises(InputError, match="timeout must be positive"):
         VLMClient("tiny", "http://localhost:8000/v1", timeout=0)
+
+
+KEY = "sk-proj-0123456789abcdefXYZ"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 422, 429, 500])
+@pytest.mark.parametrize("place", ["api_key", "environment", "user", "query"])
+def test_keys_are_never_shown_though_the_server_echoes_them(
+    server: ScriptedServer,
+    status: int,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    url = server.url
+    if place == "environment":
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    url = url.replace("://", f"://me:{KEY}@") if place == "user" else url
+    url = f"{url}?api_key={KEY}&x=1" if place == "query" else url
+    asked = VLMClient("tiny", url, api_key=KEY if place == "api_key" else None, retries=0)
+    shown = [asked.name, asked.base_url, repr(asked)]
+    body = json.dumps({"error": {"message": f"bad key {KEY}\x1b[2J at {url} (Authorization: Bearer {KEY})"}})
+    server.say(Step(f"your key is {KEY}") if status == 200 else Step(status=status, body=body))
+    with caplog.at_level("DEBUG"):
+        try:
+            shown.append(asked.reply(TURNS, 9).text)
+        except ServiceError as error:
+            shown += [str(error), *traceback.format_exception(error)]
+    sent = server.headers[-1].get("authorization", "") + server.paths[-1]
+    assert KEY in sent or base64.b64encode(f"me:{KEY}".encode()).decode() in sent
+    assert not [text for text in shown if KEY in text or "\x1b" in text]
+    assert KEY not in "\n".join(record.getMessage() for record in caplog.records if record.levelno >= 20)
+
+
+def test_keys_in_wrong_settings_are_not_shown() -> None:
+    for url in (
+        f"me:{KEY}@localhost/v1",
+        f"ftp://{KEY}@localhost?k={KEY}",
+        f"http://a:{KEY}@[::1",
+        f"\nhttp://{KEY}",
+    ):
+        with pytest.raises(InputError) as caught:
+            VLMClient("tiny", url)
+        assert KEY not in "".join(traceback.format_exception(caught.value)) or "\n" in url
+    with pytest.raises(InputError, match="must be printable ASCII") as caught:
+        VLMClient("tiny", "http://localhost:8000/v1", api_key=KEY + "ü")
+    assert KEY not in str(caught.value)
 
 
 def test_a_missing_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,5 +79,5 @@ def test_what_is_no_such_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no readable config\.json"):
         load_vlm(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(CheckpointError, match="cannot be loaded"):
+    with pytest.raises(CheckpointError, match=r"lacks model\.safetensors"):
         load_vlm(tmp_path)

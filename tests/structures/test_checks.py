@@ -18,7 +18,9 @@ from instructsam.structures.checks import (
     check_path,
     check_text,
     describe,
+    is_number,
     parse_json,
+    shorten,
 )
 
 
@@ -83,3 +85,41 @@ def test_flags_choices_and_paths(tmp_path: Path) -> None:
 
 def test_several_lines_become_one() -> None:
     assert describe(np.zeros((2, 2))) == "ndarray array([[0., 0.], [0., 0.]])"
+
+
+def test_what_json_says_is_said_with_the_file() -> None:
+    for text, message in (
+        ("[1,\n x", r"^f: this is not JSON \(Expecting value, line 2, column 2\)"),
+        ("[1, x\n", r"^f: this is not JSON \(Expecting value, column 5\)"),
+        ("9" * 5000, "^f: an integer of 5000 digits"),
+        (b"a\xff", r"^f is not UTF-8 text \(byte 1 is 0xff\)"),
+    ):
+        with pytest.raises(InputError, match=message):
+            parse_json(text, "f")
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", "-1e999"])
+def test_numbers_that_no_float_holds_are_refused_on_request(number: str) -> None:
+    parse_json(number, "f")
+    with pytest.raises(InputError, match=f"f: {number} is not a JSON number"):
+        parse_json(number, "f", finite=True)
+    assert parse_json("[1e30, 2]", "f", finite=True) == [1e30, 2]
+
+
+def test_a_number_is_finite_and_no_bool() -> None:
+    values = [0, -2.5, 10**300, 10**400, math.nan, math.inf, True, None, "1"]
+    assert [is_number(value) for value in values] == [True] * 3 + [False] * 6
+
+
+def test_a_description_costs_little_whatever_it_describes() -> None:
+    bomb: list[Any] = []
+    for _ in range(200):  # shows 2**200 lists, written out
+        bomb = [bomb, bomb]
+    deep: dict[str, Any] = {}
+    for _ in range(50_000):
+        deep = {"a": deep}
+    values = [bomb, deep, {n: n for n in range(10**5)}, b"x" * 10**7, "x" * 10**7, 10**5000]
+    assert [len(describe(value)) <= 80 for value in values] == [True] * 6
+    assert describe({"b": 1, "a": [1.5, None]}) == "dict {'b': 1, 'a': [1.5, None]}"
+    assert shorten(list(range(40))) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ...]"
+    assert shorten("ab" * 99) == "'" + "ab" * 28 + "..."

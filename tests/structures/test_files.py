@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from instructsam.errors import InputError
 from instructsam.structures.files import (
     FolderLock,
     check_file_destination,
+    find_file,
+    is_system_file,
     prepare_folder,
     safe_file_name,
     write_text,
@@ -56,6 +59,33 @@ def test_names_fit_every_file_system(stem: str, tmp_path: Path) -> None:
 
 def test_long_names_stay_apart() -> None:
     assert safe_file_name("n" * 300 + "a", ".png") != safe_file_name("n" * 300 + "b", ".png")
+
+
+def test_files_of_operating_systems_are_known() -> None:
+    found = [
+        "a.json",
+        "._a.json",
+        ".DS_Store",
+        "Thumbs.db",
+        "thumbs.DB",
+        "Desktop.ini",
+        "__MACOSX",
+        "a._b.json",
+    ]
+    assert [name for name in found if not is_system_file(name)] == ["a.json", "a._b.json"]
+
+
+@pytest.mark.parametrize(("listed", "stored"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC")])
+def test_a_name_is_found_in_the_other_composition(tmp_path: Path, listed: str, stored: str) -> None:
+    def name(form: str) -> str:
+        return unicodedata.normalize(form, "école/Müßig 곰.png")  # type: ignore[arg-type]
+
+    path = tmp_path / name(stored)
+    path.parent.mkdir()
+    path.write_text("x")
+    assert find_file(tmp_path, name(listed)) == path
+    for absent in ("école/no.png", "é.png", "a.png", "nul\0é", "half \ud83d"):
+        assert find_file(tmp_path, absent) == tmp_path / absent
 
 
 def test_a_folder_has_one_writer_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:

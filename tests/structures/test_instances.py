@@ -26,6 +26,11 @@ def make_instances(count: int = 3, height: int = 20, width: int = 30) -> Instanc
     return Instances(masks, mask_boxes_xyxy(masks), scores, np.arange(count, dtype=np.int64) % 2)
 
 
+def one_phrase() -> Instances:
+    found = make_instances()
+    return Instances(found.masks, found.boxes_xyxy, found.scores, np.zeros(3, dtype=np.int64))
+
+
 def make_prediction(**changes: Any) -> Prediction:
     instances = changes.pop("instances", make_instances())
     fields: dict[str, Any] = {
@@ -128,11 +133,39 @@ def test_iterating_empty_areas_and_concatenating() -> None:
         ({"image": Image.new("RGB", (20, 30))}, r"original size \(20, 30\), got \(30, 20\)"),
         ({"phrases": ("red mug",)}, "below the number of phrases 1, got 1"),
         ({"status": "no_target"}, "no_target must come without instances, got 3"),
+        ({"mode": "auto"}, "mode must be one of '', 'generate', 'direct', 'phrases', got 'auto'"),
+        ({"num_queries": 0}, "num_queries must be a whole number from 1"),
     ],
 )
 def test_prediction_says_what_is_wrong(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make_prediction(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "remark"),
+    [
+        ({}, ""),
+        ({"num_queries": 2}, ""),
+        ({"status": "saturated", "num_queries": 2}, "2 of 2 slots used for 'red mug', there may be more"),
+        ({"status": "saturated"}, "every slot for instances is used, there may be more"),
+        ({"status": "truncated"}, "the reply of the model was cut at its limit, there may be more"),
+        ({"status": "malformed"}, "the reply of the model could not be parsed"),
+    ],
+)
+def test_the_remark_counts_slots_and_says_what_is_lost(changes: dict[str, Any], remark: str) -> None:
+    prediction = make_prediction(**changes)
+    assert prediction.queries_used == (2, 1)
+    assert prediction.remark == remark
+    one = make_prediction(status="saturated", num_queries=3, phrases=("mug",), instances=one_phrase())
+    assert one.remark == "3 of 3 slots used, there may be more"
+
+
+def test_what_was_looked_for_is_told_without_instances_too() -> None:
+    prediction = make_prediction(instances=Instances.empty(20, 30), status="no_target", mode="generate")
+    assert prediction.looked_for == "red mug, plate"
+    fields = {"looked_for": "red mug, plate", "mode": "generate", "num_queries": None, "queries_used": [0, 0]}
+    assert {name: prediction.to_dict()[name] for name in fields} == fields
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside pycocotools
@@ -187,19 +220,21 @@ def test_save_refuses_bad_places_before_drawing(tmp_path: Path) -> None:
 def test_save_without_permission_is_one_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(InputError, match=r"cannot write .*out.png.*: Permission denied"):
+        with pytest.raises(InputError, match=r"out.png: cannot be written \(Permission denied\)"):
             make_prediction().save(tmp_path / "out.png")
     finally:
         tmp_path.chmod(0o700)
 
 
-def test_a_failed_write_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Image.Image, "save", refuse)
-    with pytest.raises(InputError, match=r"cannot write .*out.png.*: Permission denied; save elsewhere"):
-        make_prediction().save(tmp_path / "out.png")
+def test_the_size_of_an_overlay_can_be_chosen(tmp_path: Path) -> None:
+    prediction = make_prediction(instances=make_instances(height=500, width=1000))
+    assert prediction.overlay().width == 1000
+    assert prediction.overlay(max_pixels=125_000).width == 500
+    with Image.open(prediction.save(tmp_path / "out.jpg", max_pixels=125_000)) as written:
+        assert written.width == 500
+    for wrong in (0, -1, 1.5, "9"):
+        with pytest.raises(InputError, match="max_pixels must be a whole number"):
+            prediction.overlay(max_pixels=wrong)  # type: ignore[arg-type]
 
 
 def test_supervision_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,17 @@ from pycocotools import mask as coco_mask
 
 from instructsam.errors import InputError
 from instructsam.structures.masks import (
+    MAX_PIXELS,
     decode_rle,
     encode_rle,
     mask_area,
     mask_boxes_xyxy,
     mask_intersection,
     mask_iou,
+    merge_rles,
+    rle_area,
+    rle_box_xyxy,
+    subtract_rle,
 )
 
 Mask = NDArray[np.bool_]
@@ -64,11 +69,77 @@ def test_mask_without_pixels_comes_back() -> None:
         ({"size": [2, 3], "counts": "ü"}, "alphabet"),
         ({"size": [2, 3], "counts": "P"}, "was cut"),
         ({"size": [2, 3], "counts": "o" * 20 + "0"}, "too long"),
+        ({"size": [2, 3], "counts": "0" * 99}, "must fill 6 pixels, got text of 99 characters"),
+        ({"size": [2, 3], "counts": [2, 4.0]}, r"counts\[1\] must be a whole number, got float 4.0"),
+        ({"size": [2, 3], "counts": [5, True]}, r"counts\[1\] must be a whole number, got bool True"),
+        ({"size": [2, 3], "counts": ["6"]}, r"counts\[0\] must be a whole number, got str '6'"),
+        ({"size": [2, 3], "counts": [10**5000]}, "must fill 6 pixels, got a run of int"),
+        ({"size": [2, 3], "counts": [2**63 - 1, 2**63 - 1, 8]}, "must fill 6 pixels, got a run of int"),
+        ({"size": [2.0, 3], "counts": [6]}, r"got the size list \[2.0, 3\]"),
+        ({"size": [True, 6], "counts": [6]}, r"got the size list \[True, 6\]"),
+        ({"size": "23", "counts": [6]}, "got the size str '23'"),
+        ({"size": [10**6, 10**6], "counts": [10**12]}, f"at most {MAX_PIXELS} pixels"),
+        ({"size": [10**5000, 1], "counts": [1]}, f"at most {MAX_PIXELS} pixels"),
+        (5, "RLE must be"),
+        (None, "RLE must be"),
     ],
 )
 def test_damaged_rle_is_one_clear_error(code: dict[str, object], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        decode_rle(code)
+    for function in (decode_rle, rle_area, rle_box_xyxy, lambda one: merge_rles([one])):
+        with pytest.raises(InputError, match=message) as caught:
+            function(code)
+        assert len(str(caught.value)) < 200
+
+
+def group_text(*runs: int) -> str:
+    """COCO's text of runs of any length, also of those that overflow 64 bits."""
+    codes, text = list(runs), ""
+    for n, value in enumerate(codes):
+        delta = value - codes[n - 2] if n > 2 else value
+        while True:
+            group, delta = delta & 31, delta >> 5
+            more = delta != -1 if group & 16 else delta != 0
+            text += chr((group | (32 if more else 0)) + 48)
+            if not more:
+                break
+    return text
+
+
+@pytest.mark.parametrize(
+    "runs", [(2**62, 2**62, 2**62, 2**62 + 24), (2**58,) * 64 + (24,), (0, 2**57, 0, 2**58, 0, 2**59)]
+)
+def test_runs_whose_sum_wraps_around_are_refused(runs: tuple[int, ...]) -> None:
+    """Such a code passed a check of the 64-bit sum, and numpy wrote outside its memory."""
+    with pytest.raises(InputError, match="RLE"):
+        decode_rle({"size": [4, 6], "counts": group_text(*runs)})
+    with pytest.raises(InputError, match="RLE"):
+        decode_rle({"size": [4, 6], "counts": list(runs)})
+
+
+@given(arrays(np.bool_, (3, 7, 5)))
+def test_run_length_arithmetic_equals_that_of_masks(masks: Mask) -> None:
+    codes = [encode_rle(mask) for mask in masks]
+    assert merge_rles(codes) == encode_rle(np.any(masks, axis=0))
+    assert merge_rles(codes[:1]) == codes[0]
+    assert subtract_rle(codes[0], codes[1]) == encode_rle(masks[0] & ~masks[1])
+    assert [rle_area(code) for code in codes] == mask_area(masks).tolist()
+    assert [list(rle_box_xyxy(code)) for code in codes] == mask_boxes_xyxy(masks).tolist()
+
+
+def test_empty_runs_disappear_in_a_union() -> None:
+    code = {"size": [2, 3], "counts": [1, 1, 0, 2, 0, 0, 2, 0]}
+    assert merge_rles([code]) == encode_rle(decode_rle(code))
+    assert rle_box_xyxy({"size": [0, 5], "counts": ""}) == (0, 0, 0, 0)
+
+
+def test_codes_of_two_sizes_are_refused() -> None:
+    small, large = {"size": [1, 2], "counts": [2]}, {"size": [2, 1], "counts": [2]}
+    with pytest.raises(InputError, match="one size to be united"):
+        merge_rles([small, large])
+    with pytest.raises(InputError, match="one size to be subtracted"):
+        subtract_rle(small, large)
+    with pytest.raises(InputError, match="one size to be united"):
+        merge_rles([])
 
 
 def test_encode_refuses_what_is_no_mask() -> None:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from instructsam.baselines.calls import Calls
-from instructsam.errors import CheckpointError, InputError, InstructSAMError
+from instructsam.errors import CheckpointError, InputError
 from instructsam.inference.building import DETECTOR, base_folder, stock_model
 from instructsam.inference.fingerprint import weights_fingerprint
 from instructsam.inference.loading import pick_device, pick_dtype
@@ -26,6 +26,7 @@ from instructsam.processing.tokens import encode_text
 from instructsam.processing.vision import detector_pixels
 from instructsam.structures.instances import Instances, Prediction
 from instructsam.structures.masks import mask_boxes_xyxy
+from instructsam.structures.outputs import require_numbers
 
 if TYPE_CHECKING:
     from instructsam.inference.segmenter import ImageSource
@@ -101,7 +102,7 @@ class Sam3Concept:
 
         Raises:
             InputError: neither words nor phrases, or empty ones.
-            InstructSAMError: the scores are not numbers.
+            InstructSAMError: scores or masks are NaN or infinite.
         """
         threshold = self.score_threshold if score_threshold is None else score_threshold
         if phrases is not None:
@@ -137,6 +138,7 @@ class Sam3Concept:
             original_size=instances.size,
             image=loaded.image,
             notes=(*loaded.notes, *notes),
+            num_queries=slots,
         )
 
     def _load(self, image: ImageSource) -> LoadedImage:
@@ -174,12 +176,14 @@ class Sam3Concept:
         padded = torch.tensor([[*ids, *[fill] * (length - len(ids))]], device=self.model.device)
         mask = (torch.arange(length, device=self.model.device) < len(ids)).long().unsqueeze(0)
         output = self.model(vision_embeds=vision, input_ids=padded, attention_mask=mask)
+        require_numbers(
+            {
+                "scores": output.pred_logits,
+                "presence scores": output.presence_logits,
+                "mask logits": output.pred_masks,
+            }
+        )
         scores = output.pred_logits[0].float().sigmoid() * output.presence_logits[0].float().sigmoid()
-        if not bool(scores.isfinite().all()):
-            raise InstructSAMError(
-                f"SAM3's scores are not numbers in {self.model.dtype}: load it with dtype='float32', and check its "
-                "weights if that does not help"
-            )
         order = scores.argsort(descending=True)
         order = order[scores[order] >= threshold]
         # As in the stock post-processing: probabilities are resized, then cut at one half.

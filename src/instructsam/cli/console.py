@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from instructsam.structures.files import write_text
+from instructsam.structures.secrets import redact_urls
 
 if TYPE_CHECKING:
     from instructsam.structures.instances import Prediction
@@ -50,8 +51,8 @@ def say(message: object) -> None:
 
 
 def command_line() -> str:
-    """The command as it was given, to be repeated."""
-    return shlex.join(["instructsam", *sys.argv[1:]])
+    """The command as it was given, to be repeated; without keys in URLs, for it is stored beside results."""
+    return redact_urls(shlex.join(["instructsam", *sys.argv[1:]]))
 
 
 def print_json(document: Any) -> None:
@@ -67,12 +68,15 @@ def stdout_reserved(reserved: bool) -> Iterator[None]:
 
 
 def print_prediction(title: str, prediction: Prediction) -> None:
-    """The table of instances on stdout, or a line that says why there is none."""
+    """The table of instances on stdout, or a line that says that there is none; both with what was looked for."""
     rows = prediction.table()
+    looked_for = prediction.looked_for or "nothing, the model named no phrase"
+    mode = f" (mode: {prediction.mode})" if prediction.mode else ""
     if not rows:
-        say(f"{title}: no target")
+        say(f"{title}: no target; looked for: {looked_for}{mode}")
         return
-    table = Table(title=Text(printable(title)), title_justify="left")
+    head = f"{printable(title)}\nlooked for: {printable(looked_for)}{mode}"
+    table = Table(title=Text(head), title_justify="left")
     for name in ("#", "phrase", "score", "box x1 y1 x2 y2 (px)", "area (px)"):
         table.add_column(name, justify="left" if name == "phrase" else "right")
     for row in rows:

@@ -25,60 +25,86 @@ def _group() -> None:
 @app.command()
 def check(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A records.jsonl, or a data folder.")],
+    missing: Annotated[
+        bool,
+        typer.Option(
+            "--missing", help="Also list the benchmarks that are not there, and who publishes them."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Read every record; the first wrong one is named with its line and field.
 
-    Of a data folder: which of the field's benchmarks are there, what they hold and what was left out; which are
-    not, what is missing and who publishes it.
+    Of a data folder: which of the field's benchmarks are there, what they hold and what was left out.
 
-    Exit code 1 when a benchmark of the folder is malformed or lacks pictures.
+    Exit code 0 when what is there is whole; 1 when a benchmark of the folder is malformed, has no records, or lacks
+    files or pictures, or when the folder has none; 2 when a record file is malformed.
     """
     if path.is_dir() and not (path / "records.jsonl").is_file():
-        return _check_folder(path, as_json)
+        return _check_folder(path, missing, as_json)
     from instructsam.data.formats.source import Tally
     from instructsam.data.record import read_records
     from instructsam.evaluation.published import Census
 
-    file = path / "records.jsonl" if path.is_dir() else path
-    census = Census.of(read_records(file), Tally())
+    file, folder = (path / "records.jsonl", path) if path.is_dir() else (path, None)
+    census = Census.of(read_records(file), Tally(), folder)
     if as_json:
         console.print_json({"file": str(file), **census.to_dict()})
     else:
         console.say(f"{file}: {census.sentence()}")
-    return 0
+        _say_absent_images(str(file), census.to_dict())
+    return int(census.absent_images > 0)
 
 
-def _check_folder(folder: Path, as_json: bool) -> int:
+def _check_folder(folder: Path, list_missing: bool, as_json: bool) -> int:
     from instructsam.evaluation.published import PUBLISHED
 
-    found, absent = [], []
+    found: list[dict[str, Any]] = []
+    begun: list[dict[str, Any]] = []
+    absent: list[dict[str, Any]] = []
     with console.stdout_reserved(as_json):
         for known in PUBLISHED:
-            missing = known.missing(folder)
-            if missing:
-                absent.append({"benchmark": known.name, "missing": missing, "where": known.where})
-            else:
-                found.append(_census(known, folder))
-                if not as_json:
-                    _say_found(found[-1])
-    bad = any("error" in entry or entry["absent_images"] for entry in found)
+            files = known.missing(folder)
+            if files:
+                entry = {"benchmark": known.name, "missing": files, "where": known.where}
+                (begun if known.is_begun(folder) else absent).append(entry)
+                continue
+            entry = _census(known, folder)
+            (absent if "missing" in entry else found).append(entry)
+            if not as_json and "missing" not in entry:
+                _say_found(entry)
+    whole = bool(found) and not begun and not any(_is_broken(entry) for entry in found)
     if as_json:
-        console.print_json({"found": found, "missing": absent})
-        return int(bad)
-    for entry in absent:
-        console.say(f"{entry['benchmark']}: missing {', '.join(entry['missing'])}; get {entry['where']}")
-    console.say(f"{len(found)} of {len(PUBLISHED)} benchmarks are in {folder}")
-    return int(bad)
+        console.print_json({"found": found, "incomplete": begun, "missing": absent})
+        return int(not whole)
+    for entry in begun:
+        console.say(_missing_line(entry, "incomplete, without"))
+    for entry in absent if list_missing else ():
+        console.say(_missing_line(entry, "missing"))
+    rest = "" if list_missing or not absent else "; --missing lists the others and who publishes them"
+    console.say(f"{len(found)} of {len(PUBLISHED)} benchmarks are in {folder}{rest}")
+    return int(not whole)
+
+
+def _missing_line(entry: dict[str, Any], word: str) -> str:
+    return f"{entry['benchmark']}: {word} {', '.join(entry['missing'])}; get {entry['where']}"
+
+
+def _is_broken(entry: dict[str, Any]) -> bool:
+    return "error" in entry or entry["absent_images"] > 0 or entry["records"] == 0
 
 
 def _census(known: Published, folder: Path) -> dict[str, Any]:
+    """What a benchmark holds, its error, or that its file lacks this split."""
+    from instructsam.data.formats.refer import NoSuchSplitError
     from instructsam.data.formats.source import Tally
     from instructsam.evaluation.published import Census
 
     tally = Tally()
     try:
         census = Census.of(known.read(folder, tally), tally, folder)
+    except NoSuchSplitError:
+        return {"benchmark": known.name, "missing": [f"its split in {known.files[0]}"], "where": known.where}
     except InputError as problem:
         return {"benchmark": known.name, "error": str(problem)}
     return {"benchmark": known.name, "says": census.sentence(), **census.to_dict()}
@@ -92,8 +118,12 @@ def _say_found(entry: dict[str, Any]) -> None:
         console.say(f"{name}: {entry['error']}")
         return
     console.say(f"{name}: {entry['says']}")
-    for line in left_out_lines(entry["left_out"]):
+    for line in left_out_lines(entry["left_out"], entry["examples"]):
         console.say(f"{name}: {line}")
+    _say_absent_images(name, entry)
+
+
+def _say_absent_images(name: str, entry: dict[str, Any]) -> None:
     if entry["absent_images"]:
         first = entry["first_absent_image"]
         console.say(f"{name}: {entry['absent_images']} pictures are not there, such as {first}")

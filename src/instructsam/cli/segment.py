@@ -198,10 +198,9 @@ def _result(path: Path, prediction: Prediction, overlay: Path | None, settings: 
     if not settings.as_json:
         asked = prediction.instruction or ", ".join(prediction.phrases)
         console.print_prediction(f'{path}: "{asked}"', prediction)
-        if prediction.status in ("saturated", "truncated"):
-            console.note(f"note: {path}: the answer is {prediction.status}, there may be more")
-        if prediction.status == "malformed":
-            console.note(f"note: {path}: the model's reply could not be read: {prediction.text!r}")
+        if prediction.remark:
+            reply = f": {prediction.text!r}" if prediction.status == "malformed" else ""
+            console.note(f"note: {path}: {prediction.remark}{reply}")
         if overlay is not None:
             console.say(f"overlay: {overlay}")
     if not settings.as_json and settings.out is None:

@@ -9,16 +9,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from instructsam.errors import InputError, RecordError
-from instructsam.structures.checks import check_path
-from instructsam.structures.masks import decode_rle
+from instructsam.structures.checks import check_path, check_text, is_number, parse_json, shorten
+from instructsam.structures.files import reason
+from instructsam.structures.masks import check_mask_size, rle_area
 
+_LONGEST_NAME = 60  # characters of an unknown field that a message shows
+_LONGEST_PATH = 4096
 BOX_SLACK = 1.0  # pixels that a box may lie outside the image, for boxes that were rounded elsewhere
 
 
@@ -113,20 +113,23 @@ def read_records(path: str | Path) -> Iterator[Record]:
     seen: dict[str, int] = {}
     path = check_path(path, "path")
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 where = f"{path}, line {number}"
                 record = parse_record(_decode(line, where), where)
                 if record.id in seen:
                     first = seen[record.id]
-                    raise RecordError(f"{where}, field id: {record.id!r} is already used on line {first}")
+                    raise RecordError(
+                        f"{where}, field id: {shorten(record.id)} is already used on line {first}"
+                    )
                 seen[record.id] = number
                 yield record
     except OSError as error:
-        raise RecordError(f"{path}: the records cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        byte = f"{error.object[error.start]:#04x}"
-        raise RecordError(f"{path}: records must be UTF-8 text, got byte {byte}") from error
+        raise RecordError(f"{path}: the records cannot be read ({reason(error)})") from error
+    except ValueError as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"{str(path)!r}: the path is invalid ({error})") from error
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> int:
@@ -141,11 +144,30 @@ def write_records(path: str | Path, records: Iterable[Record]) -> int:
         with path.open("w", encoding="utf-8", newline="\n") as out:
             for count, record in enumerate(records, start=1):
                 data = record_to_dict(record)
-                parse_record(data, f"{path}, record {count}")
-                out.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+                where = f"{path}, record {count}"
+                parse_record(data, where)
+                out.write(_encode(data, where) + "\n")
     except OSError as error:
-        raise RecordError(f"{path}: the records cannot be written ({error.strerror})") from error
+        raise RecordError(f"{path}: the records cannot be written ({reason(error)})") from error
     return count
+
+
+def _encode(data: dict[str, Any], where: str) -> str:
+    """One line of JSON; what was parsed can only fail in `meta`, which a caller may have filled with anything."""
+    try:
+        line = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise RecordError(f"{where}, field meta: expected JSON values, got others ({error})") from error
+    # A lone surrogate cannot be written as UTF-8; as the escape that JSON has for it, it comes back.
+    return line if line.isascii() or _is_encodable(line) else json.dumps(data)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def record_to_dict(record: Record) -> dict[str, Any]:
@@ -186,13 +208,14 @@ class _Object:
         self.where, self.place = where, place
         if not isinstance(data, Mapping):
             at = f", field {place}" if place else ""
-            raise RecordError(f"{where}{at}: expected a JSON object, got {_short(data)}")
+            raise RecordError(f"{where}{at}: expected a JSON object, got {shorten(data)}")
         self.data = data
         known = (*required, *optional)
         for name in data:
             if name not in known:
-                near = get_close_matches(str(name), known, n=1, cutoff=0.0)[0]
-                raise RecordError(f"{where}, field {self.path(name)}: unknown field; did you mean {near!r}?")
+                odd = str(name)[:_LONGEST_NAME]
+                near = get_close_matches(odd, known, n=1, cutoff=0.0)[0]
+                raise RecordError(f"{where}, field {self.path(odd)}: unknown field; did you mean {near!r}?")
         for name in required:
             if name not in data:
                 raise RecordError(f"{where}, field {self.path(name)}: the field is missing")
@@ -201,7 +224,7 @@ class _Object:
         return f"{self.place}.{name}" if self.place else name
 
     def wrong(self, name: str, expected: str, got: Any) -> RecordError:
-        return RecordError(f"{self.where}, field {self.path(name)}: expected {expected}, got {_short(got)}")
+        return RecordError(f"{self.where}, field {self.path(name)}: expected {expected}, got {shorten(got)}")
 
     def get(self, name: str, default: Any = None) -> Any:
         return self.data.get(name, default)
@@ -210,7 +233,10 @@ class _Object:
         value = self.data.get(name, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
             raise self.wrong(name, "text" if default is not None else "text that is not empty", value)
-        return value
+        try:
+            return check_text(value, f"{self.where}, field {self.path(name)}")
+        except InputError as error:
+            raise RecordError(str(error)) from error
 
     def items(self, name: str) -> list[Any]:
         value = self.data[name]
@@ -225,21 +251,13 @@ class _Object:
         return value
 
 
-def _short(value: Any) -> str:
-    words = repr(value)
-    return words if len(words) <= 60 else words[:57] + "..."
-
-
-def _decode(line: str, where: str) -> Any:
-    def no_constant(name: str) -> Any:
-        raise RecordError(f"{where}: {name} is not JSON; use a finite number")
-
+def _decode(line: bytes, where: str) -> Any:
     if not line.strip():
         raise RecordError(f"{where}: expected a JSON object, got an empty line")
     try:
-        return json.loads(line, parse_constant=no_constant)
-    except json.JSONDecodeError as error:
-        raise RecordError(f"{where}, column {error.colno}: not JSON ({error.msg})") from error
+        return parse_json(line, where, finite=True)
+    except InputError as error:
+        raise RecordError(str(error)) from error
 
 
 def _image(image: _Object) -> ImageRef:
@@ -247,7 +265,20 @@ def _image(image: _Object) -> ImageRef:
     parts = PurePosixPath(file)
     if parts.is_absolute() or ".." in parts.parts or "\\" in file or file[1:2] == ":":
         raise image.wrong("file", "a path with forward slashes inside the folder of the records", file)
-    return ImageRef(file, image.side("height"), image.side("width"))
+    if not is_path(file):
+        expected = f"a path of at most {_LONGEST_PATH} letters without control characters"
+        raise image.wrong("file", expected, file)
+    height, width = image.side("height"), image.side("width")
+    try:
+        check_mask_size(height, width, f"{image.where}, field image: [height, width]")
+    except InputError as error:
+        raise RecordError(str(error)) from error
+    return ImageRef(file, height, width)
+
+
+def is_path(text: str) -> bool:
+    """Whether a file could have this name: printable, and no longer than any system allows."""
+    return len(text) <= _LONGEST_PATH and text.isprintable()
 
 
 def _phrase(phrase: _Object, image: ImageRef) -> PhraseRecord:
@@ -291,17 +322,17 @@ def _rle(parent: _Object, name: str, image: ImageRef) -> dict[str, Any]:
         raise rle.wrong("size", f"the image's [height, width] = {size}", rle.get("size"))
     counts = rle.text("counts")
     try:
-        mask = decode_rle({"size": size, "counts": counts})
+        area = rle_area({"size": size, "counts": counts})
     except InputError as error:
         raise RecordError(f"{rle.where}, field {rle.path('counts')}: {error}") from error
-    if not np.any(mask):
+    if not area:
         raise rle.wrong("counts", "a mask with at least one pixel", counts)
     return {"size": size, "counts": counts}
 
 
 def _box(instance: _Object, image: ImageRef) -> tuple[float, float, float, float]:
     box = instance.get("box_xywh")
-    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
         raise instance.wrong("box_xywh", "four finite numbers [x, y, width, height]", box)
     x, y, width, height = (float(value) for value in box)
     if width <= 0 or height <= 0:
@@ -310,7 +341,3 @@ def _box(instance: _Object, image: ImageRef) -> tuple[float, float, float, float
     if x < -BOX_SLACK or y < -BOX_SLACK or x + width > right or y + height > bottom:
         raise instance.wrong("box_xywh", f"a box inside the {image.width} x {image.height} image", box)
     return x, y, width, height
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

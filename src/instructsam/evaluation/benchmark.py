@@ -15,8 +15,9 @@ from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record, read_records
 from instructsam.errors import InputError
 from instructsam.evaluation.published import PUBLISHED, Published
-from instructsam.processing.images import load_image
+from instructsam.images.loader import load_image, size_mismatch
 from instructsam.structures.checks import check_count, check_path
+from instructsam.structures.files import find_file
 
 if TYPE_CHECKING:
     from instructsam.world.build import Split
@@ -73,9 +74,8 @@ class Benchmark:
         for image, record in self._samples(limit, wanted):
             found, said = (image.height, image.width), (record.image.height, record.image.width)
             if found != said:
-                raise InputError(
-                    f"record {record.id!r}: the image must be {said} (height, width), got {found}"
-                )
+                path = record.image.file if self.folder is None else self.folder / record.image.file
+                raise InputError(f"record {record.id!r}: {size_mismatch(path, found, said)}")
             yield image, record
 
     def _samples(self, limit: int | None, wanted: Callable[[Record], bool] | None) -> Iterator[Sample]:
@@ -131,7 +131,7 @@ def _with_images(folder: Path, records: Iterable[Record]) -> Iterator[Sample]:
     current: tuple[str, Image.Image] | None = None
     for record in records:
         if current is None or current[0] != record.image.file:
-            current = (record.image.file, load_image(folder / record.image.file).image)
+            current = (record.image.file, load_image(find_file(folder, record.image.file)).image)
         yield current[1], record
 
 

@@ -16,12 +16,11 @@ from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.predictions import StoredPrediction
 from instructsam.evaluation.runner import target_masks
 from instructsam.evaluation.scores import InstructionScore
-from instructsam.structures.drawing import color_of
+from instructsam.structures.drawing import cut_patches, draw_focus, fit
 
 COUNT = 24
 _PANEL = 240  # px
-_PALE = 0.6
-_OUTLINE = 2  # px of the panel
+_LINE = 2  # px
 _GAP = 4
 
 
@@ -90,25 +89,6 @@ def _shown(
 
 
 def _paint(image: Image.Image, masks: NDArray[np.bool_]) -> Image.Image:
-    """The picture, small: grey and pale, with the masks in colour and outlined."""
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-    scale = _PANEL / image.width
-    inside = np.any(masks, axis=0)
-    grey = pixels.mean(axis=2, keepdims=True)
-    shown = np.where(inside[..., None], pixels, _PALE * 255 + (1 - _PALE) * grey)
-    reach = max(1, round(_OUTLINE / scale))
-    for number, mask in enumerate(masks):
-        shown[_edge(mask, reach)] = color_of(number)
-    height = max(1, round(image.height * scale))
-    return Image.fromarray(shown.astype(np.uint8)).resize((_PANEL, height))
-
-
-def _edge(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """Pixels outside the mask that are at most `reach` away from it along a row or column."""
-    grown = mask.copy()
-    for step in range(1, reach + 1):
-        grown[step:] |= mask[:-step]
-        grown[:-step] |= mask[step:]
-        grown[:, step:] |= mask[:, :-step]
-        grown[:, :-step] |= mask[:, step:]
-    return grown & ~mask
+    """The picture at the width of a panel: what the masks show keeps its colours."""
+    size = (_PANEL, max(1, round(image.height * _PANEL / image.width)))
+    return draw_focus(fit(image, size), cut_patches(masks, size), range(len(masks)), _LINE)

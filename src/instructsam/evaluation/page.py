@@ -70,7 +70,10 @@ def page_of_run(report: Report, benchmark: Benchmark, predictions: Path | None) 
 def _gallery(report: Report, pictures: Mapping[str, Shown]) -> list[str]:
     if not pictures:
         return []
-    parts = ["<p>Left: what is meant. Right: what was answered, at the score threshold of this run.</p>"]
+    parts = [
+        "<p>Left: the targets. Right: the answer, at the score threshold of this run. "
+        "The instances shown keep their colours, the rest is greyed.</p>"
+    ]
     for title, scores in zip(("Best", "Worst"), best_and_worst(report.scores), strict=True):
         shown = [pictures[score.id] for score in scores if score.id in pictures]
         figures = [_figure(_image(one), _caption(one)) for one in shown]

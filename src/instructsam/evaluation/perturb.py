@@ -19,6 +19,7 @@ from PIL import Image, ImageEnhance
 
 from instructsam.data.record import ImageRef, InstanceRecord, Record
 from instructsam.errors import InputError
+from instructsam.images.loader import load_bytes
 from instructsam.structures.masks import decode_rle, encode_rle
 from instructsam.world.execute import answer
 from instructsam.world.facts import Facts
@@ -202,7 +203,7 @@ def jpeg(quality: int) -> Perturbation:
     def change(image: Image.Image, record: Record) -> Sample:
         stored = BytesIO()
         image.save(stored, "JPEG", quality=quality)
-        return Image.open(stored).convert("RGB"), record
+        return load_bytes(stored.getvalue(), "the picture as JPEG").image, record
 
     return change
 

@@ -19,6 +19,7 @@ from instructsam.data.formats.refer import read_grefs, read_refs
 from instructsam.data.formats.roborefit import read_roborefit
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
+from instructsam.structures.files import find_file
 
 COCO_IMAGES = "the pictures of MS COCO (train2014 for the RefCOCO family, train2017 and val2017 else)"
 REFER = "refcoco, refcoco+ and refcocog of the REFER project (Kazemzadeh et al., Yu et al., Mao et al.)"
@@ -46,6 +47,10 @@ class Published:
         """What is not in the data folder; instead of a .p file the same as .json will do."""
         needed = dict.fromkeys((*self.files, self.images))
         return [file for file in needed if not _is_there(root / file)]
+
+    def is_begun(self, root: Path) -> bool:
+        """Whether some of its annotation files are in the data folder; its pictures may belong to others, too."""
+        return any(_is_there(root / file) for file in self.files)
 
 
 def _is_there(path: Path) -> bool:
@@ -196,10 +201,11 @@ class Census:
     """What a benchmark's records hold.
 
     Attributes:
-        records, phrases, instances, no_target: counts; `no_target` records have no instance at all.
+        records, phrases, instances, no_target: counts; `no_target` records have neither instances nor regions that
+            may hold some (crowds, ignored pixels).
         images: different pictures.
         absent_images: those of them that are not in the folder, when one was given; `first_absent_image` names one.
-        left_out: what the reader left out, by reason.
+        left_out: what the reader left out, by reason; `examples` has the first place of some of them.
     """
 
     records: int
@@ -210,6 +216,7 @@ class Census:
     absent_images: int
     first_absent_image: str
     left_out: dict[str, int]
+    examples: dict[str, str]
 
     @classmethod
     def of(cls, records: Iterable[Record], tally: Tally, folder: Path | None = None) -> Census:
@@ -218,9 +225,12 @@ class Census:
         images: dict[str, None] = {}
         for record in records:
             found = sum(len(phrase.instances) for phrase in record.phrases)
-            counts.update(records=1, phrases=len(record.phrases), instances=found, no_target=int(found == 0))
+            absent_target = found == 0 and not record.crowds and record.ignore is None
+            counts.update(
+                records=1, phrases=len(record.phrases), instances=found, no_target=int(absent_target)
+            )
             images[record.image.file] = None
-        absent = [] if folder is None else [file for file in images if not (folder / file).is_file()]
+        absent = [] if folder is None else [file for file in images if not find_file(folder, file).is_file()]
         return cls(
             counts["records"],
             counts["phrases"],
@@ -230,6 +240,7 @@ class Census:
             len(absent),
             absent[0] if absent else "",
             dict(tally.left_out.most_common()),
+            dict(tally.examples),
         )
 
     def sentence(self) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from instructsam.errors import CheckpointError
-from instructsam.inference.folder import has_weights, read_config, require_fit, tensors
+from instructsam.errors import CheckpointError, first_line
+from instructsam.inference.folder import CONFIG_ERRORS, read_config
+from instructsam.inference.headers import FLOATS, has_weights, require_fit, tensors, used_tensors
 from instructsam.inference.hub import SMALL_FILES, cached, fetch, remote_headers, revision_of
 from instructsam.inference.locating import local_folder
 from instructsam.inference.processors import load_processor
@@ -46,7 +47,8 @@ class Account:
         layout: "native" or "published".
         parts: part name -> its sums; "not used" holds published tensors that the forward pass never reads.
         dtypes: number format -> tensors in it.
-        missing, unexpected, misshapen: what keeps the folder from loading, names as in the files.
+        missing, unexpected, misshapen: what keeps the folder from loading, names as in the files; tensors in a wrong
+            number format count as misshapen.
         revision: commit of the hub's snapshot, "" for a plain folder.
         problems: what else keeps it from loading, such as a missing tokenizer.
         licence: first lines that say what the weights may be used for, with the file's name.
@@ -139,17 +141,11 @@ def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None =
     Raises:
         CheckpointError: a file is missing or damaged, or config.json is no InstructSAM model's.
     """
-    from instructsam.model.checkpoint import map_published_name
-
     config, published = read_config(folder)
     expected = expected_shapes(config)
     result = Account(folder, "published" if published else "native", revision=revision_of(folder))
     seen: set[str] = set()
-    for name, entry in tensors(folder) if headers is None else headers:
-        try:
-            ours = map_published_name(name) if published else name
-        except CheckpointError:
-            ours = name
+    for ours, name, entry in used_tensors(tensors(folder) if headers is None else headers, published):
         shape = tuple(entry["shape"])
         if ours is not None and ours not in expected:
             result.unexpected.append(name)
@@ -157,6 +153,10 @@ def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None =
             seen.add(ours)
             if shape != expected[ours]:
                 result.misshapen.append(f"{name} is {shape}, config.json asks for {expected[ours]}")
+            if entry["dtype"] not in FLOATS:
+                place = f" in {entry['file']}" if "file" in entry else ""
+                formats = ", ".join(FLOATS)
+                result.misshapen.append(f"{name} is {entry['dtype']}{place}, expected one of {formats}")
         part = result.parts.setdefault(part_of(ours), Part())
         part.tensors += 1
         part.parameters += math.prod(shape)
@@ -169,13 +169,21 @@ def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None =
 
 
 def expected_shapes(config: Any) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor that a configuration asks for; takes no memory."""
+    """Name and shape of every tensor that a configuration asks for; takes no memory.
+
+    Raises:
+        CheckpointError: its sizes do not fit one another.
+    """
     import torch
+    from transformers.initialization import no_init_weights
 
     from instructsam.model.instructsam import InstructSAMModel
 
-    with torch.device("meta"):
-        model = InstructSAMModel(config)
+    try:
+        with torch.device("meta"), no_init_weights():
+            model = InstructSAMModel(config)
+    except (*CONFIG_ERRORS, RuntimeError) as error:
+        raise CheckpointError(f"config.json does not describe a model: {first_line(error)}") from error
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 

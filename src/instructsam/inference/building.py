@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import CheckpointError, InputError, first_line
-from instructsam.inference.folder import require_fit
+from instructsam.inference.folder import CONFIG_ERRORS, CONFIG_FILE
+from instructsam.inference.headers import FLOATS, require_fit, tensors
 from instructsam.inference.hub import fetch, is_hub_id
+from instructsam.inference.limits import REFUSED
 from instructsam.inference.loading import pick_device, pick_dtype
 from instructsam.inference.quiet import quiet_transformers
 from instructsam.structures.checks import check_count, check_flag, check_path
+from instructsam.structures.model_files import read_object, require_inside
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +32,7 @@ DETECTOR_PARTS = (
     "mask_decoder.",
     "dot_product_scoring.",
 )
+KERNELS = ("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
 ROW_MULTIPLE = 64  # token tables grow to a multiple of this, for matrix units
 
 
@@ -80,8 +84,8 @@ def build(
     check_count(seed, "seed", low=0, high=2**63 - 1)
     target = pick_device(device)
     number_format = pick_dtype(dtype, target)
-    eyes_and_words = read_vlm(base_folder(vlm), number_format)
-    sam3 = read_detector(base_folder(detector), number_format)
+    eyes_and_words = read_vlm(require_plain(base_folder(vlm)), number_format)
+    sam3 = read_detector(require_plain(base_folder(detector)), number_format)
     slots = sam3.tensors["detr_decoder.reference_points.weight"]
     if not 1 <= num_queries <= len(slots):
         raise InputError(f"num_queries must lie between 1 and {len(slots)}, got {num_queries}")
@@ -150,26 +154,90 @@ def stock_model(kind: Any, folder: Path, dtype: torch.dtype, family: str) -> Any
     from safetensors import SafetensorError
     from transformers import AutoConfig
 
+    from instructsam.inference.finite import require_finite
+
+    fields = require_stock(folder)
+    options = {"local_files_only": True, "trust_remote_code": False}
     try:
-        found = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
-        if "moe" in str(found) and "moe" not in family:
+        model_type = AutoConfig.from_pretrained(folder, **options).model_type
+        if "moe" in str(model_type) and "moe" not in family:
             raise CheckpointError(
-                f"{folder} holds a {found} model; only dense ones are built from, such as 2B or 8B"
+                f"{folder} holds a {model_type} model; only dense ones are built from, such as 2B or 8B"
             )
-        if not str(found).startswith(family):
-            raise CheckpointError(f"{folder} holds a {found} model, expected {family}")
+        if not str(model_type).startswith(family):
+            raise CheckpointError(f"{folder} holds a {model_type} model, expected {family}")
+        found = list(tensors(folder))
         with quiet_transformers():
             model, report = kind.from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
             )
-    except (OSError, ValueError, RuntimeError, LookupError, SafetensorError, StrictDataclassError) as error:
+    except (*CONFIG_ERRORS, RuntimeError, ImportError, SafetensorError, StrictDataclassError) as error:
         raise CheckpointError(f"the base model in {folder} cannot be loaded: {first_line(error)}") from error
     missing = sorted(report["missing_keys"])
     if missing:
         raise CheckpointError(
             f"{folder} lacks {len(missing)} tensors of a {family} model ({', '.join(missing[:4])})"
         )
+    quantized = fields.get("quantization_config") is not None
+    wanted = set() if quantized else {tail(name) for name, _ in model.named_parameters()}
+    odd = [
+        f"{name} is {entry['dtype']} in {entry['file']}"
+        for name, entry in found
+        if entry["dtype"] not in FLOATS and tail(name) in wanted
+    ]
+    require_fit(
+        f"the base model in {folder} cannot be loaded: expected weights in {', '.join(FLOATS)}", odd, shown=4
+    )
+    files = {name: folder / entry["file"] for name, entry in found}
+    require_finite(model, folder, lambda name: (files[name], name) if name in files else None)
     return model
+
+
+def tail(name: str) -> str:
+    """The end of a tensor's name, which stays when a library renames the parts of a model."""
+    return ".".join(name.split(".")[-3:])
+
+
+def require_stock(folder: Path) -> dict[str, Any]:
+    """The configuration of a folder that names no weights or attention kernels from elsewhere.
+
+    Code of its own (`auto_map`) is left to `trust_remote_code=False`: many models carry some and load without it.
+
+    Raises:
+        CheckpointError: names the field of config.json, or the file that is damaged or leads out of the folder.
+    """
+    require_inside(folder)
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise CheckpointError(f"the base model in {folder} cannot be loaded: it has no {CONFIG_FILE}")
+    fields = read_object(path)
+    if fields.get("transformers_weights") is not None:
+        raise CheckpointError(f"{path}: transformers_weights is not read: {REFUSED['transformers_weights']}")
+    for part in (fields, *(value for value in fields.values() if isinstance(value, dict))):
+        for name in KERNELS:
+            if "/" in str(part.get(name)):
+                raise CheckpointError(
+                    f"{path}: {name} {part[name]!r} is not run: kernels are code from the hub"
+                )
+    return fields
+
+
+def require_plain(folder: Path) -> Path:
+    """`folder`, unless its weights are quantized.
+
+    Raises:
+        CheckpointError: they are.
+    """
+    path = folder / CONFIG_FILE
+    if path.is_file() and read_object(path).get("quantization_config") is not None:
+        raise CheckpointError(
+            f"{path}: a model is built from plain weights, not quantized ones: give the original"
+        )
+    return folder
 
 
 def combined_config(vlm: Base, sam3: Base, num_queries: int, use_presence: bool) -> InstructSAMConfig:

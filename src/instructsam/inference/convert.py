@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 
 from instructsam.errors import InputError
 from instructsam.inference.account import LICENCE_FILES, account
-from instructsam.inference.folder import read_config, read_header, weight_files
+from instructsam.inference.folder import read_config
+from instructsam.inference.headers import read_header, weight_files
 from instructsam.inference.loading import DTYPES, named_dtype
 from instructsam.inference.processors import load_processor
 from instructsam.model.checkpoint import config_to_published, map_published_name, published_name

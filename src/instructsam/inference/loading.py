@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.inference.adapters import Adapter, apply_adapter, base_of, is_adapter
-from instructsam.inference.folder import read_config, require_fit
+from instructsam.inference.folder import CONFIG_ERRORS, read_config
+from instructsam.inference.headers import FLOATS, require_fit, tensors, used_tensors, weight_files
 from instructsam.inference.locating import resolve
 from instructsam.inference.processors import load_processor
 from instructsam.inference.quantizing import Quantize, quantization_config
@@ -99,11 +100,15 @@ def load_model(
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
+    from instructsam.inference.finite import require_finite, require_finite_files
     from instructsam.model.checkpoint import KEY_MAPPING, UNUSED
     from instructsam.model.instructsam import InstructSAMModel
 
     config, published = read_config(folder)
     bits = quantization_config(quantize, config, torch.device(device), dtype)
+    places = weight_places(folder, published)
+    if bits is not None:  # NaN cannot be found once it is packed
+        require_finite_files(weight_files(folder))
     try:
         with quiet_transformers():
             model, report = InstructSAMModel.from_pretrained(
@@ -116,17 +121,10 @@ def load_model(
                 key_mapping=KEY_MAPPING if published else None,
                 use_safetensors=True,
                 local_files_only=True,
+                trust_remote_code=False,
                 output_loading_info=True,
             )
-    except (
-        OSError,
-        SafetensorError,
-        StrictDataclassError,
-        ValueError,
-        RuntimeError,
-        LookupError,
-        TypeError,
-    ) as error:
+    except (*CONFIG_ERRORS, SafetensorError, StrictDataclassError, RuntimeError) as error:
         raise CheckpointError(f"the model in {folder} cannot be loaded: {why(folder, error)}") from error
     unused = UNUSED if published else ()
     wrong = [f"missing {name}" for name in sorted(report["missing_keys"])]
@@ -136,7 +134,25 @@ def load_model(
     require_fit(
         f"the model in {folder} does not fit", wrong, hint=f"; `instructsam doctor {folder}` lists all"
     )
+    require_finite(model, folder, places.get)
     return model.eval()
+
+
+def weight_places(folder: Path, published: bool) -> dict[str, tuple[Path, str]]:
+    """The file and the name there of every tensor that a folder's model uses, by our name.
+
+    Raises:
+        CheckpointError: a file is missing, damaged or something else, or a tensor is not of floating point.
+    """
+    used = [found for found in used_tensors(tensors(folder), published) if found[0] is not None]
+    wrong = [
+        f"{name} is {entry['dtype']} in {entry['file']}"
+        for _, name, entry in used
+        if entry["dtype"] not in FLOATS
+    ]
+    problem = f"the model in {folder} cannot be loaded: expected weights in {', '.join(FLOATS)}"
+    require_fit(problem, wrong, shown=4)
+    return {str(ours): (folder / entry["file"], name) for ours, name, entry in used}
 
 
 def why(folder: Path, error: Exception) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from instructsam.errors import CheckpointError
 from instructsam.inference.adapters import is_adapter
-from instructsam.inference.folder import has_weights, read_config
+from instructsam.inference.folder import read_config
+from instructsam.inference.headers import has_weights
 from instructsam.inference.hub import SMALL_FILES, fetch, is_hub_id, revision_of
 
 DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "default"

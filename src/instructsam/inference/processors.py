@@ -10,7 +10,9 @@ from instructsam.inference.folder import read_config
 
 if TYPE_CHECKING:
     from instructsam.model.configuration import InstructSAMConfig
-    from instructsam.processing.processor import InstructSAMProcessor
+    from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
+
+FIXED = ("num_queries", "image_size", "patch_size", "merge_size", "temporal_patch_size", "instance_form")
 
 
 def load_processor(folder: Path) -> InstructSAMProcessor:
@@ -26,8 +28,26 @@ def load_processor(folder: Path) -> InstructSAMProcessor:
         processor = InstructSAMProcessor(load_tokenizer(folder), ProcessorSettings.from_config(config))
     else:
         processor = InstructSAMProcessor.from_pretrained(folder)
+        require_same_sizes(folder, processor.settings, ProcessorSettings.from_config(config))
     require_same_tokens(folder, processor, config)
     return processor
+
+
+def require_same_sizes(folder: Path, found: ProcessorSettings, expected: ProcessorSettings) -> None:
+    """Refuse a processor_config.json of another model; pixel and token limits are the user's to change.
+
+    Raises:
+        CheckpointError: names the fields that differ.
+    """
+    wrong = [
+        f"{name} {getattr(found, name)}, config.json {getattr(expected, name)}"
+        for name in FIXED
+        if getattr(found, name) != getattr(expected, name)
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"processor_config.json in {folder} is not this model's: it has {', '.join(wrong)}"
+        )
 
 
 def require_same_tokens(folder: Path, processor: InstructSAMProcessor, config: InstructSAMConfig) -> None:

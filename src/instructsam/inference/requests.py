@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
 from instructsam.errors import ImageError, InputError
-from instructsam.processing.images import LoadedImage, load_image
+from instructsam.images.loader import LoadedImage, load_image
 from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.checks import check_text, describe
-from instructsam.structures.instances import Instances, Prediction, Status
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from instructsam.model.generation import Reply
+    from instructsam.structures.instances import TakenMode
     from instructsam.structures.outputs import ModelInputs
 
 MODES = ("auto", "generate", "direct")
 PHRASES_PER_PASS = 16  # given phrases that share one conversation
 PHRASES_PER_BATCH = 64  # given phrases of one batch; their mask logits take 210 MB at SAM3's size
-STATUS_ORDER: tuple[Status, ...] = (
-    "truncated",
-    "malformed",
-    "saturated",
-    "ok",
-)  # the first of several passes
 
 
 class Options(TypedDict, total=False):
@@ -76,6 +69,12 @@ class Plan:
     passes: list[int]
     many: bool
     instruction: str = ""
+
+
+def taken_mode(mode: str, default: str, phrases: Sequence[str] | None) -> TakenMode:
+    """The mode that a call takes: given phrases need none, and "auto" is the model's default."""
+    chosen = default if mode == "auto" else mode
+    return "phrases" if phrases is not None else "direct" if chosen == "direct" else "generate"
 
 
 def direct(sample: Sample) -> Sample:
@@ -184,34 +183,6 @@ def batches(samples: Sequence[Sample], batch_size: int) -> Iterator[list[Sample]
         count += more
     if batch:
         yield batch
-
-
-def answers(predictions: Sequence[Prediction], request: Plan) -> list[Prediction]:
-    """One prediction per answer: the passes of a long list of phrases are put together."""
-    ends = list(accumulate(request.passes))
-    return [
-        _joined(predictions[end - count : end], request.instruction)
-        for end, count in zip(ends, request.passes, strict=True)
-    ]
-
-
-def _joined(parts: Sequence[Prediction], instruction: str) -> Prediction:
-    if len(parts) == 1:
-        return parts[0]
-    instances: list[Instances] = []
-    phrases: tuple[str, ...] = ()
-    for part in parts:
-        instances.append(replace(part.instances, phrase_ids=part.instances.phrase_ids + len(phrases)))
-        phrases += part.phrases
-    statuses = {part.status for part in parts}
-    return replace(
-        parts[0],
-        instances=Instances.concatenate(instances),
-        phrases=phrases,
-        status=next((status for status in STATUS_ORDER if status in statuses), "no_target"),
-        instruction=instruction,
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-    )
 
 
 def as_read(inputs: ModelInputs, replies: Sequence[Reply]) -> tuple[ModelInputs, Tensor]:

@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import torch
 
 from instructsam.errors import InputError, InstructSAMError
+from instructsam.images.loader import LoadedImage
+from instructsam.inference.answers import answers, notes, status_of
 from instructsam.inference.fingerprint import weights_fingerprint
 from instructsam.inference.quiet import quiet_transformers
-from instructsam.inference.requests import MODES, answers, as_read, batches, direct, load_images, plan
+from instructsam.inference.requests import (
+    MODES,
+    as_read,
+    batches,
+    direct,
+    load_images,
+    plan,
+    taken_mode,
+)
 from instructsam.inference.threads import check_process
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
@@ -20,11 +30,10 @@ from instructsam.model.released import generate_released
 from instructsam.model.sharing import query_states
 from instructsam.model.token_per_instance import InstanceReply, generate_instances
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
-from instructsam.processing.images import LoadedImage
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.checks import check_choice, check_count, check_fraction, check_number, check_path
-from instructsam.structures.instances import Instances, Prediction, Status
+from instructsam.structures.instances import Instances, Prediction, TakenMode
 from instructsam.structures.outputs import concatenate
 
 if TYPE_CHECKING:
@@ -248,13 +257,13 @@ class Segmenter:
             return []
         check_process(self.device)
         request = plan(count, many_images, instruction, phrases, self.processor)
-        chosen = self.default_mode if mode == "auto" else mode
-        samples = [direct(r) if chosen == "direct" and r.phrases is None else r for r in request.samples]
+        taken = taken_mode(mode, self.default_mode, phrases)
+        samples = [direct(r) if taken == "direct" else r for r in request.samples]
         images = load_images(image)
         predictions: list[Prediction] = []
         seen = Seen()
         for batch in batches(samples, batch_size):
-            predictions += self._segment_batch(images, batch, threshold, binarisation, limits, seen)
+            predictions += self._segment_batch(images, batch, threshold, binarisation, limits, seen, taken)
         answered = answers(predictions, request)
         return answered if request.many else answered[0]
 
@@ -267,6 +276,7 @@ class Segmenter:
         mask_threshold: float,
         limits: GenerationSettings,
         seen: Seen,
+        mode: TakenMode,
     ) -> list[Prediction]:
         used = sorted({sample.image_index for sample in samples})
         local = [replace(sample, image_index=used.index(sample.image_index)) for sample in samples]
@@ -298,7 +308,7 @@ class Segmenter:
         if form == "token_as_mask":
             found = [split_parts(instances) for instances in found]
         return [
-            self._prediction(images[sample.image_index], sample, reply, instances)
+            self._prediction(images[sample.image_index], sample, reply, instances, mode)
             for sample, reply, instances in zip(samples, replies, found, strict=True)
         ]
 
@@ -326,10 +336,10 @@ class Segmenter:
             )
             for chunk in torch.arange(len(states), device=self.device).split(PHRASES_AT_ONCE)
         ]
-        return replace(concatenate(parts), phrase_sample=inputs.phrase_sample)
+        return replace(concatenate(parts), phrase_sample=inputs.phrase_sample, query_states=states)
 
     def _prediction(
-        self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances
+        self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances, mode: TakenMode
     ) -> Prediction:
         if isinstance(reply, InstanceReply):
             instances = regroup(instances, reply.owners)
@@ -343,11 +353,13 @@ class Segmenter:
             instances=instances,
             phrases=phrases,
             text=text,
-            status=self._status(instances, len(phrases), reply),
+            status=status_of(instances, len(phrases), reply, self._num_queries),
             instruction=sample.instruction,
             original_size=(image.image.height, image.image.width),
             image=image.image,
             notes=(*notes(image, reply), *self._cut_phrases(phrases)),
+            mode=mode,
+            num_queries=self._num_queries,
         )
 
     def _cut_phrases(self, phrases: tuple[str, ...]) -> tuple[str, ...]:
@@ -359,27 +371,8 @@ class Segmenter:
             f"the detector reads the first {MAX_PHRASE_TOKENS} tokens of a phrase, one has {max(lengths)}",
         )
 
-    def _status(self, instances: Instances, num_phrases: int, reply: Reply | None) -> Status:
-        """Truncated before saturated before no target: the user should hear of lost answers first."""
-        if reply is not None and reply.truncated:
-            return "truncated"
-        if reply is not None and reply.malformed and not num_phrases:
-            return "malformed"
-        counts = [int((instances.phrase_ids == phrase).sum()) for phrase in range(num_phrases)]
-        bounded = self.model.config.instance_form == "queries"
-        if bounded and any(count >= self.model.config.num_queries for count in counts):
-            return "saturated"
-        return "ok" if len(instances) else "no_target"
-
-
-def notes(image: LoadedImage, reply: Reply | None) -> tuple[str, ...]:
-    """What the person should know about how the answer came about."""
-    malformed = (
-        ("the model's reply was malformed; parts of it were skipped",) if reply and reply.malformed else ()
-    )
-    silent = (
-        ("the model's reply names no phrase, so nothing was looked for",)
-        if reply and not reply.phrases
-        else ()
-    )
-    return (*image.notes, *malformed, *silent)
+    @property
+    def _num_queries(self) -> int | None:
+        """Instances that one phrase can have; None without a limit."""
+        config = self.model.config
+        return int(config.num_queries) if config.instance_form == "queries" else None

@@ -5,15 +5,22 @@ from __future__ import annotations
 import base64
 import importlib
 import io
+import logging
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from instructsam.errors import InputError, MissingExtraError, ServiceError, first_line
+from instructsam.errors import InputError, MissingExtraError, ServiceError
 from instructsam.inference.vlm import Turn, VLMReply
+from instructsam.structures.checks import check_text
+from instructsam.structures.secrets import Secrets, safe_url
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_LOGGERS = ("openai._base_client", "httpx", "httpx2")  # which log URLs
+_LONGEST = 300  # characters of an error that a message repeats
 
 
 class VLMClient:
@@ -22,41 +29,53 @@ class VLMClient:
     def __init__(
         self, model: str, base_url: str, api_key: str | None = None, timeout: float = 120.0, retries: int = 2
     ) -> None:
-        """Nothing is sent before the first `reply`.
+        """Nothing is sent before the first `reply`; keys never appear in a name, a message, a reply or a log.
 
         Args:
             model: what the server calls the model.
-            base_url: such as "http://localhost:8000/v1".
+            base_url: such as "http://localhost:8000/v1"; user, password and query, if any, go with every request.
             api_key: None takes the environment's OPENAI_API_KEY; servers of one's own want none.
             timeout: seconds until an answer must have come, for each try.
             retries: further tries after a lost connection, a timeout, or a busy or failing server.
 
         Raises:
-            InputError: the address is none, or a number is out of range.
+            InputError: the URL is invalid, or a number is out of range.
             MissingExtraError: the openai package is not installed.
         """
-        if not base_url.startswith(("http://", "https://")):
+        shown = safe_url(check_text(base_url, "base_url"))
+        if not base_url.startswith(("http://", "https://")) or not base_url.isprintable():
             raise InputError(
-                f"a server's address must begin with http:// or https://, got {base_url!r}; "
+                f"a server's URL must begin with http:// or https://, got {shown!r}; "
                 "write e.g. http://localhost:8000/v1"
             )
         if not model.strip():
             raise InputError("the server must be told which model to run: give the name that it serves")
-        if timeout <= 0 or retries < 0:
+        if not timeout > 0 or retries < 0:
             raise InputError(
                 f"timeout must be positive and retries at least 0, got {timeout} s and {retries}"
             )
-        self.model, self.base_url, self.timeout, self.retries = model, base_url, timeout, retries
+        self.model, self.base_url, self.timeout, self.retries = model, shown, timeout, retries
         self._openai = _openai()
-        key = api_key or os.environ.get("OPENAI_API_KEY") or "none"
-        self._client = self._openai.OpenAI(
-            base_url=base_url, api_key=key, timeout=timeout, max_retries=retries
-        )
+        key = (api_key or os.environ.get("OPENAI_API_KEY") or "none").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise InputError(f"the key for {shown} must be printable ASCII: set OPENAI_API_KEY again")
+        self._secrets = Secrets([key], base_url)
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self._secrets)
+        try:
+            address, query = _without_query(base_url)
+            self._client = self._openai.OpenAI(
+                base_url=address, api_key=key, timeout=timeout, max_retries=retries, default_query=query
+            )
+        except (ValueError, TypeError, UnicodeError, self._openai.OpenAIError) as error:
+            raise InputError(
+                f"the URL or the key of {shown} is invalid ({self._said(error)}); write e.g. http://localhost:8000/v1"
+            ) from None
 
     @property
     def name(self) -> str:
-        """Model and server."""
-        return f"{self.model} at {self.base_url}"
+        """Model and server; never a key."""
+        return self._secrets.redact(f"{self.model} at {self.base_url}")
 
     def reply(self, turns: Sequence[Turn], max_new_tokens: int) -> VLMReply:
         """The next turn of the assistant.
@@ -70,32 +89,32 @@ class VLMClient:
             answer = self._client.chat.completions.create(
                 model=self.model, messages=messages, max_tokens=max_new_tokens, temperature=0.0
             )
-        except errors.APITimeoutError as error:
+        except errors.APITimeoutError:
             raise ServiceError(
                 f"{self.base_url} gave no answer within {self.timeout:g} s in {self.retries + 1} tries: allow more "
                 "time, or see whether the server is busy"
-            ) from error
-        except errors.APIConnectionError as error:
+            ) from None
+        except errors.APIConnectionError:
             raise ServiceError(
                 f"{self.base_url} cannot be reached: start the server, or correct its address"
-            ) from error
-        except errors.AuthenticationError as error:
+            ) from None
+        except errors.AuthenticationError:
             raise ServiceError(
                 f"{self.base_url} refuses the key: set OPENAI_API_KEY to one that it knows"
-            ) from error
+            ) from None
         except errors.NotFoundError as error:
             raise ServiceError(
                 f"{self.base_url} knows no model {self.model!r} or is no address of this protocol (it often ends in "
-                f"/v1): {first_line(error)}"
-            ) from error
+                f"/v1): {self._said(error)}"
+            ) from None
         except errors.APIStatusError as error:
             raise ServiceError(
-                f"{self.base_url} refuses with status {error.status_code}: {first_line(error)}"
-            ) from error
+                f"{self.base_url} refuses with status {error.status_code}: {self._said(error)}"
+            ) from None
         except (errors.OpenAIError, ValueError) as error:
             raise ServiceError(
-                f"{self.base_url} does not answer in the chat protocol: {first_line(error)}"
-            ) from error
+                f"{self.base_url} does not answer in the chat protocol: {self._said(error)}"
+            ) from None
         return self._read(answer)
 
     def _read(self, answer: Any) -> VLMReply:
@@ -105,7 +124,19 @@ class VLMClient:
             raise ServiceError(
                 f"{self.base_url} answered without words (no choices[0].message.content): is it a chat model?"
             )
-        return VLMReply(text, cut=choices[0].finish_reason == "length")
+        return VLMReply(self._secrets.redact(text), cut=choices[0].finish_reason == "length")
+
+    def _said(self, error: Exception) -> str:
+        """What an error says, in one line without keys and control characters."""
+        text = self._secrets.redact(str(error)).strip() or type(error).__name__
+        plain = "".join(letter if letter.isprintable() else " " for letter in text.splitlines()[0])
+        return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 3] + "..."
+
+
+def _without_query(url: str) -> tuple[str, dict[str, str]]:
+    """A base URL and its query apart: paths are appended to the one, the other goes with every request."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query="", fragment="")), dict(parse_qsl(parts.query))
 
 
 def _openai() -> Any:

@@ -5,7 +5,6 @@ Qwen3-VL is read with our own pixels and ids, because its processor needs torchv
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,13 @@ import torch
 
 from instructsam.errors import CheckpointError, InputError, MissingExtraError, first_line
 from instructsam.inference.building import base_folder, stock_model
+from instructsam.inference.folder import CONFIG_ERRORS, CONFIG_FILE
 from instructsam.inference.loading import pick_device, pick_dtype
 from instructsam.inference.vlm import Turn, VLMReply
 from instructsam.processing.processor import load_tokenizer
 from instructsam.processing.tokens import IM_END, IM_START, VISION_END, VISION_START, encode_text
 from instructsam.processing.vision import vlm_patches
+from instructsam.structures.model_files import read_object, require_inside
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -132,12 +133,13 @@ def _processor(folder: Path) -> Any:
     from transformers import AutoProcessor
 
     try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        require_inside(folder)
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except ImportError as error:
         raise MissingExtraError(
             f"the processor of the model in {folder} needs torchvision: pip install torchvision, or use a Qwen3-VL"
         ) from error
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except CONFIG_ERRORS as error:
         raise CheckpointError(f"the processor in {folder} cannot be loaded: {first_line(error)}") from error
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "apply_chat_template"):
         raise CheckpointError(f"{folder} holds no processor for words and pictures; give a chat model")
@@ -145,13 +147,13 @@ def _processor(folder: Path) -> Any:
 
 
 def _model_type(folder: Path) -> str:
-    try:
-        fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return str(fields["model_type"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    path = folder / CONFIG_FILE
+    kind = read_object(path).get("model_type") if path.is_file() else None
+    if not isinstance(kind, str):
         raise CheckpointError(
             f"{folder} holds no model (no readable config.json with a model_type); give a model of transformers"
-        ) from error
+        )
+    return kind
 
 
 def _template_errors() -> tuple[type[Exception], ...]:

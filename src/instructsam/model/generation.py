@@ -17,6 +17,7 @@ from transformers import DynamicCache
 
 from instructsam.model.prefix import read_on, read_prompts
 from instructsam.structures.checks import check_count
+from instructsam.structures.outputs import require_numbers
 
 if TYPE_CHECKING:
     from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
@@ -166,7 +167,10 @@ class Decoder:
 
     def run(self) -> list[Reply]:
         while True:
-            tokens = self.model.lm_head(self.last).argmax(-1).tolist()
+            logits = self.model.lm_head(self.last)
+            chosen = logits.argmax(-1, keepdim=True)
+            require_numbers({"token logits": logits.gather(-1, chosen)})  # NaN counts as the largest
+            tokens = chosen[:, 0].tolist()
             steps = [self.step_ids(reply, token) for reply, token in zip(self.replies, tokens, strict=True)]
             if all(reply.finished and not step for reply, step in zip(self.replies, steps, strict=True)):
                 break

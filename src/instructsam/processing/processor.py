@@ -6,26 +6,38 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from instructsam.errors import CheckpointError, InputError, InstructSAMError, first_line
+from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS, Conversation, ConversationEncoder
 from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
 from instructsam.processing.vision import detector_pixels, vlm_patches
+from instructsam.structures.checks import check_count, describe
 from instructsam.structures.forms import InstanceForm
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
-from instructsam.structures.outputs import ModelInputs, SegmentationOutput
+from instructsam.structures.model_files import read_object, require_inside, wrong_content
+from instructsam.structures.outputs import ModelInputs, SegmentationOutput, require_numbers
 
 if TYPE_CHECKING:
     from PIL import Image
 
 PROCESSOR_FILE = "processor_config.json"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
+_TOKENIZER_ERRORS = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    ArithmeticError,
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,24 @@ class ProcessorSettings:
             instance_form=config.instance_form,
         )
 
+    @classmethod
+    def from_fields(cls, fields: Any) -> ProcessorSettings:
+        """Settings read from JSON.
+
+        Raises:
+            InputError: a value is not of the right type or out of range.
+            TypeError: a field is missing or unknown.
+        """
+        if not isinstance(fields, dict):
+            raise InputError(f"settings must be an object, got {describe(fields)}")
+        form = fields.get("instance_form", "queries")
+        if form not in get_args(InstanceForm):
+            raise InputError(f"instance_form must be one of {get_args(InstanceForm)}, got {describe(form)}")
+        for name, value in fields.items():
+            if name != "instance_form":
+                check_count(value, name)
+        return cls(**fields)
+
 
 class InstructSAMProcessor:
     """Tokenizer and image settings of one model."""
@@ -94,17 +124,15 @@ class InstructSAMProcessor:
         """Load what `save_pretrained` wrote; `AutoProcessor` passes options that mean nothing here.
 
         Raises:
-            CheckpointError: a file is missing or does not parse.
+            CheckpointError: a file is missing, damaged, or a link out of the folder.
         """
         path = Path(folder) / PROCESSOR_FILE
+        if not path.is_file():
+            raise CheckpointError(f"{folder} has no {PROCESSOR_FILE}; give a folder saved by InstructSAM")
+        require_inside(Path(folder))
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            settings = ProcessorSettings(**fields["settings"])
-        except FileNotFoundError as error:
-            raise CheckpointError(
-                f"{folder} has no {PROCESSOR_FILE}; give a folder saved by InstructSAM"
-            ) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            settings = ProcessorSettings.from_fields(read_object(path).get("settings"))
+        except (InputError, TypeError) as error:
             raise CheckpointError(f"{path} is damaged: {error}") from error
         return cls(load_tokenizer(folder), settings)
 
@@ -230,18 +258,22 @@ class InstructSAMProcessor:
             mask_threshold: binarisation of the logits.
 
         Raises:
-            InstructSAMError: a score is NaN or infinite.
+            InstructSAMError: a score, mask, box or query state is NaN or infinite.
         """
         if output.phrase_sample is None:
             raise ValueError("post_process needs output.phrase_sample")
+        require_numbers(
+            {
+                "scores": output.score_logits,
+                "mask logits": output.mask_logits,
+                "boxes": output.boxes_cxcywh,
+                "presence scores": output.presence_logits,
+                "query states": output.query_states,
+            }
+        )
         scores = output.score_logits.float().sigmoid()
         if output.presence_logits is not None:
             scores = scores * output.presence_logits.float().sigmoid().unsqueeze(-1)
-        if not bool(scores.isfinite().all()):
-            raise InstructSAMError(
-                f"the model's scores are not numbers in {output.score_logits.dtype}: load it with dtype='float32', "
-                "and check its weights if that does not help"
-            )
         owners = output.phrase_sample.tolist()
         results = []
         for sample, (height, width) in enumerate(original_sizes):
@@ -273,13 +305,22 @@ def load_tokenizer(folder: str | Path) -> TokenizerLike:
     """
     from transformers import AutoTokenizer
 
-    if not any((Path(folder) / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+    folder = Path(folder)
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
         raise CheckpointError(
             f"{folder} holds no tokenizer (no tokenizer.json); copy the model's own into it"
         )
+    require_inside(folder)
+    for name in TOKENIZER_FILES:
+        if (problem := wrong_content(folder / name)) is not None and (folder / name).is_file():
+            raise CheckpointError(f"the tokenizer in {folder} is damaged: {problem}")
     try:
-        tokenizer: TokenizerLike = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        tokenizer: TokenizerLike = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # the tokenizers library raises Exception itself for a damaged file
+        if type(error) is not Exception and not isinstance(error, _TOKENIZER_ERRORS):
+            raise
         raise CheckpointError(f"the tokenizer in {folder} is damaged: {first_line(error)}") from error
     return tokenizer
 

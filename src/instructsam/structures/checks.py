@@ -6,7 +6,9 @@ import json
 import math
 import numbers
 import os
+import reprlib
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +33,11 @@ def check_text(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise InputError(f"{name} must be text, got {describe(value)}")
     try:
-        value.encode("utf-8")
+        value.encode()
     except UnicodeEncodeError as error:
-        code, position = ord(value[error.start]), error.start
         raise InputError(
-            f"{name} holds half of a character (U+{code:04X} at position {position}), which is not valid "
-            "Unicode: decode the text as UTF-8 or remove it"
+            f"{name} holds half of a character (U+{ord(value[error.start]):04X} at position {error.start}), which is "
+            "not valid Unicode: decode the text as UTF-8 or remove it"
         ) from error
     return str(value)
 
@@ -120,39 +121,88 @@ def check_path(value: object, name: str) -> Path:
     return Path(path)
 
 
+def is_number(value: object) -> bool:
+    """Whether this is an int or float that a finite float can hold; true and false are not."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer above 1e308
+        return False
+
+
 def describe(value: object, limit: int = 60) -> str:
     """The type and value for a message, cut to `limit` characters: "float nan", "str 'abc'"."""
-    if value is None:
-        return "None"
+    return "None" if value is None else f"{type(value).__name__} {shorten(value, limit)}"
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """`repr(value)` cut to `limit` characters, at a cost that does not grow with the value's length or depth."""
     try:
-        text = " ".join(repr(value).split())  # arrays have several lines
+        text = " ".join(line.strip() for line in _SHORT.repr(value).splitlines())  # arrays have several
     except ValueError:  # an integer of thousands of digits
         text = "with thousands of digits"
-    text = text if len(text) <= limit else text[: limit - 3] + "..."
-    return f"{type(value).__name__} {text}"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def parse_json(text: str | bytes, name: str) -> Any:
+class _ShortRepr(reprlib.Repr):
+    """Only the first items of a container, only some levels, only the start of a text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxlist, self.maxtuple, self.maxdict = 4, 12, 12, 12
+        self.maxstring, self.maxlong, self.maxother = 400, 400, 400
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        """In the order of the keys as they are: the base class sorts them all."""
+        if level <= 0:
+            return "{...}"
+        items = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(x[key], level - 1)}"
+            for key in islice(x, self.maxdict)
+        ]
+        return "{" + ", ".join(items + ["..."] * (len(x) > self.maxdict)) + "}"
+
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        """The start of it."""
+        return repr(x[: self.maxstring])
+
+
+_SHORT = _ShortRepr()
+
+
+def parse_json(text: str | bytes, name: str, *, finite: bool = False) -> Any:
     """A JSON document; a byte-order mark is allowed.
 
     Args:
         text: the document, bytes as UTF-8.
         name: the file (and line) for the message.
+        finite: whether to refuse NaN and numbers that no float can hold, which JSON does not have.
 
     Raises:
         InputError: it is not JSON, not UTF-8, nested too deep, or holds an integer that no field can hold.
     """
+    hooks: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite} if finite else {}
     try:
         plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        return json.loads(plain, parse_int=_parse_int)
+        return json.loads(plain, parse_int=_parse_int, **hooks)
     except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8 text (byte {error.start}): save it as UTF-8") from error
-    except json.JSONDecodeError as error:
         raise InputError(
-            f"{name}: this is not JSON ({error.msg}, line {error.lineno}, column {error.colno})"
+            f"{name} is not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x}): save it as UTF-8"
         ) from error
+    except json.JSONDecodeError as error:
+        row = f"line {error.lineno}, " if "\n" in plain.strip() else ""
+        raise InputError(f"{name}: this is not JSON ({error.msg}, {row}column {error.colno})") from error
     except RecursionError as error:
         raise InputError(f"{name}: the JSON is nested too deep to be data: check the file") from error
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(value := float(number)):
+        raise InputError(f"{number[:20]} is not a JSON number: use a finite one")
+    return value
 
 
 def _parse_int(digits: str) -> int:

@@ -12,13 +12,16 @@ import shlex
 import socket
 import sys
 import tempfile
+import unicodedata
 import warnings
 from pathlib import Path
 from types import TracebackType
 
 from instructsam.errors import InputError
+from instructsam.structures.secrets import redact_urls
 
 MAX_NAME_BYTES = 255  # of one path component, on every common file system
+_SYSTEM_NAMES = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}  # lower case
 _LOCK_FILE = ".instructsam.lock"
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 _held: set[str] = set()  # record locks do not exclude a second lock of the same process: this does
@@ -135,6 +138,41 @@ def is_surrogate(letter: str) -> bool:
     return "\ud800" <= letter <= "\udfff"
 
 
+def is_system_file(name: str) -> bool:
+    """Whether an operating system put this file or folder there, not the user.
+
+    `._photo.jpg` and other hidden names, the `__MACOSX` folder of archives, `Thumbs.db`, `desktop.ini`.
+    """
+    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+
+
+def find_file(folder: Path, relative: str) -> Path:
+    """The file that a list names, also where its name is composed otherwise on the disk (NFC and NFD, as on macOS).
+
+    Args:
+        folder: where the list's paths start.
+        relative: path in the list, forward slashes.
+
+    Returns:
+        The path as it is on the disk; without such a file, the path as the list has it.
+    """
+    exact = folder / relative
+    if relative.isascii() or _exists(exact):
+        return exact
+    found = folder
+    for part in relative.split("/"):
+        forms = (part, unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part))
+        candidates = [found / form for form in forms if _exists(found / form)]
+        if not candidates:
+            return exact
+        found = candidates[0]
+    return found
+
+
+def _exists(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
 class FolderLock:
     """One writer for a folder: a context manager that holds an advisory lock on a file in it.
 
@@ -174,7 +212,7 @@ class FolderLock:
             ) from error
         self._descriptor = descriptor
         _held.add(self._key)
-        line = f"process {os.getpid()} on {socket.gethostname()}: {shlex.join(sys.argv[:6])}\n"
+        line = f"process {os.getpid()} on {socket.gethostname()}: {redact_urls(shlex.join(sys.argv[:6]))}\n"
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, line.encode("utf-8", errors="replace"), 0) if sys.platform != "win32" else None
         return self

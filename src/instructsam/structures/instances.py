@@ -18,10 +18,12 @@ from PIL import Image
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.structures.boxes import xyxy_to_xywh
 from instructsam.structures.checks import check_choice, check_count, check_path, check_text, describe
-from instructsam.structures.drawing import draw_overlay, save_image
+from instructsam.structures.drawing import MAX_PIXELS, draw_overlay
 from instructsam.structures.masks import encode_rle, mask_area
+from instructsam.structures.saving import save_image
 
 Status = Literal["ok", "no_target", "saturated", "truncated", "malformed"]
+TakenMode = Literal["", "generate", "direct", "phrases"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +153,9 @@ class Prediction:
         original_size: (height, width) px.
         image: the upright RGB image that was segmented, None when it was not kept.
         notes: what was done to the input (first frame of an animation, rotated by EXIF, ...).
+        mode: how the answer was produced, never "auto": "generate" (the VLM wrote the phrases), "direct" (the
+            instruction was its own phrase), "phrases" (the caller gave them); "" when unknown.
+        num_queries: instances that the model can return per phrase; None when it has no such limit.
     """
 
     instances: Instances
@@ -161,9 +166,16 @@ class Prediction:
     original_size: tuple[int, int]
     image: Image.Image | None = None
     notes: tuple[str, ...] = ()
+    mode: TakenMode = ""
+    num_queries: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.status, "status", get_args(Status))
+        if self.mode not in get_args(TakenMode):
+            modes = ", ".join(map(repr, get_args(TakenMode)))
+            raise InputError(f"mode must be one of {modes}, got {self.mode!r}")
+        if self.num_queries is not None:
+            check_count(self.num_queries, "num_queries")
         self._check_types()
         size = self.instances.size
         if size != tuple(self.original_size):
@@ -196,11 +208,45 @@ class Prediction:
         for side, length in zip(("height", "width"), self.original_size, strict=True):
             check_count(length, f"original_size {side}", low=0)
 
-    def overlay(self) -> Image.Image:
-        """The image with outlined, numbered and labelled masks and a caption strip.
+    @property
+    def queries_used(self) -> tuple[int, ...]:
+        """Instances per phrase; as many as `num_queries` means that there may be more."""
+        counts = np.bincount(self.instances.phrase_ids, minlength=len(self.phrases))
+        return tuple(int(count) for count in counts)
+
+    @property
+    def looked_for(self) -> str:
+        """What the model looked for, in one line: the phrases, which need not be the words of the instruction."""
+        return ", ".join(self.phrases)
+
+    @property
+    def remark(self) -> str:
+        """What a reader must know about a status other than "ok" and "no_target", in one sentence; else empty."""
+        if self.status == "truncated":
+            return "the reply of the model was cut at its limit, there may be more"
+        if self.status == "malformed":
+            return "the reply of the model could not be parsed"
+        if self.status != "saturated":
+            return ""
+        limit = self.num_queries
+        full = [
+            phrase
+            for phrase, used in zip(self.phrases, self.queries_used, strict=True)
+            if limit is not None and used >= limit
+        ]
+        if not full:
+            return "every slot for instances is used, there may be more"
+        of_phrase = f" for {', '.join(map(repr, full))}" if len(self.phrases) > 1 else ""
+        return f"{limit} of {limit} slots used{of_phrase}, there may be more"
+
+    def overlay(self, max_pixels: int | None = MAX_PIXELS) -> Image.Image:
+        """The image with the instances in their own colours, outlined and numbered, and a strip with the legend.
+
+        Args:
+            max_pixels: larger images are shrunk to this many pixels; None draws at the size of the image.
 
         Raises:
-            InputError: the prediction was made without keeping the image.
+            InputError: the prediction was made without keeping the image, or max_pixels is no positive number.
         """
         if self.image is None:
             raise InputError("this prediction keeps no image to draw on; pass image= to Prediction")
@@ -212,11 +258,17 @@ class Prediction:
             phrase_ids=self.instances.phrase_ids,
             phrases=self.phrases,
             instruction=self.instruction,
-            note=_status_note(self.status),
+            note=self.remark,
+            mode=self.mode,
+            max_pixels=None if max_pixels is None else check_count(max_pixels, "max_pixels"),
         )
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, max_pixels: int | None = MAX_PIXELS) -> Path:
         """Writes the overlay as a picture; the suffix decides the format (.png, .jpg, .webp).
+
+        Args:
+            path: the file.
+            max_pixels: see `overlay`; a .jpg is the cheapest at full size.
 
         Returns:
             The path written.
@@ -224,7 +276,7 @@ class Prediction:
         Raises:
             InputError: the folder is missing or cannot be written to, or the suffix is not a picture format.
         """
-        return save_image(self.overlay, check_path(path, "path"))
+        return save_image(lambda: self.overlay(max_pixels), check_path(path, "path"))
 
     def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
         """COCO results: RLE at the original size, bbox x y width height px, category_id = phrase id + 1.
@@ -295,19 +347,14 @@ class Prediction:
             "status": self.status,
             "text": self.text,
             "phrases": list(self.phrases),
+            "looked_for": self.looked_for,
+            "mode": self.mode,
+            "num_queries": self.num_queries,
+            "queries_used": list(self.queries_used),
             "original_size": [int(v) for v in self.original_size],
             "notes": list(self.notes),
             "instances": rows,
         }
-
-
-def _status_note(status: Status) -> str:
-    notes = {
-        "saturated": "every query is used: there may be more",
-        "truncated": "the answer was cut: there may be more",
-        "malformed": "the model's reply could not be read",
-    }
-    return notes.get(status, "")
 
 
 def _check_array(value: Any, name: str, dtype: type[np.generic], shape: tuple[str | int, ...]) -> None:

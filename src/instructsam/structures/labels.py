@@ -1,4 +1,4 @@
-"""Text for overlays: wrapping, and places for label tags that stay inside and apart. Pillow's own font."""
+"""Places for the numbers of instances: on large ones, beside small ones, never on one another."""
 
 from __future__ import annotations
 
@@ -7,119 +7,162 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageFont
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Box = tuple[int, int, int, int]  # left, top, right, bottom in px
 
-_MAX_CHARACTERS = 600
+_ROOMY = 9  # an instance of this many times the area of its tag carries it
+_CELL = 4  # px of the grid on which covered pixels are counted
+_THUMB = 48  # px, the size at which the middle of a mask is looked for
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """An instance on the canvas: its box, a point well inside it, and its pixels bool [h, w] in that box."""
+
+    box: Box
+    point: tuple[int, int]
+    inside: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Label:
-    """A tag for one instance: its text, the box of its instance and where the tag goes (canvas px)."""
+    """Where the tag of instance `index` goes, and the point that it belongs to when it lies beside (canvas px)."""
 
-    text: str
-    anchor: Box
+    index: int
     place: Box
-
-
-def clean(text: str, limit: int = _MAX_CHARACTERS) -> str:
-    """One printable line of at most `limit` characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
-    return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
-
-
-def wrap(text: str, font: Font, width: int, max_lines: int) -> list[str]:
-    """Lines no wider than `width` px, broken at spaces if there are any; what does not fit ends in '...'."""
-    words = clean(text).split(" ")
-    lines: list[str] = []
-    line = ""
-    while words and len(lines) < max_lines:
-        trial = f"{line} {words[0]}".strip()
-        if font.getlength(trial) <= width:
-            line = trial
-            words.pop(0)
-        elif line:
-            lines.append(line)
-            line = ""
-        else:
-            head = _fitting_prefix(words[0], font, width)
-            lines.append(words[0][:head])
-            words[0] = words[0][head:]
-    if line and len(lines) < max_lines:
-        lines.append(line)
-        line = ""
-    if (words or line) and lines:
-        lines[-1] = shorten(lines[-1] + "...", font, width)
-    return lines
-
-
-def shorten(text: str, font: Font, width: int) -> str:
-    """The text, or its beginning with '...' so that it is no wider than `width` px."""
-    if font.getlength(text) <= width:
-        return text
-    bare = text.removesuffix("...")
-    return bare[: _fitting_prefix(bare, font, width - int(font.getlength("...")) - 1)].rstrip() + "..."
-
-
-def _fitting_prefix(word: str, font: Font, width: int) -> int:
-    length = len(word)
-    while length > 1 and font.getlength(word[:length]) > width:
-        length -= 1
-    return max(length, 1)
+    point: tuple[int, int]
+    beside: bool
 
 
 def place_labels(
-    texts: Sequence[str], anchors: Sequence[Box], sizes: Sequence[tuple[int, int]], covered: NDArray[np.bool_]
+    anchors: Sequence[Anchor], sizes: Sequence[tuple[int, int]], covered: NDArray[np.bool_]
 ) -> list[Label]:
-    """A place for each tag: beside its instance, inside the picture, off other tags and, if possible, masks.
+    """A place for each tag, inside the canvas and off all other tags, if possible near and off the masks.
 
     Args:
-        texts: what each tag says.
-        anchors: the box of each instance, canvas px.
-        sizes: (width, height) px of each tag.
+        anchors: N instances.
+        sizes: N (width, height) px of the tags.
         covered: bool [H, W], the pixels of all masks on the canvas.
+
+    Returns:
+        At most N labels; a crowd on a small canvas may leave no room for some.
     """
-    integral = np.zeros((covered.shape[0] + 1, covered.shape[1] + 1), dtype=np.int64)
-    integral[1:, 1:] = covered.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
-    placed: list[Label] = []
-    for text, anchor, size in zip(texts, anchors, sizes, strict=True):
-        places = _candidates(anchor, size, covered.shape)
-        best = min(places, key=lambda place: _cost(place, anchor, placed, integral))
-        placed.append(Label(text, anchor, best))
-    return placed
+    height, width = covered.shape
+    integral = _integral(covered)
+    roomy = {i for i, anchor in enumerate(anchors) if _carries(anchor, sizes[i])}
+    order = sorted(range(len(anchors)), key=lambda i: (i not in roomy, anchors[i].inside.size, i))
+    taken = np.zeros((0, 4), dtype=np.int64)
+    labels = []
+    for index in order:
+        anchor, size = anchors[index], sizes[index]
+        if size[0] > width or size[1] > height:
+            continue
+        beside, best = False, None
+        if index in roomy:
+            best = _best(_centred(anchor.point, size, (width, height)), anchor, taken, integral)
+        if best is None:
+            near = [
+                _around(box, size, (width, height)) for box in (anchor.box, (*anchor.point, *anchor.point))
+            ]
+            beside, best = True, _best(np.vstack(near), anchor, taken, integral)
+        if best is None:
+            best = _best(_everywhere(size, (width, height)), anchor, taken, integral)
+        if best is not None:
+            taken = np.vstack([taken, best])
+            left, top, right, bottom = (int(v) for v in best)
+            labels.append(Label(index, (left, top, right, bottom), anchor.point, beside))
+    return sorted(labels, key=lambda label: label.index)
 
 
-def _candidates(anchor: Box, size: tuple[int, int], shape: tuple[int, ...]) -> list[Box]:
-    left, top, right, bottom = anchor
+def middle_of(inside: NDArray[np.bool_]) -> tuple[int, int]:
+    """(x, y) of a pixel of a mask that lies well inside it; the mask must not be empty."""
+    step = max(1, -(-max(inside.shape) // _THUMB))
+    thumb = inside[step // 2 :: step, step // 2 :: step]
+    if not thumb.any():  # thinner than the steps
+        step, thumb = 1, inside
+    core = thumb
+    while True:
+        padded = np.pad(core, 1)
+        smaller = core & padded[2:, 1:-1] & padded[:-2, 1:-1] & padded[1:-1, 2:] & padded[1:-1, :-2]
+        if not smaller.any():
+            break
+        core = smaller
+    rows, columns = np.nonzero(core)
+    nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
+    offset = step // 2 if step > 1 else 0
+    return int(columns[nearest]) * step + offset, int(rows[nearest]) * step + offset
+
+
+def _carries(anchor: Anchor, size: tuple[int, int]) -> bool:
+    """Whether the tag fits on the instance and hides little of it."""
     width, height = size
-    middle_x, middle_y = (left + right - width) // 2, (top + bottom - height) // 2
-    gap = max(2, height // 6)
-    columns = (left, middle_x, right - width, left - width - gap, right + gap)
-    rows = (top - height - gap, bottom + gap, middle_y, top, bottom - height)
-    steps = (0, -(height + gap), height + gap, -2 * (height + gap), 2 * (height + gap))
-    corners = [(x, y + step) for step in steps for y in rows for x in columns]
-    limit_x, limit_y = max(shape[1] - width, 0), max(shape[0] - height, 0)
-    clamped = [(min(max(x, 0), limit_x), min(max(y, 0), limit_y)) for x, y in corners]
-    return [(x, y, x + width, y + height) for x, y in dict.fromkeys(clamped)]
+    if np.count_nonzero(anchor.inside) < _ROOMY * width * height:
+        return False
+    x, y = anchor.point[0] - anchor.box[0], anchor.point[1] - anchor.box[1]
+    under = anchor.inside[max(y - height // 2, 0) : y + height // 2, max(x - width // 2, 0) : x + width // 2]
+    return bool(np.count_nonzero(under) >= 0.8 * width * height)
 
 
-def _cost(place: Box, anchor: Box, placed: Sequence[Label], integral: NDArray[np.int64]) -> float:
-    left, top, right, bottom = place
-    height, width = integral.shape
-    x1, x2 = min(left, width - 1), min(right, width - 1)
-    y1, y2 = min(top, height - 1), min(bottom, height - 1)
-    on_masks = integral[y2, x2] - integral[y1, x2] - integral[y2, x1] + integral[y1, x1]
-    on_tags = sum(overlap(place, label.place) for label in placed)
-    return float(20 * on_tags + on_masks) + gap_between(place, anchor) * (bottom - top)
+def _best(
+    places: NDArray[np.int64], anchor: Anchor, taken: NDArray[np.int64], integral: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
+    """The cheapest of int64 [C, 4] that meets no tag; None if all do."""
+    meets = (
+        (places[:, None, 0] < taken[None, :, 2])
+        & (taken[None, :, 0] < places[:, None, 2])
+        & (places[:, None, 1] < taken[None, :, 3])
+        & (taken[None, :, 1] < places[:, None, 3])
+    ).any(axis=1)
+    free = places[~meets]
+    if not len(free):
+        return None
+    x1, y1, x2, y2 = (free // _CELL).T
+    x2, y2 = np.minimum(x2 + 1, integral.shape[1] - 1), np.minimum(y2 + 1, integral.shape[0] - 1)
+    hidden = (integral[y2, x2] - integral[y1, x2] - integral[y2, x1] + integral[y1, x1]) * _CELL**2
+    left, top, right, bottom = anchor.box
+    away_x = np.maximum(np.maximum(left - free[:, 2], free[:, 0] - right), 0)
+    away_y = np.maximum(np.maximum(top - free[:, 3], free[:, 1] - bottom), 0)
+    from_point = np.abs(free[:, :2] + free[:, 2:] - 2 * np.array(anchor.point)).sum(axis=1) / 2
+    cost = hidden + (away_x + away_y + 0.2 * from_point) * (free[:, 3] - free[:, 1]) * 0.5
+    return np.asarray(free[int(np.argmin(cost))])
 
 
-def overlap(a: Box, b: Box) -> int:
-    """Pixels that two boxes share."""
-    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
+def _boxes(corners: NDArray[np.int64], size: tuple[int, int], canvas: tuple[int, int]) -> NDArray[np.int64]:
+    """int64 [C, 4] with these left upper corners, moved inside the canvas."""
+    limit = np.maximum(np.array(canvas) - size, 0)
+    corners = np.clip(corners, 0, limit)
+    return np.hstack([corners, corners + np.array(size)])
 
 
-def gap_between(a: Box, b: Box) -> int:
-    """Pixels between two boxes, along x plus along y; 0 when they touch."""
-    return max(0, a[0] - b[2], b[0] - a[2]) + max(0, a[1] - b[3], b[1] - a[3])
+def _centred(point: tuple[int, int], size: tuple[int, int], canvas: tuple[int, int]) -> NDArray[np.int64]:
+    return _boxes(np.array([[point[0] - size[0] // 2, point[1] - size[1] // 2]]), size, canvas)
+
+
+def _around(box: Box, size: tuple[int, int], canvas: tuple[int, int]) -> NDArray[np.int64]:
+    left, top, right, bottom = box
+    width, height = size
+    gap = max(4, height // 3)
+    places = []
+    for away in (gap, gap + height, gap + 2 * height, gap + 4 * height):
+        columns = (left - width - away, left, (left + right - width) // 2, right - width, right + away)
+        rows = (top - height - away, top, (top + bottom - height) // 2, bottom - height, bottom + away)
+        places += [(x, y) for n, x in enumerate(columns) for m, y in enumerate(rows) if {n, m} & {0, 4}]
+    return _boxes(np.array(places), size, canvas)
+
+
+def _everywhere(size: tuple[int, int], canvas: tuple[int, int]) -> NDArray[np.int64]:
+    steps = (max(size[0] // 2, 1), max(size[1] // 2, 1))
+    columns, rows = np.arange(0, canvas[0], steps[0]), np.arange(0, canvas[1], steps[1])
+    grid = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
+    return _boxes(grid, size, canvas)
+
+
+def _integral(covered: NDArray[np.bool_]) -> NDArray[np.int64]:
+    cells = covered[_CELL // 2 :: _CELL, _CELL // 2 :: _CELL]
+    rows, columns = -(-covered.shape[0] // _CELL), -(-covered.shape[1] // _CELL)
+    integral = np.zeros((rows + 1, columns + 1), dtype=np.int64)
+    sums = cells.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
+    integral[1 : sums.shape[0] + 1, 1 : sums.shape[1] + 1] = sums
+    integral[sums.shape[0] + 1 :] = integral[sums.shape[0]]
+    integral[:, sums.shape[1] + 1 :] = integral[:, sums.shape[1]][:, None]
+    return integral

@@ -7,16 +7,22 @@ are equal, byte for byte, to those of pycocotools, which is not needed here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import numbers
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instructsam.errors import InputError
+from instructsam.structures.checks import describe
+
+MAX_PIXELS = 178_956_970
+"""Largest accepted height x width of a mask: the limit that Pillow has for pictures."""
 
 _GROUP_BITS = 5
 _MAX_GROUPS = 13  # 64 bits in 5-bit groups
+_GROUPS_PER_RUN = 6  # a run of MAX_PIXELS, or the difference of two, fits in 30 bits
 _PIXEL_CHUNK = 1 << 20  # exact in float32, and keeps the product small
 
 
@@ -39,7 +45,7 @@ def encode_rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
     runs = np.diff(edges).astype(np.int64)
     if flat.size and flat[0]:
         runs = np.concatenate(([0], runs))
-    return {"size": [int(height), int(width)], "counts": _runs_to_text(runs)}
+    return _code(runs, int(height), int(width))
 
 
 def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
@@ -49,26 +55,142 @@ def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
         bool [H, W].
 
     Raises:
-        InputError: fields are missing or the runs do not fill the mask.
+        InputError: fields are missing or of a wrong type, the mask has more than `MAX_PIXELS` pixels, or the runs do
+            not fill it. All of this is checked before the mask is allocated.
     """
-    try:
-        size, counts = rle["size"], rle["counts"]
-        height, width = (int(v) for v in size)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError("RLE must be {'size': [height, width], 'counts': text}") from error
-    if height < 0 or width < 0:
-        raise InputError(f"RLE size must not be negative, got [{height}, {width}]")
-    if isinstance(counts, list):
-        runs = np.asarray(counts, dtype=np.int64)
-    elif isinstance(counts, str | bytes):
-        runs = _text_to_runs(counts)
-    else:
-        raise InputError(f"RLE counts must be text or a list of runs, got {type(counts).__name__}")
-    total = int(runs.sum())
-    if total != height * width or (runs < 0).any():
-        raise InputError(f"RLE runs must fill {height} x {width} = {height * width} pixels, got {total}")
+    height, width, runs = _checked_runs(rle)
     values = (np.arange(runs.size) % 2).astype(np.bool_)
     return np.repeat(values, runs).reshape((height, width), order="F")
+
+
+def rle_area(rle: Mapping[str, Any]) -> int:
+    """Pixels of a run-length code's mask, without allocating the mask. Raises as `decode_rle`."""
+    return int(_checked_runs(rle)[2][1::2].sum())
+
+
+def rle_box_xyxy(rle: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """The box around a run-length code's mask in pixels, without allocating the mask; zeros for an empty one.
+
+    Raises as `decode_rle`.
+    """
+    height, _, runs = _checked_runs(rle)
+    starts, ends = _intervals(runs)
+    if not starts.size:
+        return 0, 0, 0, 0
+    first, last = starts // height, (ends - 1) // height  # columns
+    if (first != last).any():  # this run holds the last row of one column and the first row of the next
+        top, bottom = 0, height
+    else:
+        top, bottom = int((starts % height).min()), int(((ends - 1) % height).max()) + 1
+    return int(first.min()), top, int(last.max()) + 1, bottom
+
+
+def merge_rles(codes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The run-length code of the union of masks of one size, without allocating a mask.
+
+    Raises:
+        InputError: there is no code, the sizes differ, or as `decode_rle`.
+    """
+    checked = [_checked_runs(code) for code in codes]
+    sizes = {(height, width) for height, width, _ in checked}
+    if len(sizes) != 1:
+        raise InputError(f"masks must have one size to be united, got {sorted(sizes)}")
+    height, width = sizes.pop()
+    return _code(_union([runs for _, _, runs in checked], height * width), height, width)
+
+
+def subtract_rle(rle: Mapping[str, Any], removed: Mapping[str, Any]) -> dict[str, Any]:
+    """The run-length code of the pixels of one mask that are not in another. Raises as `merge_rles`."""
+    height, width, runs = _checked_runs(rle)
+    *size, other = _checked_runs(removed)
+    if size != [height, width]:
+        raise InputError(f"masks must have one size to be subtracted, got {[height, width]} and {size}")
+    rest = _union([_complement(runs), other], height * width)
+    return _code(_complement(rest), height, width)
+
+
+def _checked_runs(rle: Mapping[str, Any]) -> tuple[int, int, NDArray[np.int64]]:
+    """Height, width and the runs, which are not negative and fill the mask exactly."""
+    try:
+        size, counts = rle["size"], rle["counts"]
+    except (KeyError, TypeError) as error:
+        raise InputError("RLE must be {'size': [height, width], 'counts': text}") from error
+    if not isinstance(size, list | tuple) or len(size) != 2 or not all(map(_is_whole, size)):
+        raise InputError(
+            f"RLE must be {{'size': [height, width], 'counts': text}}, got the size {describe(size)}"
+        )
+    height, width = (int(side) for side in size)
+    check_mask_size(height, width, "RLE size")
+    pixels = height * width
+    if isinstance(counts, list):
+        runs = _listed_runs(counts, pixels)
+    elif isinstance(counts, str | bytes):
+        runs = _text_to_runs(counts, pixels)
+    else:
+        raise InputError(f"RLE counts must be text or a list of runs, got {type(counts).__name__}")
+    fill = f"RLE runs must fill {height} x {width} = {pixels} pixels"
+    if runs.size and (runs.min() < 0 or runs.max() > pixels):
+        odd = runs.min() if runs.min() < 0 else runs.max()
+        raise InputError(f"{fill}, got a run of {odd}")
+    total = int(runs.sum())  # exact: there are far fewer than 2**63 / MAX_PIXELS runs, each at most `pixels`
+    if total != pixels:
+        raise InputError(f"{fill}, got {total}")
+    return height, width, runs
+
+
+def check_mask_size(height: int, width: int, name: str) -> None:
+    """Refuse a size that is negative or has more than `MAX_PIXELS` pixels.
+
+    Raises:
+        InputError: the message starts with `name`.
+    """
+    if height < 0 or width < 0:
+        raise InputError(f"{name} must not be negative, got {describe([height, width])}")
+    if height * width > MAX_PIXELS:
+        raise InputError(f"{name} must have at most {MAX_PIXELS} pixels, got {describe([height, width])}")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _listed_runs(counts: list[Any], pixels: int) -> NDArray[np.int64]:
+    for number, count in enumerate(counts):
+        if not _is_whole(count):
+            raise InputError(f"RLE counts[{number}] must be a whole number, got {describe(count)}")
+        if not -pixels <= count <= 2 * pixels:  # also keeps it within 64 bits
+            raise InputError(f"RLE runs must fill {pixels} pixels, got a run of {describe(count)}")
+    return np.array(counts, dtype=np.int64)
+
+
+def _intervals(runs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the runs of ones start and end (exclusive), counted column by column; none is empty."""
+    ends = np.cumsum(runs)[1::2]
+    starts = ends - runs[1::2]
+    filled = starts < ends
+    return starts[filled], ends[filled]
+
+
+def _union(masks: Sequence[NDArray[np.int64]], pixels: int) -> NDArray[np.int64]:
+    """Runs of the union: without empty runs, but for the first."""
+    pairs = [_intervals(runs) for runs in masks]
+    starts = np.sort(np.concatenate([pair[0] for pair in pairs]))
+    ends = np.sort(np.concatenate([pair[1] for pair in pairs]))
+    if not starts.size:
+        return np.array([pixels], dtype=np.int64)
+    # Between two intervals as many have ended as have started, and the next starts behind the end.
+    gap = starts[1:] > ends[:-1]
+    edges = np.stack([starts[np.r_[True, gap]], ends[np.r_[gap, True]]], axis=1).ravel()
+    runs = np.diff(np.concatenate(([0], edges, [pixels])))
+    return runs[:-1] if runs[-1] == 0 else runs
+
+
+def _complement(runs: NDArray[np.int64]) -> NDArray[np.int64]:
+    return runs[1:] if runs.size and runs[0] == 0 else np.concatenate(([0], runs))
+
+
+def _code(runs: NDArray[np.int64], height: int, width: int) -> dict[str, Any]:
+    return {"size": [height, width], "counts": _runs_to_text(runs)}
 
 
 def _runs_to_text(runs: NDArray[np.int64]) -> str:
@@ -85,7 +207,10 @@ def _runs_to_text(runs: NDArray[np.int64]) -> str:
     return bytes(codes[emitted].astype(np.uint8)).decode("ascii")
 
 
-def _text_to_runs(counts: str | bytes) -> NDArray[np.int64]:
+def _text_to_runs(counts: str | bytes, pixels: int) -> NDArray[np.int64]:
+    """The runs of compressed text; each is in range for a mask of `pixels` or the text is refused."""
+    if len(counts) > _GROUPS_PER_RUN * (pixels + 2):
+        raise InputError(f"RLE counts must fill {pixels} pixels, got text of {len(counts)} characters")
     try:
         raw = counts.encode("ascii") if isinstance(counts, str) else counts
     except UnicodeEncodeError as error:
@@ -106,6 +231,9 @@ def _text_to_runs(counts: str | bytes) -> NDArray[np.int64]:
     values = np.add.reduceat((codes & 31) << (_GROUP_BITS * position), starts)
     negative = (codes[ends] & 16).astype(np.bool_)
     values[negative] -= np.int64(1) << (_GROUP_BITS * lengths[negative])
+    if np.abs(values).max() > pixels:  # then no sum below leaves 64 bits
+        odd = values[np.abs(values).argmax()]
+        raise InputError(f"RLE runs must fill {pixels} pixels, got a difference of {odd} between two runs")
     runs: NDArray[np.int64] = np.array(values, dtype=np.int64)
     runs[1::2] = np.cumsum(values[1::2])
     runs[2::2] = np.cumsum(values[2::2])

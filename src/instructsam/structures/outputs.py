@@ -6,9 +6,11 @@ T phrase tokens (at most 32), V vocabulary, h w mask size, S detector image size
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
+
+from instructsam.errors import InstructSAMError
 
 if TYPE_CHECKING:
     import torch
@@ -102,6 +104,33 @@ class SegmentationOutput(DetectionOutput):
     query_states: Tensor | None = None
     phrase_sample: Tensor | None = None
     extra: tuple[DetectionOutput, ...] = ()
+
+
+def require_numbers(named: Mapping[str, Tensor | None]) -> None:
+    """Refuse results that are NaN or infinite, which would otherwise look like "nothing found".
+
+    The least and the largest value show it; no copy is made, and a GPU is waited for once.
+
+    Args:
+        named: what each tensor is, for the message: "scores"; None and empty tensors are left out.
+
+    Raises:
+        InstructSAMError: names the first tensor that is not finite, and its number format.
+    """
+    import torch
+
+    full = {name: tensor for name, tensor in named.items() if tensor is not None and tensor.numel()}
+    if not full:
+        return
+    extremes = torch.stack([torch.stack(tensor.aminmax()).float() for tensor in full.values()])
+    finite = extremes.isfinite().all(1).tolist()
+    wrong = [name for name, fine in zip(full, finite, strict=True) if not fine]
+    if wrong:
+        format_name = str(full[wrong[0]].dtype)
+        raise InstructSAMError(
+            f"the model's {wrong[0]} are not numbers in {format_name}: load it with dtype='float32', and check its "
+            "weights if that does not help"
+        )
 
 
 def concatenate(parts: Sequence[SegmentationOutput]) -> SegmentationOutput:

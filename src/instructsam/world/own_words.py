@@ -10,7 +10,6 @@ number that no split has (see `world.stream`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from itertools import groupby, islice
@@ -20,6 +19,7 @@ from PIL import Image
 
 from instructsam.data.record import Record
 from instructsam.errors import InputError
+from instructsam.structures.checks import parse_json
 from instructsam.world.build import record_of
 from instructsam.world.instructions import Instruction, PhraseAnswer
 from instructsam.world.layout import sample_scene
@@ -33,8 +33,9 @@ FILE = "own_words.jsonl"
 
 def own_lines() -> list[dict[str, Any]]:
     """The lines of own_words.jsonl as they were written; those of one scene follow one another."""
-    text = resources.files("instructsam.world").joinpath(FILE).read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    text = resources.files("instructsam.world").joinpath(FILE).read_text(encoding="utf-8-sig")
+    lines = text.splitlines()
+    return [parse_json(line, f"{FILE}, line {number}") for number, line in enumerate(lines, start=1)]
 
 
 def own_words(limit: int | None = None) -> Iterator[tuple[Image.Image, Record]]:

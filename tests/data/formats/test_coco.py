@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from instructsam.data.formats.coco import (
-    EMPTY_MASK,
+    NO_MASK,
     NOT_EXHAUSTIVE,
     NOT_EXHAUSTIVE_PHRASE,
+    ONLY_CROWDS,
     CocoFile,
     read_categories,
     read_concepts,
 )
+from instructsam.data.formats.outlines import DAMAGED, FEW_POINTS
 from instructsam.data.formats.source import Tally
 from instructsam.errors import RecordError
 from instructsam.structures.masks import encode_rle
@@ -67,11 +69,30 @@ def test_coco_by_category(tmp_path: Path) -> None:
     assert tally.lines() == []
 
 
-def test_only_a_crowd_leaves_no_target(tmp_path: Path) -> None:
-    crowd = annotation(3, 9, 18, 0, 0, 1, 1, segmentation=RUNS, iscrowd=1)
-    (record,) = read_categories(write(tmp_path / "i.json", coco(crowd)), "", Tally())
-    assert boxes(record) == [[]]
-    assert len(record.crowds) == 1
+@pytest.mark.parametrize("flag", ["iscrowd", "is_crowd", "ignore"])
+def test_a_category_with_nothing_but_a_crowd_is_not_absent(tmp_path: Path, flag: str) -> None:
+    crowd = annotation(3, 9, 18, 0, 0, 1, 1, segmentation=RUNS, **{"iscrowd": 0, flag: 1})
+    tally = Tally()
+    path = write(tmp_path / "i.json", coco(crowd, neg_category_ids=[1]))
+    (record,) = read_categories(path, "", tally)
+    assert record.instruction == "dining table"
+    assert dict(tally.left_out) == {ONLY_CROWDS: 1}
+
+
+def test_a_damaged_annotation_costs_its_instruction_and_not_the_file(tmp_path: Path) -> None:
+    parts = [
+        annotation(1, 9, 18, 1, 1, 2, 2, segmentation=[corners(1, 1, 2, 2), [3, 3, 4, 4]]),
+        annotation(2, 9, 1, 0, 0, 2, 2, segmentation=[[0, 0, 2, 0, 2, float("nan")]]),
+        annotation(3, 4, 18, 0, 0, 2, 2, segmentation=[[1, 2, 3]]),
+        annotation(4, 4, 1, 0, 0, 2, 2, segmentation={"size": [6, 10], "counts": [2**62] * 4}),
+    ]
+    bare = annotation(5, 9, 1, 4, 4, 1, 1)
+    del bare["segmentation"]
+    tally = Tally()
+    records = list(read_categories(write(tmp_path / "i.json", coco(*parts, bare)), "", tally))
+    assert [(record.id, boxes(record)) for record in records] == [("9-18", [[(1, 1, 2, 2)]])]
+    assert dict(tally.left_out) == {FEW_POINTS: 2, DAMAGED: 2, NO_MASK: 3}
+    assert "annotations[1].segmentation[0]: expected a polygon" in tally.examples[DAMAGED]
 
 
 def test_lvis_by_category(tmp_path: Path) -> None:
@@ -94,7 +115,7 @@ def test_an_empty_mask_takes_its_instruction_along(tmp_path: Path) -> None:
     tally = Tally()
     path = write(tmp_path / "i.json", coco(nothing, annotation(2, 9, 18, 0, 0, 2, 2)))
     assert list(read_categories(path, "", tally)) == []
-    assert dict(tally.left_out) == {EMPTY_MASK: 1}
+    assert dict(tally.left_out) == {NO_MASK: 1}
 
 
 @pytest.mark.parametrize(
@@ -110,8 +131,12 @@ def test_an_empty_mask_takes_its_instruction_along(tmp_path: Path) -> None:
             r"at annotations\[1\].id: expected an id that annotations uses once, got 1",
         ),
         (
-            coco(annotation(1, 9, 18, 0, 0, 2, 2, segmentation=[[1, 2, 3]])),
-            r"segmentation\[0\]: expected a polygon",
+            coco(annotation(1, 9, 18, 0, 0, 2, 2, segmentation=7)),
+            r"segmentation: expected a polygon",
+        ),
+        (
+            coco(annotation(1, 9, 18, 0, 0, 2, 2, iscrowd="0")),
+            r"annotations\[0\].iscrowd: expected true, false",
         ),
         ({"images": []}, "at the top: the field 'annotations' is missing"),
         ([], "expected a JSON object"),
@@ -156,7 +181,19 @@ def test_a_crowd_of_sa_co_in_either_spelling(tmp_path: Path) -> None:
     crowd = annotation(2, 10, 1, 5, 1, 2, 2, is_crowd=1)
     del crowd["iscrowd"]
     path = write(tmp_path / "a.json", concepts(None, annotation(1, 10, 1, 1, 1, 2, 2), crowd))
-    assert boxes(next(read_concepts([path], "images", Tally()))) == [[(1, 1, 2, 2)]]
+    record = next(read_concepts([path], "images", Tally()))
+    assert boxes(record) == [[(1, 1, 2, 2)]]
+    assert record.crowds == (encode_rle(block(5, 1, 2, 2)),)
+
+
+def test_a_phrase_of_sa_co_with_nothing_but_a_crowd_is_not_absent(tmp_path: Path) -> None:
+    thing, crowd = annotation(1, 10, 1, 1, 1, 2, 2), annotation(1, 10, 1, 1, 1, 2, 2, iscrowd=1)
+    a = write(tmp_path / "a.json", concepts(None, crowd))
+    b = write(tmp_path / "b.json", concepts(None, thing))
+    for paths in ([a], [a, b], [b, a]):  # whichever annotator has it
+        tally = Tally()
+        assert [record.id for record in read_concepts(paths, "images", tally)] == ["12", "11"]
+        assert dict(tally.left_out) == {ONLY_CROWDS: 1}
 
 
 def test_sa_co_silver_and_what_is_not_exhaustive(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from instructsam.data.formats.inst2seg import EMPTY_MASK, ONLY_BOXES, read_inst2seg
+from instructsam.data.formats.inst2seg import NO_MASK, ONLY_BOXES, read_inst2seg
 from instructsam.data.formats.source import Tally
 from instructsam.errors import RecordError
 from instructsam.structures.masks import encode_rle
@@ -75,7 +75,7 @@ def test_what_masks_cannot_score_is_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "t.json", [item(box, unnamed_box, empty, annotation())])
     tally = Tally()
     assert [record.id for record in read_inst2seg(path, "", tally)] == ["t-0-3"]
-    assert dict(tally.left_out) == {ONLY_BOXES: 2, EMPTY_MASK: 1}
+    assert dict(tally.left_out) == {ONLY_BOXES: 2, NO_MASK: 1}
 
 
 @pytest.mark.parametrize(

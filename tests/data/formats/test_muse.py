@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from instructsam.data.formats.muse import EMPTY_MASK, NO_QUESTION, read_muse
+from instructsam.data.formats.muse import NO_MASK, NO_QUESTION, read_muse
 from instructsam.data.formats.source import Tally
 from instructsam.errors import RecordError
 
@@ -61,7 +61,7 @@ def test_an_empty_mask_is_counted(tmp_path: Path) -> None:
     )
     tally = Tally()
     assert [record.instruction for record in read_muse(path, "coco", tally)] == ["question 1?"]
-    assert dict(tally.left_out) == {EMPTY_MASK: 1}
+    assert dict(tally.left_out) == {NO_MASK: 1}
 
 
 def test_a_malformed_file_is_named(tmp_path: Path) -> None:

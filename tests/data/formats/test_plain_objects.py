@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from instructsam.data.formats.plain_objects import read_plain_objects
+from instructsam.data.formats.source import Node
 from instructsam.errors import RecordError
 
 REFS: list[Any] = [
@@ -86,3 +87,70 @@ def test_broken_files_are_one_clear_error(tmp_path: Path) -> None:
     path.write_bytes(b"(I1\nd.")
     with pytest.raises(RecordError, match="a key without a value"):
         read_plain_objects(path)
+
+
+def doubling(levels: int, wide: int = 2) -> bytes:
+    """Lists that hold the one before several times: a few bytes a level for `wide` to the power of `levels` values."""
+    content = b"\x80\x02]q\x00"
+    for level in range(levels):
+        content += (
+            b"](" + b"h" + bytes([level]) + (b"h" + bytes([level])) * (wide - 1) + b"eq" + bytes([level + 1])
+        )
+    return content + b"."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        doubling(60),
+        doubling(200, wide=9),
+        b"\x80\x02]q\x00(" + b"h\x00" * 50 + b"e.",  # a list inside itself
+        b"\x80\x02]q\x00}q\x01(X\x01\x00\x00\x00ah\x00ua.",  # a dictionary that holds the list that holds it
+    ],
+    ids=["doubling", "ninefold", "list in itself", "list in its dictionary"],
+)
+def test_a_file_that_repeats_itself_without_end_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "refs.p"
+    path.write_bytes(content)
+    with pytest.raises(
+        RecordError, match=r"refs.p: expected a list of references, got containers inside themselves"
+    ):
+        read_plain_objects(path)
+
+
+def test_a_list_that_is_named_a_few_times_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "refs.p"
+    shared = [1, 2, 3]
+    path.write_bytes(pickle.dumps([shared] * 8, 2))
+    assert read_plain_objects(path) == [shared] * 8
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x80\x02}(" + b")" * 1 + b"\x85" * 50_000 + b"K\x01u.", "a tuple as a key"),
+        (b"\x80\x02}q\x00(h\x00K\x01u.", "a dict as a key"),
+        (b"}I1\na.", "items for a dict where a list is expected"),
+        (b"]I1\nI2\ns.", "items for a list where a dict is expected"),
+        (b"NI1\na.", "items for a NoneType where a list is expected"),
+        (b"\x80\x02]" + b"\x8b" + (2000).to_bytes(4, "little") + b"\x7f" * 2000 + b"a.", "fits no field"),
+        (b"L" + b"9" * 5000 + b"L\n.", "fetch it again"),
+        (b"\x80\x04\x8e" + (2**60).to_bytes(8, "little") + b"ab.", "fetch it again"),
+        (b"\x80\x04\x8d" + (2**34).to_bytes(8, "little") + b"ab.", "fetch it again"),
+    ],
+    ids=range(9),
+)
+def test_whatever_a_file_builds_wrongly_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "refs.p"
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match=message) as caught:
+        read_plain_objects(path)
+    assert len(str(caught.value)) < len(str(path)) + 150
+
+
+def test_deep_nesting_is_read_without_recursion(tmp_path: Path) -> None:
+    path = tmp_path / "refs.p"
+    path.write_bytes(b"\x80\x02)" + b"\x85" * 50_000 + b".")
+    top = Node(read_plain_objects(path), path)
+    with pytest.raises(RecordError, match=r"expected a JSON object, got \(\(\("):
+        top["split"]

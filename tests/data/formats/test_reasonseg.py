@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from instructsam.data.formats.outlines import DAMAGED, FEW_POINTS
 from instructsam.data.formats.reasonseg import (
     FLAGS,
+    NO_OUTLINE,
     NO_PIXEL,
+    ODD_NAME,
+    ONLY_IGNORED,
     WORDINGS,
     read_reasonseg_folder,
     read_reasonseg_list,
 )
+from instructsam.data.formats.shapes import NO_AREA, UNKNOWN_AREA
 from instructsam.data.formats.source import Tally
 from instructsam.errors import RecordError
 from instructsam.structures.masks import decode_rle, encode_rle
@@ -66,10 +74,58 @@ def test_a_larger_ignored_shape_lies_below_the_target(tmp_path: Path) -> None:
 
 
 def test_a_covered_target_is_counted(tmp_path: Path) -> None:
-    write_original(tmp_path, "a", shape("ignore", 0, 0, 9, 5))
+    write_original(tmp_path, "a", shape("target", 0, 0, 2, 2), shape("ignore", 0, 0, 2, 2))
     tally = Tally()
     assert list(read_reasonseg_folder(tmp_path, tmp_path, tally)) == []
     assert tally.left_out[NO_PIXEL] == 1
+
+
+def test_files_without_a_target_have_a_reason_of_their_own(tmp_path: Path) -> None:
+    write_original(tmp_path, "a", shape("ignore", 0, 0, 9, 5))
+    write_original(tmp_path, "b")
+    write_original(tmp_path, "c", shape("flag", 0, 0, 9, 5))
+    point = shape("target", 0, 0, 2, 2) | {"shape_type": "point", "points": [[3, 3]]}
+    write_original(tmp_path, "d", point)
+    write_original(tmp_path, "e", shape("target", 0, 0, 2, 2) | {"points": [[3, 3], [4, 4]]})
+    tally = Tally()
+    assert list(read_reasonseg_folder(tmp_path, tmp_path, tally)) == []
+    assert tally.left_out == {NO_OUTLINE: 5, WORDINGS: 5, FLAGS: 1, NO_AREA: 1, FEW_POINTS: 1}
+
+
+def test_damaged_shapes_cost_their_file_only(tmp_path: Path) -> None:
+    write_original(tmp_path, "a", shape("target", 0, 0, 2, 2))
+    write_original(tmp_path, "b", shape("target", 0, 0, 2, 10**9))
+    write_original(tmp_path, "c", shape("target", 0, 0, 2, 2) | {"points": [[0, 0], [2, 0], [2, math.nan]]})
+    write_original(
+        tmp_path, "d", shape("target", 0, 0, 2, 2), shape("ignore", 0, 0, 1, 1) | {"shape_type": "mask"}
+    )
+    tally = Tally()
+    assert [record.id for record in read_reasonseg_folder(tmp_path, tmp_path, tally)] == ["a"]
+    assert tally.left_out == {DAMAGED: 2, UNKNOWN_AREA: 1, WORDINGS: 4}
+
+
+def test_files_of_operating_systems_are_not_read(tmp_path: Path) -> None:
+    write_original(tmp_path, "a", shape("target", 0, 0, 2, 2))
+    (tmp_path / "._a.json").write_bytes(b"\x00\x05\x16\x07Mac OS X")
+    (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "a.json").read_bytes())
+    (tmp_path / "Thumbs.db").write_bytes(b"x")
+    assert [record.id for record in read_reasonseg_folder(tmp_path, tmp_path, Tally())] == ["a"]
+
+
+def test_the_picture_is_found_in_another_composition(tmp_path: Path) -> None:
+    names = [unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")]
+    write_original(tmp_path, names[0], shape("target", 0, 0, 2, 2))
+    (tmp_path / f"{names[0]}.jpg").rename(tmp_path / f"{names[1]}.jpg")
+    (record,) = read_reasonseg_folder(tmp_path, tmp_path, Tally())
+    assert record.image.file == f"{names[1]}.jpg"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode there")
+def test_a_file_whose_name_is_no_text_is_counted(tmp_path: Path) -> None:
+    write_original(tmp_path, "a\udcff", shape("target", 0, 0, 2, 2))
+    tally = Tally()
+    assert list(read_reasonseg_folder(tmp_path, tmp_path, tally)) == []
+    assert dict(tally.left_out) == {ODD_NAME: 1}
 
 
 @pytest.mark.parametrize(
@@ -81,8 +137,8 @@ def test_a_covered_target_is_counted(tmp_path: Path) -> None:
             r"at shapes\[0\].points\[0\]: expected a point",
         ),
         (
-            {"shapes": [{"label": "target", "points": []}]},
-            r"at shapes\[0\].points: expected at least two points",
+            {"shapes": [{"label": "target", "shape_type": "circle", "points": [[1, 2]]}]},
+            r"at shapes\[0\].points: expected the two points of a circle",
         ),
         ({"shapes": None}, "at shapes: expected a list, got None"),
     ],
@@ -96,7 +152,7 @@ def test_a_malformed_original_is_named(tmp_path: Path, changes: dict[str, Any], 
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     write_original(tmp_path, "a")
     (tmp_path / "a.jpg").unlink()
-    with pytest.raises(RecordError, match=r"a.json, at the top: its picture .*a.jpg cannot be read"):
+    with pytest.raises(RecordError, match=r"a.json, at the top: its picture cannot be read: .*a.jpg"):
         list(read_reasonseg_folder(tmp_path, tmp_path, Tally()))
 
 
@@ -118,7 +174,7 @@ def test_the_published_list(tmp_path: Path) -> None:
     plain = entry(id="x", ignore_mask=None, is_sentence=False)
     path = write(
         tmp_path / "val.json",
-        [entry(), plain, entry(id=5, mask=None), entry(id=6, mask=entry()["ignore_mask"])],
+        [entry(), plain, entry(id=5, mask=None, ignore_mask=None), entry(id=6, mask=entry()["ignore_mask"])],
     )
     tally = Tally()
     first, second, third = read_reasonseg_list(path, "images", tally)
@@ -128,6 +184,14 @@ def test_the_published_list(tmp_path: Path) -> None:
     assert (second.id, second.ignore, second.family, boxes(second)) == ("x", None, "phrase", [[(0, 0, 4, 2)]])
     assert (third.id, boxes(third)) == ("5", [[]])
     assert dict(tally.left_out) == {NO_PIXEL: 1}
+
+
+def test_an_ignored_region_alone_is_not_a_missing_target(tmp_path: Path) -> None:
+    broken = {"size": [6, 10], "counts": "5"}
+    entries = [entry(mask=None), entry(mask=[]), entry(mask=broken, height=6), entry(ignore_mask=broken)]
+    tally = Tally()
+    assert list(read_reasonseg_list(write(tmp_path / "val.json", entries), "", tally)) == []
+    assert dict(tally.left_out) == {ONLY_IGNORED: 1, NO_PIXEL: 1, DAMAGED: 2}
 
 
 def test_a_malformed_list_is_named(tmp_path: Path) -> None:

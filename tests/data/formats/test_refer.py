@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from instructsam.data.formats.refer import EMPTY_MASK, OTHER_SPLIT, read_grefs, read_refs
+from instructsam.data.formats.refer import NO_MASK, OTHER_SPLIT, read_grefs, read_refs
 from instructsam.data.formats.source import Tally
 from instructsam.errors import RecordError
 
@@ -81,7 +81,7 @@ def test_grefcoco(folder: Path) -> None:
     first, second = read_grefs(folder, "val", "", tally)
     assert boxes(first) == [[(1, 1, 2, 2), (5, 1, 3, 3)]]
     assert (second.instruction, boxes(second)) == ("the cat", [[]])
-    assert dict(tally.left_out) == {EMPTY_MASK: 2}
+    assert dict(tally.left_out) == {NO_MASK: 2}
 
 
 @pytest.mark.parametrize(

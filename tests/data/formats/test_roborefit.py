@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +61,33 @@ def test_records_of_one_picture_follow_one_another(tmp_path: Path) -> None:
     assert dict(tally.left_out) == {EMPTY_MASK: 1}
 
 
+def test_a_mask_picture_goes_through_the_one_loader(tmp_path: Path) -> None:
+    """An EPS named .png would start Ghostscript, and a header can ask for any memory."""
+    path = tmp_path / "roborefit/final_dataset/testA/mask/0000001/0.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.raises(
+        RecordError, match=r"\[0\].mask_path: the mask cannot be read: .*not an image that can be"
+    ):
+        read(tmp_path, [entry(0)], Tally())
+    Image.new("L", (6, 6)).save(path)
+    content = path.read_bytes()
+    head = b"IHDR" + (90_000).to_bytes(4, "big") * 2 + content[24:29]
+    path.write_bytes(content[:12] + head + zlib.crc32(head).to_bytes(4, "big") + content[33:])
+    with pytest.raises(RecordError, match=r"the mask cannot be read: .*megapixels"):
+        read(tmp_path, [entry(0)], Tally())
+
+
+def test_names_in_another_composition_are_found(tmp_path: Path) -> None:
+    save_mask(tmp_path, unicodedata.normalize("NFD", "é"), block(1, 1, 3, 3))
+    (record,) = read(tmp_path, [entry(0, unicodedata.normalize("NFC", "é"))], Tally())
+    assert boxes(record) == [[(1, 1, 3, 3)]]
+
+
 def test_malformed_entries_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        RecordError, match=r"at \[0\].mask_path: the mask .*0.png cannot be read .*put the picture"
+        RecordError,
+        match=r"at \[0\].mask_path: the mask cannot be read: .*0.png: there is no such file; put the",
     ):
         read(tmp_path, [entry(0)], Tally())
     with pytest.raises(RecordError, match=r"at \[0\].rgb_path.*: expected a path with forward slashes"):

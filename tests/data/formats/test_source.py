@@ -1,78 +1,22 @@
-"""Masks in every spelling, and messages that say where and how to mend."""
+"""Messages that say where and how to fix it, and files that are not what they should be."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from instructsam.data.formats.source import Node, Tally, image_size, mask_of, read_json
+from instructsam.data.formats.source import (
+    Node,
+    Tally,
+    end_of_url,
+    files_in,
+    image_ref,
+    left_out_lines,
+    read_json,
+)
 from instructsam.errors import RecordError
-from instructsam.structures.masks import encode_rle
-
-from .helpers import HEIGHT, WIDTH, block, code_text, corners, picture
-
-BLOCK = block(2, 1, 4, 3)
-RUNS = {"size": [HEIGHT, WIDTH], "counts": [13, 3, 3, 3, 3, 3, 3, 3, 26]}
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        encode_rle(BLOCK),
-        RUNS,
-        code_text(BLOCK),
-        corners(2, 1, 4, 3),
-        json.dumps(corners(2, 1, 4, 3)),
-        [corners(2, 1, 2, 3), corners(4, 1, 2, 3)],
-        [code_text(block(2, 1, 4, 1)), encode_rle(block(2, 2, 4, 2))],
-    ],
-    ids=[
-        "run lengths",
-        "plain runs",
-        "text of run lengths",
-        "polygon",
-        "text of polygon",
-        "parts",
-        "mixed parts",
-    ],
-)
-def test_every_spelling_of_a_mask(value: Any) -> None:
-    mask = mask_of(Node(value, Path("f.json")), HEIGHT, WIDTH)
-    assert mask is not None
-    np.testing.assert_array_equal(mask, BLOCK)
-
-
-@pytest.mark.parametrize("value", [None, [], "", [[]]])
-def test_no_mask(value: Any) -> None:
-    assert mask_of(Node(value, Path("f.json")), HEIGHT, WIDTH) is None
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ([1, 2, 3, 4], r"expected a polygon, x and y of at least three corners, got \[1, 2, 3, 4\]"),
-        ([1, 2, 3, 4, 5, float("nan")], "expected a polygon"),
-        ("no mask", "expected a mask, or JSON text of one, got 'no mask'"),
-        (7, "expected a polygon, a run-length code, a list of them, or null, got 7"),
-        (
-            {"size": [9, 9], "counts": "0"},
-            r"at segmentation.size: expected the picture's .* = \[6, 10\], got \[9, 9\]",
-        ),
-        ({"size": [6, 10]}, "at segmentation: RLE must be"),
-        ({"size": [6, 10], "counts": "5"}, "at segmentation: RLE runs must fill 6 x 10"),
-    ],
-)
-def test_what_is_no_mask_is_said_with_its_place(value: Any, message: str) -> None:
-    node = Node({"segmentation": value}, Path("f.json"))["segmentation"]
-    with pytest.raises(RecordError, match=message) as caught:
-        mask_of(node, HEIGHT, WIDTH)
-    assert str(caught.value).startswith("f.json, at segmentation")
-    assert "fetch the file again" in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_places_are_written_as_one_would_type_them() -> None:
@@ -80,7 +24,7 @@ def test_places_are_written_as_one_would_type_them() -> None:
     node = next(next(top.items())["a"].items())["b"]
     assert node.place == "[0].a[0].b"
     with pytest.raises(
-        RecordError, match=r"f.json, at \[0\].a\[0\].b: expected a list, got 1; mend this place"
+        RecordError, match=r"f.json, at \[0\].a\[0\].b: expected a list, got 1; correct this place"
     ):
         list(node.items())
     with pytest.raises(RecordError, match=r"at \[0\]: the field 'c' is missing \(there are a\)"):
@@ -97,7 +41,16 @@ def test_places_are_written_as_one_would_type_them() -> None:
         ("whole", True, "a whole number, got True"),
         ("side", 0, "a positive whole number of pixels, got 0"),
         ("name", None, "an id, a number or text, got None"),
+        ("name", 10**5000, "an id, a number or text, got with thousands of digits"),
+        ("name", "\ud83d", "f.json, at the top holds half of a character"),
+        ("text", "half \udc80", "f.json, at the top holds half of a character"),
+        ("whole", 10**400, "a whole number, got 1000"),
+        ("whole", float("inf"), "a whole number, got inf"),
+        ("flag", "0", "true, false, 1 or 0, got '0'"),
+        ("flag", 2, "true, false, 1 or 0, got 2"),
+        ("flag", 1.0, "true, false, 1 or 0, got 1.0"),
     ],
+    ids=lambda value: str(value)[:20] if not isinstance(value, int) else "number",
 )
 def test_kinds_are_checked(method: str, value: Any, message: str) -> None:
     with pytest.raises(RecordError, match=message):
@@ -110,22 +63,46 @@ def test_files_that_are_no_json(tmp_path: Path) -> None:
         read_json(path)
     path.write_text("[1,\n 2")
     with pytest.raises(
-        RecordError, match=r"f.json, line 2, column 3: this is not JSON .*fetch the file again"
+        RecordError, match=r"f.json: this is not JSON .*line 2, column 3\); fetch the file again"
     ):
         read_json(path)
     path.write_bytes(b'"\xe9"')
-    with pytest.raises(RecordError, match="expected UTF-8 text, got byte 0xe9"):
+    with pytest.raises(RecordError, match=r"f.json is not UTF-8 text \(byte 1 is 0xe9\)"):
         read_json(path)
     path.write_bytes(b"\xef\xbb\xbf[]")
     assert read_json(path).value == []
+    assert read_json(path, or_else="cp1252").value == []
+    path.write_bytes(b'["\x81"]')  # no letter of cp1252 either
+    with pytest.raises(RecordError, match=r"f.json is not UTF-8 text"):
+        read_json(path, or_else="cp1252")
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_json(tmp_path / "nul\0.json")
 
 
-def test_the_size_of_a_picture(tmp_path: Path) -> None:
-    picture(tmp_path / "a.jpg")
-    node = Node({}, tmp_path / "f.json")
-    assert image_size(tmp_path / "a.jpg", node) == (HEIGHT, WIDTH)
-    with pytest.raises(RecordError, match=r"f.json, at the top: its picture .*b.jpg cannot be read"):
-        image_size(tmp_path / "b.jpg", node)
+def test_hidden_files_of_operating_systems_are_not_listed(tmp_path: Path) -> None:
+    for name in ("b.json", "a.json", "._a.json", ".DS_Store", "Thumbs.db", "desktop.ini", "a.txt"):
+        (tmp_path / name).write_text("x")
+    assert [path.name for path in files_in(tmp_path, ".json")] == ["a.json", "b.json"]
+    with pytest.raises(RecordError, match="the folder cannot be listed"):
+        files_in(tmp_path / "absent", ".json")
+
+
+def test_a_picture_of_too_many_pixels_is_refused() -> None:
+    for sides in ((10**6, 10**6), (1e300, 1), (10**29, 3)):
+        node = Node({"height": sides[0], "width": sides[1]}, Path("f.json"))
+        with pytest.raises(
+            RecordError, match=r"f.json, at height: \[height, width\] must have at most 178956970"
+        ):
+            image_ref("a.jpg", node)
+
+
+@pytest.mark.parametrize("file", ["x/a\0.jpg", "x/\x1b[2J.jpg", "x/..", "/a", "x\\/a.jpg"])
+def test_no_path_leaves_the_folder_or_steers_a_terminal(file: str) -> None:
+    with pytest.raises(RecordError):
+        end_of_url(Node(file, Path("f.json")))
+    if file != "x/..":
+        with pytest.raises(RecordError, match="a path with forward slashes"):
+            Node(file, Path("f.json")).path()
 
 
 def test_a_tally_counts_reasons() -> None:
@@ -133,3 +110,11 @@ def test_a_tally_counts_reasons() -> None:
     for reason, count in (("b", 1), ("a", 2), ("b", 3), ("c", 0)):
         tally.leave_out(reason, count)
     assert tally.lines() == ["left out: 4 x b", "left out: 2 x a"]
+
+
+def test_a_tally_keeps_the_first_place() -> None:
+    tally = Tally()
+    tally.leave_out("a", example="[3].mask")
+    tally.leave_out("a", example="[4].mask")
+    assert tally.lines() == ["left out: 2 x a"]
+    assert left_out_lines(tally.left_out, tally.examples) == ["left out: 2 x a (such as [3].mask)"]

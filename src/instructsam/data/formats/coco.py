@@ -6,18 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from instructsam.data.formats.source import (
-    Node,
-    Tally,
-    end_of_url,
-    image_ref,
-    read_instance,
-    read_json,
-)
+from instructsam.data.formats.outlines import read_instance
+from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 from instructsam.errors import RecordError
 
-EMPTY_MASK = "instances whose mask has no pixel, with their whole instruction"
+NO_MASK = "instructions with an instance whose mask is missing, damaged or without a pixel"
+ONLY_CROWDS = "instructions whose only targets are crowd or ignored regions"
 NOT_EXHAUSTIVE = "(picture, category) pairs that are not annotated exhaustively"
 NOT_EXHAUSTIVE_PHRASE = "(picture, phrase) pairs that some annotator did not annotate exhaustively"
 
@@ -36,6 +31,7 @@ class CocoFile:
         self.images = self._by_id("images")
         self.annotations = self._by_id("annotations")
         self.categories = self._by_id("categories") if "categories" in self.top.value else {}
+        self._read: set[Any] = set()  # annotations that are counted already, should they be damaged
 
     def _by_id(self, field: str) -> dict[Any, Node]:
         found: dict[Any, Node] = {}
@@ -72,17 +68,20 @@ class CocoFile:
             file = end_of_url(image["coco_url"])
         return image_ref(f"{self.folder}/{file}" if self.folder else file, image)
 
-    def instance(self, annotation_id: Node) -> InstanceRecord | None:
-        """The object that a field names by id; None when its mask has no pixel."""
+    def instance(self, annotation_id: Node, tally: Tally) -> InstanceRecord | None:
+        """The object that a field names by id; None when it has no usable mask."""
         found = self.annotations.get(annotation_id.key())
         if found is None:
             raise annotation_id.wrong(f"the id of an annotation in {self.path}")
         image = self.image(found["image_id"])
-        return self.read_instance(found, image)
+        return self.read_instance(found, image, tally)
 
-    def read_instance(self, annotation: Node, image: ImageRef) -> InstanceRecord | None:
-        """The object of an annotation; None when its mask has no pixel."""
-        return read_instance(annotation["segmentation"], image, self.category(annotation))
+    def read_instance(self, annotation: Node, image: ImageRef, tally: Tally) -> InstanceRecord | None:
+        """The object of an annotation; None when it has no usable mask. Damage is counted once per annotation."""
+        key = annotation["id"].key()
+        counted = Tally() if key in self._read else tally
+        self._read.add(key)
+        return read_instance(annotation.get("segmentation"), image, counted, self.category(annotation))
 
     def category(self, annotation: Node) -> str:
         """The category's name, "" in files without categories."""
@@ -93,17 +92,20 @@ class CocoFile:
             raise number.wrong("the id of one of the categories")
         return _spoken(self.categories[number.key()]["name"].text())
 
-    def instances(self, annotations: Sequence[Node], image: ImageRef) -> tuple[InstanceRecord, ...] | None:
-        """None when one of them has no pixel: then the answer is not known."""
-        found = [self.read_instance(one, image) for one in annotations]
+    def instances(
+        self, annotations: Sequence[Node], image: ImageRef, tally: Tally
+    ) -> tuple[InstanceRecord, ...] | None:
+        """None when one of them has no usable mask: then the answer is not known."""
+        found = [self.read_instance(annotation, image, tally) for annotation in annotations]
         return None if None in found else tuple(one for one in found if one is not None)
 
 
 def read_categories(path: Path, images: str, tally: Tally) -> Iterator[Record]:
     """COCO or LVIS: for each picture, one instruction per category that it has, its name the instruction.
 
-    Crowds become crowd regions. In LVIS a category that is not annotated exhaustively in a picture is left out, and
-    each of its `neg_category_ids` is an instruction without target.
+    Crowds become crowd regions; a category of which a picture has nothing else is left out, for it is neither there
+    nor absent. In LVIS a category that is not annotated exhaustively in a picture is left out, and each of its
+    `neg_category_ids` is an instruction without target.
     """
     coco = CocoFile(path, images)
     by_image = coco.of_image()
@@ -132,14 +134,14 @@ def _category_record(
             f"{coco.path}: picture {image.file} names the category {number}, which categories lack"
         )
     text = _spoken(coco.categories[number]["name"].text())
-    crowds: list[Node] = []
-    objects: list[Node] = []
-    for annotation in annotations:
-        (crowds if _is_crowd(annotation) else objects).append(annotation)
-    instances = coco.instances(objects, image)
-    regions = coco.instances(crowds, image)
+    objects, crowds = _objects_and_crowds(annotations)
+    if crowds and not objects:
+        tally.leave_out(ONLY_CROWDS)
+        return None
+    instances = coco.instances(objects, image, tally)
+    regions = coco.instances(crowds, image, tally)
     if instances is None or regions is None:
-        tally.leave_out(EMPTY_MASK)
+        tally.leave_out(NO_MASK)
         return None
     phrase = PhraseRecord(text, instances)
     return Record(name, image, text, (phrase,), crowds=tuple(region.rle for region in regions))
@@ -163,32 +165,56 @@ def read_concepts(paths: Sequence[Path], images: str, tally: Tally) -> Iterator[
             if not all(_exhaustive(file, key) for file in files):
                 tally.leave_out(NOT_EXHAUSTIVE_PHRASE)
                 continue
-            image = first.picture(item)
-            answers = [
-                file.instances([a for a in group.get(key, []) if not _is_crowd(a)], image)
-                for file, group in zip(files, grouped, strict=True)
-            ]
-            if None in answers:
-                tally.leave_out(EMPTY_MASK)
-                continue
-            text = item["text_input"].text()
-            known = [answer for answer in answers if answer is not None]
-            yield Record(
-                str(key), image, text, (PhraseRecord(text, known[0]),), alternatives=tuple(known[1:])
-            )
+            annotations = [group.get(key, []) for group in grouped]
+            record = _concept_record(files, item, annotations, tally)
+            if record is not None:
+                yield record
+
+
+def _concept_record(
+    files: Sequence[CocoFile], item: Node, annotations: Sequence[Sequence[Node]], tally: Tally
+) -> Record | None:
+    """One (picture, noun phrase) pair with what each annotator took for it; the crowds are those of the first."""
+    image, text = files[0].picture(item), item["text_input"].text()
+    parts = [_objects_and_crowds(found) for found in annotations]
+    if any(crowds and not objects for objects, crowds in parts):
+        tally.leave_out(ONLY_CROWDS)
+        return None
+    regions = files[0].instances(parts[0][1], image, tally)
+    answers = [file.instances(part[0], image, tally) for file, part in zip(files, parts, strict=True)]
+    known = [answer for answer in answers if answer is not None]
+    if regions is None or len(known) < len(answers):
+        tally.leave_out(NO_MASK)
+        return None
+    return Record(
+        item["id"].name(),
+        image,
+        text,
+        (PhraseRecord(text, known[0]),),
+        crowds=tuple(region.rle for region in regions),
+        alternatives=tuple(known[1:]),
+    )
 
 
 def _exhaustive(file: CocoFile, key: Any) -> bool:
     """A missing flag means yes; a picture that another annotator has not seen is not exhaustive."""
     item = file.images.get(key)
     flag = None if item is None else item.get("is_instance_exhaustive")
-    return item is not None and (flag is None or bool(flag.value))
+    return item is not None and (flag is None or flag.flag())
+
+
+def _objects_and_crowds(annotations: Sequence[Node]) -> tuple[list[Node], list[Node]]:
+    objects: list[Node] = []
+    crowds: list[Node] = []
+    for annotation in annotations:
+        (crowds if _is_crowd(annotation) else objects).append(annotation)
+    return objects, crowds
 
 
 def _is_crowd(annotation: Node) -> bool:
-    """COCO's spelling, or the one in which SA-Co's description has it."""
-    flag = annotation.get("iscrowd") or annotation.get("is_crowd")
-    return flag is not None and bool(flag.value)
+    """COCO's spelling, the one in which SA-Co's description has it, or a region to be ignored."""
+    flags = (annotation.get(name) for name in ("iscrowd", "is_crowd", "ignore"))
+    return any(flag.flag() for flag in flags if flag is not None)
 
 
 def _ids(item: Node, field: str) -> set[int]:

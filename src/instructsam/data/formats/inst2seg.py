@@ -13,20 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from instructsam.data.formats.source import (
-    Node,
-    Tally,
-    image_ref,
-    is_box,
-    is_number,
-    parsed,
-    read_instance,
-    read_json,
-)
+from instructsam.data.formats.outlines import is_box, parsed, read_instance
+from instructsam.data.formats.source import Node, Tally, image_ref, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
+from instructsam.structures.checks import is_number
 
 ONLY_BOXES = "instructions whose targets are boxes, not masks"
-EMPTY_MASK = "instructions with a mask that has no pixel"
+NO_MASK = "instructions with a mask that is damaged or has no pixel"
 
 
 def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
@@ -34,7 +27,7 @@ def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
 
     Args:
         images: folder of the pictures, relative to the data folder, "" for the data folder itself.
-        tally: told about instructions that have boxes only, and about empty masks.
+        tally: counts instructions that have boxes only, and those with a damaged or empty mask.
 
     Raises:
         RecordError: something in the file is not as published; the message says where.
@@ -78,9 +71,9 @@ def _instances(annotation: Node, image: ImageRef, tally: Tally) -> tuple[Instanc
         if (kind is not None and kind.text() == "bbox") or is_box(entry.value):
             tally.leave_out(ONLY_BOXES)
             return None
-        instance = read_instance(entry, image, _word(annotation, "category"))
+        instance = read_instance(entry, image, tally, _word(annotation, "category"))
         if instance is None:
-            tally.leave_out(EMPTY_MASK)
+            tally.leave_out(NO_MASK)
             return None
         instances.append(instance)
     return tuple(instances)
@@ -101,4 +94,4 @@ def _is_outlines(value: list[Any]) -> bool:
 
 def _word(annotation: Node, name: str) -> str:
     found = annotation.get(name)
-    return found.value.strip() if found is not None and isinstance(found.value, str) else ""
+    return found.text() if found is not None and isinstance(found.value, str) and found.value.strip() else ""

@@ -10,18 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from instructsam.data.formats.source import (
-    Node,
-    Tally,
-    end_of_url,
-    image_ref,
-    read_instance,
-    read_json,
-)
+from instructsam.data.formats.outlines import read_instance
+from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 
 NO_QUESTION = "pictures without a question"
-EMPTY_MASK = "questions with a mask that has no pixel"
+NO_MASK = "questions with an object whose mask is missing, damaged or without a pixel"
 
 
 def read_muse(path: Path, images: str, tally: Tally) -> Iterator[Record]:
@@ -35,9 +29,9 @@ def read_muse(path: Path, images: str, tally: Tally) -> Iterator[Record]:
         if len(questions) != len(answers):
             raise item["answers"].wrong(f"as many answers as questions ({len(questions)})")
         for index, (question, answer) in enumerate(zip(questions, answers, strict=True)):
-            phrases = _phrases(answer, question, image)
+            phrases = _phrases(answer, question, image, tally)
             if phrases is None:
-                tally.leave_out(EMPTY_MASK)
+                tally.leave_out(NO_MASK)
                 continue
             yield Record(f"{path.stem}-{number}-{index}", image, question.text(), phrases)
 
@@ -50,11 +44,11 @@ def _picture(item: Node) -> str:
     return end_of_url(item["coco_url"])
 
 
-def _phrases(answer: Node, question: Node, image: ImageRef) -> tuple[PhraseRecord, ...] | None:
+def _phrases(answer: Node, question: Node, image: ImageRef, tally: Tally) -> tuple[PhraseRecord, ...] | None:
     groups: dict[str, list[InstanceRecord]] = {}
     for item in answer.items():
         name = (item.get("rephrased_name") or item["category_name"]).text()
-        instance = read_instance(item["segmentation"], image, name)
+        instance = read_instance(item.get("segmentation"), image, tally, name)
         if instance is None:
             return None
         groups.setdefault(name, []).append(instance)

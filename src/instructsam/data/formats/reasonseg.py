@@ -2,7 +2,7 @@
 
 In the original form shapes are drawn from the largest to the smallest, later ones on top; those whose label holds
 "ignore" are pixels that no score looks at, those labelled "flag" are meaningless. LISA's own evaluation asks the first
-wording only, cuts the decimals of corners off, and reads files that are no UTF-8 text as cp1252. Outlines are drawn by
+wording only, cuts the decimals of corners off, and reads files that are not UTF-8 text as cp1252. Outlines are drawn by
 Pillow here and by OpenCV there: single pixels on an outline may differ.
 """
 
@@ -13,96 +13,130 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
-from instructsam.data.formats.source import (
-    Node,
-    Tally,
-    image_ref,
-    image_size,
-    inside,
+from instructsam.data.formats.outlines import (
+    DAMAGED,
+    Code,
+    DamagedMaskError,
+    has_pixels,
     instance_of,
-    is_number,
     mask_of,
-    read_json,
 )
+from instructsam.data.formats.shapes import UNKNOWN_AREA, UnknownAreaError, draw_labels, outlined
+from instructsam.data.formats.source import Node, Tally, files_in, inside, read_json, sized_image
 from instructsam.data.record import ImageRef, PhraseRecord, Record
-from instructsam.structures.masks import encode_rle
+from instructsam.errors import ImageError, RecordError
+from instructsam.images.loader import read_size
+from instructsam.structures.files import find_file
+from instructsam.structures.masks import encode_rle, subtract_rle
 
 WORDINGS = "further wordings of an instruction (the published evaluation asks the first)"
 FLAGS = "shapes labelled 'flag', which mean nothing"
-NO_PIXEL = "pictures whose target is covered by ignored shapes"
+NO_OUTLINE = "files without an outline of a target"
+NO_PIXEL = "instructions whose target has no pixel, or none outside the ignored regions"
+ONLY_IGNORED = "instructions whose only region is an ignored one"
+ODD_NAME = "files whose name is not UTF-8 text"
 _TARGET, _IGNORED = 1, 2
 
 
 def read_reasonseg_folder(folder: Path, root: Path, tally: Tally) -> Iterator[Record]:
     """The original form: NAME.json beside NAME.jpg, {shapes: [{label, points}], text: [...], is_sentence}."""
-    for path in sorted(folder.glob("*.json")):
-        top = read_json(path, or_else="cp1252")
-        picture = path.with_suffix(".jpg")
-        height, width = image_size(picture, top)
-        image = ImageRef(inside(root, picture), height, width)
+    for path in files_in(folder, ".json"):
+        if not path.name.isprintable():
+            tally.leave_out(ODD_NAME, example=repr(path.name))
+            continue
+        record = _file_record(path, root, tally)
+        if record is not None:
+            yield record
+
+
+def _file_record(path: Path, root: Path, tally: Tally) -> Record | None:
+    top = read_json(path, or_else="cp1252")
+    picture = find_file(path.parent, path.stem + ".jpg")
+    height, width = _picture_size(picture, top)
+    texts = list(top["text"].items())
+    if not texts:
+        raise top["text"].wrong("at least one wording")
+    text, sentence = texts[0].text(), top["is_sentence"].flag()
+    tally.leave_out(WORDINGS, len(texts) - 1)
+    try:
         drawn = _draw(top, height, width, tally)
-        texts = list(top["text"].items())
-        if not texts:
-            raise top["text"].wrong("at least one wording")
-        tally.leave_out(WORDINGS, len(texts) - 1)
-        sentence = top["is_sentence"].value
-        found = _record(
-            path.stem, image, texts[0].text(), drawn == _TARGET, drawn == _IGNORED, bool(sentence)
-        )
-        if found is None:
-            tally.leave_out(NO_PIXEL)
-        else:
-            yield found
+    except UnknownAreaError as error:
+        tally.leave_out(UNKNOWN_AREA, example=str(error))
+        return None
+    except DamagedMaskError as error:
+        tally.leave_out(DAMAGED, example=str(error))
+        return None
+    if drawn is None:
+        tally.leave_out(NO_OUTLINE, example=path.name)
+        return None
+    image = ImageRef(inside(root, picture), height, width)
+    target, ignored = encode_rle(drawn == _TARGET), encode_rle(drawn == _IGNORED)
+    return _record(path.stem, image, text, target, ignored, sentence, tally)
+
+
+def _picture_size(path: Path, node: Node) -> tuple[int, int]:
+    try:
+        return read_size(path)
+    except ImageError as error:
+        raise RecordError(
+            f"{node.at()}: its picture cannot be read: {error}; put the picture there"
+        ) from error
 
 
 def read_reasonseg_list(path: Path, images: str, tally: Tally) -> Iterator[Record]:
     """The published list: [{question, is_sentence, image, mask, ignore_mask}], maybe with id, height and width.
 
-    Without a size, it is that of the run-length code; without an id, the place in the list is one.
+    Without a size, it is that of the run-length code; without an id, the place in the list is one. No target is a mask
+    of null; with an ignored region but no mask it is not known whether there is a target.
     """
     prefix = f"{images}/" if images else ""
     for number, item in enumerate(read_json(path).items()):
         given = item.get("id")
         name = f"{path.stem}-{number}" if given is None else given.name()
         image = _listed_image(prefix + item["image"].path(), item)
-        target = mask_of(item["mask"], image.height, image.width)
-        ignored = mask_of(item.get("ignore_mask"), image.height, image.width)
-        nothing = np.zeros((image.height, image.width), dtype=np.bool_)
-        ignored = nothing if ignored is None else ignored
-        question = item["question"].text()
-        if target is None:  # no target is said with null
-            yield Record(name, image, question, (PhraseRecord(question, ()),))
+        question, sentence = item["question"].text(), item["is_sentence"].flag()
+        try:
+            target = mask_of(item["mask"], image, tally)
+            ignored = mask_of(item.get("ignore_mask"), image, tally)
+        except DamagedMaskError as error:
+            tally.leave_out(DAMAGED, example=str(error))
             continue
-        found = _record(name, image, question, target & ~ignored, ignored, bool(item["is_sentence"].value))
-        if found is None:
-            tally.leave_out(NO_PIXEL)
+        if item["mask"].value is not None:
+            record = _record(name, image, question, target, ignored, sentence, tally)
+            if record is not None:
+                yield record
+        elif has_pixels(ignored):
+            tally.leave_out(ONLY_IGNORED)
         else:
-            yield found
+            yield Record(name, image, question, (PhraseRecord(question, ()),))
 
 
 def _listed_image(file: str, item: Node) -> ImageRef:
     code = item["mask"]
     if item.get("height") is not None or not isinstance(code.value, dict):
-        return image_ref(file, item)
+        return sized_image(file, item["height"], item["width"])
     sides = list(code["size"].items())
     if len(sides) != 2:
         raise code["size"].wrong("the picture's [height, width]")
-    return ImageRef(file, sides[0].side(), sides[1].side())
+    return sized_image(file, *sides)
 
 
 def _record(
     name: str,
     image: ImageRef,
     text: str,
-    target: NDArray[np.bool_],
-    ignored: NDArray[np.bool_],
+    target: Code | None,
+    ignored: Code | None,
     sentence: bool,
+    tally: Tally,
 ) -> Record | None:
     """ReasonSeg knows one region per instruction; it is one instance here, whatever its parts are."""
-    instance = instance_of(target)
+    instance = None
+    if target is not None:
+        instance = instance_of(target if ignored is None else subtract_rle(target, ignored))
     if instance is None:
+        tally.leave_out(NO_PIXEL)
         return None
     return Record(
         name,
@@ -110,32 +144,19 @@ def _record(
         text,
         (PhraseRecord(text, (instance,)),),
         "sentence" if sentence else "phrase",
-        ignore=encode_rle(ignored) if ignored.any() else None,
+        ignore=ignored if has_pixels(ignored) else None,
     )
 
 
-def _draw(top: Node, height: int, width: int, tally: Tally) -> NDArray[np.uint8]:
-    """uint8 [H, W]: 0, 1 target, 2 ignored."""
+def _draw(top: Node, height: int, width: int, tally: Tally) -> NDArray[np.uint8] | None:
+    """uint8 [H, W]: 0, 1 target, 2 ignored; None without an outline of a target."""
     shapes = []
     for shape in top["shapes"].items():
         label = shape["label"].text().lower()
         if label == "flag":
             tally.leave_out(FLAGS)
-            continue
-        corners = [_corner(point) for point in shape["points"].items()]
-        if len(corners) < 2:
-            raise shape["points"].wrong("at least two points [x, y]")
-        canvas = Image.new("L", (width, height))
-        ImageDraw.Draw(canvas).polygon(corners, fill=1, outline=1)
-        shapes.append((np.asarray(canvas, dtype=np.bool_), _IGNORED if "ignore" in label else _TARGET))
-    drawn = np.zeros((height, width), dtype=np.uint8)
-    for mask, value in sorted(shapes, key=lambda pair: -int(pair[0].sum())):
-        drawn[mask] = value
-    return drawn
-
-
-def _corner(point: Node) -> tuple[float, float]:
-    value = point.value
-    if not isinstance(value, list) or len(value) != 2 or not all(map(is_number, value)):
-        raise point.wrong("a point [x, y]")
-    return int(value[0]), int(value[1])
+        elif (outline := outlined(shape, height, width, tally)) is not None:
+            shapes.append((outline, _IGNORED if "ignore" in label else _TARGET))
+    if all(label == _IGNORED for _, label in shapes):
+        return None
+    return draw_labels(shapes, height, width, top)

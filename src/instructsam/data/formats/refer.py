@@ -16,9 +16,14 @@ from instructsam.data.formats.plain_objects import read_plain_objects
 from instructsam.data.formats.source import Node, Tally, read_json
 from instructsam.data.record import InstanceRecord, PhraseRecord, Record
 from instructsam.errors import RecordError
+from instructsam.structures.checks import shorten
 
 OTHER_SPLIT = "references of other splits"
-EMPTY_MASK = "expressions whose target has a mask without a pixel"
+NO_MASK = "expressions with a target whose mask is missing, damaged or without a pixel"
+
+
+class NoSuchSplitError(RecordError):
+    """The file is whole, but has no reference of the split."""
 
 
 def read_refs(folder: Path, splitter: str, split: str, images: str, tally: Tally) -> Iterator[Record]:
@@ -55,8 +60,8 @@ def _records(refs: Node, coco: CocoFile, split: str, tally: Tally) -> Iterator[R
             continue
         by_image.setdefault(ref["image_id"].name(), []).append(ref)
     if not by_image:
-        known = ", ".join(sorted(splits)) or "none"
-        raise RecordError(f"{refs.file}: no reference of the split {split!r}; the file has {known}")
+        known = shorten(", ".join(sorted(splits)) or "none").strip("'")
+        raise NoSuchSplitError(f"{refs.file}: no reference of the split {split!r}; the file has {known}")
     for group in by_image.values():
         for ref in group:
             yield from _sentences(ref, coco, tally)
@@ -67,9 +72,9 @@ def _sentences(ref: Node, coco: CocoFile, tally: Tally) -> Iterator[Record]:
     sentences = list(ref["sentences"].items())
     instances: list[InstanceRecord] = []
     for number in _annotation_ids(ref):
-        instance = coco.instance(number)
+        instance = coco.instance(number, tally)
         if instance is None:
-            tally.leave_out(EMPTY_MASK, len(sentences))
+            tally.leave_out(NO_MASK, len(sentences))
             return
         instances.append(instance)
     for sentence in sentences:
@@ -80,8 +85,11 @@ def _sentences(ref: Node, coco: CocoFile, tally: Tally) -> Iterator[Record]:
 
 def _annotation_ids(ref: Node) -> list[Node]:
     nothing = ref.get("no_target")
-    if nothing is not None and nothing.value:
+    if nothing is not None and nothing.flag():
         return []
     value = ref["ann_id"]
     numbers = list(value.items()) if isinstance(value.value, list | tuple) else [value]
-    return [] if [number.value for number in numbers] == [-1] else numbers
+    if not numbers:  # [-1] says that there is no target; this says nothing
+        raise value.wrong("ids of annotations, or [-1] for no target")
+    unique = {number.key(): number for number in numbers}
+    return [] if list(unique) == [-1] else list(unique.values())

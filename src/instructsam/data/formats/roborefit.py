@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from instructsam.data.formats.source import Node, Tally, inside, instance_of, read_json
+from instructsam.data.formats.outlines import instance_of
+from instructsam.data.formats.source import Node, Tally, inside, read_json
 from instructsam.data.record import ImageRef, PhraseRecord, Record
-from instructsam.errors import RecordError
+from instructsam.errors import ImageError, RecordError
+from instructsam.images.loader import load_image
+from instructsam.structures.files import find_file
+from instructsam.structures.masks import encode_rle
 
 EMPTY_MASK = "expressions whose mask picture is black"
 
@@ -32,9 +35,9 @@ def read_roborefit(path: Path, base: Path, root: Path, tally: Tally) -> Iterator
         by_image.setdefault(_forward(item["rgb_path"]), []).append((number, item))
     for file, group in by_image.items():
         for number, item in group:
-            mask = _read_mask(base / _forward(item["mask_path"]), item["mask_path"])
+            mask = _read_mask(find_file(base, _forward(item["mask_path"])), item["mask_path"])
             kind = item.get("class")
-            instance = instance_of(mask, kind.text() if kind is not None else "")
+            instance = instance_of(encode_rle(mask), kind.text() if kind is not None else "")
             if instance is None:
                 tally.leave_out(EMPTY_MASK)
                 continue
@@ -52,10 +55,8 @@ def _forward(node: Node) -> str:
 
 def _read_mask(path: Path, node: Node) -> NDArray[np.bool_]:
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("L")) > 0
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RecordError(
-            f"{node.file}, at {node.place}: the mask {path} cannot be read ({reason}); put the picture there"
-        ) from error
+        picture = load_image(path).image
+    except ImageError as error:
+        raise RecordError(f"{node.at()}: the mask cannot be read: {error}; put the picture there") from error
+    filled: NDArray[np.bool_] = np.any(np.asarray(picture), axis=2)
+    return filled

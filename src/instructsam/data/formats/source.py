@@ -1,47 +1,52 @@
-"""What every reader of a published format needs: files, places for messages, masks in any spelling, a tally."""
+"""What every reader of a published format needs: files, places for messages, a tally of what is left out."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from instructsam.data.record import ImageRef, is_path
+from instructsam.errors import InputError, RecordError
+from instructsam.structures.checks import check_text, is_number, parse_json, shorten
+from instructsam.structures.files import is_system_file, reason
+from instructsam.structures.masks import check_mask_size
 
-from instructsam.data.record import ImageRef, InstanceRecord
-from instructsam.errors import RecordError, first_line
-from instructsam.structures.masks import decode_rle, encode_rle, mask_boxes_xyxy
-
-_BOX_NUMBERS = 4
-_POLYGON_NUMBERS = 6  # three corners
-_MAX_PIXELS = 178_956_970  # larger pictures are not opened either
-_FAR = 4  # picture sides; the rasteriser's memory grows with the length of the outline
+_SHOWN_KEYS = 8
 
 
 class Tally:
-    """What a reader left out, and why; nothing is skipped without a line here."""
+    """What a reader left out, and why; nothing is skipped without a line here.
+
+    Attributes:
+        left_out: how often, by reason.
+        examples: by reason, the place of the first one and its fault, where the reason alone does not find it.
+    """
 
     def __init__(self) -> None:
         self.left_out: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
 
-    def leave_out(self, reason: str, count: int = 1) -> None:
+    def leave_out(self, reason: str, count: int = 1, example: str = "") -> None:
         """Count something that does not become a record or instance."""
         if count:
             self.left_out[reason] += count
+            if example:
+                self.examples.setdefault(reason, example)
 
     def lines(self) -> list[str]:
         """One line per reason, the most frequent first."""
         return left_out_lines(dict(self.left_out.most_common()))
 
 
-def left_out_lines(counts: Mapping[str, int]) -> list[str]:
-    """What was left out, in words: one line per reason, in the order given."""
-    return [f"left out: {count} x {reason}" for reason, count in counts.items()]
+def left_out_lines(counts: Mapping[str, int], examples: Mapping[str, str] | None = None) -> list[str]:
+    """What was left out: one line per reason, in the order given; with `examples`, the first place of each."""
+    found = examples or {}
+    return [
+        f"left out: {count} x {reason}" + (f" (such as {found[reason]})" if reason in found else "")
+        for reason, count in counts.items()
+    ]
 
 
 class Node:
@@ -61,22 +66,24 @@ class Node:
         dot = "." if isinstance(self._key, str) and self._parent.place else ""
         return f"{self._parent.place}{dot}{self._key if isinstance(self._key, str) else f'[{self._key}]'}"
 
-    def wrong(self, expected: str, mend: str = "mend this place, or fetch the file again") -> RecordError:
-        """The error that says what should stand here."""
-        words = repr(self.value)
-        got = words if len(words) <= 60 else words[:57] + "..."
-        at = f", at {self.place}" if self.place else ""
-        return RecordError(f"{self.file}{at}: expected {expected}, got {got}; {mend}")
+    def at(self) -> str:
+        """File and place, as messages start."""
+        return f"{self.file}, at {self.place or 'the top'}"
+
+    def wrong(self, expected: str, fix: str = "correct this place, or fetch the file again") -> RecordError:
+        """The error that says what was expected here."""
+        at = self.at() if self.place else str(self.file)
+        return RecordError(f"{at}: expected {expected}, got {shorten(self.value)}; {fix}")
 
     def __getitem__(self, name: str) -> Node:
         """A field that must be there."""
         if not isinstance(self.value, Mapping):
             raise self.wrong("a JSON object")
         if name not in self.value:
-            named = ", ".join(str(key) for key in list(self.value)[:8]) or "none"
+            keys = [str(key)[:60] for key, _ in zip(self.value, range(_SHOWN_KEYS), strict=False)]
             raise RecordError(
-                f"{self.file}, at {self.place or 'the top'}: the field {name!r} is missing (there are {named}); "
-                "mend this place, or choose the reader that this file is for"
+                f"{self.at()}: the field {name!r} is missing (there are {', '.join(keys) or 'none'}); "
+                "correct this place, or choose the reader that this file is for"
             )
         return Node(self.value[name], self.file, self, name)
 
@@ -96,7 +103,10 @@ class Node:
         """Text that is not empty."""
         if not isinstance(self.value, str) or not self.value.strip():
             raise self.wrong("text that is not empty")
-        return self.value.strip()
+        try:
+            return check_text(self.value, self.at()).strip()
+        except InputError as error:
+            raise RecordError(str(error)) from error
 
     def whole(self) -> int:
         """A whole number; 3.0 is one too."""
@@ -110,10 +120,17 @@ class Node:
             raise self.wrong("a positive whole number of pixels")
         return found
 
+    def flag(self) -> bool:
+        """Yes or no: true, false, 1 or 0."""
+        if not isinstance(self.value, int) or self.value not in (0, 1):
+            raise self.wrong("true, false, 1 or 0")
+        return bool(self.value)
+
     def key(self) -> int | str:
         """An id: a whole number or text."""
-        usable = isinstance(self.value, int) or (isinstance(self.value, str) and self.value.strip())
-        if not usable or isinstance(self.value, bool):
+        if isinstance(self.value, str):
+            self.text()
+        elif not isinstance(self.value, int) or isinstance(self.value, bool) or not is_number(self.value):
             raise self.wrong("an id, a number or text")
         found: int | str = self.value
         return found
@@ -125,151 +142,76 @@ class Node:
     def path(self) -> str:
         """A file inside the data folder, with forward slashes."""
         file = self.text()
-        if file.startswith("/") or ".." in file.split("/") or "\\" in file or file[1:2] == ":":
+        outside = file.startswith("/") or ".." in file.split("/") or "\\" in file or file[1:2] == ":"
+        if outside or not is_path(file):
             raise self.wrong("a path with forward slashes that stays inside the folder")
         return file
 
 
 def read_json(path: Path, or_else: str | None = None) -> Node:
-    """A whole JSON file.
+    """A whole JSON file, with or without a byte-order mark.
 
     Args:
-        or_else: encoding of a file that is no UTF-8 text; None: there is none.
+        or_else: encoding of a file that is not UTF-8 text; None: there is none.
 
     Raises:
-        RecordError: it is missing, no UTF-8 text or no JSON; the message names line and column.
+        RecordError: it is missing, not UTF-8 text or not JSON; the message names line and column.
     """
     try:
-        return Node(json.loads(_read_text(path, or_else)), path)
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror}); put the file there") from error
-    except UnicodeDecodeError as error:
-        raise RecordError(
-            f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#04x}"
-        ) from error
-    except json.JSONDecodeError as error:
-        at = f"line {error.lineno}, column {error.colno}"
-        raise RecordError(f"{path}, {at}: this is not JSON ({error.msg}); fetch the file again") from error
-
-
-def _read_text(path: Path, or_else: str | None) -> str:
-    content = path.read_bytes()
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot be read ({reason(error)}); put the file there") from error
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        if or_else is None:
-            raise
-        return content.decode(or_else)
+        return Node(parse_json(_decoded(content, or_else), str(path)), path)
+    except InputError as error:
+        raise RecordError(f"{error}; fetch the file again") from error
+
+
+def _decoded(content: bytes, or_else: str | None) -> str | bytes:
+    """Text where the file is in the other encoding, else the bytes as they are."""
+    for encoding in ("utf-8-sig", or_else) if or_else else ():
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content
+
+
+def files_in(folder: Path, suffix: str) -> list[Path]:
+    """The files of a folder with this suffix, by name; those that operating systems leave there are not listed.
+
+    Raises:
+        RecordError: the folder cannot be listed.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{folder}: the folder cannot be listed ({reason(error)})") from error
+    return [path for path in entries if path.suffix == suffix and not is_system_file(path.name)]
 
 
 def image_ref(file: str, node: Node) -> ImageRef:
     """The picture that a node with `height` and `width` describes."""
-    height, width = node["height"].side(), node["width"].side()
-    if height * width > _MAX_PIXELS:
-        raise node["height"].wrong(f"a picture of at most {_MAX_PIXELS} pixels")
-    return ImageRef(file, height, width)
+    return sized_image(file, node["height"], node["width"])
+
+
+def sized_image(file: str, height: Node, width: Node) -> ImageRef:
+    """The picture whose sides are in two nodes; too large a picture is refused."""
+    sides = height.side(), width.side()
+    try:
+        check_mask_size(*sides, f"{height.at()}: [height, width]")
+    except InputError as error:
+        raise RecordError(f"{error}; correct this place, or fetch the file again") from error
+    return ImageRef(file, *sides)
 
 
 def end_of_url(node: Node) -> str:
     """Folder and name of a picture: the last two parts of COCO's `coco_url`."""
     parts = node.text().split("/")[-2:]
-    if len(parts) < 2 or not all(parts) or ".." in parts or "\\" in "".join(parts):
+    name = "/".join(parts)
+    if len(parts) < 2 or not all(parts) or ".." in parts or "\\" in name or not is_path(name):
         raise node.wrong("an address that ends in the picture's folder and name")
-    return "/".join(parts)
-
-
-def image_size(path: Path, tally_for: Node) -> tuple[int, int]:
-    """(height, width) of the upright picture, from its header.
-
-    Raises:
-        RecordError: it cannot be read; the message names the place that asks for it.
-    """
-    try:
-        with Image.open(path) as image:
-            turned = ImageOps.exif_transpose(image) if image.getexif().get(0x0112, 1) > 4 else image
-            return turned.height, turned.width
-    except (OSError, ValueError) as error:
-        raise RecordError(
-            f"{tally_for.file}, at {tally_for.place or 'the top'}: its picture {path} cannot be read "
-            f"({getattr(error, 'strerror', None) or error}); put the picture there"
-        ) from error
-
-
-def mask_of(node: Node | None, height: int, width: int) -> NDArray[np.bool_] | None:
-    """The mask of a segmentation in any of the field's spellings; None without one.
-
-    Polygons (lists of x, y, as COCO rasterises them), run-length codes (compressed, or a list of runs), JSON text of
-    either, and lists of these, which are united.
-    """
-    if node is None or node.value is None or (isinstance(node.value, list | str) and not node.value):
-        return None
-    value = node.value
-    if isinstance(value, str):
-        return mask_of(parsed(node), height, width)
-    if isinstance(value, Mapping):
-        return _run_lengths(node, height, width)
-    if not isinstance(value, list):
-        raise node.wrong("a polygon, a run-length code, a list of them, or null")
-    if all(isinstance(number, int | float) for number in value):
-        return _polygon(node, value, height, width)
-    parts = [mask for part in node.items() if (mask := mask_of(part, height, width)) is not None]
-    return np.any(parts, axis=0) if parts else None
-
-
-def parsed(node: Node) -> Node:
-    """The value of JSON text, at the same place."""
-    try:
-        return Node(json.loads(node.value), node.file, node, "(JSON text)")
-    except (json.JSONDecodeError, TypeError) as error:
-        raise node.wrong("a mask, or JSON text of one") from error
-
-
-def is_number(value: Any) -> bool:
-    """A finite number; true and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-def is_box(value: Any) -> bool:
-    """Whether this is [x, y, w, h]: four numbers cannot be a polygon."""
-    numbers = isinstance(value, list) and len(value) == _BOX_NUMBERS
-    return numbers and all(isinstance(number, int | float) for number in value)
-
-
-def _run_lengths(node: Node, height: int, width: int) -> NDArray[np.bool_]:
-    size = node["size"]
-    if size.value != [height, width]:
-        raise size.wrong(f"the picture's [height, width] = {[height, width]}")
-    try:
-        return decode_rle(node.value)
-    except (ValueError, TypeError, OverflowError) as error:  # one of these is our own InputError
-        raise RecordError(
-            f"{node.file}, at {node.place}: {first_line(error)}; fetch the file again"
-        ) from error
-
-
-def _polygon(node: Node, corners: Sequence[float], height: int, width: int) -> NDArray[np.bool_]:
-    # Official masks are COCO's rasterisation, to the pixel; its module is only needed by those who read polygons.
-    from pycocotools import mask as coco
-
-    if len(corners) < _POLYGON_NUMBERS or len(corners) % 2 or not all(map(is_number, corners)):
-        raise node.wrong("a polygon, x and y of at least three corners")
-    if max(abs(number) for number in corners) > _FAR * max(height, width):
-        raise node.wrong(f"a polygon in a picture of {width} x {height}")
-    return decode_rle(coco.frPyObjects([list(corners)], height, width)[0])
-
-
-def instance_of(mask: NDArray[np.bool_], category: str = "") -> InstanceRecord | None:
-    """The record of one object; None for a mask without a pixel."""
-    x1, y1, x2, y2 = (float(value) for value in mask_boxes_xyxy(mask[None])[0])
-    if x2 <= x1:
-        return None
-    return InstanceRecord(encode_rle(mask), (x1, y1, x2 - x1, y2 - y1), category)
-
-
-def read_instance(node: Node, image: ImageRef, category: str = "") -> InstanceRecord | None:
-    """The object whose segmentation a node holds, in any spelling; None without a pixel."""
-    mask = mask_of(node, image.height, image.width)
-    return None if mask is None else instance_of(mask, category)
+    return name
 
 
 def inside(folder: Path, path: Path) -> str:

@@ -1,0 +1,140 @@
+"""Masks in any of the field's spellings, as run-length codes; nothing here allocates a mask.
+
+A damaged mask costs its own annotation, not the file: it is counted, and what means it is left out (docs/metrics.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from instructsam.data.formats.source import Node, Tally
+from instructsam.data.record import ImageRef, InstanceRecord
+from instructsam.errors import InputError, RecordError, first_line
+from instructsam.structures.checks import is_number, parse_json, shorten
+from instructsam.structures.masks import merge_rles, rle_area, rle_box_xyxy
+
+FEW_POINTS = "outlines with fewer than three points, which enclose nothing"
+DAMAGED = "annotations with a damaged mask, with every instruction that means them"
+
+Code = dict[str, Any]
+_BOX_NUMBERS = 4
+_POLYGON_NUMBERS = 6  # three corners
+_DEEPEST = 6  # lists and JSON texts inside one another
+_FAR = 4  # picture sides that a corner may lie outside
+_LONGEST = 2_000_000  # pixels; the rasteriser takes about 80 bytes for each pixel of an outline
+
+
+class DamagedMaskError(RecordError):
+    """The mask of one annotation cannot be used; the rest of the file can."""
+
+
+def mask_of(node: Node | None, image: ImageRef, tally: Tally) -> Code | None:
+    """The run-length code of a segmentation in any of the field's spellings; None without one.
+
+    Polygons (lists of x, y, as COCO rasterises them), run-length codes (compressed, or a list of runs), JSON text of
+    either, and lists of these, which are united. Outlines with fewer than three points are left out and counted.
+
+    Raises:
+        DamagedMaskError: an outline or code cannot be drawn; the message names the place.
+        RecordError: the value is none of these.
+    """
+    parts = _parts(node, image, tally, _DEEPEST)
+    return merge_rles(parts) if parts else None
+
+
+def read_instance(
+    node: Node | None, image: ImageRef, tally: Tally, category: str = ""
+) -> InstanceRecord | None:
+    """The object whose segmentation a node holds; None without a mask, for a damaged one and without a pixel.
+
+    Damage is counted here; what the missing object means for its instruction is for the caller to decide.
+    """
+    try:
+        code = mask_of(node, image, tally)
+    except DamagedMaskError as error:
+        tally.leave_out(DAMAGED, example=str(error))
+        return None
+    return None if code is None else instance_of(code, category)
+
+
+def instance_of(code: Code, category: str = "") -> InstanceRecord | None:
+    """The record of one object; None for a mask without a pixel."""
+    x1, y1, x2, y2 = (float(value) for value in rle_box_xyxy(code))
+    if x2 <= x1:
+        return None
+    return InstanceRecord(code, (x1, y1, x2 - x1, y2 - y1), category)
+
+
+def has_pixels(code: Code | None) -> bool:
+    """Whether there is a mask with at least one pixel."""
+    return code is not None and rle_area(code) > 0
+
+
+def parsed(node: Node) -> Node:
+    """The value of JSON text, at the same place."""
+    try:
+        return Node(parse_json(node.value, node.at()), node.file, node, "(JSON text)")
+    except (InputError, AttributeError) as error:
+        raise node.wrong("a mask, or JSON text of one") from error
+
+
+def is_box(value: Any) -> bool:
+    """Whether this is [x, y, w, h]: four numbers cannot be a polygon."""
+    numbers = isinstance(value, list) and len(value) == _BOX_NUMBERS
+    return numbers and all(isinstance(number, int | float) for number in value)
+
+
+def _parts(node: Node | None, image: ImageRef, tally: Tally, depth: int) -> list[Code]:
+    if node is None or node.value is None or (isinstance(node.value, list | str) and not node.value):
+        return []
+    value = node.value
+    if depth == 0 or not isinstance(value, str | Mapping | list):
+        raise node.wrong("a polygon, a run-length code, a list of them, or null")
+    if isinstance(value, str):
+        return _parts(parsed(node), image, tally, depth - 1)
+    if isinstance(value, Mapping):
+        return [_run_lengths(node, image)]
+    if all(isinstance(number, int | float) for number in value):
+        polygon = _polygon(node, value, image, tally)
+        return [] if polygon is None else [polygon]
+    return [code for part in node.items() for code in _parts(part, image, tally, depth - 1)]
+
+
+def _run_lengths(node: Node, image: ImageRef) -> Code:
+    size, fix = [image.height, image.width], "fetch the file again"
+    found = node["size"]
+    if found.value != size:
+        raise DamagedMaskError(
+            f"{found.at()}: expected the picture's [height, width] = {size}, got {shorten(found.value)}; {fix}"
+        )
+    code = {"size": size, "counts": node.value.get("counts")}
+    try:
+        rle_area(code)
+    except InputError as error:
+        raise DamagedMaskError(f"{node.at()}: {first_line(error)}; {fix}") from error
+    return code
+
+
+def _polygon(node: Node, corners: Sequence[Any], image: ImageRef, tally: Tally) -> Code | None:
+    # Official masks are COCO's rasterisation, to the pixel; its module is only needed by those who read polygons.
+    from pycocotools import mask as coco
+
+    if len(corners) < _POLYGON_NUMBERS:
+        tally.leave_out(FEW_POINTS, example=node.at())
+        return None
+    if len(corners) % 2 or not all(map(is_number, corners)):
+        raise _damaged(node, "a polygon: x and y of each corner, finite numbers")
+    points = np.array(corners, dtype=np.float64).reshape(-1, 2)
+    if np.abs(points).max() > _FAR * max(image.height, image.width):
+        raise _damaged(node, f"a polygon in a picture of {image.width} x {image.height}")
+    if np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() > _LONGEST:
+        raise _damaged(node, f"a polygon whose outline has at most {_LONGEST} pixels")
+    code = coco.frPyObjects([points.ravel().tolist()], image.height, image.width)[0]
+    return {"size": [image.height, image.width], "counts": code["counts"]}
+
+
+def _damaged(node: Node, expected: str) -> DamagedMaskError:
+    return DamagedMaskError(str(node.wrong(expected)))

@@ -1,0 +1,323 @@
+"""What a user hands in becomes an upright 8-bit RGB picture, or one clear `ImageError`.
+
+Nothing here needs torch. The size in the header is judged before a pixel is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from instructsam.errors import ImageError
+from instructsam.images.formats import (
+    deep_colour,
+    deep_grey,
+    has_declared_maximum,
+    open_header,
+    try_header,
+    without_text,
+)
+from instructsam.images.limits import BROKEN_PICTURE, check_size, damaged, too_large
+from instructsam.images.pixels import Meaning, on_white, samples_to_rgb
+from instructsam.images.tiff import (
+    TiffLayout,
+    has_tifffile,
+    is_tiff,
+    needs_tifffile,
+    pillow_values,
+    read_layout,
+    read_with_tifffile,
+)
+
+_ORIENTATION = 0x0112
+_QUARTER_TURNS = (5, 6, 7, 8)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")  # so that no one turns it again
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """An upright RGB picture.
+
+    Attributes:
+        image: PIL image of mode RGB, EXIF orientation already applied; never the caller's own object.
+        notes: what was done that the user should know (first frame, transparency, turned upright, range of values).
+    """
+
+    image: Image.Image
+    notes: tuple[str, ...] = ()
+
+
+def load_image(source: str | os.PathLike[str] | Image.Image | NDArray[np.uint8]) -> LoadedImage:
+    """Read a picture from a file, a PIL image or a uint8 array [H, W, 3] (RGB) or [H, W] (grey).
+
+    Grey, deep, palette, CMYK and transparent pictures become RGB (transparency on white; data of more than 8 bits by
+    the range they use, see `images.pixels`); of an animation the first frame is taken.
+
+    Raises:
+        ImageError: the source is missing, unreadable, no picture, damaged, not supported or larger than `MAX_PIXELS`.
+    """
+    if isinstance(source, Image.Image):
+        return _load_object(source)
+    if isinstance(source, np.ndarray):
+        return _load_array(source)
+    if isinstance(source, (str, os.PathLike)):
+        return _with_file(source, _load_stream)
+    raise ImageError(
+        f"an image must be a path, a PIL image or a uint8 array [H, W, 3], got {type(source).__name__}"
+    )
+
+
+def load_bytes(content: bytes, name: str) -> LoadedImage:
+    """Read a picture from the content of a file; `name` is for messages.
+
+    Raises:
+        ImageError: as `load_image`.
+    """
+    return _load_stream(io.BytesIO(content), name)
+
+
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(height, width) in px of the upright picture, from its header.
+
+    Raises:
+        ImageError: as `load_image`, but damaged pixels are not noticed.
+    """
+    return _with_file(path, _size_of)
+
+
+def size_mismatch(path: str | os.PathLike[str], found: tuple[int, int], stated: tuple[int, int]) -> str:
+    """The message for a picture of another size than a record states.
+
+    Args:
+        path: of the picture; its header is read again to see whether its EXIF orientation is the reason.
+        found: (height, width) in px of the loaded picture.
+        stated: (height, width) in px of the record.
+    """
+    sizes = f"the record states {stated[1]} x {stated[0]} px, the picture has {found[1]} x {found[0]}"
+    message = f"{os.fspath(path)}: {sizes}"
+    if found == stated[::-1] and os.path.isfile(path) and _with_file(path, _is_turned):
+        return (
+            f"{message} because its EXIF orientation turns it upright: give the size and masks of the upright "
+            "picture, or remove the orientation from the file"
+        )
+    return f"{message}: correct the record, or get the picture that it was made for"
+
+
+def _is_turned(stream: IO[bytes], name: str) -> bool:
+    return _header(stream, name)[1] in _QUARTER_TURNS
+
+
+def _size_of(stream: IO[bytes], name: str) -> tuple[int, int]:
+    (width, height), orientation = _header(stream, name)
+    return (width, height) if orientation in _QUARTER_TURNS else (height, width)
+
+
+def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, int], int]:
+    """(width, height) in px as stored, and the orientation, 1..8."""
+    if is_tiff(stream.read(4)):
+        layout = read_layout(stream, name)
+        return layout.size, layout.orientation
+    try:
+        opened = open_header(stream, name)
+    except ImageError:
+        copies = without_text(stream)
+        if not copies:
+            raise
+        opened = open_header(copies[-1], name)
+    return opened.size, _orientation(opened)
+
+
+def _load_object(image: Image.Image) -> LoadedImage:
+    stream = getattr(image, "fp", None) if image.format in ("PNG", "PPM", "TIFF") else None
+    if stream is None or stream.closed or not getattr(image, "tile", None) or image.tell():
+        return _decode(lambda: _load_pillow(image, "image"), "image", image.size)
+    # It is not decoded yet: what Pillow would get wrong is read from its file.
+    place = stream.tell()
+    try:
+        stream.seek(0)
+        return _load_stream(stream, "image")
+    finally:
+        stream.seek(place)
+
+
+def _load_array(array: NDArray[Any]) -> LoadedImage:
+    grey_or_rgb = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+    if array.dtype != np.uint8 or not grey_or_rgb:
+        raise ImageError(
+            f"an image array must be uint8 [H, W, 3] or [H, W], got {array.dtype} {list(array.shape)}: "
+            "convert it first"
+        )
+    check_size((array.shape[1], array.shape[0]), "image array")
+    return LoadedImage(Image.fromarray(np.ascontiguousarray(array)).convert("RGB"))
+
+
+def _with_file(source: str | os.PathLike[str], use: Callable[[IO[bytes], str], _T]) -> _T:
+    name = os.fspath(source)
+    try:
+        status = os.stat(name)
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"{name}: this is a folder, an image file was expected")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{name}: this is not a regular file, an image file was expected")
+        if status.st_size == 0:
+            raise ImageError(f"{name}: the file is empty (0 bytes), an image was expected")
+        with open(name, "rb") as stream:
+            return use(stream, name)
+    except FileNotFoundError as error:
+        raise ImageError(f"{name or '(empty path)'}: there is no such file") from error
+    except PermissionError as error:
+        raise ImageError(f"{name}: no permission to read this file") from error
+    except OSError as error:
+        raise ImageError(f"{name}: the file cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{name!r}: this is not a valid path ({error})") from error
+
+
+def _load_stream(stream: IO[bytes], name: str) -> LoadedImage:
+    if is_tiff(stream.read(4)):
+        layout = read_layout(stream, name)
+        return _decode(lambda: _load_tiff(stream, layout, name), name, layout.size)
+    try:
+        return _open_and_load(stream, name)
+    except ImageError:
+        for copy in without_text(stream):  # Pillow refuses a PNG for the size of its texts
+            try:
+                return _open_and_load(copy, name)
+            except ImageError:
+                continue
+        raise
+
+
+def _open_and_load(stream: IO[bytes], name: str) -> LoadedImage:
+    opened = open_header(stream, name)
+    return _decode(lambda: _load_pillow(opened, name, stream), name, opened.size)
+
+
+def _decode(load: Callable[[], LoadedImage], name: str, size: tuple[int, int]) -> LoadedImage:
+    check_size(size, name)
+    try:
+        return load()
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(too_large(name)) from error
+    except MemoryError as error:
+        raise ImageError(
+            f"{name}: there is not enough memory for {size[0]} x {size[1]} pixels: make it smaller"
+        ) from error
+    except BROKEN_PICTURE as error:
+        raise ImageError(damaged(name, error)) from error
+
+
+def _load_tiff(stream: IO[bytes], layout: TiffLayout, name: str) -> LoadedImage:
+    opened = try_header(stream, name) if layout.for_pillow else None
+    if opened is not None:
+        return _load_pillow(opened, name, stream, layout)
+    if layout.high_byte_for_pillow and not has_tifffile():
+        loaded = _load_pillow(open_header(stream, name), name, stream, layout)
+        if np.asarray(loaded.image).max() < 128:
+            raise ImageError(needs_tifffile(layout, name))
+        return loaded
+    notes: list[str] = []
+    image = read_with_tifffile(stream, layout, name, notes)
+    return _upright(image, layout.orientation, False, notes)
+
+
+def _load_pillow(
+    opened: Image.Image, name: str, stream: IO[bytes] | None = None, layout: TiffLayout | None = None
+) -> LoadedImage:
+    notes: list[str] = []
+    if opened.format == "EPS" and getattr(opened, "tile", None):
+        raise ImageError(f"{name}: EPS would start Ghostscript and is not read: save the picture as PNG")
+    # The further pictures of an MPO photo are previews and gain maps, not frames.
+    if opened.format != "MPO" and getattr(opened, "is_animated", False):
+        place = "first" if opened.tell() == 0 else "current"
+        notes.append(f"it has several frames: only the {place} one is used")
+    turned_by_pillow = opened.format == "TIFF"  # when it loads it; so its tag is looked at before
+    orientation = _orientation(opened, notes) if turned_by_pillow else 1
+    picture = _as_rgb(opened, name, stream, layout, notes)
+    orientation = orientation if turned_by_pillow else _orientation(opened, notes)
+    for key in _EXIF_KEYS:
+        picture.info.pop(key, None)
+    return _upright(picture, orientation, turned_by_pillow, notes)
+
+
+def _as_rgb(
+    opened: Image.Image, name: str, stream: IO[bytes] | None, layout: TiffLayout | None, notes: list[str]
+) -> Image.Image:
+    colour = deep_colour(opened, stream, name) if stream is not None else None
+    if colour is not None:
+        bands = colour.shape[2]
+        alpha = bands - 1 if bands in (2, 4) else None
+        meaning = Meaning(colour=bands > 2, alpha=alpha, transparent=_transparent(opened))
+        return samples_to_rgb(colour, meaning, name, notes)
+    meaning = Meaning(transparent=_transparent(opened), full_range=has_declared_maximum(opened))
+    opened.load()
+    values = deep_grey(opened) if layout is None else pillow_values(opened, layout)
+    if values is None:
+        return _to_rgb(opened, notes)
+    return samples_to_rgb(values, meaning if layout is None else layout.meaning, name, notes)
+
+
+def _upright(picture: Image.Image, orientation: int, applied: bool, notes: list[str]) -> LoadedImage:
+    """Turn the picture by its EXIF orientation, unless its reader has `applied` it, and say so."""
+    if orientation in _TURNS and not applied:
+        picture = picture.transpose(_TURNS[orientation])
+    size = (picture.height, picture.width)
+    stored = size[::-1] if orientation in _QUARTER_TURNS else size
+    if orientation in _QUARTER_TURNS:
+        notes.append(
+            f"it is turned upright by its EXIF orientation: {stored[1]} x {stored[0]} px in the file, "
+            f"{size[1]} x {size[0]} px here"
+        )
+    elif orientation in _TURNS:
+        notes.append("it is turned upright by its EXIF orientation")
+    return LoadedImage(picture, tuple(notes))
+
+
+def _orientation(opened: Image.Image, notes: list[str] | None = None) -> int:
+    """1..8; 1 is upright, as are values that mean nothing."""
+    try:
+        value = opened.getexif().get(_ORIENTATION, 1)
+    except BROKEN_PICTURE:
+        if notes is not None:
+            notes.append("its EXIF block is damaged: the picture is taken as it is stored")
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _transparent(image: Image.Image) -> tuple[int, ...] | None:
+    key = image.info.get("transparency")
+    if isinstance(key, int):
+        return (key,)
+    return tuple(key) if isinstance(key, tuple) else None
+
+
+def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    if image.mode == "La":
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        alpha = rgba.getchannel("A")
+        return on_white(rgba.convert("RGB"), alpha, notes)
+    return image.copy() if image.mode == "RGB" else image.convert("RGB")
