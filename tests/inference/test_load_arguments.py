@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import instructsam
+from instructsam.cli.main import run
 from instructsam.errors import InputError
-from instructsam.inference import loading
+from instructsam.inference import loading, locating
 from instructsam.inference.segmenter import Segmenter
 from tests.tiny import tiny_pair
 
@@ -61,6 +62,25 @@ def test_load_names_the_wrong_argument(
 def test_build_names_the_wrong_argument(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=name):
         instructsam.build(**{"device": "cpu", name: value})
+
+
+def test_what_a_layout_has_no_place_for_is_refused_before_weights_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _ = tiny_pair()  # with a presence token
+    model.config.save_pretrained(tmp_path / "hub")
+    fetched: list[object] = []
+
+    def fetch(hub_id: str, revision: str | None = None, patterns: object = "weights") -> Path:
+        fetched.append(patterns)
+        return tmp_path / "hub"
+
+    monkeypatch.setattr(locating, "fetch", fetch)
+    command = ["convert", "owner/name", str(tmp_path / "out"), "--to", "published"]
+    assert run([*command, "--dtype", "fp16"]) == 2
+    assert fetched == []
+    assert run(command) == 2
+    assert fetched == [locating.SMALL_FILES]
 
 
 @pytest.mark.parametrize("value", [None, *NOT_PATHS])

@@ -29,6 +29,17 @@ UNUSED_FILE = (
 )
 
 
+def check_layout(folder: Path, to: Layout) -> None:
+    """Refuse a model that has no place in a layout, from its config.json alone: before weights are fetched.
+
+    Raises:
+        CheckpointError: it has none, or config.json is damaged.
+    """
+    config, _ = read_config(folder)
+    if to == "published":
+        config_to_published(config)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One tensor to write: its new name, where it lies, and its size once written, in bytes."""
