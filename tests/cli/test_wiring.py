@@ -165,6 +165,10 @@ def test_data_check_of_a_folder(command: Command, tmp_path: Path) -> None:
 
 def test_data_check_fails_when_something_there_is_broken(command: Command, tmp_path: Path) -> None:
     assert command("data", "check", tmp_path)[0] == 1  # nothing is there
+    (tmp_path / "none.jsonl").write_text("")
+    assert command("data", "check", tmp_path / "none.jsonl")[0] == 1
+    code, _, err = command("data", "check", tmp_path / ("n" * 300))
+    assert (code, err.count("\n")) == (2, 1)
     grefcoco(tmp_path)
     (tmp_path / "inst2seg").mkdir()
     (tmp_path / "inst2seg/inst2seg.json").write_text("[]")

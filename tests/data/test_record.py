@@ -142,6 +142,7 @@ FIELD = "phrases[0].instances[0]"
         (change("image/file", "a\0.png"), "field image.file: expected a path of at most 4096 letters"),
         (change("image/file", "a" * 5000), "field image.file: expected a path of at most 4096 letters"),
         (change("image/width", 10**9), "field image: [height, width] must have at most 178956970 pixels"),
+        (change("two\nlines", 1), r"field 'two\nlines': unknown field"),
         (change("n" * 10**6, 1), f"field {'n' * 60}: unknown field"),
         (change(f"{INSTANCE}/box_xywh", [2, 1, 10**29, 2]), f"field {FIELD}.box_xywh: expected a box inside"),
     ],

@@ -91,5 +91,5 @@ def test_wilson_by_hand() -> None:
     assert wilson(5, 10) == (pytest.approx(0.2366, abs=1e-4), pytest.approx(0.7634, abs=1e-4))
     with pytest.raises(InputError, match="at least one trial, got 0"):
         wilson(0, 0)
-    with pytest.raises(InputError, match="count must be at least 1, got 0"):
+    with pytest.raises(InputError, match="count must be a whole number from 1"):
         count_false_alarms(Jumpy(None), 0)

@@ -75,7 +75,7 @@ def test_an_eps_starts_no_other_program(tmp_path: Path, name: str, monkeypatch: 
 
 def test_readers_of_published_formats_use_the_loader(tmp_path: Path) -> None:
     from instructsam.data.formats.roborefit import _read_mask
-    from instructsam.data.formats.source import Node, image_size
+    from instructsam.data.formats.source import Node
 
     path, node = tmp_path / "a.png", Node({}, tmp_path / "f.json")
     bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR"
@@ -83,9 +83,10 @@ def test_readers_of_published_formats_use_the_loader(tmp_path: Path) -> None:
     bomb += struct.pack(">I", zlib.crc32(bomb[12:])) + struct.pack(">I", 0) + b"IDAT"
     for content, words in ((b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image"), (bomb, "megapixels")):
         path.write_bytes(content)
-        for read in (image_size, _read_mask):
-            with pytest.raises(RecordError, match=words):
-                read(path, node)
+        with pytest.raises(RecordError, match=words):
+            _read_mask(path, node)
+        with pytest.raises(ImageError, match=words):
+            read_size(path)
 
 
 @pytest.mark.parametrize("kind", ["text", "profile", "many"])

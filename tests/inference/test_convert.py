@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from instructsam.errors import CheckpointError, InputError
 from instructsam.inference.account import account
@@ -72,3 +73,50 @@ def test_what_the_folder_says_of_its_licence_goes_along(tmp_path: Path) -> None:
     (tmp_path / "published" / "LICENSE").write_text("yours to use")
     convert(tmp_path / "published", tmp_path / "native", "native")
     assert account(tmp_path / "native").licence == ["LICENSE: yours to use"]
+
+
+def test_destinations_and_full_disks_are_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path / "published")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("nowhere")
+    before = sorted(tmp_path.iterdir())
+    for target, message in (
+        (tmp_path / "file" / "out", "cannot write there"),
+        (tmp_path / "link", "exists already"),
+        (tmp_path / "a\0b", "cannot be written"),
+        (tmp_path / ("a" * 300), "cannot be written"),
+    ):
+        with pytest.raises(InputError, match=message):
+            convert(tmp_path / "nothing", target, "native")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 1))  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match=r"has 0\.0 GB free, the result takes"):
+        convert(tmp_path / "published", tmp_path / "out", "native")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_is_interrupted_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    publish(tmp_path / "published")
+    monkeypatch.setattr("instructsam.inference.convert.save_file", fail)
+    with pytest.raises((InputError, KeyboardInterrupt), match=r"^$|out: cannot be written \(No space left"):
+        convert(tmp_path / "published", tmp_path / "out", "native")
+    assert [path.name for path in tmp_path.iterdir()] == ["published"]
+
+
+def test_values_that_do_not_fit_the_number_format(tmp_path: Path) -> None:
+    publish(tmp_path / "published")
+    weights = load_file(tmp_path / "published" / "model.safetensors")
+    weights["model.mask_queries"][0, 0] = 1e6
+    save_file(weights, tmp_path / "published" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        CheckpointError, match=r"model\.mask_queries in .* beyond torch\.float16: keep the number format"
+    ):
+        convert(tmp_path / "published", tmp_path / "out", "native", dtype="float16")
+    assert not (tmp_path / "out").exists()

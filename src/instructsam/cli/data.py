@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,22 +39,23 @@ def check(
     Of a data folder: which of the field's benchmarks are there, what they hold and what was left out.
 
     Exit code 0 when what is there is whole; 1 when a benchmark of the folder is malformed, has no records, or lacks
-    files or pictures, or when the folder has none; 2 when a record file is malformed.
+    files or pictures, or when there is none; 2 when a record file is malformed.
     """
-    if path.is_dir() and not (path / "records.jsonl").is_file():
+    is_folder = os.path.isdir(path)  # unlike Path.is_dir, no error for a name that is too long
+    if is_folder and not (path / "records.jsonl").is_file():
         return _check_folder(path, missing, as_json)
     from instructsam.data.formats.source import Tally
     from instructsam.data.record import read_records
     from instructsam.evaluation.published import Census
 
-    file, folder = (path / "records.jsonl", path) if path.is_dir() else (path, None)
+    file, folder = (path / "records.jsonl", path) if is_folder else (path, None)
     census = Census.of(read_records(file), Tally(), folder)
     if as_json:
         console.print_json({"file": str(file), **census.to_dict()})
     else:
         console.say(f"{file}: {census.sentence()}")
         _say_absent_images(str(file), census.to_dict())
-    return int(census.absent_images > 0)
+    return int(census.absent_images > 0 or census.records == 0)
 
 
 def _check_folder(folder: Path, list_missing: bool, as_json: bool) -> int:

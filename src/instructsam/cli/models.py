@@ -13,7 +13,7 @@ from instructsam.cli.options import DeviceOption, check_device
 from instructsam.errors import InputError
 from instructsam.inference.building import DETECTOR, VLM
 from instructsam.inference.loading import DTYPES
-from instructsam.structures.checks import check_choice
+from instructsam.structures.checks import check_choice, check_number
 
 
 class Layout(str, Enum):
@@ -35,15 +35,13 @@ def convert(
     ] = 5.0,
 ) -> int:
     """Write a model in the other layout, tensor by tensor."""
-    if not max_shard_gb > 0:
-        raise InputError(f"--max-shard-gb must be above 0, got {max_shard_gb}")
-    if out.exists():
-        raise InputError(f"{out} exists already; name a new folder")
+    check_number(max_shard_gb, "--max-shard-gb", 1e-6, 1e6)
     from instructsam.inference import convert as converting
     from instructsam.inference.locating import resolve
 
     if dtype is not None:
         check_choice(dtype, "--dtype", DTYPES)
+    converting.require_new(out)
     folder = resolve(model, check=lambda small: converting.check_layout(small, to.value))
     converting.convert(folder, out, to.value, dtype, int(max_shard_gb * 1e9))
     console.say(f"wrote {out} in the {to.value} layout")

@@ -13,11 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from instructsam.errors import InputError, RecordError
-from instructsam.structures.checks import check_path, check_text, is_number, parse_json, shorten
+from instructsam.structures.checks import check_path, check_text, is_number, name_of_key, parse_json, shorten
 from instructsam.structures.files import reason
 from instructsam.structures.masks import check_mask_size, rle_area
 
-_LONGEST_NAME = 60  # characters of an unknown field that a message shows
 _LONGEST_PATH = 4096
 BOX_SLACK = 1.0  # pixels that a box may lie outside the image, for boxes that were rounded elsewhere
 
@@ -213,7 +212,7 @@ class _Object:
         known = (*required, *optional)
         for name in data:
             if name not in known:
-                odd = str(name)[:_LONGEST_NAME]
+                odd = name_of_key(name)
                 near = get_close_matches(odd, known, n=1, cutoff=0.0)[0]
                 raise RecordError(f"{where}, field {self.path(odd)}: unknown field; did you mean {near!r}?")
         for name in required:

@@ -12,7 +12,8 @@ from PIL import Image
 
 from instructsam.errors import InputError
 from instructsam.evaluation.report import format_rows, plain, versions
-from instructsam.evaluation.runner import Mode, SegmenterLike
+from instructsam.evaluation.runner import Mode, SegmenterLike, threshold_of
+from instructsam.structures.checks import check_count
 from instructsam.world.blank import SIDE, blank_pictures
 from instructsam.world.stream import WorldSettings, world_sample
 
@@ -177,9 +178,8 @@ def count_false_alarms(
     Raises:
         InputError: `count` is not positive.
     """
-    if count < 1:
-        raise InputError(f"count must be at least 1, got {count}")
-    threshold = segmenter.score_threshold if score_threshold is None else score_threshold
+    check_count(count, "count")
+    threshold = threshold_of(segmenter, score_threshold)
     mode: Mode = "direct" if phrases_given else "generate"
     best: dict[str, list[float]] = {}
     for done, (kind, image, text) in enumerate(questions(count), start=1):

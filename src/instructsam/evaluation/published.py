@@ -5,6 +5,7 @@ Adding one is one line of `PUBLISHED`. Paths are relative to the data folder; do
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -230,7 +231,9 @@ class Census:
                 records=1, phrases=len(record.phrases), instances=found, no_target=int(absent_target)
             )
             images[record.image.file] = None
-        absent = [] if folder is None else [file for file in images if not find_file(folder, file).is_file()]
+        absent = (
+            [] if folder is None else [file for file in images if not os.path.isfile(find_file(folder, file))]
+        )
         return cls(
             counts["records"],
             counts["phrases"],

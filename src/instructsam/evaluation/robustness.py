@@ -15,7 +15,7 @@ from instructsam.evaluation.metrics import InstructionScore
 from instructsam.evaluation.perturb import PERTURBATIONS, LeftOutError, Perturbation
 from instructsam.evaluation.predictions import PredictionFile
 from instructsam.evaluation.report import format_rows, plain, versions
-from instructsam.evaluation.runner import Mode, SegmenterLike, predict_all, score_answer
+from instructsam.evaluation.runner import Mode, SegmenterLike, predict_all, score_answer, threshold_of
 
 _SHOWN: tuple[tuple[str, str], ...] = (("giou", "gIoU"), ("set_giou", "set gIoU"), ("n_acc", "N-acc"))
 
@@ -108,7 +108,7 @@ def measure(
     Raises:
         InputError: no instruction, or a folder with another run.
     """
-    threshold = segmenter.score_threshold if score_threshold is None else score_threshold
+    threshold = threshold_of(segmenter, score_threshold)
     mode: Mode = "direct" if phrases_given else "generate"
     given = dict(provenance or {})
     run = _Run(segmenter, benchmark.name, mode, threshold, folder, str(given.get("model", "")), progress)

@@ -32,6 +32,7 @@ from instructsam.evaluation.predictions import (
 )
 from instructsam.evaluation.report import Report, versions
 from instructsam.evaluation.shards import merge_parts
+from instructsam.structures.checks import check_fraction, check_path
 from instructsam.structures.instances import Prediction
 from instructsam.structures.masks import decode_rle
 
@@ -112,7 +113,7 @@ def evaluate(
     Raises:
         InputError: no instruction, or the predictions file holds another run.
     """
-    threshold = segmenter.score_threshold if score_threshold is None else score_threshold
+    threshold = threshold_of(segmenter, score_threshold)
     mode = mode_of(phrases_given)
     given = dict(provenance or {})
     store: PredictionFile | None = None
@@ -182,6 +183,16 @@ def report_of(
     return Report(benchmark.name, summary, provenance, notes, tuple(scores))
 
 
+def threshold_of(segmenter: SegmenterLike | RecordSegmenter, score_threshold: float | None) -> float:
+    """The caller's threshold, or the segmenter's own for None.
+
+    Raises:
+        InputError: it is no number from 0 to 1.
+    """
+    chosen = segmenter.score_threshold if score_threshold is None else score_threshold
+    return check_fraction(chosen, "score_threshold")
+
+
 def rescore(
     predictions_path: str | Path,
     benchmark: Benchmark,
@@ -193,6 +204,8 @@ def rescore(
     Raises:
         InputError: the file is of another benchmark or holds none of its instructions.
     """
+    check_path(predictions_path, "predictions_path")
+    check_fraction(score_threshold, "score_threshold")
     header = read_header(predictions_path)
     if header.get("benchmark") != benchmark.name:
         raise InputError(f"{predictions_path} is of {header.get('benchmark')!r}, not of {benchmark.name!r}")

@@ -21,6 +21,7 @@ from instructsam.evaluation.runner import (
     predict_all,
     report_of,
     run_header,
+    threshold_of,
 )
 from instructsam.evaluation.shards import Shard, Share, merge_parts, part_path
 
@@ -68,7 +69,7 @@ def evaluate_together(
             return None
         notes += merge_parts(path, header)
     facts = {**(provenance or {}), "mode": mode, "processes": shard.processes}
-    threshold = segmenter.score_threshold if score_threshold is None else score_threshold
+    threshold = threshold_of(segmenter, score_threshold)
     pairs = _stored_answers(benchmark, path, limit)
     return report_of(benchmark, pairs, threshold, {**facts, "limit": limit}, notes)
 

@@ -6,22 +6,29 @@ import json
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from instructsam.errors import InputError
+from instructsam.errors import CheckpointError, InputError
 from instructsam.inference.account import LICENCE_FILES, account
+from instructsam.inference.finite import non_finite
 from instructsam.inference.folder import read_config
-from instructsam.inference.headers import read_header, weight_files
+from instructsam.inference.headers import INDEX, WEIGHTS, read_header, weight_files
 from instructsam.inference.loading import DTYPES, named_dtype
 from instructsam.inference.processors import load_processor
 from instructsam.model.checkpoint import config_to_published, map_published_name, published_name
+from instructsam.structures.checks import check_count
+from instructsam.structures.files import prepare_folder, reason, sync_folder, umask, write_text
+
+if TYPE_CHECKING:
+    from instructsam.model.configuration import InstructSAMConfig
 
 Layout = Literal["native", "published"]
 UNUSED_FILE = (
@@ -29,8 +36,8 @@ UNUSED_FILE = (
 )
 
 
-def check_layout(folder: Path, to: Layout) -> None:
-    """Refuse a model that has no place in a layout, from its config.json alone: before weights are fetched.
+def check_layout(folder: Path, to: Layout) -> InstructSAMConfig:
+    """The configuration of a model that has a place in a layout, judged before weights are fetched or read.
 
     Raises:
         CheckpointError: it has none, or config.json is damaged.
@@ -38,6 +45,7 @@ def check_layout(folder: Path, to: Layout) -> None:
     config, _ = read_config(folder)
     if to == "published":
         config_to_published(config)
+    return config
 
 
 @dataclass(frozen=True)
@@ -66,44 +74,92 @@ def convert(
         max_shard_bytes: a larger model is written as several files with an index.
 
     Raises:
-        InputError: an option is unknown, or `target` exists.
-        CheckpointError: `source` is incomplete, or cannot be written in that layout.
+        InputError: an option is unknown, `target` exists or cannot be written, or the disk is too full.
+        CheckpointError: `source` is incomplete, cannot be written in that layout, or holds values that are NaN,
+            infinite or beyond `dtype`.
     """
     if to not in get_args(Layout):
         raise InputError(f"the layout must be native or published, got {to!r}")
     if dtype is not None and dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}; use {', '.join(DTYPES)}")
-    if target.exists():
-        raise InputError(f"{target} exists already; name a new folder")
+    check_count(max_shard_bytes, "max_shard_bytes", high=2**60)
+    require_new(target)
+    config = check_layout(source, to)
     account(source).require_complete()
-    config, _ = read_config(source)
     processor = load_processor(source)
     number_format = None if dtype is None else named_dtype(dtype)
     main, unused = plan(source, to, number_format)
-    text = json.dumps(config_to_published(config), indent=2, default=str) if to == "published" else ""
-    fresh = target.with_name(f".writing-{target.name}")
-    if fresh.exists():
-        shutil.rmtree(fresh)
-    fresh.mkdir(parents=True)
-    if to == "native":
-        config.token_ids = processor.token_ids.as_dict()
-        config.architectures = ["InstructSAMModel"]
-        if dtype is not None:
-            config.dtype = dtype
-        config.save_pretrained(fresh)
-        processor.save_pretrained(fresh)
-    else:
-        (fresh / "config.json").write_text(text + "\n", encoding="utf-8")
-        processor.tokenizer.save_pretrained(str(fresh))
-        main, unused = [*main, *unused], []
-    write(fresh, main, number_format, max_shard_bytes)
-    for name in LICENCE_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, fresh / name)
-    if unused:
-        save_file(dict(read(unused, None)), fresh / UNUSED_FILE, metadata={"format": "pt"})
-    os.replace(fresh, target)
+    require_room(target.parent, sum(entry.num_bytes for entry in (*main, *unused)))
+    fresh = Path(tempfile.mkdtemp(prefix=f".writing-{target.name[:100]}-", dir=target.parent))
+    try:
+        if to == "native":
+            config.token_ids = processor.token_ids.as_dict()
+            config.architectures = ["InstructSAMModel"]
+            if dtype is not None:
+                config.dtype = dtype
+            config.save_pretrained(fresh)
+            processor.save_pretrained(fresh)
+        else:
+            text = json.dumps(config_to_published(config), indent=2, default=str)
+            write_text(fresh / "config.json", text + "\n")
+            processor.tokenizer.save_pretrained(str(fresh))
+            main, unused = [*main, *unused], []
+        write(fresh, main, number_format, max_shard_bytes)
+        if unused:
+            save_file(dict(read(unused, None)), fresh / UNUSED_FILE, metadata={"format": "pt"})
+        for name in LICENCE_FILES:
+            if (source / name).is_file():
+                shutil.copyfile(source / name, fresh / name)
+        finish(fresh, target)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{target}: cannot be written ({reason(error)})") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     return target
+
+
+def require_new(target: Path) -> None:
+    """Refuse a destination that exists or cannot be written, before anything is read.
+
+    Raises:
+        InputError: it does, or it cannot.
+    """
+    try:
+        os.lstat(target)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # a file in the way further up is named below
+    except (OSError, ValueError) as error:  # too long, a NUL byte, no access
+        raise InputError(
+            f"{str(target)!r} cannot be written ({reason(error)}): name another folder"
+        ) from error
+    else:
+        raise InputError(f"{target} exists already; name a new folder")
+    prepare_folder(target.parent, "the folder of the result,")
+
+
+def require_room(folder: Path, num_bytes: int) -> None:
+    """Refuse a disk that is too full for the result.
+
+    Raises:
+        InputError: says how much is needed and how much is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if num_bytes > free:
+        raise InputError(
+            f"{folder} has {free / 1e9:.1f} GB free, the result takes {num_bytes / 1e9:.1f} GB: free some, or write "
+            "to another disk"
+        )
+
+
+def finish(fresh: Path, target: Path) -> None:
+    """Give a folder that is written its name, once every file is on the disk."""
+    fresh.chmod(0o777 & ~umask())
+    for path in fresh.iterdir():
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+    sync_folder(fresh)
+    os.replace(fresh, target)
+    sync_folder(target.parent)
 
 
 def plan(source: Path, to: Layout, dtype: torch.dtype | None) -> tuple[list[Entry], list[Entry]]:
@@ -128,14 +184,24 @@ def plan(source: Path, to: Layout, dtype: torch.dtype | None) -> tuple[list[Entr
 
 
 def read(entries: list[Entry], dtype: torch.dtype | None) -> Iterator[tuple[str, torch.Tensor]]:
-    """New name and tensor of some entries, in the wanted number format."""
+    """New name and tensor of some entries, in the wanted number format.
+
+    Raises:
+        CheckpointError: a tensor holds values that are not finite, or not in that format.
+    """
     for path in dict.fromkeys(entry.path for entry in entries):
         with safe_open(path, framework="pt") as file:
             for entry in entries:
                 if entry.path == path:
                     tensor = file.get_tensor(entry.old_name)
                     cast = dtype is not None and tensor.is_floating_point()
-                    yield entry.name, tensor.to(dtype) if cast else tensor
+                    result = tensor.to(dtype) if cast else tensor
+                    if non_finite({entry.name: result}):
+                        raise CheckpointError(
+                            f"{entry.old_name} in {path} holds values that are NaN, infinite or beyond {result.dtype}: "
+                            "keep the number format, or check the model"
+                        )
+                    yield entry.name, result
 
 
 def write(folder: Path, entries: list[Entry], dtype: torch.dtype | None, max_shard_bytes: int) -> None:
@@ -151,11 +217,11 @@ def write(folder: Path, entries: list[Entry], dtype: torch.dtype | None, max_sha
     places: dict[str, str] = {}
     for number, shard in enumerate(shards, start=1):
         whole = len(shards) == 1
-        file = "model.safetensors" if whole else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        file = WEIGHTS if whole else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         save_file(dict(read(shard, dtype)), folder / file, metadata={"format": "pt"})
         places |= {entry.name: file for entry in shard}
     if len(shards) > 1:
         total = sum(entry.num_bytes for entry in entries)
         index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
         text = json.dumps(index, indent=1)
-        (folder / "model.safetensors.index.json").write_text(text + "\n", encoding="utf-8")
+        write_text(folder / INDEX, text + "\n")

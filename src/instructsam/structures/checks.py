@@ -145,6 +145,12 @@ def shorten(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def name_of_key(key: object) -> str:
+    """A key of a JSON object as a message shows it: cut, and quoted when it holds more than printable letters."""
+    text = key[:60] if isinstance(key, str) else shorten(key)
+    return text if text.isprintable() else shorten(text)
+
+
 class _ShortRepr(reprlib.Repr):
     """Only the first items of a container, only some levels, only the start of a text."""
 

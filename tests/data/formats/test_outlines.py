@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
 
 from instructsam.data.formats.outlines import (
     DAMAGED,
@@ -144,3 +147,18 @@ def test_an_outline_outside_the_picture_has_no_pixel() -> None:
     code = mask_of(node_of([12, 1, 18, 1, 18, 4]), IMAGE, Tally())
     assert code is not None
     assert instance_of(code) is None
+
+
+corner = st.floats(-20, 60, allow_nan=False, width=32)
+outline = st.lists(corner, min_size=6, max_size=20).filter(lambda numbers: len(numbers) % 2 == 0)
+
+
+@given(st.lists(outline, min_size=1, max_size=4))
+def test_polygons_equal_those_of_pycocotools(parts: list[list[float]]) -> None:
+    reference = coco_mask.merge(coco_mask.frPyObjects(parts, 30, 41))
+    code = mask_of(node_of(parts), ImageRef("a.jpg", 30, 41), Tally())
+    assert code is not None
+    assert code["counts"] == reference["counts"].decode()
+    instance = instance_of(code)
+    box = coco_mask.toBbox(reference).tolist()
+    assert (instance.box_xywh if instance else (0, 0, 0, 0)) == tuple(box)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from instructsam.data.formats.coco import CocoFile
+from instructsam.data.formats.outlines import DAMAGED
 from instructsam.data.formats.refer import NO_MASK, OTHER_SPLIT, read_grefs, read_refs
-from instructsam.data.formats.source import Tally
+from instructsam.data.formats.source import Node, Tally
 from instructsam.errors import RecordError
 
 from .helpers import boxes, write
@@ -84,6 +86,35 @@ def test_grefcoco(folder: Path) -> None:
     assert dict(tally.left_out) == {NO_MASK: 2}
 
 
+def test_a_damaged_annotation_is_counted_once_and_read_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a small file of many expressions about one large outline takes hours."""
+    broken = annotation(2, 9, 18, 1, 1, 2, 2, segmentation={"size": [6, 10], "counts": [61]})
+    write(folder / "instances.json", coco(annotation(1, 9, 18, 1, 1, 2, 2), broken))
+    write(folder / "refs(unc).json", [ref(n, 9, 1 + n % 2, "val", "a", "b") for n in range(10)])
+    asked: list[str] = []
+    original = CocoFile.read_instance
+
+    def counted(self: CocoFile, annotation: Node, *rest: Any) -> Any:
+        asked.append(annotation["id"].name())
+        return original(self, annotation, *rest)
+
+    monkeypatch.setattr(CocoFile, "read_instance", counted)
+    tally = Tally()
+    assert len(list(read_refs(folder, "unc", "val", "", tally))) == 10
+    assert sorted(asked) == ["1", "2"]
+    assert dict(tally.left_out) == {DAMAGED: 1, NO_MASK: 10}
+
+
+def test_an_expression_that_names_a_crowd_means_its_region(folder: Path) -> None:
+    crowd = annotation(1, 9, 18, 1, 1, 2, 2, iscrowd=1)
+    write(folder / "instances.json", coco(crowd))
+    write(folder / "refs(unc).json", [ref(1, 9, 1)])
+    (record,) = read_refs(folder, "unc", "val", "", Tally())
+    assert boxes(record) == [[(1, 1, 2, 2)]]
+
+
 @pytest.mark.parametrize(
     ("refs", "message"),
     [
@@ -92,6 +123,8 @@ def test_grefcoco(folder: Path) -> None:
         ([ref(1, 9, 1, "train")], "no reference of the split 'val'; the file has train"),
         ([{"ref_id": 1}], r"at \[0\]: the field 'split' is missing \(there are ref_id\)"),
         ({"refs": []}, "expected a list"),
+        ([ref(1, 9, [])], r"at \[0\].ann_id: expected ids of annotations, or \[-1\] for no target, got \[\]"),
+        ([ref(1, 9, [1], no_target="no")], r"at \[0\].no_target: expected true, false, 1 or 0"),
     ],
 )
 def test_malformed_references_are_named(folder: Path, refs: Any, message: str) -> None:

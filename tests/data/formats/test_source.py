@@ -29,6 +29,8 @@ def test_places_are_written_as_one_would_type_them() -> None:
         list(node.items())
     with pytest.raises(RecordError, match=r"at \[0\]: the field 'c' is missing \(there are a\)"):
         next(top.items())["c"]
+    with pytest.raises(RecordError, match=r"\(there are 'a\\n\\x1b', b\)"):
+        Node({"a\n\x1b": 1, "b": 2}, Path("f.json"))["c"]
     with pytest.raises(RecordError, match=r"f.json: expected a JSON object, got \[\{'a'"):
         top["a"]
 

@@ -31,7 +31,7 @@ class CocoFile:
         self.images = self._by_id("images")
         self.annotations = self._by_id("annotations")
         self.categories = self._by_id("categories") if "categories" in self.top.value else {}
-        self._read: set[Any] = set()  # annotations that are counted already, should they be damaged
+        self._named: dict[Any, InstanceRecord | None] = {}  # many expressions name one annotation
 
     def _by_id(self, field: str) -> dict[Any, Node]:
         found: dict[Any, Node] = {}
@@ -70,18 +70,17 @@ class CocoFile:
 
     def instance(self, annotation_id: Node, tally: Tally) -> InstanceRecord | None:
         """The object that a field names by id; None when it has no usable mask."""
-        found = self.annotations.get(annotation_id.key())
-        if found is None:
-            raise annotation_id.wrong(f"the id of an annotation in {self.path}")
-        image = self.image(found["image_id"])
-        return self.read_instance(found, image, tally)
+        key = annotation_id.key()
+        if key not in self._named:
+            found = self.annotations.get(key)
+            if found is None:
+                raise annotation_id.wrong(f"the id of an annotation in {self.path}")
+            self._named[key] = self.read_instance(found, self.image(found["image_id"]), tally)
+        return self._named[key]
 
     def read_instance(self, annotation: Node, image: ImageRef, tally: Tally) -> InstanceRecord | None:
-        """The object of an annotation; None when it has no usable mask. Damage is counted once per annotation."""
-        key = annotation["id"].key()
-        counted = Tally() if key in self._read else tally
-        self._read.add(key)
-        return read_instance(annotation.get("segmentation"), image, counted, self.category(annotation))
+        """The object of an annotation; None when it has no usable mask."""
+        return read_instance(annotation.get("segmentation"), image, tally, self.category(annotation))
 
     def category(self, annotation: Node) -> str:
         """The category's name, "" in files without categories."""

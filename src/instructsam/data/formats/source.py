@@ -9,7 +9,7 @@ from typing import Any
 
 from instructsam.data.record import ImageRef, is_path
 from instructsam.errors import InputError, RecordError
-from instructsam.structures.checks import check_text, is_number, parse_json, shorten
+from instructsam.structures.checks import check_text, is_number, name_of_key, parse_json, shorten
 from instructsam.structures.files import is_system_file, reason
 from instructsam.structures.masks import check_mask_size
 
@@ -80,7 +80,7 @@ class Node:
         if not isinstance(self.value, Mapping):
             raise self.wrong("a JSON object")
         if name not in self.value:
-            keys = [str(key)[:60] for key, _ in zip(self.value, range(_SHOWN_KEYS), strict=False)]
+            keys = [name_of_key(key) for key, _ in zip(self.value, range(_SHOWN_KEYS), strict=False)]
             raise RecordError(
                 f"{self.at()}: the field {name!r} is missing (there are {', '.join(keys) or 'none'}); "
                 "correct this place, or choose the reader that this file is for"
