@@ -13,6 +13,8 @@ import torch
 
 from instructsam.errors import InputError
 from instructsam.inference.segmenter import Segmenter
+from instructsam.inference.token_as_mask import connected_parts
+from instructsam.inference.vlm import Turn
 from instructsam.model.generation import GenerationSettings
 from tests.tiny import picture, tiny_pair
 
@@ -116,3 +118,26 @@ def test_ordered_containers_of_texts_are_lists(segmenter: Segmenter) -> None:
 def test_limits_of_generation_are_whole_numbers(limits: tuple[Any, Any]) -> None:
     with pytest.raises(InputError, match=r"max_(new_tokens|phrases) must be a whole number from 1"):
         GenerationSettings(*limits)
+
+
+@pytest.mark.parametrize(
+    "mask", [None, [[True]], np.ones((2, 2)), np.ones(4, np.bool_), torch.ones(2, 2).bool()]
+)
+def test_parts_are_those_of_one_bool_mask(mask: Any) -> None:
+    with pytest.raises(InputError, match=r"mask must be bool \(H, W\)"):
+        connected_parts(mask)
+    for share in (-1, 2, math.nan, None, "0"):
+        with pytest.raises(InputError, match="min_share"):
+            connected_parts(np.ones((2, 2), np.bool_), share)
+
+
+def test_turns_of_a_conversation_are_checked() -> None:
+    assert Turn("user", "hello", (picture(),)).images
+    for arguments, name in (
+        (("robot", "x"), "role"),
+        (("user", None), "text"),
+        (("user", "half \ud83d"), "text"),
+        (("user", "x", (picture(), "a.png")), r"images\[1\]"),
+    ):
+        with pytest.raises(InputError, match=name):
+            Turn(*arguments)
