@@ -6,9 +6,7 @@ import struct
 import zlib
 
 from instructsam.errors import ImageError
-
-MAX_PIXELS = 178_956_970
-"""Largest accepted width x height: the point at which Pillow refuses by itself."""
+from instructsam.structures.masks import MAX_PIXELS as MAX_PIXELS  # a picture's limit is that of its masks
 
 MAX_BYTES = 8 * MAX_PIXELS
 """Largest accepted size of decoded samples: bands of a scientific file multiply its pixels."""

@@ -18,7 +18,7 @@ from instructsam.errors import InputError
 from instructsam.structures.checks import describe
 
 MAX_PIXELS = 178_956_970
-"""Largest accepted height x width of a mask: the limit that Pillow has for pictures."""
+"""Largest accepted height x width of a mask or picture: the point at which Pillow refuses by itself."""
 
 _GROUP_BITS = 5
 _MAX_GROUPS = 13  # 64 bits in 5-bit groups

@@ -24,7 +24,7 @@ _BOX_NUMBERS = 4
 _POLYGON_NUMBERS = 6  # three corners
 _DEEPEST = 6  # lists and JSON texts inside one another
 _FAR = 4  # picture sides that a corner may lie outside
-_LONGEST = 2_000_000  # pixels; the rasteriser takes about 80 bytes for each pixel of an outline
+_LONGEST = 1_000_000  # pixels; the rasteriser takes about 80 bytes for each pixel of an outline
 
 
 class DamagedMaskError(RecordError):
