@@ -13,16 +13,15 @@ from pathlib import Path
 from PIL import Image
 
 import instructsam
+from instructsam.structures.palette import PAPER
 
 
-def strip(pictures: list[Image.Image], height: int = 360) -> Image.Image:
-    """Pictures side by side at one height."""
-    scaled = [picture.resize((picture.width * height // picture.height, height)) for picture in pictures]
-    sheet = Image.new("RGB", (sum(picture.width for picture in scaled), height), "white")
-    left = 0
-    for picture in scaled:
-        sheet.paste(picture, (left, 0))
-        left += picture.width
+def strip(pictures: list[Image.Image], width: int = 380) -> Image.Image:
+    """Pictures side by side, each this wide, on the dark paper of their captions."""
+    scaled = [picture.resize((width, picture.height * width // picture.width)) for picture in pictures]
+    sheet = Image.new("RGB", (width * len(scaled), max(picture.height for picture in scaled)), PAPER)
+    for number, picture in enumerate(scaled):
+        sheet.paste(picture, (number * width, 0))
     return sheet
 
 

@@ -123,7 +123,7 @@ def test_none_reaches_optional_fields_only() -> None:
         ("weights={dice: x}", "weights.dice must be a finite number, got str 'x'"),
         ("weights.dice=x", "weights.dice must be a finite number, got str 'x'"),
         ("optim=3", "optim must be a mapping of keys, got int 3"),
-        ("optim.learning_rate=-1", "optim: learning_rate must be positive, got -1.0"),
+        ("optim.learning_rate=-1", "optim.learning_rate must be positive, got -1.0"),
         ("steps", "an override must look like key=value or group.key=value, got 'steps'"),
         ("optim.=3", "an override must look like key=value or group.key=value, got 'optim.=3'"),
         ("name.first=3", "cannot apply the override 'name.first=3': name holds 'x'"),
@@ -164,6 +164,91 @@ def test_unreadable_files_are_config_errors(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_config(Run, tmp_path / "binary.yaml")
+
+
+ALIASES = "a: &a [x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 6)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ALIASES, "more than 5000 values or 20 levels once its aliases"),
+        ("name: &a [*a]", "an alias contains itself"),
+        ("name: &a {<<: *a}", "an alias contains itself"),
+        (
+            "k0: &a0 [1]\n" + "".join(f"k{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 40)),
+            "20 levels once its aliases",
+        ),
+        ("[" * 50_000, "20 levels"),
+        ("{a: " * 10_000, "20 levels"),
+        ("- " * 30_000, "20 levels"),
+        ("sizes: [" + "1," * 20_000 + "]", "more than 5000 values"),
+        ("name: " + "x" * 70_000, "longer than 64 KiB"),
+        ("steps: " + "9" * 5000, "a number of 5000 digits"),
+        ("steps: 0x" + "f" * 5000, "a number of 5002 digits"),
+        ("steps: " + "1:" * 400 + "1.0", "digits fits no setting"),
+        ("name: x\nsteps: 99999999999999999999", "steps must be a whole number below 2**63"),
+        ("name: x\nweights: {a: 1e400}", "weights.a must be a finite number"),
+        ("steps: !!int x", "'x' is no int"),
+        ("steps: !!int ''", "'' is no int"),
+        ("resume: !!bool x", "'x' is no bool"),
+        ("optim: !!map [1]", "expected keys and values"),
+        ("name: !!timestamp x\nsteps: !!set {a}", "the tag 'tag:yaml.org,2002:set' is not supported"),
+        ("name: !!binary '!'", "binary' is not supported"),
+        ("name: !!python/object/apply:os.getcwd []", "os.getcwd' is not supported"),
+        ('name: "\\ud83d"', "name must be text without NUL and without halves of characters"),
+        ('name: "a\\0b"', "name must be text without NUL"),
+        ('name: x\nweights: {"\\ud83d": 1}', "weights must be text without NUL"),
+        ("\0", "special characters are not allowed"),
+    ],
+    ids=lambda text: text[:24].split("\n")[0],
+)
+def test_hostile_files_are_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(Run, write(tmp_path, text))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "steps=" + "9" * 5000,
+        "steps=" + "[" * 5000,
+        "name.b" + ".c" * 2000 + "=1",
+        "name=\udcff",
+        "steps=[*a]",
+    ],
+    ids=lambda override: override[:12],
+)
+def test_hostile_overrides_are_refused_in_one_line(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(Run, None, ["name=x", override])
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero here")
+def test_a_path_without_an_end_or_with_a_nul_is_refused() -> None:
+    with pytest.raises(ConfigError, match="longer than 64 KiB"):
+        load_config(Run, "/dev/zero")
+    with pytest.raises(ConfigError, match="cannot read the configuration"):
+        load_config(Run, "a\0b")
+
+
+def test_a_byte_order_mark_and_aliases_are_allowed(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_bytes(
+        b"\xef\xbb\xbfname: 2026-01-01\noptim: &o {clip: 2.0}\nema: {<<: *o, schedule: constant}\n"
+    )
+    run = load_config(Run, tmp_path / "run.yaml")
+    assert (run.name, run.ema) == ("2026-01-01", Optim(clip=2.0, schedule="constant"))
+
+
+def test_values_from_python_may_be_huge() -> None:
+    with pytest.raises(ConfigError, match="steps must be a whole number, got int that cannot be shown"):
+        build_config(Run, {"name": "x", "steps": 10**5000})
 
 
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 A configuration is a plain frozen dataclass whose fields are bool, int, float, str, Path, Literal, unions,
 tuples, string-keyed dicts and further dataclasses. Nothing is guessed: an unknown key or a value of another
-type raises `ConfigError`, which names the key, what was expected and what came.
+type raises `ConfigError`, which names the key, what was expected and what was received.
+
+A dataclass checks its own values in `__post_init__` (`structures.checks.check_intervals`) and raises a `ValueError`
+whose text begins with the field's name: the group's name is put in front of it.
 """
 
 from __future__ import annotations
@@ -21,7 +24,15 @@ from instructsam.errors import ConfigError
 
 T = TypeVar("T")
 
+MAX_BYTES = 64 * 1024  # of a file or an override; the largest file in configs/ has 5 KB
+MAX_DEPTH = 20  # of nested lists and mappings, and of the dots in an override
+MAX_NODES = 5_000  # keys and values, also once every alias is written out
+MAX_DIGITS = 30  # of a number
+MAX_WHOLE = 2**63 - 1
+
 _NONE_WORDS = ("null", "none", "~", "")
+_YAML = "tag:yaml.org,2002:"
+_TOO_LARGE = f"more than {MAX_NODES} values or {MAX_DEPTH} levels"
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class _Override:
 
     def value(self) -> object:
         try:
-            return yaml.load(self.text, Loader=_StrictLoader)
+            return _parse_yaml(self.text)
         except yaml.YAMLError as error:
             raise _MismatchError("valid YAML", self) from error
 
@@ -47,18 +58,98 @@ class _MismatchError(Exception):
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML without its silent rule that the last of two equal keys wins."""
+    """YAML of plain values: no equal keys, no foreign tags, and bounded depth, size and numbers.
+
+    Aliases may repeat a value, but neither contain themselves nor multiply into more than `MAX_NODES` values.
+    """
+
+    depth = nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.depth >= MAX_DEPTH or self.nodes >= MAX_NODES:
+            raise _yaml_problem(_TOO_LARGE, self.get_mark())
+        self.depth, self.nodes = self.depth + 1, self.nodes + 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        _measure(node, {}) if node is not None else None
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise _yaml_problem("expected keys and values", node.start_mark)
         seen: set[str] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if isinstance(key, yaml.ScalarNode) and key.tag != _YAML + "merge":
                 if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} appears twice", key.start_mark
-                    )
+                    raise _yaml_problem(f"the key {_short(key.value)!r} appears twice", key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> bool | int | float:
+        """A bool, int or float; its text may disagree with an explicit tag such as `!!int`."""
+        kind = node.tag.removeprefix(_YAML)
+        if kind != "bool" and len(node.value) > MAX_DIGITS:
+            raise _yaml_problem(f"a number of {len(node.value)} digits fits no setting", node.start_mark)
+        try:
+            value: bool | int | float = getattr(self, f"construct_yaml_{kind}")(node)
+        except (ValueError, LookupError, ArithmeticError) as error:
+            raise _yaml_problem(f"{_short(node.value)!r} is no {kind}", node.start_mark) from error
+        return value
+
+    def construct_foreign(self, node: yaml.Node) -> None:
+        """Refuse sets, dates with a tag, binary data and Python objects."""
+        raise _yaml_problem(f"the tag {_short(node.tag)!r} is not supported", node.start_mark)
+
+
+_StrictLoader.yaml_constructors = {  # instead of those of SafeLoader, which it would share
+    **{
+        _YAML + kind: yaml.SafeLoader.yaml_constructors[_YAML + kind]
+        for kind in ("null", "str", "seq", "map")
+    },
+    **dict.fromkeys((_YAML + kind for kind in ("bool", "int", "float")), _StrictLoader.construct_number),
+    _YAML + "timestamp": yaml.SafeLoader.construct_yaml_str,  # no setting is a date
+    None: _StrictLoader.construct_foreign,
+}
+
+
+def _yaml_problem(text: str, mark: Any) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, text, mark)
+
+
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Values and levels of a node with every alias written out; `known` holds what was measured before.
+
+    Raises:
+        YAMLError: too many, too deep, or the node contains itself.
+    """
+    if id(node) in known:
+        if not known[id(node)][0]:
+            raise _yaml_problem("an alias contains itself", node.start_mark)
+        return known[id(node)]
+    known[id(node)] = (0, 0)
+    if isinstance(node, yaml.MappingNode):
+        children = [child for pair in node.value for child in pair]
+    else:
+        children = node.value if isinstance(node, yaml.SequenceNode) else []
+    count, levels = 1, 1
+    for child in children:
+        more, deeper = _measure(child, known)
+        count, levels = count + more, max(levels, 1 + deeper)
+    if count > MAX_NODES or levels > MAX_DEPTH:
+        raise _yaml_problem(f"{_TOO_LARGE} once its aliases are written out", node.start_mark)
+    known[id(node)] = (count, levels)
+    return count, levels
+
+
+def _parse_yaml(text: str | bytes) -> object:
+    if len(text) > MAX_BYTES:
+        raise yaml.YAMLError(f"longer than {MAX_BYTES // 1024} KiB")
+    plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+    return yaml.load(plain, Loader=_StrictLoader)
 
 
 def load_config(cls: type[T], path: str | Path | None, overrides: Sequence[str] = ()) -> T:
@@ -78,8 +169,14 @@ def load_config(cls: type[T], path: str | Path | None, overrides: Sequence[str] 
     return build_config(cls, values, where="" if path is None else str(path))
 
 
-def build_config(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
-    """Builds `cls` from plain values, as `to_dict` returns them; `where` (a file name) heads the messages.
+def build_config(cls: type[T], values: Mapping[str, Any], where: str = "", prefix: str = "") -> T:
+    """Builds `cls` from plain values, as `to_dict` returns them.
+
+    Args:
+        cls: A dataclass.
+        values: Its fields.
+        where: A file name at the head of the messages.
+        prefix: Where the values stand in a larger configuration: "loss.overrides.".
 
     Raises:
         ConfigError: As in `load_config`.
@@ -87,7 +184,7 @@ def build_config(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     if not is_dataclass(cls):
         raise TypeError(f"a configuration class must be a dataclass, got {cls!r}")
     try:
-        return cast(T, _build(cls, values, ""))
+        return cast(T, _build(cls, values, prefix))
     except ConfigError as error:
         if not where:
             raise
@@ -113,13 +210,16 @@ def _plain(value: object) -> object:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        values = _parse_yaml(content)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"the configuration {path} is not UTF-8 text") from error
+        raise ConfigError(f"the configuration {path} is not UTF-8 text: save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"the configuration {path} is not valid YAML: {_one_line(error)}") from error
+    except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the configuration {str(path)!r}: {reason}") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -137,8 +237,9 @@ def _apply(values: dict[str, Any], override: str) -> None:
     """Sets one `a.b=text` in the tree `values`, making the mappings on the way."""
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise ConfigError(f"an override must look like key=value or group.key=value, got {override!r}")
+    if not equals or not all(parts) or len(parts) > MAX_DEPTH:
+        text = _short(override)
+        raise ConfigError(f"an override must look like key=value or group.key=value, got {text!r}")
     for depth, part in enumerate(parts[:-1], start=1):
         if values.get(part) is None:
             values[part] = {}
@@ -163,22 +264,17 @@ def _build(cls: type[Any], values: object, prefix: str) -> object:
     arguments: dict[str, object] = {}
     for name, field in known.items():
         if name in values:
-            try:
-                arguments[name] = _convert(hints[name], values[name], f"{prefix}{name}")
-            except _MismatchError as error:
-                raise ConfigError(
-                    f"{prefix}{name} must be {error.expected}, got {_describe(error.got)}"
-                ) from error
+            arguments[name] = _convert_item(hints[name], values[name], f"{prefix}{name}")
         elif field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(f"the key {prefix}{name} is missing; it has no default")
     try:
         return cls(**arguments)
-    except ValueError as error:  # the dataclass checks its own ranges
-        raise ConfigError(f"{prefix.rstrip('.')}: {error}" if prefix else str(error)) from error
+    except ValueError as error:  # the dataclass checks its own ranges; the text begins with the field's name
+        raise ConfigError(f"{prefix}{error}") from error
 
 
 def _unknown(key: str, name: str, prefix: str, known: Iterable[str]) -> str:
-    names = sorted(known)
+    names, key, name = sorted(known), _short(key), _short(name)
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if nearest:
         return f"unknown key {key}; did you mean {prefix}{nearest[0]}?"
@@ -198,6 +294,8 @@ def _convert(kind: Any, value: object, key: str) -> object:
         text = value.text if isinstance(value, _Override) else value
         if not isinstance(text, str):
             raise _MismatchError("a string" if kind is str else "a path", text)
+        if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text):
+            raise _MismatchError("text without NUL and without halves of characters", text)
         return kind(text)
     if isinstance(value, _Override):
         return _convert(kind, value.value(), key)
@@ -216,7 +314,7 @@ def _convert(kind: Any, value: object, key: str) -> object:
 
 
 def _convert_item(kind: Any, value: object, key: str) -> object:
-    """Converts one element of a collection; a mismatch names the element, not the collection."""
+    """Converts a field or an element of a collection; a mismatch names it."""
     try:
         return _convert(kind, value, key)
     except _MismatchError as error:
@@ -256,17 +354,19 @@ def _convert_scalar(kind: type[bool] | type[int] | type[float], value: object) -
         if isinstance(value, bool):
             return value
         raise _MismatchError("true or false", value)
-    number = value
-    if isinstance(value, str):  # YAML 1.1 takes 1e-4 for text
+    number: float | int | None = None
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:
-            number = float(value)
-        except ValueError:
+            number = float(value)  # YAML 1.1 takes 1e-4 for text
+        except (ValueError, OverflowError):
             number = None
-    if isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number):
+    if number is not None and math.isfinite(number):
         if kind is float:
-            return float(number)
+            return number
+        if number == int(number) and abs(number) < MAX_WHOLE:
+            return value if isinstance(value, int) else int(number)
         if number == int(number):
-            return int(number)
+            raise _MismatchError("a whole number below 2**63", value)
     raise _MismatchError("a whole number" if kind is int else "a finite number", value)
 
 
@@ -283,10 +383,18 @@ def _convert_tuple(kinds: tuple[Any, ...], value: object, key: str) -> tuple[obj
     )
 
 
+def _short(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def _describe(value: object) -> str:
     if isinstance(value, _Override):
-        return f"{value.text!r}"
+        return f"{_short(value.text)!r}"
     if value is None:
         return "null"
     names: dict[type, str] = {dict: "a mapping", list: "a list", tuple: "a list"}
-    return f"{names.get(type(value), type(value).__name__)} {value!r}"
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or nested without end
+        text = "that cannot be shown"
+    return f"{names.get(type(value), type(value).__name__)} {_short(text, 100)}"

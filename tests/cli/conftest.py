@@ -32,7 +32,7 @@ class FakeSegmenter:
     def segment(
         self,
         image: Image.Image,
-        instructions: list[str] | None = None,
+        instructions: str | list[str] | None = None,
         *,
         phrases: list[str] | None = None,
         **options: Any,
@@ -41,8 +41,9 @@ class FakeSegmenter:
             print("noise of a library on stdout")
         self.calls.append({"instructions": instructions, "phrases": phrases, **options})
         if phrases is not None:
-            return self._answer(image, "", tuple(phrases))
-        assert instructions is not None
+            assert instructions is None or isinstance(instructions, str)
+            return self._answer(image, instructions or "", tuple(phrases))
+        assert isinstance(instructions, list)
         if any(len(text) > 2000 for text in instructions):
             raise InputError("the instruction must have at most 2000 characters, got 10000: shorten it")
         if image.width == 13:
@@ -58,7 +59,7 @@ class FakeSegmenter:
             box = np.array([[0, 0, max(1, width // 2), height]], np.float32)
             instances = Instances(masks, box, np.array([0.875], np.float32), np.zeros(1, np.int64))
         status = "ok" if len(instances) else "no_target"
-        size, mode = (height, width), "direct" if instruction else "phrases"
+        size, mode = (height, width), "direct" if phrases == (instruction,) else "phrases"
         return Prediction(instances, phrases, "", status, instruction, size, image, mode=mode)
 
 

@@ -1,9 +1,11 @@
-"""The whole command on runs of two steps: what is finished stays, what is half done goes on, and the table."""
+"""The whole command on runs of two steps: what is finished stays, what is half done continues, and the table."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -137,11 +139,59 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(
     assert ablate(plan, "--only", "method") == 0
     plan.write_text(PLAN.replace("steps: 2", "steps: 3"))
     assert ablate(plan, "--only", "method") == 2
-    assert "other settings (schedule)" in capsys.readouterr().err
+    assert "other settings (schedule.total_steps was 2, the plan says 3)" in capsys.readouterr().err
     plan.write_text(PLAN.replace("about: the method}", "changes: [optim.lr=1e-3]}"))
     assert ablate(plan, "--only", "method") == 2, "a finished run, too"
-    assert "other settings (optim)" in capsys.readouterr().err
+    assert "other settings (optim.lr was 0.0005, the plan says 0.001)" in capsys.readouterr().err
     assert ablate(plan, "--table-only") == 2, "its numbers are not shown as those of the plan"
+
+
+def test_a_kill_between_checkpoint_and_export_of_the_shared_stage(
+    plan: Path,
+    steps: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Killed(BaseException):
+        """No handler of errors catches it, like a kill."""
+
+    def export(_: Trainer) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_export", export)
+        with pytest.raises(Killed):
+            ablate(plan, "--only", "method")
+    assert ablate(plan, "--only", "method") == 0
+    assert steps == [("eyes", 0), ("method", 0), ("method", 1)]
+    assert "exporting step 1 again" in capsys.readouterr().err
+
+
+def test_a_signal_ends_with_its_exit_code(
+    plan: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = Trainer.train_step
+
+    def train_step(self: Trainer, batch: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self, batch)
+
+    monkeypatch.setattr(Trainer, "train_step", train_step)
+    assert ablate(plan) == 143
+    assert "stopped during eyes; the same command continues" in capsys.readouterr().err
+
+
+def test_destinations_are_checked_before_any_work(
+    plan: Path, steps: list[tuple[str, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (plan.parent / "file").write_text("x")
+    assert run(["ablate", str(plan), "--out", str(plan.parent / "file")]) == 2
+    (plan.parent / "out" / "one_mask").mkdir(parents=True)
+    (plan.parent / "out" / "one_mask" / "seed-0").write_text("x")
+    assert ablate(plan) == 2
+    error = capsys.readouterr().err
+    assert error.count("cannot write there") == error.count("\n") == 2
+    assert steps == []
 
 
 @pytest.mark.parametrize(
@@ -153,6 +203,16 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(
         ("instance_form=token_as_mask", "instance_form=tokens", "token_per_instance"),
         ("instance_form=token_as_mask", "projector=false", "projector"),
         ("model.overrides.num_queries=1", "optim.learning=1", "optim.l"),
+        ("steps: 2", "steps: 0", "steps must lie in [1, 1000000000], got 0"),
+        ("steps: 2", "steps: 2\nseeds: []", "seeds must hold at least one"),
+        ("steps: 2", "steps: 2\nseeds: [1, 1]", "seeds must differ, got 1, 1"),
+        ("steps: 2", "steps: 2\nseeds: [-1]", "seeds[0] must lie in"),
+        ("instructions: 3", "instructions: 0", "evaluation.instructions must lie in"),
+        ("short_side: 64", "short_side: 8", "evaluation.short_side must lie in [32, 2048], got 8"),
+        ("max_objects: 3", "min_objects: 9, max_objects: 3", "evaluation.min_objects must be at most"),
+        ("nouns: colors}", "nouns: verbs}", "evaluation.nouns must be some of"),
+        ("nouns: colors}", "nouns: colors, layouts: [heap]}", "evaluation.layouts must be some of"),
+        ("nouns: colors}", "nouns: colors, families: [colour]}", "evaluation.families must be some of"),
     ],
 )
 def test_mistakes_are_said_before_anything_is_trained(

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from instructsam.cli.segment import OverlayNames
-
 from .conftest import FakeSegmenter, Outcome
 
 Command = Callable[..., Outcome]
@@ -86,7 +84,8 @@ def test_out_holds_overlays_and_json(command: Command, photo: Path, tmp_path: Pa
     folder = tmp_path / "new" / "results"
     code, out, _ = command("segment", photo, "-i", "a", "-i", "b", "--out", folder)
     assert code == 0
-    assert sorted(os.listdir(folder)) == ["photo.1.png", "photo.2.png", "predictions.json"]
+    visible = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    assert visible == ["photo.1.png", "photo.2.png", "predictions.json", "predictions.jsonl"]
     with Image.open(folder / "photo.1.png") as overlay:
         assert overlay.width >= 40
     assert str(folder / "photo.2.png") in out
@@ -95,21 +94,6 @@ def test_out_holds_overlays_and_json(command: Command, photo: Path, tmp_path: Pa
         str(folder / "photo.1.png"),
         str(folder / "photo.2.png"),
     ]
-
-
-def test_overlay_names_are_never_used_twice_nor_an_input(tmp_path: Path) -> None:
-    inputs = (
-        tmp_path / "a" / "cup.png",
-        tmp_path / "b" / "CUP.jpg",
-        tmp_path / "cup-2.png",
-        tmp_path / "tea.jpg",
-        tmp_path / "tea.1.png",
-    )
-    names = OverlayNames(tmp_path, inputs)
-    found = [names.path_for(image, number) for image in inputs for number in (1, 2)]
-    assert len({path.name.lower() for path in found}) == len(found)
-    assert found[0] == tmp_path / "cup.1.png"
-    assert not set(found) & set(inputs)
 
 
 def test_a_folder_goes_on_past_a_bad_file(command: Command, photo: Path, tmp_path: Path) -> None:
@@ -169,7 +153,8 @@ def test_a_lone_bad_image_is_one_line(
         (["PHOTO", "   "], "instruction is empty"),
         (["PHOTO", "-i", ""], "instruction is empty"),
         (["PHOTO", "--phrase", " "], "phrase is empty"),
-        (["PHOTO", "-i", "a", "--phrase", "b"], "not both"),
+        (["PHOTO", "-i", "a", "-i", "b", "--phrase", "c"], "one instruction, or none"),
+        (["PHOTO", "x", "--overwrite"], "name the folder"),
         (["PHOTO", "x", "--score-threshold", "nan"], "[0, 1]"),
         (["PHOTO", "x", "--score-threshold", "1.5"], "[0, 1]"),
         (["PHOTO", "x", "--score-threshold", "high"], "--score-threshold"),

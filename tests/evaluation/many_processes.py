@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from instructsam.errors import InputError
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.shards import Shard
 from instructsam.evaluation.together import evaluate_together
@@ -26,9 +27,21 @@ class Dying(Shifted):
         return super().segment(image, instructions, mode=mode, score_threshold=score_threshold)
 
 
-def main(folder: Path, records: Path, dies: bool) -> None:
+class Refusing(Shifted):
+    """Takes no instruction about circles."""
+
+    def segment(
+        self, image: Image.Image, instructions: list[str], /, *, mode: str, score_threshold: float
+    ) -> list[Prediction]:
+        if "the circles" in instructions:
+            raise InputError("no circles, please")
+        return super().segment(image, instructions, mode=mode, score_threshold=score_threshold)
+
+
+def main(folder: Path, records: Path, how: str) -> None:
     shard = Shard.from_environment()
-    segmenter = Dying() if dies and shard.rank == 1 else Shifted()
+    dies = how == "dies" and shard.rank == 1
+    segmenter = Refusing() if how == "refuses" else Dying() if dies else Shifted()
     benchmark = Benchmark.from_folder(records)
     report = evaluate_together(segmenter, benchmark, shard, folder / "predictions.jsonl")
     asked = sum(len(texts) for texts, _, _ in segmenter.calls)
@@ -38,4 +51,4 @@ def main(folder: Path, records: Path, dies: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "dies")
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -31,7 +31,7 @@ def test_the_table_says_how_many_seeds_each_row_has() -> None:
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if "|" in line
     ]
-    assert rows[0][:4] == ["variant", "seeds", "gIoU", "set gIoU"]
+    assert rows[0][:4] == ["variant", "seeds", "gIoU ↑", "set gIoU ↑"]
     assert rows[2][:4] == ["method", "2", "0.500 ± 0.141", "-"]
     assert rows[3][:3] == ["causal", "1", "0.250"]
     assert rows[4][:3] == ["open", "0", "-"]

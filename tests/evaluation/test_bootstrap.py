@@ -87,7 +87,7 @@ def test_instructions_about_one_picture_are_drawn_together() -> None:
 def test_nothing_has_no_interval() -> None:
     assert bootstrap_intervals([]) == {}
     assert "n_acc" not in bootstrap_intervals([score(bars((0, 1)), [0.9], bars((0, 1)))], 5)
-    with pytest.raises(InputError, match="at least 1, got 0"):
+    with pytest.raises(InputError, match="resamples must be a whole number from 1 to 1000000, got int 0"):
         bootstrap_intervals([], 0)
 
 
@@ -107,3 +107,63 @@ def test_only_the_same_instructions_can_be_compared() -> None:
     a, b = score(bars(), [], bars(), id="a"), score(bars(), [], bars(), id="b")
     with pytest.raises(InputError, match="2 are in one only, such as 'a'"):
         paired_differences([a], [b])
+
+
+@pytest.mark.parametrize("resamples", [1, 2, 5, 1000])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_resamples_and_few_records_never_fail(resamples: int, count: int) -> None:
+    targets, nothing = bars((0, 10)), bars()
+    a = [score(nothing, [], targets if i else nothing, id=f"{i}") for i in range(count)]
+    b = [score(targets, [0.9], targets if i else nothing, id=f"{i}") for i in range(count)]
+    for seed in range(5):
+        found = paired_differences(a, b, resamples, seed)
+        assert found["n_acc"].difference == -1.0
+        for one in found.values():
+            assert (one.interval is None) == (one.better is None)
+        assert all(
+            interval.low <= interval.high for interval in bootstrap_intervals(b, resamples, seed).values()
+        )
+
+
+def test_a_score_that_no_resample_can_count_has_no_interval() -> None:
+    scores = [
+        score(bars(), [], bars(*spans), id=f"{i}") for i, spans in enumerate([(), ((0, 9),), ((0, 9),)])
+    ]
+    drawn = [paired_differences(scores, scores, 1, seed)["n_acc"] for seed in range(12)]
+    without = [one for one in drawn if one.interval is None]
+    assert 0 < len(without) < 12  # the one record without a target is in some draws only
+    assert (without[0].a, without[0].difference, without[0].better, without[0].is_clear) == (
+        1.0,
+        0.0,
+        None,
+        False,
+    )
+
+
+def test_lower_is_better_for_duplicates() -> None:
+    targets = bars((0, 10))
+    twice = [score(bars((0, 10), (0, 9)), [0.9, 0.8], targets, id=f"{i}") for i in range(4)]
+    once = [score(bars((0, 10)), [0.9], targets, id=f"{i}") for i in range(4)]
+    found = paired_differences(twice, once, 50)["duplicates_per_image"]
+    assert (found.difference, found.better) == (-1.0, 1.0)
+
+
+def test_intervals_of_cgf1_leave_out_draws_without_a_negative() -> None:
+    targets = bars((0, 10))
+    scores = [score(targets, [0.9], targets, id="p"), score(bars(), [], bars(), id="n")]
+    assert (bootstrap_intervals(scores)["cgf1"].low, bootstrap_intervals(scores)["cgf1"].high) == (1.0, 1.0)
+    assert "cgf1" not in bootstrap_intervals(scores[:1])
+    assert "pm_f1" in bootstrap_intervals(scores[:1])
+
+
+def test_draws_in_pieces_are_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = scored(2, 20)
+    whole = bootstrap_intervals(scores, 300)
+    monkeypatch.setattr("instructsam.evaluation.bootstrap._CHUNK", 7 * len(scores))
+    assert bootstrap_intervals(scores, 300) == whole
+
+
+@pytest.mark.parametrize("resamples", [0, -1, 10**7, 1.5, True])
+def test_other_numbers_of_resamples_are_refused(resamples: int) -> None:
+    with pytest.raises(InputError, match="resamples must be a whole number from 1 to 1000000"):
+        bootstrap_intervals(scored(0, 3), resamples)

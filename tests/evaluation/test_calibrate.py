@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from instructsam.errors import InputError
 from instructsam.evaluation.calibrate import THRESHOLDS, Calibration, calibrate
 from instructsam.world.build import benchmark_records
-from tests.evaluation.fakes import Oracle, Shifted, toy_benchmark
+from tests.evaluation.fakes import RECORDS, Oracle, Shifted, toy_benchmark
 
 
 def test_the_best_row_wins() -> None:
@@ -35,3 +36,12 @@ def test_an_oracle_loses_where_the_threshold_is_above_its_scores(monkeypatch: py
     noisy = calibrate(Shifted(), phrases_given=False)  # a wrong guess of score 0.2 comes with every answer
     assert noisy.rows[0][3] == 0.0
     assert noisy.best > 0.2
+
+
+def test_undefined_scores_are_dashes() -> None:
+    table = calibrate(Shifted(), False, benchmark=toy_benchmark(RECORDS[:2]))  # every record has a target
+    assert {row[3] for row in table.rows} == {None}
+    assert all(line.split("|")[4].strip() == "-" for line in table.to_text().splitlines()[2:-2])
+    assert table.best == max(table.rows, key=lambda row: (row[1] or 0.0, row[0]))[0]
+    with pytest.raises(InputError, match="nothing to calibrate on"):
+        calibrate(Oracle(), False, benchmark=toy_benchmark(()))

@@ -12,11 +12,13 @@ from instructsam.evaluation.compare import (
     benchmark_name,
     compare,
     predictions_file,
+    stored_limit,
     stored_threshold,
 )
+from instructsam.evaluation.report import score_titles
 from instructsam.evaluation.runner import evaluate
 
-from .fakes import Oracle, Shifted, toy_benchmark
+from .fakes import RECORDS, Oracle, Shifted, toy_benchmark
 
 
 def run(folder: Path, segmenter: Oracle, limit: int | None = None) -> Path:
@@ -69,3 +71,40 @@ def test_runs_are_found_by_folder(tmp_path: Path) -> None:
     (tmp_path / "a" / "report.json").write_text("{}")
     with pytest.raises(InputError, match=r"report.json does not say .* give it with --score-threshold"):
         stored_threshold(path)
+
+
+@pytest.mark.parametrize("resamples", [1, 2, 5])
+def test_few_resamples_print_and_are_json(resamples: int, tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", Shifted()), run(tmp_path / "b", Oracle())
+    found = compare(a, b, toy_benchmark(), (0.5, 0.5), resamples)
+    document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert list(document["differences"]) == list(score_titles())
+    assert "nan" not in found.to_text()
+    with pytest.raises(InputError, match="resamples must be a whole number"):
+        compare(a, b, toy_benchmark(), (0.5, 0.5), 0)
+
+
+def test_undefined_scores_are_dashes_and_null(tmp_path: Path) -> None:
+    records = RECORDS[:2]  # every record has a target
+    paths = []
+    for name, segmenter in (("a", Shifted()), ("b", Oracle())):
+        (tmp_path / name).mkdir()
+        paths.append(tmp_path / name / "predictions.jsonl")
+        evaluate(segmenter, toy_benchmark(records), predictions_path=paths[-1])
+    found = compare(paths[0], paths[1], toy_benchmark(records), (0.5, 0.5), 50)
+    rows = {
+        line.split("|")[1].strip(): line.split("|")[2:-1]
+        for line in found.to_text().splitlines()
+        if "|" in line
+    }
+    for title in ("cgF1 ↑", "IL_MCC ↑", "N-acc ↑"):
+        assert [cell.strip() for cell in rows[title]] == ["-", "-", "-", "-", "", "-"], title
+    assert found.to_dict()["differences"]["cgf1"] is None
+    assert rows["pmF1 ↑"][0].strip() != "-"
+    assert "dup/img ↓" in rows
+
+
+def test_limits_of_stored_runs(tmp_path: Path) -> None:
+    path = run(tmp_path / "a", Oracle(), limit=3)
+    assert stored_limit(path) == 3
+    assert stored_limit(tmp_path / "predictions.jsonl") is None

@@ -27,8 +27,11 @@ def test_perfect_answers_score_one() -> None:
     assert entry(RIGHT, SILENT) == {"cgf1": 1.0, "pm_f1": 1.0, "il_mcc": 1.0}
 
 
-def test_without_a_negative_record_the_gate_is_shut() -> None:
-    assert entry(RIGHT, HALF) == {"cgf1": 0.0, "pm_f1": pytest.approx(6 / 8), "il_mcc": 0.0}
+def test_without_a_negative_record_the_gate_is_undefined() -> None:
+    assert entry(RIGHT, HALF) == {"cgf1": None, "pm_f1": pytest.approx(6 / 8), "il_mcc": None}
+    assert entry(MISSED, SILENT) == {"cgf1": 0.0, "pm_f1": 0.0, "il_mcc": 0.0}  # always silent: worth nothing
+    counts = [one.concept for one in (RIGHT, HALF)]
+    assert concept_score(counts, released=True).il_mcc == 0.0  # type: ignore[union-attr]
 
 
 def test_without_a_positive_record_nothing_can_be_said() -> None:
@@ -55,6 +58,7 @@ def test_the_released_numbers_are_a_little_lower() -> None:
     assert released is not None
     precision, recall = 3 / (4 + 1e-4), 3 / (5 + 1e-4)
     f1 = 2 * precision * recall / (precision + recall + 1e-4)
+    assert released.cgf1 is not None
     assert released.cgf1[0] == pytest.approx(f1 * 1 / (6 + 1e-6), abs=1e-12)
     assert concept_score([one.concept for one in (MISSED, SILENT)], released=True).cgf1.tolist() == [0.0] * 10  # type: ignore[union-attr]
 

@@ -8,13 +8,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
+from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.gallery import best_and_worst, draw_answers
 from instructsam.evaluation.page import page_of_run, render_page
-from instructsam.evaluation.predictions import read_predictions
+from instructsam.evaluation.predictions import StoredPrediction, read_predictions
 from instructsam.evaluation.report import Report
 from instructsam.evaluation.runner import evaluate
+from instructsam.structures.masks import encode_rle
 
 from .cases import bars, score
 from .fakes import Shifted, toy_benchmark
@@ -118,3 +122,20 @@ def test_a_picture_shows_truth_and_kept_answers(tmp_path: Path) -> None:
 
 def test_nothing_wanted_draws_nothing() -> None:
     assert draw_answers(toy_benchmark(), {}, [], 0.5) == {}
+
+
+@pytest.mark.parametrize("size", [(1, 6000), (6000, 1), (2, 70_000), (1, 1)])
+def test_pictures_of_extreme_shapes_are_shown(size: tuple[int, int], tmp_path: Path) -> None:
+    width, height = size
+    mask = np.zeros((height, width), dtype=np.bool_)
+    mask[: (height + 1) // 2, : (width + 1) // 2] = True
+    instance = InstanceRecord(encode_rle(mask), (0.0, 0.0, 1.0, 1.0))
+    ref = ImageRef("a.png", height, width)
+    record = Record("r", ref, "the first bar", (PhraseRecord("bar", (instance,)),))
+    benchmark = Benchmark("toy", lambda _: iter([(Image.new("RGB", size), record)]))
+    nothing = StoredPrediction("r", "the first bar", "", (), "no_target", (height, width), (), (), (), 0.0)
+    found = [score(bars(), [], bars((0, 1)), id="r")]
+    (shown,) = draw_answers(benchmark, {"r": nothing}, found, 0.5).values()
+    drawn = Image.open(io.BytesIO(base64.b64decode(shown.picture)))
+    assert drawn.width == 484
+    assert drawn.height <= 240 * 6

@@ -38,10 +38,11 @@ def test_without_predictions_or_targets() -> None:
 
 def test_the_curve_for_a_plot() -> None:
     points = precision_points([SCORE])
+    assert points is not None
     assert points[:34].tolist() == [1.0] * 34
     assert points[34:67] == pytest.approx(np.full(33, 2 / 3))
     assert not points[67:].any()
-    assert not precision_points([score(bars(), [], bars())]).any()
+    assert precision_points([score(bars(), [], bars())]) is None
 
 
 def test_an_instruction_counted_twice_weighs_twice() -> None:

@@ -81,7 +81,7 @@ def test_a_torn_header_starts_afresh(tmp_path: Path) -> None:
 def test_another_run_is_not_mixed_in(tmp_path: Path) -> None:
     path = tmp_path / "predictions.jsonl"
     write(path, "a")
-    with pytest.raises(InputError, match="mode=generate, model=a, not benchmark=toy, mode=direct"):
+    with pytest.raises(InputError, match=r"answers of another run .*mode=generate, this run has direct"):
         PredictionFile(path, {**HEADER, "mode": "direct"})
 
 

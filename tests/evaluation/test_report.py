@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from instructsam.evaluation.metrics import score_instruction, summarise
-from instructsam.evaluation.report import Report, format_table, versions
+from instructsam.evaluation.plots import Curves
+from instructsam.evaluation.report import Report, cell, detail_rows, format_rows, format_table, versions
 
 
 def make_report() -> Report:
@@ -34,8 +36,8 @@ def test_table_is_aligned_markdown() -> None:
     ]
     cells = dict(zip(*(map(str.strip, lines[i].split("|")[2:-1]) for i in (0, 2)), strict=True))
     assert cells["n"] == "2"
-    assert cells["gIoU"] == "1.000"
-    assert cells["wrong inst."] == "-"
+    assert cells["gIoU ↑"] == "1.000"
+    assert cells["wrong inst. ↓"] == "-"
 
 
 def test_text_and_json_say_where_scores_come_from() -> None:
@@ -49,3 +51,56 @@ def test_text_and_json_say_where_scores_come_from() -> None:
     assert said["summary"]["overall"]["ap"] == 1.0
     assert said["summary"]["by_targets"]["0"]["ap"] is None
     assert said["provenance"]["versions"]["python"]
+
+
+def test_every_score_says_which_way_is_better() -> None:
+    head = format_table(make_report().summary).splitlines()[0]
+    titles = [cell.strip() for cell in head.split("|")[2:-1]]
+    assert titles[0] == "n"
+    assert {title[-1] for title in titles[1:]} == {"↑", "↓"}
+    assert [title for title in titles if title.endswith("↓")] == ["dup/img ↓", "wrong inst. ↓"]
+    rows = detail_rows(make_report().summary["overall"], {})
+    assert {row[0]: row[3] for row in rows[1:] if row[3] == "lower"} == {
+        "dup/img": "lower",
+        "wrong inst.": "lower",
+    }
+
+
+def test_undefined_scores_are_dashes_everywhere() -> None:
+    mask = np.ones((1, 4, 4), dtype=np.bool_)
+    positive = score_instruction(mask, np.array([0.9]), mask, id="a")
+    negative = score_instruction(mask[:0], np.zeros(0), mask[:0], id="b")
+    for scores, undefined in (
+        ([positive], ("N-acc", "cgF1", "IL_MCC")),
+        (
+            [negative],
+            ("AP", "AP50", "AP small", "T-acc", "Pr@0.5", "cgF1", "pmF1", "cIoU", "set cIoU", "MUSE gIoU"),
+        ),
+    ):
+        summary = summarise(scores)
+        values = {row[0]: row[1] for row in detail_rows(summary["overall"], {})}
+        assert {title: values[title] for title in undefined} == dict.fromkeys(undefined, "-")
+        report = Report("toy", summary, {}, (), tuple(scores))
+        json.loads(report.to_json(), parse_constant=lambda name: pytest.fail(name))
+        assert "nan" not in report.to_markdown().lower()
+    lines = Report("toy", summary, {}, (), (negative,)).to_markdown().splitlines()
+    curve = next(line for line in lines if line.startswith("| precision at IoU .50"))
+    assert {cell.strip() for cell in curve.split("|")[2:-1]} == {"-"}
+    assert "no targets" in Curves.of([negative]).svg()[0][1]
+    assert "no targets" not in Curves.of([positive]).svg()[0][1]
+
+
+def test_narrow_columns_are_still_a_table() -> None:
+    rule = format_rows([["", "n", ""], ["a", "1", "*"]]).splitlines()[1]
+    assert rule == "| --- | --: | --: |"
+
+
+def test_cells_never_show_a_negative_zero() -> None:
+    assert [cell(value) for value in (-0.0, -0.0004, -0.0006, 0.5, 3, None)] == [
+        "0.000",
+        "0.000",
+        "-0.001",
+        "0.500",
+        "3",
+        "-",
+    ]

@@ -91,7 +91,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     assert second.calls == []
     assert again == first
     assert (tmp_path / "dark_-5.jsonl").is_file()
-    with pytest.raises(InputError, match="model=other"):
+    with pytest.raises(InputError, match="model=, this run has other"):
         measure(second, toy_benchmark(), folder=tmp_path, provenance={"model": "other"}, perturbations={})
 
 

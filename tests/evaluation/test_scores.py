@@ -74,3 +74,22 @@ def test_results_by_size_of_the_targets() -> None:
 
     assert [wide(width)[0] for width in (1024, 1025, 9216, 9217)] == ["small", "medium", "medium", "large"]
     assert summarise([score(bars(), [], bars())])["by_size"] == {}
+
+
+def test_two_ways_to_average_set_gious() -> None:
+    # One target found whole beside nothing (1 of 1), and two of four targets found whole (2 of 4), one at IoU .5.
+    targets = bars((0, 10), (20, 30), (40, 50), (60, 70))
+    one = score(bars((0, 10)), [0.9], bars((0, 10)), id="a")
+    four = score(bars((0, 10), (20, 25)), [0.9, 0.8], targets, id="b")
+    assert (one.matched_iou, one.set_size) == (1.0, 1)
+    assert (four.matched_iou, four.set_size) == (pytest.approx(1.5), 4)
+    entry = summarise([one, four])["overall"]
+    assert entry["set_giou"] == pytest.approx((1 / 1 + 1.5 / 4) / 2)  # the mean per instruction
+    assert entry["muse_giou"] == pytest.approx((1 + 1.5) / (1 + 4))  # MUSE's ratio of sums
+    # Three kept for one target: the larger count is that of the kept ones. Silence that is right adds nothing.
+    three = score(bars((0, 10), (20, 25), (40, 44)), [0.9, 0.8, 0.7], bars((0, 10)), id="c")
+    silent = score(bars(), [], bars(), id="d")
+    assert summarise([one, three, silent])["overall"]["muse_giou"] == pytest.approx(2 / 4)
+    assert summarise([silent])["overall"]["muse_giou"] is None
+    alarm = score(bars((0, 10)), [0.9], bars(), id="e")
+    assert summarise([one, alarm])["overall"]["muse_giou"] == pytest.approx(1 / 2)

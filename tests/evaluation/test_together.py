@@ -20,6 +20,7 @@ from instructsam.evaluation.together import own_device
 from tests.tiny import tiny_pair
 
 from .fakes import HEIGHT, RECORDS, WIDTH, Shifted, make_record
+from .many_processes import Refusing
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "tests.evaluation.many_processes"
@@ -92,6 +93,21 @@ def test_a_killed_run_goes_on_with_another_number_of_processes(folder: Path, tmp
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout)["summary"] == json.loads(one.to_json())["summary"]
     assert sum(int(path.read_text()) for path in out.glob("asked-*")) == 13 - kept
+
+
+@pytest.mark.slow
+def test_records_without_an_answer_count_the_same_in_two_processes(folder: Path, tmp_path: Path) -> None:
+    one = evaluate(Refusing(), Benchmark.from_folder(folder)).to_dict()
+    assert one["summary"]["overall"]["unanswered"] == 3
+    reports = []
+    for _ in range(2):  # the second one tries them again
+        done = launch(2, "-m", SCRIPT, str(tmp_path), str(folder), "refuses")
+        assert done.returncode == 0, done.stderr[-3000:]
+        reports.append(json.loads(done.stdout))
+        lines = list(read_predictions(tmp_path / "predictions.jsonl"))
+        assert len(lines) == 13, "the same reason is not written twice"
+    assert [report["summary"] for report in reports] == [one["summary"]] * 2
+    assert [report["unanswered"] for report in reports] == [one["unanswered"]] * 2
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from instructsam.errors import ConfigError, InputError
 from instructsam.losses.criterion import Criterion, CriterionConfig, CriterionOutput, text_loss
 from instructsam.losses.criterion_config import WEIGHT_NAMES
 from instructsam.losses.mask_losses import soft_dice
+from instructsam.losses.matcher import HungarianMatcher
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
 from tests.losses.builders import SIZE, gradients, instances, nothing, segmentation
 
@@ -141,7 +142,7 @@ def test_score_targets_are_soft_dice_with_a_floor_and_zero_elsewhere() -> None:
         output.mask_logits[0, 3] = 2 - 4 * resized[1] - 3.9 * (resized[0] > 0.5)  # all but its own instance
         output.score_logits[0, 1] = output.score_logits[0, 3] = 5.0
     config = flat_weights(DEFAULT, score=1.0)
-    result = Criterion(replace(config, matcher={"score": 100.0}))(output, targets)
+    result = Criterion(replace(config, matcher=HungarianMatcher(score=100.0)))(output, targets)
     result.total.backward()
     assert output.score_logits.grad is not None
     used = output.score_logits.detach().sigmoid() - 4 * output.score_logits.grad
@@ -287,18 +288,28 @@ def test_presets() -> None:
     ("overrides", "message"),
     [
         ({"weights": {"mask_dise": 1.0}}, "mask_dice"),
-        ({"weights": {"score": -1.0}}, "at least 0"),
+        ({"weights": {"score": -1.0}}, r"weights.score must lie in \[0, 1000000\]"),
         ({"matcher": {"dyce": 1.0}}, "dice"),
-        ({"matcher": {"bce": float("nan")}}, "at least 0"),
+        ({"matcher": {"bce": float("nan")}}, "loss.overrides.matcher.bce must be a finite number"),
+        ({"matcher": dict.fromkeys(("dice", "bce", "score", "box_l1", "box_giou"), 0.0)}, "above 0"),
+        ({"matcher": 3}, "matcher must be a mapping"),
+        ({"points": "many"}, "points must be a whole number or null"),
+        ({"weights": {"text": "x"}}, "weights.text must be a finite number"),
+        ({"weights": 1.0}, "weights must be a mapping"),
+        ({"focal_gamma": -1.0}, "focal_gamma"),
+        ({"focal_alpha": 2.0}, "focal_alpha"),
+        ({"dice_eps": -1.0}, "dice_eps"),
+        ({"auxiliary_copies": 0}, "auxiliary_copies"),
+        ({"auxiliary_weight": -0.5}, "auxiliary_weight"),
         ({"auxilary_weight": 1.0}, "auxiliary_weight"),
-        ({"score_loss": "hinge"}, "bce, focal"),
-        ({"target_resize": "cubic"}, "nearest, area"),
-        ({"points": 0}, "at least 1"),
+        ({"score_loss": "hinge"}, "'bce', 'focal'"),
+        ({"target_resize": "cubic"}, "'nearest', 'area'"),
+        ({"points": 0}, "points must lie in"),
         ({"score_target_floor": 2.0}, r"\[0, 1\]"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_a_hint(overrides: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        CriterionConfig.preset("default", overrides)
+        CriterionConfig.preset("default", overrides, "loss.overrides.")
     with pytest.raises(ConfigError, match="published"):
         CriterionConfig.preset("publised")

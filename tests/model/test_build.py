@@ -53,8 +53,8 @@ def test_attention_starts_inside_the_box() -> None:
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("huge", {}, "unknown recipe 'huge'; known: default, tiny"),
-        ("tiny", {"depth": 3}, "unknown recipe field depth"),
+        ("huge", {}, "model.recipe must be one of default, tiny, got 'huge'"),
+        ("tiny", {"depth": 3}, "unknown key model.overrides.depth"),
     ],
 )
 def test_recipes_that_are_not(name: str, overrides: dict, message: str) -> None:
@@ -62,10 +62,34 @@ def test_recipes_that_are_not(name: str, overrides: dict, message: str) -> None:
         get_recipe(name, overrides)
 
 
-def test_patches_must_fit() -> None:
-    ids = TokenIds.from_tokenizer(tiny_tokenizer()).as_dict()
-    with pytest.raises(ConfigError, match="image_size 70 is not a multiple of patch_size 8"):
-        recipe_config(get_recipe("tiny", {"image_size": 70}), 400, ids)
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"image_size": 70}, r"image_size must be a multiple of patch_size \(8\), got 70"),
+        ({"patch_size": 64}, "patch_size must divide image_size .64. into 2 to 512 cells a side, got 64"),
+        ({"vlm_patch": 100}, "vlm_patch must divide image_size"),
+        ({"image_size": 8192, "patch_size": 1}, "into 2 to 512 cells"),
+        ({"detector_width": 12}, "detector_width must be a multiple of 8 with heads 2, got 12"),
+        ({"vlm_width": 12}, "vlm_width must be a multiple of 8 with heads 2, got 12"),
+        ({"heads": 3}, "detector_width must be a multiple of 24 with heads 3, got 32"),
+        ({"heads": 0}, r"heads must lie in \[1, 256\], got 0"),
+        ({"mask_stages": 3}, r"mask_stages must lie in \[0, 2\]"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"dropout": float("nan")}, "dropout must be a finite number"),
+        ({"num_queries": 0}, "num_queries"),
+        ({"text_layers": 0}, "text_layers"),
+        ({"embedding_std": -1.0}, "embedding_std"),
+        ({"default_mode": "ask"}, "default_mode must be some of generate, direct, got str 'ask'"),
+        ({"query_attention": "full"}, "query_attention"),
+        ({"instance_form": "token"}, "instance_form"),
+        ({"projectors": "no"}, "model.overrides.projectors must be true or false, got str 'no'"),
+        ({"heads": 2.5}, "heads must be a whole number"),
+    ],
+    ids=str,
+)
+def test_sizes_must_fit(overrides: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        get_recipe("tiny", overrides)
 
 
 def test_the_default_stays_small() -> None:

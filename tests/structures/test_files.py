@@ -14,10 +14,12 @@ from instructsam.errors import InputError
 from instructsam.structures.files import (
     FolderLock,
     check_file_destination,
+    check_new_folder,
     find_file,
     is_system_file,
     prepare_folder,
     safe_file_name,
+    whole_folder,
     write_text,
 )
 
@@ -111,3 +113,49 @@ def test_a_folder_has_one_writer_and_a_killed_one_leaves_no_lock(tmp_path: Path)
             assert (tmp_path / ".instructsam.lock").read_text().startswith(f"process {os.getpid()} ")
     with FolderLock(tmp_path):
         pass
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def fail_in(folder: Path, error: Exception) -> None:
+    with whole_folder(folder, stale=["w-*"]) as fresh:
+        (fresh / "a").write_text("2")
+        raise error
+
+
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "model"
+    full = OSError(28, "No space left on device")
+    with pytest.raises(InputError, match="No space left"):
+        fail_in(folder, full)
+    assert names(tmp_path) == ["new"]
+    with whole_folder(folder) as fresh:
+        (fresh / "a").write_text("1")
+        (fresh / "w-1").write_text("1")
+    assert names(folder) == ["a", "w-1"]
+    assert folder.stat().st_mode & 0o777 == (tmp_path / "new").stat().st_mode & 0o777
+    (folder / "notes").write_text("kept")
+    with pytest.raises(ZeroDivisionError):
+        fail_in(folder, ZeroDivisionError())
+    assert (folder / "a").read_text() == "1"
+    with whole_folder(folder, stale=["w-*"]) as fresh:
+        (fresh / "a").write_text("2")
+        (fresh / "w-2").write_text("2")
+    assert names(folder) == ["a", "notes", "w-2"]
+    assert (folder / "a").read_text() == "2"
+
+
+def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "inside", tmp_path / ("n" * 300), Path("a\0b")):
+        with pytest.raises(InputError, match=r"exists already|cannot"):
+            check_new_folder(folder)
+        with pytest.raises(InputError, match="cannot"), whole_folder(folder):
+            pass
+    (tmp_path / "dangling").symlink_to(tmp_path / "absent")
+    with pytest.raises(InputError, match="exists already"):
+        check_new_folder(tmp_path / "dangling")
+    check_new_folder(tmp_path / "a" / "b")
+    assert names(tmp_path) == ["a", "dangling", "file"]

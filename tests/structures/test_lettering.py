@@ -26,6 +26,13 @@ def test_letters_of_many_scripts_are_drawn_as_letters() -> None:
     assert drawn("x") != drawn("") not in pictures
 
 
+def test_right_to_left_words_are_drawn_from_the_right() -> None:
+    assert lettering._runs("שלום mug") == [("DejaVuSans.ttf", "םולש mug")]
+    assert lettering._runs("\u0628\u0671") == [
+        ("DejaVuSans.ttf", "\u0671\ufe91")
+    ]  # no font has the joined wasla
+
+
 def test_letters_without_a_font_show_their_code_points() -> None:
     assert clean("हि x \ud83d \U0001fae0") == "[U+0939][U+093F] x [U+D83D] [U+1FAE0]"
     assert drawn("ह") != drawn("ि")

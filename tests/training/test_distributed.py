@@ -17,10 +17,12 @@ from tests.training.conftest import tiny
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
 
-def launch(mode: str, overrides: list[str]) -> str:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+LAUNCHER = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+
+
+def launch(*words: str) -> str:
     done = subprocess.run(
-        [*command, str(SCRIPT), mode, *overrides],
+        [*LAUNCHER, *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -40,7 +42,7 @@ def test_two_processes_train_like_one_with_the_double_batch(tmp_path: Path) -> N
         "optim.muon_lr=1e-4",
         "schedule.total_steps=2",
     )
-    said = launch("fresh", tiny(tmp_path / "two", *only_masks, "data.scenes_per_batch=1"))
+    said = launch(str(SCRIPT), "fresh", *tiny(tmp_path / "two", *only_masks, "data.scenes_per_batch=1"))
     assert "2 processes on cpu" in said
     assert said.count("step 2/2") == 1
     run(None, tiny(tmp_path / "one", *only_masks, "data.scenes_per_batch=2"))
@@ -57,12 +59,38 @@ def test_two_processes_train_like_one_with_the_double_batch(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_two_processes_resume_exactly(tmp_path: Path) -> None:
     long = ("schedule.total_steps=3", "optim.muon_lr=1e-3", "loss.denoising=1")
-    launch("fresh", tiny(tmp_path / "whole", *long))
-    launch("fresh", tiny(tmp_path / "sliced", *long, "schedule.max_minutes=1e-9"))
-    launch("resume", tiny(tmp_path / "sliced", *long))
+    launch(str(SCRIPT), "fresh", *tiny(tmp_path / "whole", *long))
+    launch(str(SCRIPT), "fresh", *tiny(tmp_path / "sliced", *long, "schedule.max_minutes=1e-9"))
+    launch(str(SCRIPT), "resume", *tiny(tmp_path / "sliced", *long))
     one, other = (
         load_file(tmp_path / name / "checkpoints" / "step-00000003" / "model.safetensors")
         for name in ("whole", "sliced")
     )
     worst = max((float((one[key] - other[key]).abs().max()), key) for key in one)
     assert worst[0] <= 1e-6, worst
+
+
+@pytest.mark.slow
+def test_a_time_box_that_ends_between_stages_is_a_success(tmp_path: Path) -> None:
+    kept = ("data.", "device", "schedule.", "optim.")
+    changes = [one for one in tiny(tmp_path) if one.startswith(kept)]
+    (tmp_path / "one.yaml").write_text(
+        f"output_dir: {tmp_path}/one\nmodel: {{recipe: tiny, vocab_size: 400, tokenizer_texts: 300}}\n"
+    )
+    (tmp_path / "two.yaml").write_text(f"output_dir: {tmp_path}/two\nmodel: {{path: {tmp_path}/one/model}}\n")
+    stages = [str(tmp_path / name) for name in ("one.yaml", "two.yaml")]
+    # less than recipe.LEAST_MINUTES: whatever stage one takes, nothing is left for stage two
+    words = (
+        "-m",
+        "instructsam",
+        "train",
+        *stages,
+        *changes,
+        "schedule.total_steps=2",
+        "--max-minutes",
+        "0.19",
+    )
+    said = launch(*words)
+    assert "step 1/1" in said
+    assert (tmp_path / "one" / "model" / "model.safetensors").is_file()
+    assert not (tmp_path / "two").exists()

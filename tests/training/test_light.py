@@ -80,5 +80,5 @@ def test_only_pixels_change_and_they_follow_the_position(processor: InstructSAMP
 
 @pytest.mark.parametrize("light", [-0.1, 0.95, float("nan")])
 def test_too_much_light_is_refused(light: float) -> None:
-    with pytest.raises(ConfigError, match=r"data.light must lie in \[0, 0.9\], got"):
+    with pytest.raises(ConfigError, match=r"light must lie in \[0, 0.9\], got"):
         DataSettings(light=light)

@@ -154,5 +154,5 @@ def test_two_optimisers_resume_as_one() -> None:
 
 
 def test_a_negative_muon_rate_is_refused() -> None:
-    with pytest.raises(ConfigError, match="muon_lr must be at least 0, got -1"):
+    with pytest.raises(ConfigError, match=r"muon_lr must lie in \[0, 100\], got -1"):
         OptimSettings(muon_lr=-1)

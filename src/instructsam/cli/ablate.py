@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from instructsam.cli import console
 from instructsam.errors import InputError
-from instructsam.structures.files import prepare_folder
+from instructsam.structures.files import check_folder_destination, prepare_folder
 
 
 def ablate(
@@ -32,12 +33,14 @@ def ablate(
 ) -> int:
     """Train and score the variants of a small model that a plan lists, and compare them.
 
-    Repeat the command to go on: finished runs are skipped, a half-trained one resumes.
+    Repeat the command to continue: finished runs are skipped, a half-trained one resumes.
     """
     from instructsam.cli.ablation import Plan, jobs_of
     from instructsam.cli.ablation_runs import Clock, check_folders, check_models, work, write_table
     from instructsam.config import load_config
 
+    if not math.isfinite(max_minutes):
+        raise InputError(f"--max-minutes must be a finite number of minutes, got {max_minutes}")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(
             "ablate runs as one process; start several with different --only instead of torch.distributed.run"
@@ -46,13 +49,17 @@ def ablate(
     folder = out or Path("runs") / "ablations" / plan.name
     jobs = jobs_of(plan, config, folder, only or ())
     every = jobs_of(plan, config, folder)
-    check_folders(every)
     prepare_folder(folder)
-    stopped = ""
+    if not table_only:
+        for job in jobs:
+            check_folder_destination(job.folder)
+    check_folders(every)
+    stopped = None
     if not table_only:
         check_models(jobs)
         stopped = work(jobs, plan.evaluation, Clock(max_minutes))
     print(write_table(plan, every, folder))
-    if stopped:
-        console.note(f"stopped during {stopped}; the same command goes on")
-    return 0
+    if stopped is None:
+        return 0
+    console.note(f"stopped during {stopped.job}; the same command continues")
+    return stopped.exit_code

@@ -9,13 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from instructsam.config import load_config, to_dict
 from instructsam.errors import ConfigError
+from instructsam.structures.checks import check_choices, check_intervals
 from instructsam.training.settings import RunConfig
 from instructsam.world.build import CALIBRATION_SEED, SEED
+from instructsam.world.instructions import FAMILY_SHARES
 from instructsam.world.nouns import Nouns
+from instructsam.world.render import SHORT_SIDES
+from instructsam.world.scene import LAYOUTS, MOST_OBJECTS, PILES
 from instructsam.world.stream import WorldSettings, world_sample
 
 if TYPE_CHECKING:
@@ -81,11 +85,22 @@ class EvaluationSettings:
     layouts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.instructions < 1 or self.calibration < 0:
+        check_intervals(
+            self,
+            instructions="[1, 1000000]",
+            calibration="[0, 1000000]",
+            short_side=f"[{SHORT_SIDES[0]}, {SHORT_SIDES[1]}]",
+            instructions_per_scene="[1, 1000]",
+            min_objects=f"[1, {MOST_OBJECTS}]",
+            max_objects=f"[1, {MOST_OBJECTS}]",
+        )
+        if self.min_objects > self.max_objects:
             raise ConfigError(
-                f"evaluation needs at least 1 instruction and no negative calibration, got {self.instructions} and "
-                f"{self.calibration}"
+                f"min_objects must be at most evaluation.max_objects ({self.max_objects}), got {self.min_objects}"
             )
+        check_choices("families", self.families, tuple(FAMILY_SHARES))
+        check_choices("nouns", (self.nouns,), get_args(Nouns))
+        check_choices("layouts", self.layouts, (*LAYOUTS, PILES))
 
     def benchmark(self, split: Literal["val", "train"]) -> Benchmark:
         """The scenes of a split: "val" is scored, "train" (of a seed that no run draws) is for calibration."""
@@ -157,8 +172,12 @@ class Plan:
         for name in names:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
                 raise ConfigError(f"names are folders: letters, digits, - and _ only, got {name!r}")
-        if not self.variants or not self.seeds or self.steps < 1:
-            raise ConfigError("an ablation needs at least one variant, one seed and one step")
+        check_intervals(self, steps="[1, 1000000000]", seeds="[0, 1000000000000000000]")
+        for name, listed in (("variants", self.variants), ("seeds", self.seeds)):
+            if not listed:
+                raise ConfigError(f"{name} must hold at least one, got an empty list")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds must differ, got {', '.join(str(seed) for seed in self.seeds)}")
         for kind, given in (("variant", self.variants), ("shared stage", self.shared)):
             known = [one.name for one in given]
             if len(set(known)) < len(known):

@@ -1,26 +1,24 @@
 """Working through the runs of an ablation: train, score, and the table of what is finished.
 
-What is finished is not done again and what is half done goes on, so the same command is repeated until it is through.
+What is finished is not done again and what is half done is resumed, so the same command is repeated until all is done.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from instructsam.cli import console
 from instructsam.cli.ablation import EvaluationSettings, Job, Plan
-from instructsam.config import load_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.evaluation import ablation_table
 from instructsam.evaluation.ablation_table import FinishedRun
+from instructsam.structures.checks import parse_json
 from instructsam.structures.files import write_text
-from instructsam.training.settings import RunConfig
 
 LAST_SHARE = 0.1  # of the steps, over which final losses are averaged
 
@@ -45,42 +43,58 @@ class Clock:
             raise _TimeIsUpError
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """Where the time box or a signal ended the work; the exit code is 0 for a time box."""
+
+    job: str
+    exit_code: int = 0
+
+
 def check_models(jobs: Sequence[Job]) -> None:
-    """A variant that no model can be built of is refused before hours are spent on those before it."""
-    from instructsam.model.recipes import get_recipe, recipe_config
+    """A variant that no model can be built of is refused before hours are spent on those before it.
 
-    ids = dict.fromkeys(("image", "video", "vision_start", "vision_end"), 0)
+    Raises:
+        ConfigError: as in `check_start`.
+    """
+    from instructsam.training.start import check_start
+
+    made = [job.folder / "model" for job in jobs if not job.variant]
     for job in jobs:
-        settings = job.config().model
-        if not settings.path:
-            recipe_config(get_recipe(settings.recipe, settings.overrides), 100, ids)
+        check_start(job.config(), made)
 
 
-def work(jobs: Sequence[Job], evaluation: EvaluationSettings, clock: Clock) -> str:
-    """Train and score; the name of the run that the time or a signal stopped, or nothing."""
+def work(jobs: Sequence[Job], evaluation: EvaluationSettings, clock: Clock) -> Stopped | None:
+    """Train and score; where the time or a signal stopped it, None at the end."""
+    from instructsam.training.stopping import TrainingInterrupted
+
     for number, job in enumerate(jobs, start=1):
         if job.variant and _result(job, evaluation) is not None:
             continue
         if clock.left() <= 0:
-            return job.name
+            return Stopped(job.name)
         console.note(f"[{number}/{len(jobs)}] {job.name}")
-        if not _train(job, clock):
-            return job.name
-        if job.variant:
-            try:
+        try:
+            if not _train(job, clock):
+                return Stopped(job.name)
+            if job.variant:
                 _score(job, evaluation, clock)
-            except _TimeIsUpError:
-                return job.name
-    return ""
+        except TrainingInterrupted as stop:
+            console.note(f"instructsam: {stop}")
+            return Stopped(job.name, stop.exit_code)
+        except _TimeIsUpError:
+            return Stopped(job.name)
+    return None
 
 
 def _train(job: Job, clock: Clock) -> bool:
-    """Start or go on; whether all steps are done."""
+    """Start or resume; whether all steps are done, and exported."""
+    from instructsam.training.export import export_is_current
     from instructsam.training.trainer import run
 
     config = job.config()
     done = _steps_done(job)
-    if done < config.schedule.total_steps:
+    if done < config.schedule.total_steps or not export_is_current(job.folder):
         box = "0" if math.isinf(clock.deadline) else f"{max(clock.left(), 1e-3):.4f}"
         run(job.config_path, [*job.overrides, f"schedule.max_minutes={box}"], resume=done > 0)
     return _steps_done(job) >= config.schedule.total_steps
@@ -93,13 +107,10 @@ def _steps_done(job: Job) -> int:
 
 def _state(job: Job) -> dict[str, Any]:
     """`state.json` of the newest checkpoint, empty without one."""
-    from instructsam.training.checkpointing import latest_checkpoint
+    from instructsam.training.checkpointing import latest_checkpoint, read_state
 
     latest = latest_checkpoint(job.folder / "checkpoints")
-    if latest is None:
-        return {}
-    state: dict[str, Any] = json.loads((latest / "state.json").read_text(encoding="utf-8"))
-    return state
+    return {} if latest is None else read_state(latest)
 
 
 def check_folders(jobs: Sequence[Job]) -> None:
@@ -108,20 +119,17 @@ def check_folders(jobs: Sequence[Job]) -> None:
     Raises:
         ConfigError: a folder holds a run of another configuration.
     """
+    from instructsam.training.run_folder import LENGTH, MAY_CHANGE, changed_settings
+
     for job in jobs:
-        if _steps_done(job):
-            _require_same(job, job.config())
-
-
-def _require_same(job: Job, config: RunConfig) -> None:
-    stored = load_config(RunConfig, job.folder / "config.yaml")
-    same_time = replace(stored.schedule, max_minutes=config.schedule.max_minutes)
-    before, now = to_dict(replace(stored, schedule=same_time)), to_dict(config)
-    differing = [key for key in now if before[key] != now[key]]
-    if differing:
-        raise ConfigError(
-            f"{job.folder} holds a run with other settings ({', '.join(differing)}): delete it, or give another --out"
-        )
+        if not _steps_done(job):
+            continue
+        for key, old, new in changed_settings(job.config()):
+            if key == LENGTH or key not in MAY_CHANGE:
+                raise ConfigError(
+                    f"{job.folder} holds a run with other settings ({key} was {old}, the plan says {new}): delete it, "
+                    "or give another --out"
+                )
 
 
 def _score(job: Job, settings: EvaluationSettings, clock: Clock) -> None:
@@ -163,7 +171,8 @@ def _final_losses(job: Job) -> dict[str, float]:
 
 def _log(job: Job) -> list[dict[str, Any]]:
     """Every line that the run logged."""
-    return [json.loads(text) for text in (job.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    path = job.folder / "log.jsonl"
+    return [parse_json(text, str(path)) for text in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _mean_losses(lines: Sequence[dict[str, Any]], start: float, end: float) -> dict[str, float]:
@@ -192,7 +201,7 @@ def _result(job: Job, evaluation: EvaluationSettings) -> FinishedRun | None:
     """The numbers of a finished run, None where they are missing or of other val instructions."""
     if not job.result_path.is_file():
         return None
-    document = json.loads(job.result_path.read_text(encoding="utf-8"))
+    document = parse_json(job.result_path.read_bytes(), str(job.result_path))
     if (
         document["evaluation"] != evaluation.fingerprint
         or document["steps"] != job.config().schedule.total_steps

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from instructsam.cli import console
+from instructsam.cli.destinations import check_run_folder
 from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
@@ -18,6 +20,7 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
+from instructsam.cli.tables import print_table
 
 
 def calibrate(
@@ -26,22 +29,33 @@ def calibrate(
         int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
     ] = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for predictions.jsonl (a stopped run resumes) and calibration.json."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
 ) -> int:
     """Score every threshold on world/calibration, scenes that are neither trained on nor reported."""
     opening = Opening(model, device, threads=threads)
+    check_run_folder(out, "predictions.jsonl", "calibration.json")
     with console.stdout_reserved(as_json), counter("instructions") as advance:
         from instructsam.evaluation.benchmark import get_benchmark
         from instructsam.evaluation.calibrate import CALIBRATION
         from instructsam.evaluation.calibrate import calibrate as score_thresholds
 
         segmenter = opening.open()
-        advance.expect(get_benchmark(CALIBRATION).count(limit))
-        table = score_thresholds(segmenter, is_direct(segmenter, mode), limit, advance)
+        advance.expect(get_benchmark(CALIBRATION).check(limit))
+        facts = opening.facts(segmenter.fingerprint)
+        direct = is_direct(segmenter, mode)
+        table = score_thresholds(segmenter, direct, limit, advance, None, out, facts, console.note)
+    if out is not None:
+        console.write_json(out / "calibration.json", table.to_dict())
     if as_json:
-        console.print_json({"rows": table.rows, "best": table.best})
+        console.print_json(table.to_dict())
     else:
-        print(table.to_text())
+        print_table(table.to_text())
     return 0

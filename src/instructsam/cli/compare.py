@@ -9,6 +9,7 @@ import typer
 
 from instructsam.cli import console
 from instructsam.cli.options import DataOption, JsonOption, ThresholdOption, check_threshold
+from instructsam.cli.tables import print_table
 from instructsam.errors import InputError
 
 
@@ -19,12 +20,12 @@ def compare(
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The other one.")],
     data: DataOption = None,
     resamples: Annotated[
-        int, typer.Option("--resamples", min=1, help="Draws of the paired bootstrap.")
+        int, typer.Option("--resamples", min=1, max=1_000_000, help="Draws of the paired bootstrap.")
     ] = 1000,
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
 ) -> int:
-    """Say how the scores of two runs differ, and how sure that is; no model is needed."""
+    """Print how the scores of two runs differ, with intervals; no model is needed."""
     from instructsam.evaluation.benchmark import get_benchmark
     from instructsam.evaluation.compare import (
         benchmark_name,
@@ -46,5 +47,5 @@ def compare(
     if as_json:
         console.print_json(comparison.to_dict())
     else:
-        print(comparison.to_text())
+        print_table(comparison.to_text())
     return 0

@@ -5,6 +5,7 @@ Results go to stdout, notes and errors to stderr. With `--json`, stdout carries 
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,24 @@ def printable(text: object) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
 
 
+def prepare_streams() -> None:
+    """Make stdout and stderr accept every text, for every command.
+
+    A letter that the encoding of the terminal or the file lacks is written as an escape such as `\\u676f`: results are
+    never lost to it. A stream that the caller closed becomes one that discards.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def note(message: object) -> None:
-    """A line for the user on stderr."""
-    print(printable(message), file=sys.stderr)
+    """A line for the user on stderr; a stderr that cannot be written to ends no run."""
+    with suppress(OSError):
+        print(printable(message), file=sys.stderr)
 
 
 def error(message: object) -> None:
@@ -68,15 +84,16 @@ def stdout_reserved(reserved: bool) -> Iterator[None]:
 
 
 def print_prediction(title: str, prediction: Prediction) -> None:
-    """The table of instances on stdout, or a line that says that there is none; both with what was looked for."""
+    """Title, phrases and the table of instances on stdout, or one line that says that there is none."""
     rows = prediction.table()
     looked_for = prediction.looked_for or "nothing, the model named no phrase"
     mode = f" (mode: {prediction.mode})" if prediction.mode else ""
     if not rows:
         say(f"{title}: no target; looked for: {looked_for}{mode}")
         return
-    head = f"{printable(title)}\nlooked for: {printable(looked_for)}{mode}"
-    table = Table(title=Text(head), title_justify="left")
+    say(title)  # not as the table's title, which would wrap at the width of the columns
+    say(f"looked for: {looked_for}{mode}")
+    table = Table()
     for name in ("#", "phrase", "score", "box x1 y1 x2 y2 (px)", "area (px)"):
         table.add_column(name, justify="left" if name == "phrase" else "right")
     for row in rows:

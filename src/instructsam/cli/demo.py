@@ -11,6 +11,7 @@ import typer
 
 from instructsam.cli import segment
 from instructsam.cli.options import DeviceOption, ModelOption, Opening, ThreadsOption
+from instructsam.cli.segment_request import parse_request
 from instructsam.errors import InputError
 
 EXAMPLES = "assets/examples"
@@ -45,5 +46,5 @@ def demo(
     """Segment a shipped scene and say where the picture is."""
     folder = examples_folder()
     name, instructions = next(iter(shipped_examples(folder).items()))
-    request = segment.Request((folder / name,), (instructions[0],), lone=True)
+    request = parse_request([str(folder / name)], [instructions[0]], out=out)
     return segment.answer(request, segment.Settings(Opening(model, device, threads=threads), out=out))

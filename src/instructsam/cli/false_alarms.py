@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from instructsam.cli import console
+from instructsam.cli.destinations import check_run_folder
 from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
@@ -22,6 +24,7 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
+from instructsam.cli.tables import print_table
 
 
 def false_alarms(
@@ -30,6 +33,12 @@ def false_alarms(
         int, typer.Option("--count", min=1, help="How many empty pictures, and as many scenes.")
     ] = 200,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for predictions.jsonl (a stopped run resumes) and false_alarms.json."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
@@ -37,11 +46,12 @@ def false_alarms(
     quantize: QuantizeOption = None,
     threads: ThreadsOption = None,
 ) -> int:
-    """Ask a model for what is not there, and count how often it finds something all the same."""
+    """Give a model instructions for what is not there, and count how often it finds something anyway."""
     from instructsam.evaluation.false_alarms import count_false_alarms
 
     opening = Opening(model, device, dtype, quantize, threads)
     check_threshold(score_threshold)
+    check_run_folder(out, "predictions.jsonl", "false_alarms.json")
     with console.stdout_reserved(as_json), counter("answers") as advance:
         advance.expect(2 * count)
         segmenter = opening.open()
@@ -52,9 +62,13 @@ def false_alarms(
             score_threshold,
             advance,
             opening.facts(segmenter.fingerprint),
+            out,
+            console.note,
         )
+    if out is not None:
+        console.write_json(out / "false_alarms.json", found.to_dict())
     if as_json:
         console.print_json(found.to_dict())
     else:
-        print(found.to_text())
+        print_table(found.to_text())
     return 0

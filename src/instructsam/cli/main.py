@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -23,8 +25,20 @@ from instructsam.cli.robustness import robustness
 from instructsam.cli.segment import segment
 from instructsam.cli.train import train
 from instructsam.errors import InstructSAMError
+from instructsam.structures.files import reason
 
 BAD_INPUT = 2
+
+# The state of the machine, not a defect: a full or failing disk, too many open files.
+_MACHINE_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+}
 
 # The base of what typer raises on wrong usage; its module changes with the version of typer.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -91,14 +105,29 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> int:
     """Entry point of the console script and of `python -m instructsam`."""
+    console.prepare_streams()
     console.quiet_libraries()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return 1
+    except OSError as problem:
+        if problem.errno not in _MACHINE_ERRORS:
+            raise
+        place = f"{problem.filename}: " if problem.filename else "the output cannot be written: "
+        console.error(f"{place}{reason(problem)}: make room, then repeat the command")
+        _discard_stdout()
+        return BAD_INPUT
     return code
+
+
+def _discard_stdout() -> None:
+    """What is still buffered and cannot be written goes nowhere, instead of failing once more at exit."""
+    with suppress(OSError):
+        sys.stdout.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from instructsam.cli import console
-from instructsam.cli.options import DeviceOption, check_device
+from instructsam.cli.options import DeviceOption, Opening
 from instructsam.errors import InputError
 from instructsam.inference.building import DETECTOR, VLM
 from instructsam.inference.loading import DTYPES
 from instructsam.structures.checks import check_choice, check_number
+from instructsam.structures.files import check_new_folder
 
 
 class Layout(str, Enum):
@@ -36,12 +37,14 @@ def convert(
 ) -> int:
     """Write a model in the other layout, tensor by tensor."""
     check_number(max_shard_gb, "--max-shard-gb", 1e-6, 1e6)
+    if dtype is not None and dtype not in DTYPES:
+        raise InputError(f"--dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    check_new_folder(out)
     from instructsam.inference import convert as converting
     from instructsam.inference.locating import resolve
 
     if dtype is not None:
         check_choice(dtype, "--dtype", DTYPES)
-    converting.require_new(out)
     folder = resolve(model, check=lambda small: converting.check_layout(small, to.value))
     converting.convert(folder, out, to.value, dtype, int(max_shard_gb * 1e9))
     console.say(f"wrote {out} in the {to.value} layout")
@@ -53,17 +56,16 @@ def build(
     vlm: Annotated[str, typer.Option("--vlm", help="Folder or hub id of a Qwen3-VL.")] = VLM,
     detector: Annotated[str, typer.Option("--detector", help="Folder or hub id of SAM3.")] = DETECTOR,
     num_queries: Annotated[
-        int, typer.Option("--num-queries", help="Instances that one phrase can name.")
+        int, typer.Option("--num-queries", min=1, help="Instances that one phrase can name.")
     ] = 10,
     presence: Annotated[bool, typer.Option("--presence", help="Keep SAM3's presence token.")] = False,
     dtype: Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")] = "auto",
     device: DeviceOption = "cpu",
-    seed: Annotated[int, typer.Option("--seed", help="Of the fresh weights.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Of the new weights.")] = 0,
 ) -> int:
     """Make a fresh model, ready to be trained, from two pretrained bases."""
-    check_device(device)
-    if out.exists():
-        raise InputError(f"{out} exists already; name a new folder")
+    Opening(device=device, dtype=dtype)  # checks both
+    check_new_folder(out)
     from instructsam.inference import building
 
     segmenter = building.build(vlm, detector, num_queries, device, dtype, presence, seed)

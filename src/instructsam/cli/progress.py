@@ -90,7 +90,11 @@ def counter(what: str, shown: bool = True) -> Iterator[Steps]:
         yield Steps(what, say=note)
     else:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        # Lines on stdout are drawn above the bar where both are one terminal; else stdout stays what it is.
+        redirect = sys.stdout.isatty()
+        with Progress(
+            *columns, console=Console(stderr=True), transient=True, redirect_stdout=redirect
+        ) as bar:
             yield Steps(what, bar=bar)
 
 

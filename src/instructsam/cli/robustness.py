@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from instructsam.cli import console
+from instructsam.cli.benchmark_names import model_and_benchmark
+from instructsam.cli.destinations import check_run_folder
 from instructsam.cli.options import (
     MODE_HELP,
     DataOption,
@@ -24,14 +26,16 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
-from instructsam.structures.files import prepare_folder, write_text
+from instructsam.cli.tables import print_table
+from instructsam.structures.files import write_text
 
 
 def robustness(
     model: ModelArgument = None,
     benchmark: Annotated[
-        str, typer.Option("--benchmark", help="Any benchmark of instructsam evaluate.")
-    ] = "world/val",
+        str | None,
+        typer.Option("--benchmark", help="Any benchmark of instructsam evaluate; world/val when left out."),
+    ] = None,
     data: DataOption = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
@@ -40,7 +44,7 @@ def robustness(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Folder for the predictions (a stopped run goes on) and robustness.json and .md."
+            "--out", help="Folder for the predictions (a stopped run resumes) and robustness.json and .md."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -57,11 +61,12 @@ def robustness(
     from instructsam.evaluation.benchmark import get_benchmark
     from instructsam.evaluation.robustness import measure
 
+    model, name = model_and_benchmark(model, None, benchmark)
     opening = Opening(model, device, dtype, quantize, threads)
     check_threshold(score_threshold)
-    chosen = get_benchmark(benchmark, data)
-    if out is not None:
-        prepare_folder(out)
+    chosen = get_benchmark(name or "world/val", data)
+    check_run_folder(out, "robustness.json", "robustness.md")
+    chosen.check(limit)
     with console.stdout_reserved(as_json), counter("answers") as advance:
         segmenter = opening.open()
         found = measure(
@@ -73,6 +78,7 @@ def robustness(
             score_threshold,
             advance,
             opening.facts(segmenter.fingerprint),
+            warn=console.note,
         )
     if out is not None:
         console.write_json(out / "robustness.json", found.to_dict())
@@ -80,5 +86,5 @@ def robustness(
     if as_json:
         console.print_json(found.to_dict())
     else:
-        print(found.to_text())
+        print_table(found.to_text())
     return 0

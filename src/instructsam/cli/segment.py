@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from instructsam import __version__
 from instructsam.cli import console
 from instructsam.cli.options import (
     MODE_HELP,
@@ -23,72 +27,52 @@ from instructsam.cli.options import (
     ThresholdOption,
     check_threshold,
 )
-from instructsam.errors import ImageError, InputError
-from instructsam.processing.images import IMAGE_SUFFIXES, LoadedImage, iter_image_paths, load_image
-from instructsam.structures.files import prepare_folder
-
-if TYPE_CHECKING:
-    from instructsam.inference.segmenter import Segmenter
-    from instructsam.structures.instances import Prediction
-
-USAGE = 'instructsam segment photo.jpg "the red mugs"'
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked: every instruction (or all phrases together) about every image.
-
-    `lone` is True for one image file given by name: then a bad image ends the command at once.
-    """
-
-    images: tuple[Path, ...]
-    instructions: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
-    lone: bool = False
+from instructsam.cli.progress import counter
+from instructsam.cli.segment_request import Request, parse_request
+from instructsam.errors import InputError
+from instructsam.inference.answer_log import DOCUMENT_NAME, AnswerLog
+from instructsam.inference.folder_run import Answer, Failure, FolderRun, RunSettings
+from instructsam.processing.images import LoadedImage, load_image
+from instructsam.structures.files import prepare_folder, write_text
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How it is answered and where the results go."""
+    """How requests are answered and where the results go."""
 
     opening: Opening = field(default_factory=Opening)
     mode: Mode = Mode.auto
     score_threshold: float | None = None
     out: Path | None = None
+    overwrite: bool = False
+    overlay: bool = True
     as_json: bool = False
     max_new_tokens: int = 128
     max_phrases: int = 16
 
+    def of_run(self, request: Request) -> RunSettings:
+        """What the run itself needs to know."""
+        return RunSettings(
+            mode=self.mode.value,
+            score_threshold=self.score_threshold,
+            max_new_tokens=self.max_new_tokens,
+            max_phrases=self.max_phrases,
+            phrases=request.phrases,
+            instructions=request.instructions,
+            instructions_file=request.instructions_file,
+            loading={"dtype": self.opening.dtype, "quantize": self.opening.quantize},
+            facts={"model": self.opening.model or "default", "command": console.command_line()},
+        )
+
 
 @dataclass
 class Report:
-    """What came of a run, ready for JSON."""
+    """The results of a run, ready for JSON."""
 
     results: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
-
-
-def parse_request(inputs: list[str], instructions: list[str], phrases: list[str]) -> Request:
-    """Tell images from the instruction.
-
-    Raises:
-        InputError: no image, no or an empty instruction, or both instructions and phrases.
-    """
-    if instructions and phrases:
-        raise InputError("give either --instruction or --phrase, not both")
-    if not instructions and not phrases and inputs:
-        *inputs, last = inputs
-        names_image = Path(last).suffix.lower() in IMAGE_SUFFIXES and not any(map(str.isspace, last))
-        if names_image or (last and _exists(last)):
-            raise InputError(f"the instruction is missing after {last!r}: write {USAGE} or add --instruction")
-        instructions = [last]
-    for kind, texts in (("instruction", instructions), ("phrase", phrases)):
-        if any(not text.strip() for text in texts):
-            raise InputError(f"the {kind} is empty: write {USAGE}")
-    if not inputs:
-        raise InputError(f"the image is missing: write {USAGE}")
-    lone = len(inputs) == 1 and not os.path.isdir(inputs[0])
-    return Request(tuple(iter_image_paths(inputs)), tuple(instructions), tuple(phrases), lone)
+    stored: int = 0
+    answered: int = 0
 
 
 def segment(
@@ -99,13 +83,35 @@ def segment(
     instruction: Annotated[
         list[str] | None, typer.Option("--instruction", "-i", help="An instruction; may be repeated.")
     ] = None,
-    phrase: Annotated[
-        list[str] | None, typer.Option("--phrase", help="A target phrase, not an instruction; repeatable.")
+    instructions: Annotated[
+        Path | None,
+        typer.Option(
+            "--instructions",
+            metavar="FILE",
+            help="One instruction per line; or .csv, .tsv or .jsonl with image and instruction.",
+        ),
     ] = None,
+    phrase: Annotated[
+        list[str] | None,
+        typer.Option("--phrase", help="A target phrase, with or without an instruction; may be repeated."),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Search the subfolders of a folder, too.")
+    ] = False,
     model: ModelOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for overlays and predictions.json.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder for overlays, predictions.jsonl (a stopped run resumes) and predictions.json.",
+        ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Discard what an earlier run left in --out.")
+    ] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay/--no-overlay", help="Draw each answer into --out.")
+    ] = True,
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
@@ -126,121 +132,131 @@ def segment(
 
     Exit code 0 (also when there is no target), 2 on bad input, 1 when one of several images is bad.
     """
-    opening = Opening(model, device, dtype, quantize, threads)
-    threshold = check_threshold(score_threshold)
-    settings = Settings(opening, mode, threshold, out, as_json, max_new_tokens, max_phrases)
-    request = parse_request(inputs or [], instruction or [], phrase or [])
+    settings = Settings(
+        opening=Opening(model, device, dtype, quantize, threads),
+        mode=mode,
+        score_threshold=check_threshold(score_threshold),
+        out=out,
+        overwrite=overwrite,
+        overlay=overlay,
+        as_json=as_json,
+        max_new_tokens=max_new_tokens,
+        max_phrases=max_phrases,
+    )
+    if overwrite and out is None:
+        raise InputError("--overwrite discards what is in --out: name the folder")
+    request = parse_request(inputs or [], instruction or [], phrase or [], instructions, recursive, out)
     return answer(request, settings)
 
 
 def answer(request: Request, settings: Settings) -> int:
     """Segment, print and write everything; the exit code."""
-    # A lone bad image ends the command before a folder is made or a model is loaded.
-    first = load_image(request.images[0]) if request.lone else None
-    if settings.out is not None:
-        prepare_folder(settings.out)
-    with console.stdout_reserved(settings.as_json):
-        report = _run(request, settings, first)
-    document = {"results": report.results, "failed": report.failed}
-    if settings.out is not None:
-        console.write_json(settings.out / "predictions.json", document)
-    if settings.as_json:
-        console.print_json(document)
-    if report.failed:
-        console.note(f"{len(report.failed)} of {len(request.images)} images could not be used:")
-        for failure in report.failed:
-            console.note(f"  {failure['error']}")
-        return 1
-    return 0
-
-
-def _run(request: Request, settings: Settings, first: LoadedImage | None) -> Report:
-    report = Report()
-    names = OverlayNames(settings.out, request.images) if settings.out is not None else None
-    segmenter: Segmenter | None = None
-    for path in request.images:
+    first: dict[Path, LoadedImage] = {}
+    if request.lone:  # a bad image ends the command before a folder is made or a model is loaded
+        image = request.images[0].image
+        first[image] = load_image(image)
+    for remark in request.notes:
+        console.note(remark)
+    run_settings, report = settings.of_run(request), Report(failed=[*request.failed])
+    folder = None if settings.out is None else prepare_folder(settings.out)
+    with nullcontext(None) if folder is None else AnswerLog(folder, settings.overwrite) as log:
+        if log is not None:
+            log.require(run_settings.known(), __version__)
+            for remark in log.notes:
+                console.note(f"note: {remark}")
+        run = FolderRun(settings.opening.open, run_settings, log, settings.overlay, first)
+        complete = False
         try:
-            loaded = first or load_image(path)
-            segmenter = segmenter or settings.opening.open()
-            predictions = _ask(segmenter, loaded, request, settings)
-        except ImageError as problem:
-            if request.lone:
-                raise
-            hint = "" if path.suffix or path.exists() else " (an instruction of several words needs quotes)"
-            report.failed.append({"image": str(path), "error": f"{problem}{hint}"})
-            continue
-        for remark in loaded.notes:
-            console.note(f"note: {path}: {remark}")
-        for number, prediction in enumerate(predictions, start=1):
-            overlay = names.path_for(path, number) if names is not None else None
-            if overlay is not None:
-                prediction.save(overlay)
-            report.results.append(_result(path, prediction, overlay, settings))
-    return report
+            with console.stdout_reserved(settings.as_json):
+                _answer_all(run, request, settings, report)
+            complete = True
+        finally:
+            if not complete and report.answered:
+                _interrupted(run, report, settings)
+        if log is not None:
+            write_text(log.folder / DOCUMENT_NAME, _document(run, log.results(), report.failed))
+    if settings.as_json:
+        print(_document(run, report.results, report.failed), end="")
+    return _exit_code(request, report)
 
 
-def _ask(segmenter: Segmenter, loaded: LoadedImage, request: Request, settings: Settings) -> list[Prediction]:
-    options: dict[str, Any] = {
-        "score_threshold": settings.score_threshold,
-        "max_new_tokens": settings.max_new_tokens,
-        "max_phrases": settings.max_phrases,
-    }
-    if settings.mode is not Mode.auto:
-        options["mode"] = settings.mode.value
-    if request.phrases:
-        found = [segmenter.segment(loaded.image, phrases=list(request.phrases), **options)]
-    else:
-        found = segmenter.segment(loaded.image, list(request.instructions), **options)
-    return [replace(prediction, notes=(*loaded.notes, *prediction.notes)) for prediction in found]
+def _answer_all(run: FolderRun, request: Request, settings: Settings, report: Report) -> None:
+    total = sum(max(1, len(one.instructions)) for one in request.images)
+    if run.log is not None and len(run.log):
+        console.note(f"{run.log.folder}: {len(run.log)} answers are stored, the run resumes")
+    remarks: set[str] = set()
+    with counter("answers", shown=total > 1) as advance:
+        advance.expect(total)
+        for item in run.answers(request.images):
+            if isinstance(item, Failure):
+                if request.lone:
+                    raise InputError(item.error)
+                report.failed.append({"image": str(item.image), "error": f"{item.error}{_hint(item)}"})
+                continue
+            report.answered += 1
+            report.stored += item.stored
+            for remark in item.prediction.notes:
+                line = f"note: {item.image}: {remark}"
+                if line not in remarks:
+                    console.note(line)
+                remarks.add(line)
+            if settings.as_json:
+                overlay = None if item.overlay is None else str(item.overlay)
+                found = {"image": str(item.image), "overlay": overlay, **item.prediction.to_dict()}
+                report.results.append(found)
+            else:
+                _show(item)
+            if not item.stored:  # what an earlier run computed tells nothing of the speed
+                advance(report.answered)
 
 
-def _result(path: Path, prediction: Prediction, overlay: Path | None, settings: Settings) -> dict[str, Any]:
-    if not settings.as_json:
-        asked = prediction.instruction or ", ".join(prediction.phrases)
-        console.print_prediction(f'{path}: "{asked}"', prediction)
-        if prediction.remark:
-            reply = f": {prediction.text!r}" if prediction.status == "malformed" else ""
-            console.note(f"note: {path}: {prediction.remark}{reply}")
-        if overlay is not None:
-            console.say(f"overlay: {overlay}")
-    if not settings.as_json and settings.out is None:
-        return {}
-    return {"image": str(path), "overlay": str(overlay) if overlay else None, **prediction.to_dict()}
+def _show(item: Answer) -> None:
+    prediction = item.prediction
+    words = prediction.instruction or ", ".join(prediction.phrases)
+    console.print_prediction(f'{item.image}: "{words}"', prediction)
+    if prediction.remark:
+        reply = f": {prediction.text!r}" if prediction.status == "malformed" else ""
+        console.note(f"note: {item.image}: {prediction.remark}{reply}")
+    if item.overlay is not None:
+        console.say(f"overlay: {item.overlay}")
 
 
-class OverlayNames:
-    """`<stem>.<k>.png` for the k-th answer about an image; no name twice, and never an input file."""
-
-    def __init__(self, folder: Path, inputs: tuple[Path, ...]) -> None:
-        self._folder = folder
-        self._stems: dict[Path, str] = {}
-        self._inputs = {os.path.realpath(path) for path in inputs}
-        self._taken: set[str] = set()
-
-    def path_for(self, image: Path, number: int) -> Path:
-        """Where the overlay of this answer goes."""
-        if image not in self._stems:
-            self._stems[image] = self._free_stem(image.stem)
-        stem = self._stems[image]
-        while True:
-            path = self._folder / f"{stem}.{number}.png"
-            if os.path.realpath(path) not in self._inputs and path.name.lower() not in self._taken:
-                self._taken.add(path.name.lower())
-                return path
-            stem += "-result"
-
-    def _free_stem(self, stem: str) -> str:
-        used = {known.lower() for known in self._stems.values()}
-        candidate, count = stem, 1
-        while candidate.lower() in used:
-            count += 1
-            candidate = f"{stem}-{count}"
-        return candidate
+def _hint(failure: Failure) -> str:
+    path = failure.image
+    named = path.suffix or os.path.exists(path)
+    return "" if named else " (an instruction of several words needs quotes)"
 
 
-def _exists(path: str) -> bool:
-    """`os.path.exists`, for text that may be far too long for a path."""
-    try:
-        return os.path.lexists(path)
-    except ValueError:
-        return False
+def _interrupted(run: FolderRun, report: Report, settings: Settings) -> None:
+    """Hand over what there is, while an exception ends the run."""
+    if settings.as_json:
+        print(_document(run, report.results, report.failed, complete=False), end="")
+    if run.log is not None:
+        console.note(f"{run.log.path}: {len(run.log)} answers are stored; repeat the command to resume")
+
+
+def _document(
+    run: FolderRun,
+    results: Iterable[dict[str, Any]],
+    failed: list[dict[str, str]],
+    complete: bool = True,
+) -> str:
+    """The results as JSON, one line each; ASCII only, so that it survives every encoding."""
+    about = {name: value for name, value in run.header.items() if name != "settings"} | run.header["settings"]
+    lists = (json.dumps(entry) for entry in results), (json.dumps(entry) for entry in failed)
+    found, bad = (f"[\n{text}\n]" if (text := ",\n".join(lines)) else "[]" for lines in lists)
+    return (
+        f'{{"run": {json.dumps(about)},\n"complete": {json.dumps(complete)},\n"results": {found},\n'
+        f'"failed": {bad}}}\n'
+    )
+
+
+def _exit_code(request: Request, report: Report) -> int:
+    if not report.failed:
+        return 0
+    bad = len({failure["image"] for failure in report.failed})
+    all_of_them = len(request.images) + len(request.failed)
+    console.note(f"{bad} of {all_of_them} images could not be used:")
+    for failure in report.failed:
+        console.note(f"  {failure['error']}")
+    return 1

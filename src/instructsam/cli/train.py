@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -22,16 +23,24 @@ def train(
     ],
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on from the newest checkpoint; finished stages are passed over."),
+        typer.Option(
+            "--resume", help="Continue from the newest checkpoint; finished stages are passed over."
+        ),
     ] = False,
     max_minutes: Annotated[
         float, typer.Option("--max-minutes", min=0.0, help="Time box of this command, 0 for none.")
     ] = 0.0,
 ) -> int:
-    """Train a model as a YAML file says, or as several say, one stage after the other."""
+    """Train a model as a YAML file says, or as several say, one stage after the other.
+
+    Ctrl-C, SIGTERM and SIGHUP save a checkpoint; the exit code is then 128 + the signal's number.
+    """
     from instructsam.config import load_config
+    from instructsam.structures.files import check_folder_destination
     from instructsam.training.settings import RunConfig
 
+    if not math.isfinite(max_minutes):
+        raise InputError(f"--max-minutes must be a finite number of minutes, got {max_minutes}")
     changes = [word for word in words if "=" in word]
     configs = [Path(word) for word in words if "=" not in word]
     if not configs:
@@ -39,15 +48,24 @@ def train(
     for config in configs:
         if config.suffix not in (".yaml", ".yml"):
             raise InputError(f"expected YAML files and changes like seed=4, got {config}")
-        load_config(RunConfig, config, changes)  # a wrong key is said before torch is imported
-    if len(configs) == 1:
-        from instructsam.training.trainer import run
+        # a wrong key or destination is reported before torch is imported
+        check_folder_destination(load_config(RunConfig, config, changes).folder, "output_dir")
+    from instructsam.training.stopping import TrainingInterrupted, leave_process_group
 
-        box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
-        folder = run(configs[0], [*changes, *box], resume)
-    else:
-        from instructsam.training.recipe import run_recipe
+    try:
+        if len(configs) == 1:
+            from instructsam.training.trainer import run
 
-        folder = run_recipe(configs, changes, resume, max_minutes)
+            box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
+            folder = run(configs[0], [*changes, *box], resume)
+        else:
+            from instructsam.training.recipe import run_recipe
+
+            folder = run_recipe(configs, changes, resume, max_minutes)
+    except TrainingInterrupted as stop:
+        leave_process_group()
+        console.note(f"instructsam: {stop}")
+        return stop.exit_code
+    leave_process_group()
     console.say(f"trained model: {folder}")
     return 0

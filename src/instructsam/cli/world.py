@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instructsam.cli import console
-from instructsam.errors import InputError
-from instructsam.structures.files import prepare_folder
+from instructsam.structures.files import check_file_destination, write_bytes
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from instructsam.world.sheet import SheetCell
     from instructsam.world.stream import WorldSample
 
@@ -46,14 +48,10 @@ def sample(
     from instructsam.world.sheet import scene_sheet
     from instructsam.world.stream import WorldSettings, world_sample
 
-    prepare_folder(out)
+    path = check_file_destination(out / "sheet.png")
     settings = WorldSettings(short_sides=(SHEET_SIDE,))
     cells = [_cell(world_sample(seed, index, settings), index) for index in range(count)]
-    path = out / "sheet.png"
-    try:
-        scene_sheet(cells, SHEET_COLUMNS).save(path)
-    except OSError as problem:
-        raise InputError(f"{path}: cannot be written ({problem.strerror})") from problem
+    _write_picture(path, scene_sheet(cells, SHEET_COLUMNS))
     console.say(f"{count} scenes of seed {seed}: {path}")
     return 0
 
@@ -65,12 +63,8 @@ def kinds(
     """Draw every kind of thing with its name, as large as in a picture, to judge whether it is recognised."""
     from instructsam.world.sheet import kind_sheet
 
-    prepare_folder(out)
-    path = out / "kinds.png"
-    try:
-        kind_sheet().save(path)
-    except OSError as problem:
-        raise InputError(f"{path}: cannot be written ({problem.strerror})") from problem
+    path = check_file_destination(out / "kinds.png")
+    _write_picture(path, kind_sheet())
     console.say(f"every kind: {path}")
     return 0
 
@@ -83,10 +77,16 @@ def build(
     """Write a split as pictures and Inst2Seg records."""
     from instructsam.world.build import build_split
 
-    prepare_folder(out)
+    check_file_destination(out / "records.jsonl")
     build_split(split.value, out)
     console.say(f"world/{split.value}: {out / 'records.jsonl'}")
     return 0
+
+
+def _write_picture(path: Path, picture: Image.Image) -> None:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    write_bytes(path, stream.getvalue())
 
 
 def _cell(drawn: WorldSample, index: int) -> SheetCell:

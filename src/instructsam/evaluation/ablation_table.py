@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
-from instructsam.evaluation.report import format_rows
+from instructsam.evaluation.report import arrow, format_rows
+from instructsam.evaluation.safe_text import for_html, for_markdown
 
 Numbers = Mapping[str, float | None]
 
@@ -28,6 +28,7 @@ COLUMNS: tuple[tuple[str, str, int], ...] = (
 CURVES = (("mask_dice", "mask dice"), ("box_giou", "box GIoU"), ("score", "score"), ("presence", "presence"))
 SHOWN = ("giou", "set_giou", "ap", "n_acc")  # in the picture
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito
+_UNDIRECTED = ("threshold", "instructions", "minutes")
 _ROW, _LEFT, _WIDTH = 64, 190, 680
 
 
@@ -74,14 +75,22 @@ def gather(variants: Sequence[tuple[str, str]], runs: Sequence[FinishedRun]) -> 
 
 def to_markdown(title: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
     """Title, facts, and the table: mean, and ± the sample deviation from two seeds on."""
-    table = [["variant", "seeds", *(heading for _, heading, _ in COLUMNS)]]
+    table = [["variant", "seeds", *(_heading(key, title) for key, title, _ in COLUMNS)]]
     for row in rows:
         cells = [_cell(row.mean.get(key), row.deviation.get(key), decimals) for key, _, decimals in COLUMNS]
         table.append([row.variant, str(len(row.seeds)), *cells])
-    tested = [f"- {row.variant}: {row.about}" for row in rows if row.about]
-    said = [f"- {key}: {value}" for key, value in facts.items()]
-    parts = [f"## {title}", format_rows(table), "\n".join(tested), "\n".join(said)]
+    tested = [f"- {for_markdown(row.variant)}: {for_markdown(row.about)}" for row in rows if row.about]
+    said = [f"- {for_markdown(key)}: {for_markdown(value)}" for key, value in facts.items()]
+    head = f"## {for_markdown(title)}"
+    parts = [head, format_rows(table, for_markdown), "\n".join(tested), "\n".join(said)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _heading(key: str, title: str) -> str:
+    """The title of a column, with an arrow where one way is better."""
+    if key in _UNDIRECTED:
+        return title
+    return f"{title} {'↓' if key.startswith('loss_') else arrow(key)}"
 
 
 def curves_to_markdown(curves: Mapping[str, Sequence[Numbers]]) -> str:
@@ -99,7 +108,7 @@ def curves_to_markdown(curves: Mapping[str, Sequence[Numbers]]) -> str:
             values = [point.get(key) for point in points]
             cells.append(", ".join("-" if value is None else f"{value:.2f}" for value in values))
         table.append([variant, *cells])
-    return "\nLosses in each quarter of the steps, first seed:\n\n" + format_rows(table) + "\n"
+    return "\nLosses in each quarter of the steps, first seed:\n\n" + format_rows(table, for_markdown) + "\n"
 
 
 def to_dict(title: str, rows: Sequence[Row], runs: Sequence[FinishedRun], facts: Mapping[str, Any]) -> Any:
@@ -129,7 +138,7 @@ def to_svg(title: str, rows: Sequence[Row]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" font-size="12" '
         'font-family="sans-serif">',
         f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
-        f'<text x="8" y="18" font-weight="bold">{escape(title)}</text>',
+        f'<text x="8" y="18" font-weight="bold">{for_html(title)}</text>',
     ]
     for number, key in enumerate(SHOWN):
         left = _LEFT + 100 * number
@@ -138,7 +147,7 @@ def to_svg(title: str, rows: Sequence[Row]) -> str:
     for place, row in enumerate(rows):
         top = 34 + _ROW * place
         name = f"{row.variant} ({len(row.seeds)} seed{'' if len(row.seeds) == 1 else 's'})"
-        parts.append(f'<text x="{_LEFT - 8}" y="{top + 28}" text-anchor="end">{escape(name)}</text>')
+        parts.append(f'<text x="{_LEFT - 8}" y="{top + 28}" text-anchor="end">{for_html(name)}</text>')
         for number, key in enumerate(SHOWN):
             parts += _bar(row.mean.get(key), row.deviation.get(key), top + 13 * number, _COLORS[number])
     parts.append(f'<path d="M{_LEFT} 30V{height - 8}" stroke="#000"/></svg>')

@@ -6,7 +6,7 @@ Instructions about one picture are no independent trials, so whole pictures are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from instructsam.errors import InputError
 from instructsam.evaluation.matching import IOU_THRESHOLDS
-from instructsam.evaluation.metrics import PRECISION_AT, ordered_scores
+from instructsam.evaluation.metrics import LOWER_IS_BETTER, PRECISION_AT, ordered_scores
 from instructsam.evaluation.precision import Ranking
 from instructsam.evaluation.scores import InstructionScore
+from instructsam.structures.checks import check_count
 
 RESAMPLES = 1000
 AP_RESAMPLES = 200  # each costs a pass over all predictions
+MAX_RESAMPLES = 1_000_000
 _CHUNK = 1 << 24  # numbers in memory at once
 
 Values = NDArray[np.float64]
@@ -39,15 +41,21 @@ class Difference:
 
     Attributes:
         a, b, difference: scores on all instructions.
-        interval: of the difference.
-        better: share of the resamples in which B is better, equal counts half.
+        interval: of the difference; None where no resample can count the score in both runs.
+        better: share of the resamples in which B is better (lower where lower is better), equal counts half; None as
+            for the interval.
     """
 
     a: float
     b: float
     difference: float
-    interval: Interval
-    better: float
+    interval: Interval | None
+    better: float | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.interval is not None and (self.interval.low > 0 or self.interval.high < 0)
 
 
 def bootstrap_intervals(
@@ -58,8 +66,10 @@ def bootstrap_intervals(
     AP is resampled at most 200 times. Scores without any value are not in the answer.
     """
     ordered = ordered_scores(scores)
-    times = _draws(ordered, resamples, seed)
-    return {name: _interval(found) for name, found in _resampled(ordered, times).items()}
+    check_count(resamples, "resamples", 1, MAX_RESAMPLES)
+    drawn = _resampled(ordered, _draws(ordered, resamples, seed))
+    found = {name: _interval(values) for name, values in drawn.items()}
+    return {name: interval for name, interval in found.items() if interval is not None}
 
 
 def paired_differences(
@@ -76,49 +86,64 @@ def paired_differences(
         raise InputError(
             f"both runs must answer the same instructions; {len(odd)} are in one only, such as {odd[0]!r}"
         )
-    once = np.ones((1, len(first)), dtype=np.int64)
-    times = _draws(first, resamples, seed)
+    check_count(resamples, "resamples", 1, MAX_RESAMPLES)
+    once = [np.ones((1, len(first)), dtype=np.int64)]
     points = _resampled(first, once), _resampled(second, once)
-    drawn = _resampled(first, times), _resampled(second, times)
+    drawn = tuple(_resampled(run, _draws(first, resamples, seed)) for run in (first, second))
     result = {}
     for name in points[0].keys() & points[1].keys():
-        change = drawn[1][name] - drawn[0][name]
-        change = change[np.isfinite(change)]
+        if name not in drawn[0] or name not in drawn[1]:
+            change = np.zeros(0)
+        else:
+            change = drawn[1][name] - drawn[0][name]
+            change = change[np.isfinite(change)]
         low, high = float(points[0][name][0]), float(points[1][name][0])
-        better = float(np.mean((change > 0) + 0.5 * (change == 0)))
+        gain = -change if name in LOWER_IS_BETTER else change
+        better = float(np.mean((gain > 0) + 0.5 * (gain == 0))) if len(gain) else None
         result[name] = Difference(low, high, high - low, _interval(change), better)
     return {name: result[name] for name in points[0] if name in result}
 
 
-def _draws(scores: Sequence[InstructionScore], resamples: int, seed: int) -> NDArray[np.int64]:
-    """How often each instruction counts in each resample: int64 [B, n]; row sums differ when pictures do."""
-    if resamples < 1:
-        raise InputError(f"resamples must be at least 1, got {resamples}")
+def _draws(scores: Sequence[InstructionScore], resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """How often each instruction counts in each resample, some at a time: int64 [b, n], b sums to `resamples`.
+
+    Row sums differ when pictures do.
+    """
     names = [f"image {score.image}" if score.image else f"id {score.id}" for score in scores]
-    groups, member = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
+    place = {name: number for number, name in enumerate(sorted(set(names)))}
+    member = np.array([place[name] for name in names], dtype=np.int64)
     generator = np.random.default_rng(seed)
-    if not len(groups):
-        return np.zeros((resamples, 0), dtype=np.int64)
-    shares = np.full(len(groups), 1 / len(groups))
-    return generator.multinomial(len(groups), shares, size=resamples)[:, member]
+    step = max(1, _CHUNK // max(1, len(scores)))
+    for start in range(0, resamples, step):
+        count = min(step, resamples - start)
+        if not place:
+            yield np.zeros((count, 0), dtype=np.int64)
+            continue
+        shares = np.full(len(place), 1 / len(place))
+        yield generator.multinomial(len(place), shares, size=count)[:, member]
 
 
-def _interval(values: Values) -> Interval:
-    low, high = np.quantile(values[np.isfinite(values)], [0.025, 0.975])
+def _interval(values: Values) -> Interval | None:
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return None
+    low, high = np.quantile(finite, [0.025, 0.975])
     return Interval(float(low), float(high))
 
 
-def _resampled(scores: Sequence[InstructionScore], times: NDArray[np.int64]) -> dict[str, Values]:
+def _resampled(scores: Sequence[InstructionScore], draws: Iterable[NDArray[np.int64]]) -> dict[str, Values]:
     """Each score in each resample, [B] or for AP [min(B, 200)]; NaN where nothing can be counted."""
     columns = _columns(scores)
     table = np.array(list(columns.values()), dtype=np.float64).reshape(len(columns), len(scores)).T
-    step = max(1, _CHUNK // max(1, len(scores)))
-    parts = [times[start : start + step] @ table for start in range(0, len(times), step)]
+    ranking = Ranking(scores)
+    parts: list[Values] = []
+    precisions: list[Values | None] = []
+    for times in draws:
+        parts.append(times @ table)
+        precisions += [ranking.coco("all", row) for row in times[: AP_RESAMPLES - len(precisions)]]
     sums = dict(zip(columns, np.concatenate(parts).T, strict=True))
     found = {name: _divide(sums[top], sums[bottom]) for name, (top, bottom) in _RATIOS.items()}
     found |= _concepts(sums)
-    ranking = Ranking(scores)
-    precisions = [ranking.coco("all", row) for row in times[:AP_RESAMPLES]]
     for name, pick in _PRECISIONS.items():
         found[name] = np.array([np.nan if one is None else pick(one) for one in precisions])
     return {name: values for name, values in found.items() if np.isfinite(values).any()}
@@ -128,6 +153,7 @@ _RATIOS: dict[str, tuple[str, str]] = {
     "giou": ("giou", "one"),
     "ciou": ("intersection", "union"),
     "set_giou": ("set_giou", "one"),
+    "muse_giou": ("matched_iou", "set_size"),
     "set_ciou": ("set_intersection", "set_union"),
     **{f"pr{limit * 100:.0f}": (f"pr{limit * 100:.0f}", "positive") for limit in PRECISION_AT},
     "n_acc": ("silent", "negative"),
@@ -150,6 +176,8 @@ def _columns(scores: Sequence[InstructionScore]) -> dict[str, list[float]]:
         "one": [1.0 for _ in scores],
         "giou": [s.giou for s in scores],
         "set_giou": [s.set_giou for s in scores],
+        "matched_iou": [s.matched_iou for s in scores],
+        "set_size": [s.set_size for s in scores],
         "intersection": [s.intersection for s in scores],
         "union": [s.union for s in scores],
         "set_intersection": [s.set_intersection for s in scores],
@@ -157,7 +185,7 @@ def _columns(scores: Sequence[InstructionScore]) -> dict[str, list[float]]:
         "positive": [s.num_targets > 0 for s in scores],
         "negative": [s.num_targets == 0 for s in scores],
         "said": [s.num_targets > 0 and s.num_kept > 0 for s in scores],
-        "silent": [s.num_targets == 0 and s.num_kept == 0 for s in scores],
+        "silent": [s.num_targets == 0 and s.silent for s in scores],
         "exact": [s.exact for s in scores],
         "exact_boxes": [s.exact_boxes for s in scores],
         "duplicates": [s.num_duplicates for s in scores],
@@ -184,7 +212,7 @@ def _concepts(sums: dict[str, Values]) -> dict[str, Values]:
     tn = sums["one"] - sums["concept_positive"] - fp
     size = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
     mcc = np.where(size > 0, (tp * tn - fp * fn) / np.where(size > 0, size, 1.0), 0.0)
-    mcc = np.where(np.isfinite(pm_f1), mcc, np.nan)
+    mcc = np.where(np.isfinite(pm_f1) & (tn + fp > 0), mcc, np.nan)
     return {"cgf1": pm_f1 * mcc, "pm_f1": pm_f1, "il_mcc": mcc}
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from os.path import isdir, isfile
 from pathlib import Path
 from typing import Any
 
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmark import Benchmark
-from instructsam.evaluation.bootstrap import Difference, paired_differences
+from instructsam.evaluation.bootstrap import MAX_RESAMPLES, Difference, paired_differences
 from instructsam.evaluation.predictions import read_header
-from instructsam.evaluation.report import format_rows, score_titles
+from instructsam.evaluation.report import arrow, cell, format_rows, score_titles
 from instructsam.evaluation.runner import rescore
+from instructsam.evaluation.safe_text import one_line
+from instructsam.structures.checks import check_count, check_fraction, parse_json
+from instructsam.structures.files import reason
 
 
 @dataclass(frozen=True)
@@ -37,26 +40,38 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON."""
-        return {**asdict(self), "differences": {name: asdict(one) for name, one in self.differences.items()}}
+        """Ready for JSON; a score that cannot be counted in both runs is null."""
+        differences = {name: self.differences.get(name) for name in score_titles()}
+        return {
+            **asdict(self),
+            "differences": {name: one and asdict(one) for name, one in differences.items()},
+        }
 
     def to_text(self) -> str:
-        """Markdown: a row per score; a star where the interval of the difference leaves out 0."""
-        titles = score_titles()
-        rows = [["score", "A", "B", "B - A", "95% interval", "", "P(B > A)"]]
-        for name, one in self.differences.items():
-            low, high = one.interval.low, one.interval.high
-            numbers = [f"{one.a:.3f}", f"{one.b:.3f}", f"{one.difference:+.3f}", f"{low:+.3f} to {high:+.3f}"]
-            rows.append(
-                [titles.get(name, name), *numbers, "*" if low > 0 or high < 0 else "", f"{one.better:.2f}"]
-            )
-        head = f"## {self.benchmark}: {self.instructions} instructions"
+        """Markdown: a row per score, '-' where it cannot be counted; a star where the interval leaves out 0."""
+        rows = [["score", "A", "B", "B - A", "95% interval", "", "P(B better)"]]
+        for name, title in score_titles().items():
+            one = self.differences.get(name)
+            numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
+            better = "-" if one is None or one.better is None else f"{one.better:.2f}"
+            rows.append([f"{title} {arrow(name)}", *numbers, *difference_cells(one), better])
+        head = f"## {one_line(self.benchmark)}: {self.instructions} instructions"
         who = "\n".join(
-            f"- {letter}: {run}, score threshold {threshold:g}"
+            f"- {letter}: {one_line(run)}, score threshold {threshold:g}"
             for letter, run, threshold in zip("AB", self.runs, self.thresholds, strict=True)
         )
-        notes = [f"Note: {note}" for note in self.notes]
+        notes = [f"Note: {one_line(note)}" for note in self.notes]
         return "\n\n".join([head, who, format_rows(rows), *notes])
+
+
+def difference_cells(one: Difference | None) -> list[str]:
+    """Difference, its 95% interval, and a star where that leaves out 0; '-' where they cannot be counted."""
+    if one is None:
+        return ["-", "-", ""]
+    if one.interval is None:
+        return [f"{one.difference:+.3f}", "-", ""]
+    interval = f"{one.interval.low:+.3f} to {one.interval.high:+.3f}"
+    return [f"{one.difference:+.3f}", interval, "*" if one.is_clear else ""]
 
 
 def predictions_file(run: str | Path) -> Path:
@@ -66,8 +81,8 @@ def predictions_file(run: str | Path) -> Path:
         InputError: there is none.
     """
     path = Path(run)
-    path = path / "predictions.jsonl" if path.is_dir() else path
-    if not path.is_file():
+    path = path / "predictions.jsonl" if isdir(path) else path
+    if not isfile(path):
         raise InputError(
             f"no predictions at {str(path)!r}: name a predictions.jsonl, or the --out folder of instructsam evaluate"
         )
@@ -82,15 +97,37 @@ def stored_threshold(predictions: Path) -> float:
     """
     report = predictions.with_name("report.json")
     try:
-        return float(json.loads(report.read_text(encoding="utf-8"))["provenance"]["score_threshold"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return check_fraction(_provenance(report).get("score_threshold"), "score_threshold")
+    except InputError as error:
         raise InputError(
             f"{report} does not say the score threshold of the run: give it with --score-threshold"
         ) from error
 
 
+def stored_limit(predictions: Path) -> int | None:
+    """The limit of the run, from the report.json beside its predictions; None without one.
+
+    Raises:
+        InputError: there is a report, but its limit is no whole number.
+    """
+    report = predictions.with_name("report.json")
+    if not isfile(report):
+        return None
+    limit = _provenance(report).get("limit")
+    return None if limit is None else check_count(limit, f"{report}: limit")
+
+
+def _provenance(report: Path) -> dict[str, Any]:
+    try:
+        document = parse_json(report.read_bytes(), str(report))
+    except OSError as error:
+        raise InputError(f"{report}: cannot be read ({reason(error)})") from error
+    found = document.get("provenance") if isinstance(document, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def benchmark_name(predictions: Path) -> str:
-    """Which benchmark the predictions are of."""
+    """The benchmark that the predictions are of."""
     return read_header(predictions).get("benchmark", "")
 
 
@@ -100,14 +137,20 @@ def compare(
     """The differences of two predictions files on the instructions that both answer.
 
     Raises:
-        InputError: the files are not of this benchmark, or share no instruction.
+        InputError: the files are not of this benchmark, or share no instruction, or `resamples` is out of range.
     """
+    check_count(resamples, "resamples", 1, MAX_RESAMPLES)
     reports = [rescore(path, benchmark, at) for path, at in zip((a, b), thresholds, strict=True)]
     known = [{score.id: score for score in report.scores} for report in reports]
     both = known[0].keys() & known[1].keys()
     if not both:
         raise InputError(f"{a} and {b} share no instruction; compare runs over the same records")
     notes = list(dict.fromkeys(note for report in reports for note in report.notes if "left out" in note))
+    for letter, report in zip("AB", reports, strict=True):
+        if report.unanswered:
+            notes.append(
+                f"{letter} leaves {len(report.unanswered)} instructions unanswered, counted as wrong"
+            )
     if alone := len(known[0].keys() ^ known[1].keys()):
         notes.append(f"{alone} instructions are answered by one run only and not counted")
     first, second = ([scores[name] for name in both] for scores in known)

@@ -22,17 +22,17 @@ class ConceptScore:
 
     Attributes:
         pm_f1: float64 [T], micro F1 of all instances; false positives count only where there is a target.
-        il_mcc: Matthews correlation of "something is said" with "there is a target"; 0 where it is not defined,
-            which is the case without a single record with, or without a single record without a target.
+        il_mcc: Matthews correlation of "something is kept" with "there is a target"; None without a single record
+            without a target, where it is undefined. 0 for a model that always or never keeps something.
     """
 
     pm_f1: NDArray[np.float64]
-    il_mcc: float
+    il_mcc: float | None
 
     @property
-    def cgf1(self) -> NDArray[np.float64]:
-        """float64 [T]."""
-        return self.pm_f1 * self.il_mcc
+    def cgf1(self) -> NDArray[np.float64] | None:
+        """float64 [T]; None where `il_mcc` is."""
+        return None if self.il_mcc is None else self.pm_f1 * self.il_mcc
 
 
 def concept_score(counts: Sequence[ConceptCounts], released: bool = False) -> ConceptScore | None:
@@ -40,7 +40,8 @@ def concept_score(counts: Sequence[ConceptCounts], released: bool = False) -> Co
 
     Args:
         released: with the small numbers that the released evaluator adds to each denominator, to equal its digits: its
-            perfect answer scores .99995. Without, it scores 1.
+            perfect answer scores .99995, and cgF1 is 0 without a negative. Without, the former scores 1, and the
+            latter is None.
 
     Returns:
         None without any target.
@@ -58,7 +59,9 @@ def concept_score(counts: Sequence[ConceptCounts], released: bool = False) -> Co
     said = sum(one.kept > 0 for one in positive)
     silent = sum(one.kept == 0 for one in counts if not one.targets)
     alarms = len(counts) - len(positive) - silent
-    mcc = matthews(said, alarms, silent, len(positive) - said, _RELEASED_MCC if released else 0.0)
+    mcc: float | None = None
+    if released or len(counts) > len(positive):
+        mcc = matthews(said, alarms, silent, len(positive) - said, _RELEASED_MCC if released else 0.0)
     return ConceptScore(np.asarray(pm_f1, dtype=np.float64).reshape(len(IOU_THRESHOLDS)), mcc)
 
 

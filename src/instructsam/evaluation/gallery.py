@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instructsam.data.record import Record
+from instructsam.errors import InputError
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.predictions import StoredPrediction
 from instructsam.evaluation.runner import target_masks
@@ -22,6 +23,7 @@ COUNT = 24
 _PANEL = 240  # px
 _LINE = 2  # px
 _GAP = 4
+_TALLEST = 6  # height of a panel over its width
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,11 @@ def draw_answers(
     found: dict[str, Shown] = {}
     if not left:
         return found
-    for image, record in benchmark.iterate():
+    for image, record in benchmark.load():
         if record.id in left:
             score = left.pop(record.id)
+            if isinstance(image, InputError):  # unanswered for that
+                continue
             found[record.id] = _shown(image, record, stored[record.id], score, threshold)
         if not left:
             break
@@ -73,7 +77,8 @@ def _shown(
     image: Image.Image, record: Record, item: StoredPrediction, score: InstructionScore, threshold: float
 ) -> Shown:
     kept = [n for n, value in enumerate(item.scores) if value >= threshold]
-    panels = [_paint(image, target_masks(record)), _paint(image, item.decode_masks()[kept])]
+    shown = (target_masks(record), item.decode_masks()[kept])
+    panels = [_paint(*_squat(image, masks)) for masks in shown]
     width, height = panels[0].size
     sheet = Image.new("RGB", (2 * width + _GAP, height), "white")
     for number, panel in enumerate(panels):
@@ -86,6 +91,15 @@ def _shown(
         ", ".join(item.phrases),
         base64.b64encode(stream.getvalue()).decode("ascii"),
     )
+
+
+def _squat(image: Image.Image, masks: NDArray[np.bool_]) -> tuple[Image.Image, NDArray[np.bool_]]:
+    """A very tall picture with fewer rows: a panel has a fixed width, and its height would grow without end."""
+    most = _TALLEST * image.width
+    if image.height <= most:
+        return image, masks
+    rows = np.linspace(0, image.height - 1, most).astype(np.int64)
+    return Image.fromarray(np.asarray(image.convert("RGB"))[rows]), masks[:, rows]
 
 
 def _paint(image: Image.Image, masks: NDArray[np.bool_]) -> Image.Image:

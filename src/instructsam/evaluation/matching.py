@@ -103,12 +103,17 @@ def best_pairs(iou: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.
     return rows, columns
 
 
+def matched_iou(iou: NDArray[np.float64]) -> float:
+    """Sum of IoU of the best one-to-one matching; [K, M] -> number."""
+    rows, columns = best_pairs(iou)
+    return float(iou[rows, columns].sum())
+
+
 def set_giou(iou: NDArray[np.float64]) -> float:
-    """Sum of IoU of the best one-to-one matching over the larger count; [K, M] -> number. Both empty is 1."""
+    """`matched_iou` over the larger count; [K, M] -> number. Both empty is 1."""
     if iou.size == 0:
         return 1.0 if iou.shape == (0, 0) else 0.0
-    rows, columns = best_pairs(iou)
-    return float(iou[rows, columns].sum() / max(iou.shape))
+    return matched_iou(iou) / int(max(iou.shape))
 
 
 def count_hits(iou: NDArray[np.float64]) -> NDArray[np.int64]:

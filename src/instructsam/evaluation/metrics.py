@@ -21,6 +21,7 @@ from instructsam.evaluation.scores import MAX_DETECTIONS, InstructionScore, scor
 
 __all__ = [
     "IOU_THRESHOLDS",
+    "LOWER_IS_BETTER",
     "MAX_DETECTIONS",
     "PRECISION_AT",
     "InstructionScore",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 PRECISION_AT: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)
+LOWER_IS_BETTER: frozenset[str] = frozenset({"duplicates_per_image", "wrong_instance_share"})
+"""Scores of `summarise` that fall as a model gets better; all others rise."""
 
 
 def average_precision(scores: Sequence[InstructionScore]) -> NDArray[np.float64] | None:
@@ -58,7 +61,8 @@ def ordered_scores(scores: Iterable[InstructionScore]) -> list[InstructionScore]
 def summarise(scores: Iterable[InstructionScore]) -> dict[str, Any]:
     """The table of scores: `overall`, `by_family`, `by_targets` ("0", "1", ">=2") and `by_size` of the targets.
 
-    Each entry holds `instructions`, `targets`, `giou`, `ciou`, `set_giou`, `set_ciou`, `pr50` ... `pr90` (share of the
+    Each entry holds `instructions`, `unanswered`, `targets`, `giou`, `ciou`, `set_giou` (mean over instructions),
+    `muse_giou` (ratio of sums over instructions), `set_ciou`, `pr50` ... `pr90` (share of the
     instructions with a target whose gIoU reaches .5 ... .9), `ap`, `ap50`, `ap75`, `ap_small`, `ap_medium`,
     `ap_large`, `ap_released`, `cgf1`, `pm_f1`, `il_mcc`, `n_acc` (share of no-target instructions without a kept
     prediction), `t_acc` (share of the others with at least one), `exact_set`, `exact_boxes` (the same on boxes, as GREC
@@ -102,20 +106,23 @@ def _split(
 
 def _table_entry(scores: Sequence[InstructionScore]) -> dict[str, Any]:
     union, set_union = sum(s.union for s in scores), sum(s.set_union for s in scores)
+    slots = sum(s.set_size for s in scores)
     wrong, poor = sum(s.num_wrong for s in scores), sum(s.num_poor for s in scores)
     duplicates = sum(s.num_duplicates for s in scores)
     with_target = [s for s in scores if s.num_targets]
     return {
         "instructions": len(scores),
+        "unanswered": sum(s.unanswered for s in scores),
         "targets": sum(s.num_targets for s in scores),
         "giou": _mean([s.giou for s in scores]),
         "ciou": sum(s.intersection for s in scores) / union if union else None,
         "set_giou": _mean([s.set_giou for s in scores]),
+        "muse_giou": math.fsum(s.matched_iou for s in scores) / slots if slots else None,
         "set_ciou": sum(s.set_intersection for s in scores) / set_union if set_union else None,
         **{f"pr{limit * 100:.0f}": _mean([s.giou >= limit for s in with_target]) for limit in PRECISION_AT},
         **_precisions(scores),
         **_concept(scores),
-        "n_acc": _mean([s.num_kept == 0 for s in scores if s.num_targets == 0]),
+        "n_acc": _mean([s.silent for s in scores if s.num_targets == 0]),
         "t_acc": _mean([s.num_kept > 0 for s in with_target]),
         "exact_set": _mean([s.exact for s in scores]),
         "exact_boxes": _mean([s.exact_boxes for s in scores]),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.gallery import Shown, best_and_worst, draw_answers
 from instructsam.evaluation.plots import Curves
-from instructsam.evaluation.predictions import read_predictions
+from instructsam.evaluation.predictions import by_id, read_predictions
 from instructsam.evaluation.report import Report, detail_rows, plain, table_rows
+from instructsam.evaluation.safe_text import for_html
 
 _STYLE = """
 :root { color-scheme: light dark }
@@ -34,12 +34,13 @@ def render_page(report: Report, pictures: Mapping[str, Shown] | None = None) -> 
         report: with its scores, for the plots.
         pictures: drawn answers by id; None: the page has no gallery.
     """
-    title = escape(f"InstructSAM on {report.benchmark}")
+    title = for_html(f"InstructSAM on {report.benchmark}")
     curves = Curves.of(report.scores)
-    figures = [_figure(svg, escape(caption)) for caption, svg in curves.svg()] if report.scores else []
+    figures = [_figure(svg, for_html(caption)) for caption, svg in curves.svg()] if report.scores else []
     parts = [
         f"<h1>{title}</h1>",
-        *(f"<p>Note: {escape(note)}</p>" for note in report.notes),
+        *(f"<p>Note: {for_html(note)}</p>" for note in report.notes),
+        *(f"<p>{for_html(line)}</p>" for line in report.unanswered_lines()),
         "<h2>Scores</h2>",
         _table(table_rows(report.summary)),
         "<h2>All scores, with 95% intervals</h2>",
@@ -62,7 +63,7 @@ def page_of_run(report: Report, benchmark: Benchmark, predictions: Path | None) 
         return render_page(report)
     best, worst = best_and_worst(report.scores)
     ids = {score.id for score in (*best, *worst)}
-    stored = {item.id: item for item in read_predictions(predictions) if item.id in ids}
+    stored = by_id(item for item in read_predictions(predictions) if item.id in ids)
     threshold = float(report.provenance["score_threshold"])
     return render_page(report, draw_answers(benchmark, stored, [*best, *worst], threshold))
 
@@ -82,15 +83,17 @@ def _gallery(report: Report, pictures: Mapping[str, Shown]) -> list[str]:
 
 
 def _image(one: Shown) -> str:
-    return f'<img loading="lazy" alt="{escape(one.instruction)}" src="data:image/jpeg;base64,{one.picture}">'
+    return (
+        f'<img loading="lazy" alt="{for_html(one.instruction)}" src="data:image/jpeg;base64,{one.picture}">'
+    )
 
 
 def _caption(one: Shown) -> str:
     counts = (
         f"{one.score.num_targets} meant, {one.score.num_kept} answered, set gIoU {one.score.set_giou:.2f}"
     )
-    wrote = f" wrote: {escape(one.answer)}." if one.answer and one.answer != one.instruction else ""
-    return f"<b>{escape(one.instruction)}</b><br>{counts}.{wrote} <code>{escape(one.score.id)}</code>"
+    wrote = f" wrote: {for_html(one.answer)}." if one.answer and one.answer != one.instruction else ""
+    return f"<b>{for_html(one.instruction)}</b><br>{counts}.{wrote} <code>{for_html(one.score.id)}</code>"
 
 
 def _figure(content: str, caption: str) -> str:
@@ -98,6 +101,8 @@ def _figure(content: str, caption: str) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]], kind: str = "scores") -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in rows[0])
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
+    head = "".join(f"<th>{for_html(cell)}</th>" for cell in rows[0])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{for_html(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:]
+    )
     return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

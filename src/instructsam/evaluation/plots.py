@@ -21,13 +21,14 @@ class Curves:
     """What the plots show.
 
     Attributes:
-        precision50, precision75: float64 [101], best precision at recall 0, .01, ... 1, at IoU .50 and .75.
+        precision50, precision75: float64 [101], best precision at recall 0, .01, ... 1, at IoU .50 and .75; None
+            without targets.
         right, wrong: int64 [20], ranked predictions by score, in bins of .05: right or not at IoU .50.
         iou: int64 [20], instructions by the IoU of the unions, in bins of .05.
     """
 
-    precision50: NDArray[np.float64]
-    precision75: NDArray[np.float64]
+    precision50: NDArray[np.float64] | None
+    precision75: NDArray[np.float64] | None
     right: NDArray[np.int64]
     wrong: NDArray[np.int64]
     iou: NDArray[np.int64]
@@ -52,7 +53,7 @@ class Curves:
         steps = range(0, 101, 10)
         curve = [["recall", *(f"{step / 100:.1f}" for step in steps)]]
         for name, points in (("precision at IoU .50", self.precision50), ("at IoU .75", self.precision75)):
-            curve.append([name, *(f"{points[step]:.3f}" for step in steps)])
+            curve.append([name, *("-" if points is None else f"{points[step]:.3f}" for step in steps)])
         starts = [f"{2 * n / BINS:.1f}" for n in range(BINS // 2)]
         bars = [["from", *starts]]
         counts = (("right, by score", self.right), ("wrong, by score", self.wrong), ("by IoU", self.iou))
@@ -102,13 +103,17 @@ def _frame(body: Sequence[str], names: Sequence[str], top: str) -> str:
     return "".join([*parts, *body, "</svg>"])
 
 
-def _lines(series: dict[str, NDArray[np.float64]]) -> str:
+def _lines(series: dict[str, NDArray[np.float64] | None]) -> str:
     body = []
     for color, points in zip(_COLORS, series.values(), strict=False):
+        if points is None:
+            continue
         places = " ".join(
             f"{_x(n / (len(points) - 1)):.1f},{_y(float(value)):.1f}" for n, value in enumerate(points)
         )
         body.append(f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="2"/>')
+    if not body:
+        body.append(f'<text x="{_x(0.5):.1f}" y="{_y(0.5):.1f}" text-anchor="middle">no targets</text>')
     return _frame(body, list(series), "1")
 
 

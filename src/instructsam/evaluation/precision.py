@@ -90,18 +90,18 @@ class Ranking:
         return true / total, np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
 
 
-def precision_points(scores: Sequence[InstructionScore], threshold: int = 0) -> NDArray[np.float64]:
-    """The curve that AP averages, for a plot: float64 [101], precision at recall 0, .01, ... 1; zeros without targets.
+def precision_points(scores: Sequence[InstructionScore], threshold: int = 0) -> NDArray[np.float64] | None:
+    """The curve that AP averages, for a plot: float64 [101], precision at recall 0, .01, ... 1; None without targets.
 
     Args:
         threshold: index into the IoU thresholds; 0 is .50.
     """
     curve = Ranking(sorted(scores, key=lambda score: score.id))._curve("all", None)
+    if curve is None:
+        return None
     points = np.zeros(len(_RECALL_POINTS))
-    if curve is not None:
-        reached, best = curve[0][threshold], curve[1][threshold]
-        found = _at_recall_points(reached, best)
-        points[: len(found)] = found
+    found = _at_recall_points(curve[0][threshold], curve[1][threshold])
+    points[: len(found)] = found
     return points
 
 

@@ -1,15 +1,16 @@
 """Predictions on disk: one JSON line per instruction, appended as they come.
 
-So a run can be resumed, and scored again offline (other thresholds, other metrics) without the model. The
-first line says what the file holds; a file of another model, benchmark or mode is refused, not mixed in.
+So a run can be resumed, and scored again offline (other thresholds, other metrics) without the model. The first line
+holds what decides about answers (benchmark, model, precision, mode, limits): a file of another run is refused, not
+mixed in. Each line holds a digest of the instruction and picture that it answers.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,10 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructsam.errors import InputError
+from instructsam.evaluation.safe_text import one_line
+from instructsam.evaluation.stored_lines import FIELDS, MAX_LINE_PIXELS, parse_line
+from instructsam.structures.checks import parse_json
+from instructsam.structures.files import reason
 from instructsam.structures.instances import Prediction
 from instructsam.structures.masks import decode_rle, encode_rle
 
-_FORMAT = "instructsam-predictions-1"
+_FORMAT = "instructsam-predictions-2"
+_OLDER = "instructsam-predictions-1"  # is scored again, not continued: it has neither digests nor precision
+UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,16 @@ class StoredPrediction:
         instruction: the user's text.
         family: instruction family of the record.
         phrases: as written by the model or given.
-        status: as the model said it; a run that asks for all candidates learns only "truncated" from it.
+        status: of the model; a run that requests all candidates only learns "truncated" from it. "unanswered": the
+            model could not take the record.
         size: (height, width) px.
         masks: N COCO run-length codes, ALL ranked candidates.
         scores: N numbers in [0, 1].
         phrase_ids: N indices into `phrases`.
         seconds: share of the model's time; the instructions of one call share it equally.
+        content: digest of the instruction and picture; empty where it is unknown.
+        reason: why there is no answer; empty where there is one.
+        place: file and line, for messages; not written.
     """
 
     id: str
@@ -50,10 +61,13 @@ class StoredPrediction:
     scores: tuple[float, ...]
     phrase_ids: tuple[int, ...]
     seconds: float
+    content: str = ""
+    reason: str = ""
+    place: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def from_prediction(
-        cls, prediction: Prediction, *, id: str, family: str = "", seconds: float = 0.0
+        cls, prediction: Prediction, *, id: str, family: str = "", seconds: float = 0.0, content: str = ""
     ) -> StoredPrediction:
         """What is kept of a prediction."""
         found = prediction.instances
@@ -68,13 +82,28 @@ class StoredPrediction:
             scores=tuple(float(v) for v in found.scores),
             phrase_ids=tuple(int(v) for v in found.phrase_ids),
             seconds=round(float(seconds), 6),
+            content=content,
         )
 
+    @property
+    def answered(self) -> bool:
+        """Whether the model took the record."""
+        return self.status != UNANSWERED
+
     def decode_masks(self) -> NDArray[np.bool_]:
-        """bool [N, H, W]."""
+        """bool [N, H, W].
+
+        Raises:
+            InputError: a code is malformed, of another size, or all together are too large.
+        """
+        where = self.place or f"prediction {one_line(self.id)!r}"
         if not self.masks:
             return np.zeros((0, *self.size), dtype=np.bool_)
-        return np.stack([_decode_at(code, self.size, self.id) for code in self.masks])
+        if len(self.masks) * self.size[0] * self.size[1] > MAX_LINE_PIXELS:
+            raise InputError(
+                f"{where}: {len(self.masks)} masks of {self.size} pixels exceed {MAX_LINE_PIXELS} pixels together"
+            )
+        return np.stack([_decode_at(code, self.size, where) for code in self.masks])
 
 
 class PredictionFile:
@@ -82,10 +111,10 @@ class PredictionFile:
 
     Args:
         path: the file; made when missing, continued when there.
-        header: what the file holds (benchmark, model, mode); must equal that of a file that is there.
+        header: what decides about answers (benchmark, model, mode, ...); must equal that of a file that is there.
 
     Attributes:
-        done: the predictions that were already there, by id.
+        done: the predictions that were already there, by id, answered or not.
         notes: what was repaired on opening.
 
     Raises:
@@ -102,16 +131,15 @@ class PredictionFile:
         try:
             if self.path.exists() and self.path.stat().st_size:
                 self._continue(wanted)
-            self._stream: IO[str] = self.path.open("a", encoding="utf-8")
+            self._stream: IO[bytes] = self.path.open("ab", buffering=0)
             if self._stream.tell() == 0:
                 self._write(wanted)
         except OSError as error:
-            raise InputError(f"cannot write {str(self.path)!r}: {error.strerror or error}") from error
+            raise InputError(f"cannot write {str(self.path)!r}: {reason(error)}") from error
 
     def _continue(self, wanted: Mapping[str, str]) -> None:
-        content = self.path.read_bytes()
-        if not content.endswith(b"\n"):
-            whole = content.rfind(b"\n") + 1
+        whole = _whole_lines(self.path)
+        if whole != self.path.stat().st_size:
             with self.path.open("r+b") as stream:
                 stream.truncate(whole)
             self.notes = (
@@ -120,18 +148,39 @@ class PredictionFile:
             if whole == 0:
                 return
         found = read_header(self.path)
+        if found["format"] == _OLDER:
+            raise InputError(
+                f"{self.path} was written by an earlier version and cannot be continued: choose another folder; "
+                "instructsam evaluate --predictions scores it again"
+            )
         if found != wanted:
-            raise InputError(f"{self.path} holds {_said(found)}, not {_said(wanted)}; choose another file")
-        self.done = {item.id: item for item in read_predictions(self.path)}
+            raise InputError(
+                f"{self.path} holds answers of another run ({_differences(found, wanted)}); choose another folder"
+            )
+        self.done = by_id(read_predictions(self.path))
 
     def append(self, item: StoredPrediction) -> None:
-        """Writes one line and hands it to the system at once."""
-        line = {name: getattr(item, name) for name in StoredPrediction.__dataclass_fields__}
-        self._write(line)
+        """Writes one line and hands it to the system at once.
+
+        Raises:
+            InputError: the disk is full or gone; what was written before is kept.
+        """
+        self._write({name: getattr(item, name) for name in FIELDS})
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._stream.flush()
+        text = json.dumps(line, ensure_ascii=False) + "\n"
+        try:
+            content = text.encode("utf-8")
+        except UnicodeEncodeError:  # half of a character: kept as its JSON escape
+            content = (json.dumps(line) + "\n").encode("ascii")
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[self._stream.write(left) :]
+        except OSError as error:
+            raise InputError(
+                f"cannot write {str(self.path)!r}: {reason(error)}; the answers so far are kept, start again to resume"
+            ) from error
 
     def sync(self) -> None:
         """Waits until what is written is on the disk."""
@@ -148,14 +197,20 @@ class PredictionFile:
         self.close()
 
 
+def by_id(items: Iterable[StoredPrediction]) -> dict[str, StoredPrediction]:
+    """The last line of each id counts."""
+    return {item.id: item for item in items}
+
+
 def read_header(path: str | Path) -> dict[str, str]:
-    """The first line of a predictions file: benchmark, model, mode.
+    """The first line of a predictions file: benchmark, model, mode and what else decides about answers.
 
     Raises:
         InputError: this is no predictions file.
     """
     _, header = next(_lines(Path(path)), (0, None))
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+    texts = isinstance(header, dict) and all(isinstance(value, str) for value in header.values())
+    if not isinstance(header, dict) or not texts or header.get("format") not in (_FORMAT, _OLDER):
         raise InputError(f"{path} is no predictions file: its first line must say format {_FORMAT!r}")
     return header
 
@@ -163,57 +218,61 @@ def read_header(path: str | Path) -> dict[str, str]:
 def read_predictions(path: str | Path) -> Iterator[StoredPrediction]:
     """Every prediction of a file, in order.
 
+    An id comes again where its first line has no answer or answers other content (an edited instruction, another
+    picture): the last line counts, see `by_id`.
+
     Raises:
-        InputError: a line is malformed (file, line and reason are named) or an id comes twice.
+        InputError: a line is malformed (file, line and reason are named) or an id is answered twice.
     """
-    read_header(path)
-    seen: set[str] = set()
+    older = read_header(path)["format"] == _OLDER
+    seen: dict[str, str] = {}
     for number, line in _lines(Path(path)):
         if number == 1:
             continue
-        item = _parse(line, f"{path}, line {number}")
-        if item.id in seen:
-            raise InputError(f"{path}, line {number}: the id {item.id!r} comes twice")
-        seen.add(item.id)
+        where = f"{path}, line {number}"
+        item = StoredPrediction(**parse_line(line, where, older), place=where)
+        if seen.get(item.id) == f"={item.content}":
+            raise InputError(f"{where}: the id {one_line(item.id, 80)!r} comes twice")
+        seen[item.id] = f"={item.content}" if item.answered else ""
         yield item
+
+
+def _whole_lines(path: Path) -> int:
+    """Bytes up to the last line feed."""
+    with path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - (1 << 16))
+            stream.seek(start)
+            found = stream.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+    return 0
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     try:
-        with path.open(encoding="utf-8") as stream:
+        with path.open("rb") as stream:
             for number, text in enumerate(stream, start=1):
-                try:
-                    yield number, json.loads(text)
-                except json.JSONDecodeError as error:
-                    raise InputError(f"{path}, line {number}: this is not JSON ({error.msg})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text; a predictions.jsonl file was expected") from error
+                yield number, parse_json(text, f"{path}, line {number}")
     except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {str(path)!r}: {reason(error)}") from error
 
 
-def _parse(line: Any, where: str) -> StoredPrediction:
-    names = set(StoredPrediction.__dataclass_fields__)
-    if not isinstance(line, dict) or set(line) != names:
-        odd = sorted(set(line) ^ names) if isinstance(line, dict) else type(line).__name__
-        raise InputError(f"{where}: a prediction must have the fields {sorted(names)}, odd or missing: {odd}")
-    lists = ("phrases", "size", "masks", "scores", "phrase_ids")
-    if odd := [name for name in lists if not isinstance(line[name], list)]:
-        raise InputError(f"{where}: {', '.join(odd)} must be a list")
-    tuples = {name: tuple(line[name]) for name in lists}
-    item = StoredPrediction(**{**line, **tuples})
-    if not len(item.masks) == len(item.scores) == len(item.phrase_ids):
-        counts = f"{len(item.masks)} masks, {len(item.scores)} scores, {len(item.phrase_ids)} phrase_ids"
-        raise InputError(f"{where}: masks, scores and phrase_ids must be equally many, got {counts}")
-    return item
-
-
-def _decode_at(code: Mapping[str, Any], size: tuple[int, int], id: str) -> NDArray[np.bool_]:
-    mask = decode_rle(code)
+def _decode_at(code: Mapping[str, Any], size: tuple[int, int], where: str) -> NDArray[np.bool_]:
+    try:
+        mask = decode_rle(code)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     if mask.shape != tuple(size):
-        raise InputError(f"prediction {id!r}: masks must have the size {tuple(size)}, got {mask.shape}")
+        raise InputError(f"{where}: masks must have the size {tuple(size)}, got {mask.shape}")
     return mask
 
 
-def _said(header: Mapping[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in header.items() if key != "format") or "nothing known"
+def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    names = [name for name in {**wanted, **found} if found.get(name) != wanted.get(name)]
+    return ", ".join(
+        f"{one_line(name, 40)}={one_line(found.get(name, 'not given'), 120)}, this run has {wanted.get(name, 'none')}"
+        for name in names
+    )

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmark import Benchmark, Sample
+from instructsam.evaluation.answers import keeping, threshold_of
+from instructsam.evaluation.benchmark import Benchmark, Loaded
 from instructsam.evaluation.bootstrap import Difference, paired_differences
+from instructsam.evaluation.compare import difference_cells
+from instructsam.evaluation.content import ContentOf, RecordContent
 from instructsam.evaluation.metrics import InstructionScore
 from instructsam.evaluation.perturb import PERTURBATIONS, LeftOutError, Perturbation
-from instructsam.evaluation.predictions import PredictionFile
-from instructsam.evaluation.report import format_rows, plain, versions
-from instructsam.evaluation.runner import Mode, SegmenterLike, predict_all, score_answer, threshold_of
+from instructsam.evaluation.report import arrow, cell, format_rows, plain, versions
+from instructsam.evaluation.runner import (
+    Mode,
+    SegmenterLike,
+    mode_of,
+    predict_all,
+    run_header,
+    score_answer,
+)
+from instructsam.evaluation.safe_text import one_line
+from instructsam.structures.files import FolderLock, safe_file_name
 
 _SHOWN: tuple[tuple[str, str], ...] = (("giou", "gIoU"), ("set_giou", "set gIoU"), ("n_acc", "N-acc"))
 
@@ -26,13 +38,15 @@ class Change:
 
     Attributes:
         name: key of `perturb.PERTURBATIONS`.
-        instructions: how many were asked on the changed pictures.
+        instructions: how many were answered on the changed pictures.
+        unanswered: how many of them the model could not take; they count as wrong.
         left_out: how many instructions have no known answer there, by reason.
         differences: by score: a untouched, b changed, both on the very same instructions.
     """
 
     name: str
     instructions: int
+    unanswered: int
     left_out: Mapping[str, int]
     differences: Mapping[str, Difference]
 
@@ -56,7 +70,7 @@ class Robustness:
         }
 
     def to_text(self) -> str:
-        """Markdown: a row per change and score; a star where the interval of the difference leaves out 0."""
+        """Markdown: a row per change and score, '-' where undefined; a star where the interval leaves out 0."""
         rows = [
             ["change", "n", "left out", "score", "untouched", "changed", "difference", "95% interval", ""]
         ]
@@ -64,20 +78,24 @@ class Robustness:
             head = [change.name, str(change.instructions), str(sum(change.left_out.values()))]
             for key, title in _SHOWN:
                 one = change.differences.get(key)
-                if one is None:
-                    continue
-                low, high = one.interval.low, one.interval.high
-                numbers = [f"{one.a:.3f}", f"{one.b:.3f}", f"{one.difference:+.3f}"]
-                star = "*" if low > 0 or high < 0 else ""
-                rows.append([*head, title, *numbers, f"{low:+.3f} to {high:+.3f}", star])
+                numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
+                rows.append([*head, f"{title} {arrow(key)}", *numbers, *difference_cells(one)])
                 head = ["", "", ""]
         reasons = [
             f"- {change.name}: left out {count}, {reason}"
             for change in self.changes
             for reason, count in change.left_out.items()
         ]
+        reasons += [
+            f"- {change.name}: {change.unanswered} unanswered, counted as wrong"
+            for change in self.changes
+            if change.unanswered
+        ]
         facts = [f"- {key}: {plain(value)}" for key, value in self.provenance.items()]
-        parts = [f"## {self.benchmark}, changed: {self.instructions} instructions", format_rows(rows)]
+        parts = [
+            f"## {one_line(self.benchmark)}, changed: {self.instructions} instructions",
+            format_rows(rows),
+        ]
         return "\n\n".join([*parts, *("\n".join(lines) for lines in (reasons, facts) if lines)])
 
 
@@ -91,46 +109,62 @@ def measure(
     progress: Callable[[int], None] | None = None,
     provenance: Mapping[str, Any] | None = None,
     perturbations: Mapping[str, Perturbation] = PERTURBATIONS,
+    warn: Callable[[str], None] | None = None,
 ) -> Robustness:
-    """Asks a benchmark's instructions on untouched and on changed pictures.
+    """Answers a benchmark's instructions on untouched and on changed pictures.
 
     Args:
         segmenter: model or baseline.
         benchmark: see `get_benchmark`.
         limit: only the first so many instructions.
         phrases_given: each instruction is its own phrase.
-        folder: where the predictions of each run are kept, so that a stopped one goes on.
+        folder: where the predictions of each run are kept, so that a stopped one resumes.
         score_threshold: which predictions count as kept; None: the segmenter's own.
         progress: called with the number of answers so far.
-        provenance: what the report should also say; `model` also guards the stored predictions.
+        provenance: further facts for the report; `model` also guards the stored predictions.
         perturbations: by name; see `perturb`.
+        warn: called with a line for each record that is unanswered.
 
     Raises:
-        InputError: no instruction, or a folder with another run.
+        InputError: no instruction, none that can be answered, or a folder with another run.
     """
+    benchmark.check(limit)
     threshold = threshold_of(segmenter, score_threshold)
-    mode: Mode = "direct" if phrases_given else "generate"
+    mode = mode_of(phrases_given)
     given = dict(provenance or {})
-    run = _Run(segmenter, benchmark.name, mode, threshold, folder, str(given.get("model", "")), progress)
-    untouched = {score.id: score for score in run.scores("untouched", benchmark.iterate(limit))}
-    if not untouched:
-        raise InputError(f"nothing to change: {benchmark.name} has no instruction")
-    changes = []
-    for name, perturbation in perturbations.items():
-        left_out: Counter[str] = Counter()
-        changed = run.scores(name, _changed(benchmark.iterate(limit), perturbation, left_out))
-        same = [untouched[score.id] for score in changed]
-        differences = paired_differences(same, changed) if changed else {}
-        changes.append(Change(name, len(changed), dict(left_out), differences))
+    header = run_header(segmenter, benchmark.name, mode, given)
+    run = _Run(
+        segmenter,
+        header,
+        RecordContent(benchmark.folder, whole=True),
+        mode,
+        threshold,
+        folder,
+        progress,
+        warn,
+    )
+    with nullcontext() if folder is None else FolderLock(folder):
+        untouched = run.untouched(benchmark, limit)
+        changes = []
+        for name, perturbation in perturbations.items():
+            left_out: Counter[str] = Counter()
+            changed = run.scores(name, _changed(benchmark.load(limit), perturbation, left_out))
+            same = [untouched[score.id] for score in changed]
+            differences = paired_differences(same, changed) if changed else {}
+            unanswered = sum(not score.answered for score in changed)
+            changes.append(Change(name, len(changed), unanswered, dict(left_out), differences))
     facts = {**given, "mode": mode, "score_threshold": threshold, "limit": limit, "versions": versions()}
     return Robustness(benchmark.name, len(untouched), tuple(changes), facts)
 
 
 def _changed(
-    samples: Iterator[Sample], perturbation: Perturbation, left_out: Counter[str]
-) -> Iterator[Sample]:
-    """The changed samples."""
+    samples: Iterator[Loaded], perturbation: Perturbation, left_out: Counter[str]
+) -> Iterator[Loaded]:
+    """The changed samples; without a picture nothing is changed."""
     for image, record in samples:
+        if isinstance(image, InputError):
+            yield image, record
+            continue
         try:
             yield perturbation(image, record)
         except LeftOutError as reason:
@@ -142,28 +176,35 @@ class _Run:
     """Answers and scores samples, and counts the answers over all of them."""
 
     segmenter: SegmenterLike
-    benchmark: str
+    header: Mapping[str, str]
+    content_of: ContentOf
     mode: Mode
     threshold: float
     folder: Path | None
-    model: str
     progress: Callable[[int], None] | None
+    warn: Callable[[str], None] | None
     done: int = 0
 
-    def scores(self, name: str, samples: Iterator[Sample]) -> Sequence[InstructionScore]:
-        store = None
-        if self.folder is not None:
-            header = {"benchmark": f"{self.benchmark}, {name}", "mode": self.mode, "model": self.model}
-            file = name.replace(" ", "_").replace("%", "")
-            store = PredictionFile(self.folder / f"{file}.jsonl", header)
+    def untouched(self, benchmark: Benchmark, limit: int | None) -> dict[str, InstructionScore]:
+        """Scores on the pictures as they are, by id."""
+        found = {score.id: score for score in self.scores("untouched", benchmark.load(limit))}
+        if not found:
+            raise InputError(f"nothing to change: {benchmark.name} has no instruction")
+        if not any(score.answered for score in found.values()):
+            raise InputError(
+                f"not one of the {len(found)} instructions of {benchmark.name} could be answered"
+            )
+        return found
+
+    def scores(self, name: str, samples: Iterator[Loaded]) -> Sequence[InstructionScore]:
+        header = {**self.header, "benchmark": f"{self.header['benchmark']}, {name}"}
+        file = safe_file_name(name.replace(" ", "_").replace("%", ""), ".jsonl")
+        path = None if self.folder is None else self.folder / file
         found = []
-        try:
-            for record, answer in predict_all(self.segmenter, samples, self.mode, store):
+        with keeping(path, header, self.content_of) as keeper:
+            for record, answer in predict_all(self.segmenter, samples, self.mode, keeper, self.warn):
                 found.append(score_answer(record, answer, self.threshold))
                 self.done += 1
                 if self.progress is not None:
                     self.progress(self.done)
-        finally:
-            if store is not None:
-                store.close()
         return found

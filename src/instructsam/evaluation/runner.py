@@ -1,95 +1,74 @@
-"""Runs anything that can segment over a benchmark, keeps what it said, and scores it.
+"""Runs anything that can segment over a benchmark, keeps the answers, and scores them.
 
-Every model and baseline is asked in the same way: one call per image with all instructions about it, for ALL
+Every model and baseline is called in the same way: one call per image with all instructions about it, for ALL
 ranked candidates; the score threshold is applied here, so that AP sees the whole ranking.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import sha256
-from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from instructsam.data.record import Record, record_to_dict
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmark import Benchmark, Sample
+from instructsam.evaluation.answers import (
+    Answer,
+    Evaluated,
+    Keeper,
+    Mode,
+    RecordSegmenter,
+    SegmenterLike,
+    predict_all,
+    threshold_of,
+)
+from instructsam.evaluation.benchmark import Benchmark, is_same_benchmark
 from instructsam.evaluation.bootstrap import bootstrap_intervals
+from instructsam.evaluation.content import RecordContent, answer_settings
 from instructsam.evaluation.metrics import InstructionScore, score_instruction, summarise
 from instructsam.evaluation.predictions import (
+    UNANSWERED,
     PredictionFile,
     StoredPrediction,
+    by_id,
     read_header,
     read_predictions,
 )
 from instructsam.evaluation.report import Report, versions
+from instructsam.evaluation.scores import score_unanswered
 from instructsam.evaluation.shards import merge_parts
 from instructsam.structures.checks import check_fraction, check_path
-from instructsam.structures.instances import Prediction
+from instructsam.structures.files import FolderLock
 from instructsam.structures.masks import decode_rle
 
-Mode = Literal["generate", "direct"]
-
-
-class SegmenterLike(Protocol):
-    """What a benchmark needs of a model or baseline."""
-
-    @property
-    def score_threshold(self) -> float:
-        """The threshold that users get by default."""
-        ...
-
-    def segment(
-        self, image: Image.Image, instructions: list[str], /, *, mode: Mode, score_threshold: float
-    ) -> list[Prediction]:
-        """One prediction per instruction, each with its candidates of score >= `score_threshold`.
-
-        `mode` is "generate" (the model writes the phrases) or "direct" (each instruction is its own phrase).
-        """
-        ...
-
-
-@runtime_checkable
-class RecordSegmenter(Protocol):
-    """A baseline that is shown the known answers, such as an oracle: a bound, never a model to be used."""
-
-    @property
-    def score_threshold(self) -> float:
-        """As of `SegmenterLike`."""
-        ...
-
-    def segment_records(
-        self, image: Image.Image, records: Sequence[Record], /, *, score_threshold: float
-    ) -> list[Prediction]:
-        """One prediction per record of the image, each with its candidates of score >= `score_threshold`."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """All ranked candidates for one instruction: masks bool [N, H, W], scores float64 [N]."""
-
-    masks: NDArray[np.bool_]
-    scores: NDArray[np.float64]
-    status: str
-    seconds: float
-
-    @classmethod
-    def from_stored(cls, item: StoredPrediction) -> Answer:
-        scores = np.asarray(item.scores, dtype=np.float64)
-        return cls(item.decode_masks(), scores, item.status, item.seconds)
+__all__ = [
+    "Answer",
+    "Evaluated",
+    "Mode",
+    "RecordSegmenter",
+    "SegmenterLike",
+    "changed_note",
+    "evaluate",
+    "header_facts",
+    "mode_of",
+    "predict_all",
+    "report_of",
+    "rescore",
+    "run_header",
+    "score_answer",
+    "target_masks",
+]
 
 
 def evaluate(
-    segmenter: SegmenterLike | RecordSegmenter,
+    segmenter: Evaluated,
     benchmark: Benchmark,
     limit: int | None = None,
     phrases_given: bool = False,
@@ -97,51 +76,80 @@ def evaluate(
     score_threshold: float | None = None,
     progress: Callable[[int], None] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Report:
     """Segments every instruction of a benchmark and scores the answers.
+
+    A record that the segmenter refuses as input, or whose picture cannot be loaded, is unanswered: it is named in the
+    report and scored as wrong (docs/metrics.md), and the run goes on.
 
     Args:
         segmenter: model or baseline; one with `segment_records` is given the records themselves.
         benchmark: see `get_benchmark`.
         limit: only the first so many instructions.
         phrases_given: each instruction is given as its own phrase (one forward pass, nothing decoded).
-        predictions_path: JSONL file to append to; ids that it holds already are not predicted again.
+        predictions_path: JSONL file to append to; what it holds already is not predicted again, unless the instruction
+            or picture has changed since or there was no answer.
         score_threshold: which predictions count as kept; None: the segmenter's own.
         progress: called with the number of instructions done so far.
-        provenance: what the report should also say; `model` also guards a predictions file against mixing.
+        provenance: further facts for the report; `model` also guards a predictions file against mixing.
+        warn: called with a line for each record that is unanswered.
 
     Raises:
-        InputError: no instruction, or the predictions file holds another run.
+        InputError: no instruction, an id that occurs twice, not one record that can be answered, another process
+            writes in the folder, or the predictions file holds another run.
     """
+    benchmark.check(limit)
     threshold = threshold_of(segmenter, score_threshold)
     mode = mode_of(phrases_given)
-    given = dict(provenance or {})
-    store: PredictionFile | None = None
-    notes: tuple[str, ...] = ()
-    if predictions_path is not None:
-        header = run_header(benchmark, mode, given)
-        notes = merge_parts(
-            Path(predictions_path), header
-        )  # of a run with several processes that was stopped
-        store = PredictionFile(predictions_path, header)
-        notes += store.notes
-    facts = {**given, "mode": mode, "limit": limit}
-    try:
-        pairs = predict_all(segmenter, benchmark.iterate(limit), mode, store)
-        return report_of(benchmark, pairs, threshold, facts, notes, progress)
-    finally:
-        if store is not None:
-            store.close()
+    header = run_header(segmenter, benchmark.name, mode, provenance)
+    facts = {**header_facts(header), **(provenance or {}), "mode": mode, "limit": limit}
+    with ExitStack() as stack:
+        keeper: Keeper | None = None
+        notes: tuple[str, ...] = ()
+        if predictions_path is not None:
+            path = Path(predictions_path)
+            if path.parent.is_dir():  # else PredictionFile gives the message
+                stack.enter_context(FolderLock(path.parent))
+            notes = merge_parts(path, header)  # of a run with several processes that was stopped
+            store = stack.enter_context(PredictionFile(path, header))
+            notes += store.notes
+            keeper = Keeper(store, RecordContent(benchmark.folder, isinstance(segmenter, RecordSegmenter)))
+        pairs = predict_all(segmenter, benchmark.load(limit), mode, keeper, warn)
+        report = report_of(benchmark, pairs, threshold, facts, notes, progress)
+    return replace(report, notes=(*report.notes, *changed_note(keeper)))
 
 
 def mode_of(phrases_given: bool) -> Mode:
-    """How the segmenter is asked."""
+    """How the segmenter is called."""
     return "direct" if phrases_given else "generate"
 
 
-def run_header(benchmark: Benchmark, mode: Mode, provenance: Mapping[str, Any] | None) -> dict[str, str]:
-    """What the first line of a predictions file says; answers of another run are not mixed in."""
-    return {"benchmark": benchmark.name, "mode": mode, "model": str((provenance or {}).get("model", ""))}
+def run_header(
+    segmenter: Evaluated, benchmark: str, mode: Mode, provenance: Mapping[str, Any] | None
+) -> dict[str, str]:
+    """The first line of a predictions file: what decides about answers. Answers of another run are not mixed in."""
+    given = provenance or {}
+    model = given.get("model") or getattr(segmenter, "fingerprint", "")
+    settings = answer_settings(segmenter)
+    if given.get("quantize"):
+        settings["quantize"] = str(given["quantize"])
+    return {"benchmark": benchmark, "mode": mode, "model": str(model), **settings}
+
+
+def header_facts(header: Mapping[str, str]) -> dict[str, str]:
+    """The part of a header that a report shows among its facts."""
+    return {key: value for key, value in header.items() if key not in ("format", "benchmark")}
+
+
+def changed_note(keeper: Keeper | None) -> tuple[str, ...]:
+    """A note on stored answers that no longer belong to their records."""
+    if keeper is None or not keeper.changed:
+        return ()
+    return (
+        f"{len(keeper.changed)} stored answers were to another instruction or picture under the same id and were "
+        "predicted again",
+    )
 
 
 def report_of(
@@ -161,36 +169,34 @@ def report_of(
         progress: called with the number of instructions done so far.
 
     Raises:
-        InputError: there is no pair.
+        InputError: there is no pair, or none has an answer.
     """
     scores: list[InstructionScore] = []
     statuses: list[str] = []
+    unanswered: list[tuple[str, str]] = []
     seconds, print_ = 0.0, _Fingerprint()
     for record, answer in pairs:
         scores.append(score_answer(record, answer, score_threshold))
         statuses.append(answer.status)
+        if answer.status == UNANSWERED:
+            unanswered.append((record.id, answer.reason))
         print_.add(record)
         seconds += answer.seconds
         if progress is not None:
             progress(len(scores))
     if not scores:
         raise InputError(f"nothing to score: {benchmark.name} gave no instruction that has a prediction")
+    if len(unanswered) == len(scores):
+        raise InputError(
+            f"not one of the {len(scores)} instructions of {benchmark.name} could be answered; the first: "
+            f"{unanswered[0][1]}"
+        )
     notes = (*notes, *_truncated_note(statuses), *benchmark.tally.lines())
     told = {"score_threshold": score_threshold, "seconds": round(seconds, 3), "data": print_.text()}
     intervals = {name: [one.low, one.high] for name, one in bootstrap_intervals(scores).items()}
     summary = {**summarise(scores), "intervals": intervals}
     provenance = {**facts, **told, "versions": versions()}
-    return Report(benchmark.name, summary, provenance, notes, tuple(scores))
-
-
-def threshold_of(segmenter: SegmenterLike | RecordSegmenter, score_threshold: float | None) -> float:
-    """The caller's threshold, or the segmenter's own for None.
-
-    Raises:
-        InputError: it is no number from 0 to 1.
-    """
-    chosen = segmenter.score_threshold if score_threshold is None else score_threshold
-    return check_fraction(chosen, "score_threshold")
+    return Report(benchmark.name, summary, provenance, notes, tuple(scores), tuple(unanswered))
 
 
 def rescore(
@@ -198,8 +204,16 @@ def rescore(
     benchmark: Benchmark,
     score_threshold: float,
     provenance: Mapping[str, Any] | None = None,
+    limit: int | None = None,
 ) -> Report:
-    """Scores a predictions file again, without a model; records that it does not hold are left out and said.
+    """Scores a predictions file again, without a model; records that it does not hold are left out with a note.
+
+    Args:
+        predictions_path: of `evaluate`.
+        benchmark: the one that was answered.
+        score_threshold: which predictions count as kept.
+        provenance: further facts for the report.
+        limit: of the run, which then gives no note about the rest; None: it answered the whole benchmark.
 
     Raises:
         InputError: the file is of another benchmark or holds none of its instructions.
@@ -207,30 +221,44 @@ def rescore(
     check_path(predictions_path, "predictions_path")
     check_fraction(score_threshold, "score_threshold")
     header = read_header(predictions_path)
-    if header.get("benchmark") != benchmark.name:
+    if not is_same_benchmark(header.get("benchmark", ""), benchmark):
         raise InputError(f"{predictions_path} is of {header.get('benchmark')!r}, not of {benchmark.name!r}")
-    stored = {item.id: item for item in read_predictions(predictions_path)}
-    absent = 0
+    stored = by_id(read_predictions(predictions_path))
+    absent = changed = 0
 
     def pairs() -> Iterator[tuple[Record, Answer]]:
-        nonlocal absent
+        nonlocal absent, changed
         found = 0
-        for record in benchmark.records():
-            if record.id in stored:
+        for record in benchmark.records(limit):
+            item = stored.get(record.id)
+            if item is not None:
                 found += 1
-                yield record, Answer.from_stored(stored[record.id])
+                if _answers(item, record):
+                    yield record, Answer.from_stored(item)
+                else:
+                    changed += 1
                 continue
             absent += 1
             if benchmark.texts is None and found == len(stored):
                 break  # further pictures would be drawn only to be counted
 
-    facts = {key: value for key, value in header.items() if key not in ("format", "benchmark")}
-    report = report_of(benchmark, pairs(), score_threshold, {**facts, **(provenance or {})})
-    if not absent:
-        return report
-    least = "at least " if benchmark.texts is None else ""
-    note = f"{least}{absent} instructions of the benchmark are not in the predictions file"
-    return replace(report, notes=(note, *report.notes))
+    facts = {**header_facts(header), **(provenance or {}), **({} if limit is None else {"limit": limit})}
+    report = report_of(benchmark, pairs(), score_threshold, facts)
+    notes = list(report.notes)
+    if changed:
+        notes.insert(
+            0, f"{changed} stored answers are to other words or another size of picture and left out"
+        )
+    if absent:
+        least = "at least " if benchmark.texts is None else ""
+        notes.insert(0, f"{least}{absent} instructions of the benchmark are not in the predictions file")
+    return replace(report, notes=tuple(notes))
+
+
+def _answers(item: StoredPrediction, record: Record) -> bool:
+    """Whether a stored line is about this instruction and size of picture."""
+    size = (record.image.height, record.image.width)
+    return item.instruction.split() == record.instruction.split() and item.size == size
 
 
 class _Fingerprint:
@@ -246,52 +274,10 @@ class _Fingerprint:
         return f"sha256 {self._hash.hexdigest()[:12]}"
 
 
-def predict_all(
-    segmenter: SegmenterLike | RecordSegmenter,
-    samples: Iterator[Sample],
-    mode: Mode,
-    store: PredictionFile | None,
-) -> Iterator[tuple[Record, Answer]]:
-    done = {} if store is None else store.done
-    for _, group in groupby(samples, key=lambda sample: sample[1].image.file):
-        pairs = list(group)
-        image = pairs[0][0]
-        open_records = [record for _, record in pairs if record.id not in done]
-        fresh = _predict_image(segmenter, image, open_records, mode) if open_records else {}
-        for _, record in pairs:
-            if record.id in done:
-                yield record, Answer.from_stored(done[record.id])
-                continue
-            prediction, seconds = fresh[record.id]
-            if store is not None:
-                store.append(
-                    StoredPrediction.from_prediction(
-                        prediction, id=record.id, family=record.family, seconds=seconds
-                    )
-                )
-            found = prediction.instances
-            scores = found.scores.astype(np.float64)
-            yield record, Answer(found.masks, scores, prediction.status, seconds)
-
-
-def _predict_image(
-    segmenter: SegmenterLike | RecordSegmenter, image: Image.Image, records: Sequence[Record], mode: Mode
-) -> dict[str, tuple[Prediction, float]]:
-    instructions = [record.instruction for record in records]
-    start = time.perf_counter()
-    if isinstance(segmenter, RecordSegmenter):
-        answers = segmenter.segment_records(image, records, score_threshold=0.0)
-    else:
-        answers = segmenter.segment(image, instructions, mode=mode, score_threshold=0.0)
-    seconds = (time.perf_counter() - start) / len(records)
-    if len(answers) != len(records):
-        raise InputError(f"a segmenter must return {len(records)} predictions, got {len(answers)}")
-    return {record.id: (answer, seconds) for record, answer in zip(records, answers, strict=True)}
-
-
 def score_answer(record: Record, answer: Answer, threshold: float) -> InstructionScore:
+    """What one instruction contributes to the scores."""
     others = [[one.rle for one in other] for other in record.alternatives]
-    return score_instruction(
+    score = score_instruction(
         answer.masks,
         answer.scores,
         target_masks(record),
@@ -303,6 +289,7 @@ def score_answer(record: Record, answer: Answer, threshold: float) -> Instructio
         crowds=_decode_all(record.crowds, record) if record.crowds else None,
         alternatives=[_decode_all(codes, record) for codes in others],
     )
+    return score_unanswered(score) if answer.status == UNANSWERED else score
 
 
 def target_masks(record: Record) -> NDArray[np.bool_]:

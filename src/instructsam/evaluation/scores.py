@@ -7,7 +7,7 @@ Formulas, sources and the rules without targets: docs/metrics.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from instructsam.evaluation.matching import (
     count_hits,
     is_exact_by_boxes,
     match_ranked,
+    matched_iou,
     set_giou,
 )
 from instructsam.structures.checks import check_fraction
@@ -65,6 +66,7 @@ class InstructionScore:
         num_kept: predictions at or above the score threshold.
         intersection, union: px, of the union of kept predictions and the union of targets.
         set_giou: matched IoU over max(kept, M).
+        matched_iou, set_size: the sum of matched IoU and max(kept, M), for a ratio of sums.
         set_intersection, set_union: px, summed over matched pairs; what has no partner adds to the union alone.
         num_matched: kept predictions that are matched one to one at IoU 0.5.
         num_duplicates: kept predictions whose best target (IoU >= 0.5) a better-scored one has taken.
@@ -75,6 +77,7 @@ class InstructionScore:
         concept: counts of the annotation with the best mean F1.
         ranked_scores: float64 [min(N, 100)], descending, of ALL predictions.
         ranked: COCO's matching of these.
+        unanswered: 1 where the model could not take the record: never right, not even without a target.
     """
 
     id: str
@@ -86,6 +89,8 @@ class InstructionScore:
     intersection: int
     union: int
     set_giou: float
+    matched_iou: float
+    set_size: int
     set_intersection: int
     set_union: int
     num_matched: int
@@ -97,16 +102,27 @@ class InstructionScore:
     concept: ConceptCounts
     ranked_scores: NDArray[np.float64]
     ranked: RankedMatches
+    unanswered: int = 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether the model took the record."""
+        return not self.unanswered
 
     @property
     def giou(self) -> float:
         """IoU of the unions; both empty is 1, one empty is 0."""
-        return self.intersection / self.union if self.union else 1.0
+        return self.intersection / self.union if self.union else float(self.answered)
 
     @property
     def exact(self) -> bool:
         """Whether the kept set is exactly the target set (F1 = 1 at IoU 0.5)."""
-        return self.num_matched == self.num_kept == self.num_targets
+        return self.answered and self.num_matched == self.num_kept == self.num_targets
+
+    @property
+    def silent(self) -> bool:
+        """Whether the model answered, and nothing is kept."""
+        return self.answered and self.num_kept == 0
 
 
 def score_instruction(
@@ -146,6 +162,7 @@ def score_instruction(
         alternatives = [_without(masks, None, ignore, id)[0] for masks in alternatives]
     top = slice(0, MAX_DETECTIONS)
     pairs = _Pairs.of(predicted, target_masks)
+    areas = pairs.first_areas[top], pairs.second_areas
     kept = int(np.count_nonzero(ranked >= score_threshold))
     shown, shown_pairs = predicted[:kept], pairs.head(kept)
     if crowds is not None and len(crowds):
@@ -160,15 +177,24 @@ def score_instruction(
         num_kept=len(shown),
         **_union_pixels(shown, target_masks),
         set_giou=set_giou(shown_pairs.iou),
+        matched_iou=matched_iou(shown_pairs.iou),
+        set_size=max(len(shown), len(target_masks)),
         **shown_pairs.set_pixels(),
         **count_errors(shown_pairs.iou),
         exact_boxes=is_exact_by_boxes(box_giou(mask_boxes_xyxy(shown), mask_boxes_xyxy(target_masks))),
         concept=_best_concept(pairs.iou[:kept], [_Pairs.of(predicted[:kept], m).iou for m in alternatives]),
         ranked_scores=ranked[top],
-        ranked=match_ranked(
-            pairs.iou[top], _cover(predicted[top], crowds), pairs.first_areas[top], pairs.second_areas
-        ),
+        ranked=match_ranked(pairs.iou[top], _cover(predicted[top], crowds), *areas),
     )
+
+
+def score_unanswered(score: InstructionScore) -> InstructionScore:
+    """The score of an empty answer as that of a record that the model could not take (docs/metrics.md).
+
+    With targets it stays what it is. Without, silence is not credited: every share counts it as wrong.
+    """
+    concept = score.concept if score.concept.targets else ConceptCounts(0, 1, score.concept.hits)
+    return replace(score, unanswered=1, set_giou=0.0, exact_boxes=False, concept=concept)
 
 
 def _ranked(

@@ -7,13 +7,13 @@ at the next start, with whatever number of processes.
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from instructsam.data.record import Record
 from instructsam.errors import InputError
-from instructsam.evaluation.predictions import PredictionFile
+from instructsam.evaluation.predictions import PredictionFile, StoredPrediction
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,17 @@ class Shard:
 
 
 class Share:
-    """Says of each record, in the benchmark's order, whether this process answers it.
+    """Decides for each record, in the benchmark's order, whether this process answers it.
 
     Pictures with something to answer are dealt out in turn, whole: all instructions about a picture go to one process,
     and no picture goes to two.
 
     Args:
-        done: ids that are answered already; every process must know the same.
+        is_done: whether a record is answered already; every process must know the same.
     """
 
-    def __init__(self, shard: Shard, done: Container[str] = ()) -> None:
-        self._shard, self._done = shard, done
+    def __init__(self, shard: Shard, is_done: Callable[[Record], bool] = lambda _: False) -> None:
+        self._shard, self._is_done = shard, is_done
         self._picture: str | None = None
         self._next = 0
         self._mine: bool | None = None
@@ -82,7 +82,7 @@ class Share:
     def __call__(self, record: Record) -> bool:
         if record.image.file != self._picture:
             self._picture, self._mine = record.image.file, None
-        if record.id in self._done:
+        if self._is_done(record):
             return False
         if self._mine is None:
             self._mine = self._next % self._shard.processes == self._shard.rank
@@ -96,9 +96,10 @@ def part_path(predictions: Path, shard: Shard) -> Path:
 
 
 def merge_parts(predictions: Path, header: Mapping[str, str]) -> tuple[str, ...]:
-    """Move what the parts hold into the whole file, each id once, and remove them; only one process may do this.
+    """Move what the parts hold into the whole file, each answer once, and remove them; only one process may do this.
 
-    When it is stopped half-way, nothing is lost: a part is removed after its lines are on disk.
+    When it is stopped half-way, nothing is lost: a part is removed after its lines are on disk. A line of a part
+    replaces one of the whole file that has no answer, or that answers other content.
 
     Returns:
         what was repaired.
@@ -115,9 +116,15 @@ def merge_parts(predictions: Path, header: Mapping[str, str]) -> tuple[str, ...]
             with PredictionFile(path, header) as part:
                 notes += part.notes
                 for item in part.done.values():
-                    if item.id not in whole.done:
+                    if _is_news(item, whole.done.get(item.id)):
                         whole.append(item)
                         whole.done[item.id] = item
             whole.sync()
             path.unlink()
     return tuple(notes)
+
+
+def _is_news(item: StoredPrediction, before: StoredPrediction | None) -> bool:
+    if before is None or item.content != before.content:
+        return True
+    return not before.answered and (item.answered or item.reason != before.reason)

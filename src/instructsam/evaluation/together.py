@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from instructsam.data.record import Record
 from instructsam.errors import InputError, InstructSAMError, first_line
-from instructsam.evaluation.benchmark import Benchmark
-from instructsam.evaluation.predictions import PredictionFile, read_predictions
-from instructsam.evaluation.report import Report
-from instructsam.evaluation.runner import (
+from instructsam.evaluation.answers import (
     Answer,
+    Evaluated,
+    Keeper,
     RecordSegmenter,
-    SegmenterLike,
-    mode_of,
     predict_all,
-    report_of,
-    run_header,
     threshold_of,
 )
+from instructsam.evaluation.benchmark import Benchmark
+from instructsam.evaluation.content import RecordContent
+from instructsam.evaluation.predictions import PredictionFile, by_id, read_predictions
+from instructsam.evaluation.report import Report
+from instructsam.evaluation.runner import changed_note, header_facts, mode_of, report_of, run_header
 from instructsam.evaluation.shards import Shard, Share, merge_parts, part_path
+from instructsam.structures.files import FolderLock
 
 _PATIENCE = timedelta(days=7)  # the slowest share may take long; a launcher ends the others when one fails
 
 
 def evaluate_together(
-    segmenter: SegmenterLike | RecordSegmenter,
+    segmenter: Evaluated,
     benchmark: Benchmark,
     shard: Shard,
     predictions_path: str | Path,
@@ -38,13 +39,15 @@ def evaluate_together(
     score_threshold: float | None = None,
     progress: Callable[[int], None] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Report | None:
-    """`evaluate`, with the pictures dealt out among processes; the scores are those of one process, to the digit.
+    """`evaluate`, with the pictures dealt out among processes; the scores are exactly those of one process.
 
     Args:
         shard: which of them this is.
         predictions_path: the file that all answers end in, on a disk that all processes see.
         progress: called with the number of instructions that this process has answered so far.
+        warn: called with a line for each record of this process that is unanswered.
 
     Returns:
         the report in the main process, None in the others.
@@ -53,25 +56,40 @@ def evaluate_together(
         InputError: no instruction, or the predictions file holds another run.
         InstructSAMError: another process has ended early.
     """
+    benchmark.check(limit)
     path, mode = Path(predictions_path), mode_of(phrases_given)
-    header = run_header(benchmark, mode, provenance)
-    with _meeting(shard) as meet:
-        notes = merge_parts(path, header) if shard.is_main else ()
+    header = run_header(segmenter, benchmark.name, mode, provenance)
+    content_of = RecordContent(benchmark.folder, isinstance(segmenter, RecordSegmenter))
+    with ExitStack() as stack:
+        meet = stack.enter_context(_meeting(shard))
+        if shard.is_main:
+            stack.enter_context(FolderLock(path.parent))
+        notes = _start(path, header) if shard.is_main else ()
         meet()  # from here on all know the same answers
-        done = _answered(path, header)
-        samples = benchmark.iterate(limit, Share(shard, done))
+        with PredictionFile(path, header) as whole:
+            kept = Keeper(whole, content_of)
+        samples = benchmark.load(limit, Share(shard, lambda record: kept.known(record) is not None))
         with PredictionFile(part_path(path, shard), header) as store:
-            for count, _ in enumerate(predict_all(segmenter, samples, mode, store), start=1):
+            pairs = predict_all(segmenter, samples, mode, Keeper(store, content_of), warn)
+            for done, _ in enumerate(pairs, start=1):
                 if progress is not None:
-                    progress(count)
+                    progress(done)
         meet()
         if not shard.is_main:
             return None
-        notes += merge_parts(path, header)
-    facts = {**(provenance or {}), "mode": mode, "processes": shard.processes}
-    threshold = threshold_of(segmenter, score_threshold)
-    pairs = _stored_answers(benchmark, path, limit)
-    return report_of(benchmark, pairs, threshold, {**facts, "limit": limit}, notes)
+        notes += (*merge_parts(path, header), *changed_note(kept))
+        run = {"mode": mode, "processes": shard.processes, "limit": limit}
+        facts = {**header_facts(header), **(provenance or {}), **run}
+        threshold = threshold_of(segmenter, score_threshold)
+        stored = _stored_answers(benchmark, path, limit)
+        return report_of(benchmark, stored, threshold, facts, notes)
+
+
+def _start(path: Path, header: Mapping[str, str]) -> tuple[str, ...]:
+    """Makes or repairs the file that all processes read: the notes on what was repaired."""
+    notes = merge_parts(path, header)
+    with PredictionFile(path, header) as whole:
+        return (*notes, *whole.notes)
 
 
 def own_device(device: str, shard: Shard) -> str:
@@ -96,8 +114,8 @@ def _meeting(shard: Shard) -> Iterator[Callable[[], None]]:
             dist.barrier()
         except RuntimeError as error:
             raise InstructSAMError(
-                f"another of the {shard.processes} processes has ended early ({first_line(error)}); mend what it says "
-                "and start again, what is answered is kept"
+                f"another of the {shard.processes} processes has ended early ({first_line(error)}): fix what it "
+                "reports and start again, finished answers are kept"
             ) from error
 
     try:
@@ -106,15 +124,8 @@ def _meeting(shard: Shard) -> Iterator[Callable[[], None]]:
         dist.destroy_process_group()
 
 
-def _answered(path: Path, header: Mapping[str, str]) -> set[str]:
-    if not path.exists():
-        return set()
-    with PredictionFile(path, header) as whole:
-        return set(whole.done)
-
-
 def _stored_answers(benchmark: Benchmark, path: Path, limit: int | None) -> Iterator[tuple[Record, Answer]]:
-    stored = {item.id: item for item in read_predictions(path)}
+    stored = by_id(read_predictions(path))
     for record in benchmark.records(limit):
         if record.id not in stored:
             raise InputError(f"{path} lacks the instruction {record.id!r}: start the same command again")

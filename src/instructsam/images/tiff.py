@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from instructsam.errors import ImageError
-from instructsam.images.limits import BROKEN_PICTURE, MAX_BYTES, check_size, damaged, too_large
+from instructsam.images.limits import BROKEN_PICTURE, MAX_BYTES, check_size, damaged
 from instructsam.images.pixels import Meaning, samples_to_rgb
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
@@ -201,7 +201,8 @@ def read_layout(stream: IO[bytes], name: str) -> TiffLayout:
     size_in_bytes = size[0] * size[1] * layout.samples * max(layout.bits, 8) // 8
     if size_in_bytes > MAX_BYTES:
         raise ImageError(
-            too_large(name, f"{layout.samples} bands of {layout.bits} bits, {size_in_bytes} bytes")
+            f"{name}: {size[0]} x {size[1]} pixels with {layout} take {size_in_bytes / 1e9:.1f} GB, at most "
+            f"{MAX_BYTES / 1e9:.1f} GB are accepted: save the bands that matter"
         )
     return layout
 

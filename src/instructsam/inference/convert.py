@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from instructsam.errors import CheckpointError, InputError
@@ -23,9 +21,10 @@ from instructsam.inference.folder import read_config
 from instructsam.inference.headers import INDEX, WEIGHTS, read_header, weight_files
 from instructsam.inference.loading import DTYPES, named_dtype
 from instructsam.inference.processors import load_processor
+from instructsam.inference.saving import model_folder
 from instructsam.model.checkpoint import config_to_published, map_published_name, published_name
 from instructsam.structures.checks import check_count
-from instructsam.structures.files import prepare_folder, reason, sync_folder, umask, write_text
+from instructsam.structures.files import check_new_folder, write_text
 
 if TYPE_CHECKING:
     from instructsam.model.configuration import InstructSAMConfig
@@ -83,15 +82,14 @@ def convert(
     if dtype is not None and dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}; use {', '.join(DTYPES)}")
     check_count(max_shard_bytes, "max_shard_bytes", high=2**60)
-    require_new(target)
+    check_new_folder(target, "")
     config = check_layout(source, to)
     account(source).require_complete()
     processor = load_processor(source)
     number_format = None if dtype is None else named_dtype(dtype)
     main, unused = plan(source, to, number_format)
     require_room(target.parent, sum(entry.num_bytes for entry in (*main, *unused)))
-    fresh = Path(tempfile.mkdtemp(prefix=f".writing-{target.name[:100]}-", dir=target.parent))
-    try:
+    with model_folder(target) as fresh:
         if to == "native":
             config.token_ids = processor.token_ids.as_dict()
             config.architectures = ["InstructSAMModel"]
@@ -110,31 +108,7 @@ def convert(
         for name in LICENCE_FILES:
             if (source / name).is_file():
                 shutil.copyfile(source / name, fresh / name)
-        finish(fresh, target)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{target}: cannot be written ({reason(error)})") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return target
-
-
-def require_new(target: Path) -> None:
-    """Refuse a destination that exists or cannot be written, before anything is read.
-
-    Raises:
-        InputError: it does, or it cannot.
-    """
-    try:
-        os.lstat(target)
-    except (FileNotFoundError, NotADirectoryError):
-        pass  # a file in the way further up is named below
-    except (OSError, ValueError) as error:  # too long, a NUL byte, no access
-        raise InputError(
-            f"{str(target)!r} cannot be written ({reason(error)}): name another folder"
-        ) from error
-    else:
-        raise InputError(f"{target} exists already; name a new folder")
-    prepare_folder(target.parent, "the folder of the result,")
 
 
 def require_room(folder: Path, num_bytes: int) -> None:
@@ -149,17 +123,6 @@ def require_room(folder: Path, num_bytes: int) -> None:
             f"{folder} has {free / 1e9:.1f} GB free, the result takes {num_bytes / 1e9:.1f} GB: free some, or write "
             "to another disk"
         )
-
-
-def finish(fresh: Path, target: Path) -> None:
-    """Give a folder that is written its name, once every file is on the disk."""
-    fresh.chmod(0o777 & ~umask())
-    for path in fresh.iterdir():
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-    sync_folder(fresh)
-    os.replace(fresh, target)
-    sync_folder(target.parent)
 
 
 def plan(source: Path, to: Layout, dtype: torch.dtype | None) -> tuple[list[Entry], list[Entry]]:

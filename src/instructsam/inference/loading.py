@@ -14,6 +14,7 @@ from instructsam.inference.locating import resolve
 from instructsam.inference.processors import load_processor
 from instructsam.inference.quantizing import Quantize, quantization_config
 from instructsam.inference.quiet import quiet_transformers
+from instructsam.inference.scope import read_scope
 from instructsam.structures.checks import check_choice, check_flag, check_path, check_text, describe
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def load(
             model.num_parameters() / 1e9,
             quantize or str(model.dtype).removeprefix("torch."),
         )
-    return Segmenter(model, processor, released_decoding)
+    return Segmenter(model, processor, released_decoding, scope=read_scope(folder))
 
 
 def load_model(

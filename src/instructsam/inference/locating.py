@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,12 +59,13 @@ def local_folder(name_or_path: str | Path | None) -> Path | None:
     Raises:
         CheckpointError: there is no such folder and it cannot be a hub id, or the folder holds no model.
     """
-    folder = DEFAULT_FOLDER if name_or_path is None else Path(name_or_path).expanduser()
+    # Unlike their pathlib versions, these never fail: not for an unknown ~user, not for a name that is too long.
+    folder = DEFAULT_FOLDER if name_or_path is None else Path(os.path.expanduser(name_or_path))
     if name_or_path is None and not (folder / "config.json").is_file():
         raise CheckpointError(
             "this installation holds no default model; reinstall instructsam or name a folder"
         )
-    if folder.is_dir():
+    if os.path.isdir(folder):
         if not (folder / "config.json").is_file() and not is_adapter(folder):
             raise CheckpointError(
                 f"{folder} holds no model (no config.json); give a folder saved by InstructSAM"

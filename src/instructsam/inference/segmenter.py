@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import torch
@@ -13,7 +14,6 @@ from instructsam.errors import InputError, InstructSAMError
 from instructsam.images.loader import LoadedImage
 from instructsam.inference.answers import answers, notes, status_of
 from instructsam.inference.fingerprint import weights_fingerprint
-from instructsam.inference.quiet import quiet_transformers
 from instructsam.inference.requests import (
     MODES,
     as_read,
@@ -23,6 +23,8 @@ from instructsam.inference.requests import (
     plan,
     taken_mode,
 )
+from instructsam.inference.saving import save_model
+from instructsam.inference.scope import Scope, annotate
 from instructsam.inference.threads import check_process
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
@@ -37,8 +39,6 @@ from instructsam.structures.instances import Instances, Prediction, TakenMode
 from instructsam.structures.outputs import concatenate
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
@@ -78,13 +78,14 @@ class Segmenter:
         processor: InstructSAMProcessor,
         released_decoding: bool = False,
         origin: tuple[str, ...] = (),
+        scope: Scope | None = None,
     ) -> None:
         """A model with its processor.
 
         Args:
             model, processor: what `load` puts together.
             released_decoding: write phrases exactly as the released research code does.
-            origin: where the parts of a built model came from.
+            origin, scope: where the parts of a built model came from; what the model was trained on.
 
         Raises:
             InputError: released decoding of a baseline.
@@ -97,7 +98,7 @@ class Segmenter:
         self._model: InstructSAMModel | None = model.eval()
         self.processor = processor
         self.released_decoding = released_decoding
-        self.origin = origin
+        self.origin, self.scope = origin, scope
 
     @property
     def model(self) -> InstructSAMModel:
@@ -111,10 +112,11 @@ class Segmenter:
         return self._model
 
     def save(self, folder: str | Path) -> None:
-        """Write model and processor to a folder that `instructsam.load` opens.
+        """Write model and processor to a folder that `instructsam.load` opens; all files or none.
 
         Raises:
-            InputError: the model is quantized, or an adapter was kept apart from its weights.
+            InputError: the model is quantized, an adapter was kept apart from its weights, or the folder cannot be
+                written (no permission, a file of its name, a full disk).
         """
         if any("lora_" in name for name, _ in self.model.named_parameters()):
             raise InputError(
@@ -124,10 +126,7 @@ class Segmenter:
             raise InputError(
                 "a quantized model is not written: save it as it was loaded, and give load(quantize=...) again"
             )
-        check_path(folder, "folder")
-        with quiet_transformers():
-            self.model.save_pretrained(folder)
-        self.processor.save_pretrained(folder)
+        save_model(self.model, self.processor, check_path(folder, "folder"), self.scope)
 
     def compile(self, **options: Any) -> None:
         """Compile both vision towers and the detector's encoder with `torch.compile`; the first calls take minutes.
@@ -264,7 +263,7 @@ class Segmenter:
         seen = Seen()
         for batch in batches(samples, batch_size):
             predictions += self._segment_batch(images, batch, threshold, binarisation, limits, seen, taken)
-        answered = answers(predictions, request)
+        answered = annotate(answers(predictions, request), self.scope)
         return answered if request.many else answered[0]
 
     @torch.inference_mode()

@@ -1,15 +1,15 @@
-"""What the training loss is told: weights, presets and their checks."""
+"""Settings of the training loss: weights, presets and their checks."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from instructsam.errors import ConfigError
+from instructsam.config import build_config, to_dict
 from instructsam.losses.matcher import HungarianMatcher
 from instructsam.losses.targets import TargetResize
+from instructsam.structures.checks import check_choices, check_intervals
 
 WEIGHT_NAMES = (
     "text",
@@ -42,7 +42,7 @@ class CriterionConfig:
         dice_eps: added above and below in the mask and semantic dice losses.
         target_resize: "nearest" keeps targets binary, "area" gives each pixel of the mask size its covered
             fraction.
-        matcher: matching costs; a mapping of its fields is accepted too.
+        matcher: matching costs.
 
     Raises:
         ConfigError: an unknown name or a value out of range.
@@ -61,23 +61,20 @@ class CriterionConfig:
     matcher: HungarianMatcher = field(default_factory=HungarianMatcher)
 
     def __post_init__(self) -> None:
-        _known("loss weight", self.weights, WEIGHT_NAMES)
-        for name, weight in (*self.weights.items(), ("auxiliary_weight", self.auxiliary_weight)):
-            if not weight >= 0:
-                raise ConfigError(f"loss weight {name!r} must be at least 0, got {weight}")
-        _one_of("score_loss", self.score_loss, ("bce", "focal"))
-        _one_of("target_resize", self.target_resize, ("nearest", "area"))
-        for name in ("score_target_floor", "focal_alpha"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        if self.auxiliary_copies < 1:
-            raise ConfigError(f"auxiliary_copies must be at least 1, got {self.auxiliary_copies}")
-        if self.points is not None and self.points < 1:
-            raise ConfigError(f"points must be at least 1, or null for dense masks, got {self.points}")
-        if isinstance(self.matcher, Mapping):  # as a YAML file gives it
-            names = tuple(item.name for item in fields(HungarianMatcher))
-            _known("matching cost", self.matcher, names)
-            object.__setattr__(self, "matcher", HungarianMatcher(**self.matcher))
+        check_choices("weights", self.weights, WEIGHT_NAMES)
+        check_choices("score_loss", (self.score_loss,), ("bce", "focal"))
+        check_choices("target_resize", (self.target_resize,), ("nearest", "area"))
+        check_intervals(
+            self,
+            weights="[0, 1000000]",
+            auxiliary_weight="[0, 1000000]",
+            auxiliary_copies="[1, 1000]",
+            focal_alpha="[0, 1]",
+            focal_gamma="[0, 100]",
+            score_target_floor="[0, 1]",
+            points="[1, 100000000]",
+            dice_eps="[0, 1000000]",
+        )
 
     def weight(self, name: str) -> float:
         """The weight of one loss, 0 when it is not named."""
@@ -97,28 +94,22 @@ class CriterionConfig:
         return cls(weights=weights, auxiliary_weight=1.0, target_resize="area", matcher=matcher)
 
     @classmethod
-    def preset(cls, name: str, overrides: Mapping[str, Any] | None = None) -> CriterionConfig:
-        """A preset by name; mappings under `weights` and `matcher` change only the entries that they name."""
-        _one_of("loss preset", name, ("default", "published"))
-        base = cls.default() if name == "default" else cls.published()
-        changes = dict(overrides or {})
-        _known("loss setting", changes, tuple(item.name for item in fields(cls)))
-        if "weights" in changes:
-            changes["weights"] = base.weights | changes["weights"]
-        if isinstance(changes.get("matcher"), Mapping):
-            _known("matching cost", changes["matcher"], tuple(item.name for item in fields(HungarianMatcher)))
-            changes["matcher"] = replace(base.matcher, **changes["matcher"])
-        return replace(base, **changes)
+    def preset(
+        cls, name: str, overrides: Mapping[str, Any] | None = None, prefix: str = ""
+    ) -> CriterionConfig:
+        """A preset by name; mappings under `weights` and `matcher` change only the entries that they name.
 
+        Args:
+            name: "default" or "published".
+            overrides: fields of this class, as a YAML file gives them.
+            prefix: where they stand in a configuration, for the messages: "loss.overrides.".
 
-def _known(what: str, given: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    for name in given:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
-            raise ConfigError(f"unknown {what} {name!r}; {hint}")
-
-
-def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{what} must be one of {', '.join(choices)}, got {value!r}")
+        Raises:
+            ConfigError: an unknown name, a value of the wrong type or out of range.
+        """
+        check_choices("loss.preset", (name,), ("default", "published"))
+        values = to_dict(cls.default() if name == "default" else cls.published())
+        for key, value in (overrides or {}).items():
+            merged = isinstance(value, Mapping) and isinstance(values.get(key), dict)
+            values[key] = {**values[key], **value} if merged else value
+        return build_config(cls, values, prefix=prefix)

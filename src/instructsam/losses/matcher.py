@@ -19,6 +19,7 @@ from torch import Tensor
 from instructsam.errors import ConfigError, InputError
 from instructsam.losses.mask_losses import generalized_iou
 from instructsam.losses.targets import PaddedTargets
+from instructsam.structures.checks import check_intervals
 from instructsam.structures.outputs import DetectionOutput
 
 
@@ -77,11 +78,10 @@ class HungarianMatcher:
     dice_eps: float = 1e-3
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            if not getattr(self, item.name) >= 0:
-                raise ConfigError(
-                    f"matching cost {item.name!r} must be at least 0, got {getattr(self, item.name)}"
-                )
+        costs = ("dice", "bce", "score", "box_l1", "box_giou")
+        check_intervals(self, **dict.fromkeys(costs, "[0, 1000000]"), dice_eps="[0, 1000000]")
+        if not any(getattr(self, name) for name in costs):
+            raise ConfigError(f"dice or another cost must be above 0, got 0 for all of {', '.join(costs)}")
 
     @torch.no_grad()
     def __call__(

@@ -6,8 +6,11 @@ from typing import Any, ClassVar, get_args
 
 from transformers import PreTrainedConfig, Qwen3VLConfig, Sam3Config
 
-from instructsam.errors import ConfigError
+from instructsam.errors import ConfigError, InputError
+from instructsam.structures.checks import check_count, check_fraction
 from instructsam.structures.forms import InstanceForm, QueryAttention
+
+MODES = ("generate", "direct")
 
 
 class InstructSAMConfig(PreTrainedConfig):
@@ -30,7 +33,7 @@ class InstructSAMConfig(PreTrainedConfig):
         instance_form: how instances are told apart, see `structures.forms`; the baselines need num_queries 1.
 
     Raises:
-        ConfigError: these three do not fit the sizes.
+        ConfigError: one of these is unknown, out of range, or does not fit the sizes.
     """
 
     model_type = "instructsam"
@@ -58,7 +61,19 @@ class InstructSAMConfig(PreTrainedConfig):
             self.detector_config = Sam3Config(**(self.detector_config or {}))
         self.detector_config.detr_decoder_config.num_queries = self.num_queries
         self._check_form()
+        self._check_limits()
         super().__post_init__(**kwargs)
+
+    def _check_limits(self) -> None:
+        if self.default_mode not in MODES:
+            raise ConfigError(f"default_mode must be one of {', '.join(MODES)}, got {self.default_mode!r}")
+        try:
+            check_fraction(self.score_threshold, "score_threshold")
+            low = check_count(self.min_pixels, "min_pixels")
+            check_count(self.max_pixels, "max_pixels", low=low)
+            check_count(self.max_instruction_tokens, "max_instruction_tokens")
+        except InputError as error:
+            raise ConfigError(str(error)) from error
 
     def _check_form(self) -> None:
         for name, kind in (("query_attention", QueryAttention), ("instance_form", InstanceForm)):

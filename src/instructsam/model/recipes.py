@@ -5,12 +5,18 @@ Classes take plain arguments; this builder flattens a small recipe into the two 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
+from instructsam.config import build_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.model.configuration import InstructSAMConfig
+from instructsam.structures.checks import check_choices, check_intervals
+from instructsam.structures.forms import InstanceForm, QueryAttention
+
+MOST_CELLS = 512  # a side, of a vision encoder
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,45 @@ class Recipe:
     slot_boxes: bool = False
     instance_form: str = "queries"
 
+    def __post_init__(self) -> None:
+        depths = ("detector_vision_layers", "detector_encoder_layers", "detector_layers", "vision_layers")
+        check_intervals(
+            self,
+            **dict.fromkeys((*depths, "text_layers"), "[1, 256]"),
+            **dict.fromkeys(("detector_width", "vlm_width"), "[8, 16384]"),
+            **dict.fromkeys(("embedding_std", "query_std"), "[0, 100]"),
+            image_size="[16, 8192]",
+            patch_size="[1, 1024]",
+            vlm_patch="[1, 1024]",
+            mask_stages="[0, 2]",  # what SAM3's neck can double
+            heads="[1, 256]",
+            num_queries="[1, 1000]",
+            max_instruction_tokens="[1, 4096]",
+            dropout="[0, 1)",
+        )
+        check_choices("default_mode", (self.default_mode,), ("generate", "direct"))
+        check_choices("query_attention", (self.query_attention,), get_args(QueryAttention))
+        check_choices("instance_form", (self.instance_form,), get_args(InstanceForm))
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        size = self.image_size
+        if size % self.patch_size:
+            raise ConfigError(f"image_size must be a multiple of patch_size ({self.patch_size}), got {size}")
+        for name, fewest in (("patch_size", 2), ("vlm_patch", 1)):
+            cells = size // getattr(self, name)
+            if not fewest <= cells <= MOST_CELLS:
+                raise ConfigError(
+                    f"{name} must divide image_size ({size}) into {fewest} to {MOST_CELLS} cells a side, got "
+                    f"{getattr(self, name)}, which makes {cells}"
+                )
+        # rotary positions turn pairs of channels along two axes, group norm takes channels in eights
+        for name, unit in (("detector_width", math.lcm(8, 4 * self.heads)), ("vlm_width", 4 * self.heads)):
+            if getattr(self, name) % unit:
+                raise ConfigError(
+                    f"{name} must be a multiple of {unit} with heads {self.heads}, got {getattr(self, name)}"
+                )
+
 
 RECIPES: dict[str, Recipe] = {
     "default": Recipe(),
@@ -76,16 +121,11 @@ def get_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """A named recipe with some values changed.
 
     Raises:
-        ConfigError: unknown recipe or field.
+        ConfigError: unknown recipe or field, a value of the wrong type, or sizes that do not fit each other.
     """
     if name not in RECIPES:
-        raise ConfigError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
-    unknown = set(overrides or {}) - {f.name for f in fields(Recipe)}
-    if unknown:
-        raise ConfigError(
-            f"unknown recipe field {', '.join(sorted(unknown))}; see instructsam.model.recipes.Recipe"
-        )
-    return replace(RECIPES[name], **(overrides or {}))
+        raise ConfigError(f"model.recipe must be one of {', '.join(RECIPES)}, got {name!r}")
+    return build_config(Recipe, {**to_dict(RECIPES[name]), **(overrides or {})}, prefix="model.overrides.")
 
 
 def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -> InstructSAMConfig:
@@ -156,10 +196,6 @@ def _rope_section(half: int) -> list[int]:
 
 def _detector_config(recipe: Recipe) -> dict[str, Any]:
     width, grid = recipe.detector_width, recipe.image_size // recipe.patch_size
-    if grid * recipe.patch_size != recipe.image_size:
-        raise ConfigError(
-            f"image_size {recipe.image_size} is not a multiple of patch_size {recipe.patch_size}"
-        )
     scales = [float(2**stage) for stage in range(recipe.mask_stages, -1, -1)]
     common = {
         "hidden_size": width,

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import numbers
 import os
+import re
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from instructsam.errors import InputError
+from instructsam.errors import ConfigError, InputError
 from instructsam.structures.files import MAX_NAME_BYTES
 
+_INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
 _MAX_DIGITS = 30  # of an integer in JSON; longer ones fit no id, size or count
 
 
@@ -129,6 +132,52 @@ def is_number(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:  # an integer above 1e308
         return False
+
+
+def check_intervals(config: object, **intervals: str) -> None:
+    """Check that fields lie in an interval such as "(0, 1]" or "[1, inf)"; of a list or mapping, every item.
+
+    Raises:
+        ConfigError: One does not; the message names it.
+    """
+    for name, interval in intervals.items():
+        match = _INTERVAL.fullmatch(interval)
+        if match is None:
+            raise TypeError(f"{interval!r} is no interval such as '(0, 1]'")
+        low, high = float(match[2]), float(match[3])
+        expected = f"lie in {interval}"
+        if math.isinf(high):
+            expected = f"be {'at least' if match[1] == '[' else 'above'} {match[2]}"
+        for key, item in _items(name, getattr(config, name)):
+            above = item >= low if match[1] == "[" else item > low
+            if not (above and (item <= high if match[4] == "]" else item < high)):
+                raise ConfigError(f"{key} must {expected}, got {item}")
+
+
+def check_choices(name: str, given: Iterable[str], known: Sequence[str]) -> None:
+    """Check that names of a field (keys of a mapping) are known and given once.
+
+    Raises:
+        ConfigError: One is not; the message suggests the nearest known name.
+    """
+    seen: set[str] = set()
+    for item in given:
+        if item not in known:
+            near = difflib.get_close_matches(item, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"{name} must be some of {', '.join(known)}, got {describe(item)}{hint}")
+        if item in seen:
+            raise ConfigError(f"{name} must hold every name once, got {item!r} twice")
+        seen.add(item)
+
+
+def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((f"{name}.{key}", item) for key, item in value.items())
+    elif isinstance(value, tuple):
+        yield from ((f"{name}[{index}]", item) for index, item in enumerate(value))
+    elif value is not None:
+        yield name, value
 
 
 def describe(value: object, limit: int = 60) -> str:

@@ -9,11 +9,14 @@ import errno
 import hashlib
 import os
 import shlex
+import shutil
 import socket
 import sys
 import tempfile
 import unicodedata
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -88,8 +91,20 @@ def prepare_folder(folder: Path, option: str = "--out") -> Path:
             probe.flush()
     except (OSError, ValueError) as error:
         message = f"{option} {folder}: cannot write there ({reason(error)}): choose another folder"
-        raise InputError(message) from error
+        raise InputError(message.strip()) from error
     return folder
+
+
+def check_folder_destination(folder: Path, option: str = "--out") -> None:
+    """Check that a folder can be created and written, as `prepare_folder` does, without creating it.
+
+    Raises:
+        InputError: a file has this name or that of a folder above, or nothing can be written there.
+    """
+    existing = folder
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    prepare_folder(existing, option)
 
 
 def check_file_destination(path: Path, option: str = "--out") -> Path:
@@ -108,6 +123,70 @@ def check_file_destination(path: Path, option: str = "--out") -> Path:
         )
     prepare_folder(path.parent, option)
     return path
+
+
+def check_new_folder(folder: Path, option: str = "OUT") -> Path:
+    """Check that a folder of this name can be created, before anything slow starts; only its parents are created.
+
+    Raises:
+        InputError: the name is taken or not valid, or nothing can be created or written there.
+    """
+    try:
+        taken = os.path.lexists(folder)
+        if not taken:
+            prepare_folder(folder.parent, option)
+            folder.mkdir()
+            folder.rmdir()
+    except (OSError, ValueError) as error:
+        message = f"{option} {folder}: cannot be written ({reason(error)}): choose another name"
+        raise InputError(message.strip()) from error
+    if taken:
+        raise InputError(f"{option} {folder} exists already: name a new folder".strip())
+    return folder
+
+
+@contextmanager
+def whole_folder(folder: Path, option: str = "OUT", stale: Sequence[str] = ()) -> Iterator[Path]:
+    """Write the files of a folder, all or none: after a full disk or an error, what was there before is unchanged.
+
+    Args:
+        folder: new, or a folder whose files of the same names are replaced.
+        option: how the caller names it, for the message.
+        stale: patterns of older files, such as "model-*.safetensors", that go unless they are written again.
+
+    Yields:
+        An empty folder to write into; its files are moved when the block ends.
+
+    Raises:
+        InputError: the folder cannot be written, or a file has its name.
+    """
+    new = not os.path.lexists(folder)
+    base = check_new_folder(folder, option).parent if new else prepare_folder(folder, option)
+    temporary: Path | None = None
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=base))
+        yield temporary
+        written = sorted(temporary.iterdir())
+        for path in filter(Path.is_file, written):
+            with path.open("r+b") as stream:
+                os.fsync(stream.fileno())
+        sync_folder(temporary)
+        if new:
+            temporary.chmod(0o777 & ~umask())
+            os.replace(temporary, folder)
+        else:
+            names = {path.name for path in written}
+            for path in written:
+                os.replace(path, folder / path.name)
+            for path in [found for pattern in stale for found in folder.glob(pattern)]:
+                if path.name not in names:
+                    path.unlink()
+        sync_folder(base)
+    except OSError as error:
+        raise InputError(f"{option} {folder}: cannot be written ({reason(error)})".strip()) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def reason(error: Exception) -> str:

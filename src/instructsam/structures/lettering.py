@@ -17,6 +17,7 @@ import numpy as np
 from PIL import ImageDraw, ImageFont
 
 from instructsam.structures.palette import Color
+from instructsam.structures.scripts import visual_order
 
 FONT_FILES = ("DejaVuSans.ttf", "DroidSansFallback-subset.ttf")  # the first that has a letter draws it
 _MAX_CHARACTERS = 600
@@ -96,8 +97,12 @@ def _fitting_prefix(word: str, lettering: Lettering, width: int) -> int:
 
 
 def _runs(text: str) -> list[tuple[str, str]]:
-    """Stretches of a line with the font that draws each."""
-    return [(name, "".join(run)) for name, run in groupby(text, key=lambda c: _font_of(c) or FONT_FILES[0])]
+    """Stretches of a line, in the order they are drawn, with the font that draws each."""
+    # A joined form that no font has falls back to the letter itself.
+    letters = [c if _font_of(c) else unicodedata.normalize("NFKC", c) for c in visual_order(text)]
+    return [
+        (name, "".join(run)) for name, run in groupby(letters, key=lambda c: _font_of(c) or FONT_FILES[0])
+    ]
 
 
 @lru_cache(maxsize=4096)

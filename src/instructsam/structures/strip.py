@@ -97,20 +97,27 @@ def _number_ranges(numbers: Sequence[int]) -> str:
 
 
 def _flow(entries: Sequence[Entry], lettering: Lettering, width: int) -> list[list[Entry]]:
-    """Entries side by side in rows of at most `width` px; the last row counts those that found no room."""
+    """Entries side by side in rows of at most `width` px; the last row counts those that found no room.
+
+    An entry wider than a row takes up to three rows of its own.
+    """
     rows: list[list[Entry]] = [[]]
     left = 0.0
     for number, entry in enumerate(entries):
-        cut = Entry(shorten(entry.text, lettering, width - _indent(entry, lettering)), entry.color)
-        needed = _width(cut, lettering)
-        if rows[-1] and left + needed > width:
-            if len(rows) == _MAX_LEGEND_LINES:
+        lines = wrap(entry.text, lettering, width - _indent(entry, lettering), 3)
+        pieces = [
+            Entry(line, entry.color if first else None) for first, line in zip((1, 0, 0), lines, strict=False)
+        ]
+        needed = _width(pieces[0], lettering)
+        if rows[-1] and (left + needed > width or len(pieces) > 1):
+            if len(rows) + len(pieces) > _MAX_LEGEND_LINES:
                 rows.append([Entry(shorten(f"and {len(entries) - number} more phrases", lettering, width))])
                 break
             rows.append([])
             left = 0.0
-        rows[-1].append(cut)
-        left += needed + lettering.size
+        rows[-1].append(pieces[0])
+        rows += [[piece] for piece in pieces[1:]]
+        left = width if len(pieces) > 1 else left + needed + lettering.size
     return rows
 
 

@@ -1,7 +1,8 @@
 """Checkpoints that a run resumes from: safetensors and JSON only, complete or not there at all.
 
 A checkpoint `checkpoints/step-00001200/` holds model, ema and optimizer tensors, one `rng-RANK.json` per
-process and `state.json`, which lists every file with its SHA-256. It gets its name at the end, by a rename.
+process and `state.json`, which lists every file with its SHA-256. It gets its name at the end, by a rename, when
+everything is on the disk; only then older ones are deleted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import random
 import re
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from instructsam.errors import CheckpointError
+from instructsam.errors import CheckpointError, InputError, InstructSAMError
+from instructsam.structures.files import reason, sync_folder, write_text
 
 FORMAT = 1
 _NAME = re.compile(r"step-(\d+)$")
@@ -62,6 +65,48 @@ def latest_step(root: Path) -> int | None:
     return None if latest is None else int(latest.name.rpartition("-")[2])
 
 
+def write_checkpoint(
+    root: Path,
+    step: int,
+    tensors: Mapping[str, dict[str, Tensor]],
+    meta: dict[str, Any],
+    keep: int,
+    rank: int = 0,
+    wait: Callable[[], None] = lambda: None,
+) -> None:
+    """Write a checkpoint; every process calls this, the first one writes all but the random states of the others.
+
+    Args:
+        root: folder of all checkpoints.
+        step: of this one.
+        tensors: "model", "optimizer" and, with averaging, "ema": tensors by name.
+        meta: scalars of the run, as in `Checkpoint`.
+        keep: how many of the newest checkpoints stay.
+        rank: of this process.
+        wait: returns once every process has called it.
+    """
+    if rank == 0:
+        folder = begin_checkpoint(root, step)
+        for name, group in tensors.items():
+            write_tensors(folder, name, group)
+    wait()
+    write_rng(unfinished_folder(root, step), rank)
+    wait()
+    if rank == 0:
+        finish_checkpoint(root, step, meta, keep)
+
+
+def unwritable(root: Path, step: int, error: Exception) -> InstructSAMError:
+    """The error for a checkpoint or export that could not be written: on a full disk, say."""
+    latest = latest_step(root)
+    kept = "there is no checkpoint yet" if latest is None else f"the checkpoint of step {latest} is whole"
+    resume = "" if latest is None else " with --resume"
+    return InstructSAMError(
+        f"step {step}: {root.parent} cannot be written ({reason(error)}); {kept}: make room or restore the rights "
+        f"there, then repeat the command{resume}"
+    )
+
+
 def write_rng(folder: Path, rank: int) -> None:
     """Store this process's random state in a checkpoint that is being written."""
     (folder / f"rng-{rank}.json").write_text(json.dumps(rng_state()), encoding="utf-8")
@@ -74,11 +119,16 @@ def unfinished_folder(root: Path, step: int) -> Path:
 
 def begin_checkpoint(root: Path, step: int) -> Path:
     """A fresh, hidden folder to write a checkpoint into (main process only)."""
-    for stale in root.glob(".writing-*"):  # of a process that was killed while it wrote
-        shutil.rmtree(stale)
+    discard_unfinished(root)
     folder = unfinished_folder(root, step)
     folder.mkdir(parents=True)
     return folder
+
+
+def discard_unfinished(root: Path) -> None:
+    """Remove what a process left that was killed, or whose disk was full, while it wrote or deleted."""
+    for stale in root.glob(".writing-*"):
+        shutil.rmtree(stale)
 
 
 def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
@@ -88,22 +138,46 @@ def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
 
 
 def finish_checkpoint(root: Path, step: int, meta: dict[str, Any], keep: int) -> Path:
-    """Seal a checkpoint: list its files, rename it to its final name, delete all but the newest `keep`."""
+    """Seal a checkpoint: list its files, rename it to its final name, delete all but the newest `keep`.
+
+    A checkpoint of this step that is there already stays: it holds the same.
+    """
     folder = unfinished_folder(root, step)
-    files = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    files = {path.name: _sha256(path, sync=True) for path in sorted(folder.iterdir())}
     state = {"format": FORMAT, "step": step, "meta": meta, "files": files}
-    (folder / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+    write_text(folder / "state.json", json.dumps(state, indent=1))
     final = checkpoint_folder(root, step)
-    if final.exists():  # the same step, saved again: one of the two is there at any moment
-        old = root / f".writing-old-{step:08d}"
-        os.replace(final, old)
+    if not final.exists():
         os.replace(folder, final)
-        shutil.rmtree(old)
-    else:
-        os.replace(folder, final)
+        sync_folder(root)
     for old in _finished(root)[:-keep]:
-        shutil.rmtree(old)
+        os.replace(old, root / f".writing-old-{old.name}")  # half deleted, it would pass for a checkpoint
+    discard_unfinished(root)
     return final
+
+
+def checkpoint_record(folder: Path) -> dict[str, Any]:
+    """What an export notes of the checkpoint that it was made from: step and SHA-256 of `state.json`."""
+    return {"step": read_state(folder)["step"], "checkpoint": _sha256(folder / "state.json")}
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """`state.json` of a checkpoint.
+
+    Raises:
+        CheckpointError: it is missing, unreadable or of another format.
+    """
+    state = _read_json(folder / "state.json", folder)
+    if state.get("format") != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {folder} has format {state.get('format')!r}, expected {FORMAT}; "
+            "resume it with the version that wrote it"
+        )
+    if not all(
+        isinstance(state.get(key), kind) for key, kind in (("files", dict), ("meta", dict), ("step", int))
+    ):
+        raise CheckpointError(_damaged(folder, "state.json lists no files"))
+    return state
 
 
 def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
@@ -112,15 +186,8 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
     Raises:
         CheckpointError: a file is missing, changed or unreadable, or the format is another one.
     """
-    state = _read_json(folder / "state.json", folder)
-    if state.get("format") != FORMAT:
-        raise CheckpointError(
-            f"checkpoint {folder} has format {state.get('format')!r}, expected {FORMAT}; "
-            "resume it with the version that wrote it"
-        )
-    files, meta = state.get("files"), state.get("meta")
-    if not isinstance(files, dict) or not isinstance(meta, dict):
-        raise CheckpointError(_damaged(folder, "state.json lists no files"))
+    state = read_state(folder)
+    files, meta = state["files"], state["meta"]
     for name, digest in files.items():
         path = folder / name
         if not path.is_file():
@@ -197,7 +264,8 @@ def load_optimizer_tensors(
                 f"the checkpoint's optimiser state names {name!r}, which this run does not train; "
                 "resume with the configuration that the run was started with"
             )
-        state.setdefault(numbers[id(parameter)], {})[key] = tensor
+        # a copy of its own: PyTorch keeps CPU tensors as they are, and a file's lie at odd addresses
+        state.setdefault(numbers[id(parameter)], {})[key] = tensor.clone()
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -226,18 +294,38 @@ def set_rng_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state(torch.tensor(state["cuda"], dtype=torch.uint8))
 
 
+@torch.no_grad()
+def align(model: nn.Module) -> None:
+    """Give every parameter and buffer memory of its own.
+
+    Tensors of a safetensors file lie wherever the file has them. Kernels split such rows differently, so that the
+    same numbers at another address give other sums: a resumed run would drift from an unbroken one.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.clone()
+
+
 def _finished(root: Path) -> list[Path]:
-    if not root.is_dir():
+    try:
+        names = list(root.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    named = [(match, path) for path in root.iterdir() if (match := _NAME.fullmatch(path.name))]
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{root}: cannot be read ({reason(error)}): check its owner and its rights"
+        ) from error
+    named = [(match, path) for path in names if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(named, key=lambda pair: int(pair[0].group(1)))]
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, sync: bool = False) -> str:
+    """The digest of a file; with `sync` it is on the disk afterwards."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with path.open("r+b" if sync else "rb") as file:
         while chunk := file.read(1 << 22):
             digest.update(chunk)
+        if sync:
+            os.fsync(file.fileno())
     return digest.hexdigest()
 
 

@@ -7,24 +7,33 @@ Pictures are never flipped: instructions say left and right.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import connection, parent_process
 from typing import cast
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from instructsam.errors import InstructSAMError
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.collate import TrainingBatch, collate
 from instructsam.training.light import draw_light, lit
 from instructsam.training.settings import DataSettings
+from instructsam.training.stopping import STOP_SIGNALS
 from instructsam.world.invented import about_nothing
 from instructsam.world.nouns import Nouns
 from instructsam.world.stream import WorldSample, WorldSettings, world_sample
 
 _DIRECT_STREAM = 0xD1EC7  # keeps the choice of asking apart from the world's own random numbers
 _INVENTED_STREAM = 0x1_57EA4  # and the choice of unknown words
+
+
+class WorkerLostError(InstructSAMError):
+    """A worker process has ended, though nobody asked it to."""
 
 
 class WorldBatches(Dataset[TrainingBatch]):
@@ -103,7 +112,11 @@ class From(Sampler[int]):
 
 
 def batches(dataset: WorldBatches, first: int, stop: int) -> Iterator[TrainingBatch]:
-    """Batches first .. stop - 1 in order, drawn ahead by the settings' worker processes."""
+    """Batches first .. stop - 1 in order, drawn ahead by the settings' worker processes.
+
+    Raises:
+        WorkerLostError: a worker was killed.
+    """
     workers = dataset.settings.workers
     if workers:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -113,17 +126,48 @@ def batches(dataset: WorldBatches, first: int, stop: int) -> Iterator[TrainingBa
         sampler=From(first, stop),
         num_workers=workers,
         prefetch_factor=dataset.settings.prefetch if workers else None,
-        worker_init_fn=_quiet_worker if workers else None,
+        worker_init_fn=_start_worker if workers else None,
         # a generator of its own: the loader's seed draw must not move the run's random state
         generator=torch.Generator(),
     )
-    return iter(loader)
+    drawn = _without_child_signals(loader)
+    try:
+        yield from drawn
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise WorkerLostError(
+            f"one of the {workers} processes that draw scenes was killed, usually for lack of memory: set a lower "
+            "data.workers or data.prefetch and repeat the command with --resume"
+        ) from error
 
 
-def _quiet_worker(_: int) -> None:
-    """One thread per worker, and interrupts are left to the training process, which shuts workers down."""
-    import signal
+def _without_child_signals(loader: DataLoader[TrainingBatch]) -> Iterator[TrainingBatch]:
+    """The loader's iterator, which reports a lost worker when the next batch is due.
 
+    PyTorch would raise in the handler of SIGCHLD, so in the middle of an update or of a checkpoint.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    handler = signal.getsignal(signal.SIGCHLD)
+    drawn = iter(loader)
+    signal.signal(signal.SIGCHLD, handler)
+    return drawn
+
+
+def _start_worker(_: int) -> None:
+    """One thread per worker, which ends with the training process and with nothing else.
+
+    Stop signals reach the whole process group; the training process needs its workers until its checkpoint is saved.
+    """
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

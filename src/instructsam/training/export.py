@@ -1,19 +1,33 @@
-"""Writing the trained model as a folder that `instructsam.load` opens."""
+"""Writing the trained model as a folder that `instructsam.load` opens, and telling which checkpoint it is of.
+
+Checkpoint and export are two folders, so a kill may fall between them. The export therefore records its checkpoint,
+and whoever continues a run or starts from its model compares the two.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.utils import logging
 
+from instructsam.errors import ConfigError, InputError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.structures.checks import parse_json
+from instructsam.structures.files import sync_folder
+from instructsam.training.checkpointing import checkpoint_record, latest_checkpoint
+
+MODEL = "model"  # the export's name in a run's folder
+CHECKPOINTS = "checkpoints"
+RECORD_FILE = "training.json"
 
 
 def export_model(
@@ -22,16 +36,17 @@ def export_model(
     processor: InstructSAMProcessor,
     state: dict[str, Tensor],
     dtype: torch.dtype,
+    record: dict[str, Any],
 ) -> Path:
     """Write model and processor to `folder`, replacing what was there only when everything is written.
 
     Args:
         state: the weights to write, a state dict of `model`; averaged weights, usually.
         dtype: number format of floating-point weights.
+        record: of the checkpoint with these weights, `checkpoint_record`.
     """
-    fresh = folder.with_name(f".writing-{folder.name}")
-    if fresh.exists():
-        shutil.rmtree(fresh)
+    fresh = _fresh(folder)
+    discard_export(folder)
     cast: dict[int, Tensor] = {}  # tied names share one tensor, which is then stored once
     for tensor in state.values():
         if id(tensor) not in cast:
@@ -41,15 +56,85 @@ def export_model(
     with _no_progress_bar():
         model.save_pretrained(fresh, state_dict=tensors)
     processor.save_pretrained(fresh)
-    old = folder.with_name(f".old-{folder.name}")
-    if old.exists():
-        shutil.rmtree(old)
+    (fresh / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    _sync(fresh)
+    old = _old(folder)
     if folder.exists():
         os.replace(folder, old)
     os.replace(fresh, folder)
+    sync_folder(folder.parent)
     if old.exists():
         shutil.rmtree(old)
     return folder
+
+
+def discard_export(folder: Path) -> None:
+    """Remove what a process left that was killed, or whose disk was full, while it wrote `folder`."""
+    restore_export(folder)
+    for left in (_fresh(folder), _old(folder)):
+        if left.exists():
+            shutil.rmtree(left)
+
+
+def restore_export(folder: Path) -> None:
+    """Put the previous export back where a process was killed between two renames."""
+    if _old(folder).exists() and not folder.exists():
+        os.replace(_old(folder), folder)
+
+
+def export_is_current(run_folder: Path) -> bool:
+    """Whether a run's `model/` was made from its newest checkpoint."""
+    latest = latest_checkpoint(run_folder / CHECKPOINTS)
+    return latest is not None and _record(run_folder / MODEL) == checkpoint_record(latest)
+
+
+def require_current(name: str, key: str) -> None:
+    """Check that a model to start from is what its run has trained, where the run's checkpoints lie beside it.
+
+    Args:
+        name: the folder, or a hub id.
+        key: of the configuration: "model.path".
+
+    Raises:
+        ConfigError: its run was killed between a checkpoint and the export.
+    """
+    folder = Path(name)
+    latest = latest_checkpoint(folder.parent / CHECKPOINTS) if folder.name == MODEL else None
+    if latest is None:
+        return
+    record = _record(folder)
+    # an export of an earlier version has no record: nothing to compare
+    if folder.is_dir() and (record is None or record == checkpoint_record(latest)):
+        return
+    raise ConfigError(
+        f"{key}: {folder} is not what its run trained last ({latest.name}), for that run was stopped while it "
+        f"exported: repeat its command with --resume, which exports again"
+    )
+
+
+def _record(folder: Path) -> Any:
+    path = folder / RECORD_FILE
+    try:
+        return parse_json(path.read_bytes(), str(path))
+    except (OSError, InputError):  # missing or damaged: of no known checkpoint
+        return None
+
+
+def _fresh(folder: Path) -> Path:
+    return folder.with_name(f".writing-{folder.name}")
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".old-{folder.name}")
+
+
+def _sync(folder: Path) -> None:
+    """Wait until the files of a folder are on the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+    sync_folder(folder)
 
 
 @contextmanager

@@ -22,10 +22,11 @@ def learning_rate_factor(step: int, total_steps: int, settings: OptimSettings) -
 
     Steps past `total_steps` keep the final value.
     """
-    if step < settings.warmup_steps:
-        return (step + 1) / (settings.warmup_steps + 1)
-    span = max(1, total_steps - settings.warmup_steps)
-    progress = min(1.0, (step - settings.warmup_steps) / span)
+    warmup = settings.warmup(total_steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    span = max(1, total_steps - warmup)
+    progress = min(1.0, (step - warmup) / span)
     low = settings.final_fraction
     if settings.decay == "cosine":
         return low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * progress))

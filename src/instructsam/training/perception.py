@@ -83,6 +83,8 @@ def save_readers(readers: Perception, run_folder: Path) -> None:
     """Keep the readers beside a run's exported model, never inside it."""
     fresh = run_folder / f".writing-{READERS_FILE}"
     save_file(readers.state_dict(), fresh)
+    with fresh.open("r+b") as file:
+        os.fsync(file.fileno())
     os.replace(fresh, run_folder / READERS_FILE)
 
 

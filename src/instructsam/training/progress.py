@@ -11,6 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from instructsam.errors import InstructSAMError
+from instructsam.structures.files import reason, write_text
+
 
 class ProgressLog:
     """Collects loss parts and writes a line every `seconds`.
@@ -23,6 +26,7 @@ class ProgressLog:
         self.seconds = seconds
         self.total_steps = total_steps
         self.writes = writes
+        self._deaf = False
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._last_time = time.monotonic()
@@ -61,15 +65,27 @@ class ProgressLog:
         self._sums, self._counts = {}, {}
         self._last_time, self._last = now, (step, instructions)
         if self.writes:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            try:
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+            except OSError as error:
+                raise InstructSAMError(
+                    f"{self.path}: cannot be written ({reason(error)}): make room or restore the rights there, then "
+                    "repeat the command with --resume"
+                ) from error
             eta = (self.total_steps - step) * elapsed / max(step - last_step, 1)
             self.say(_readable(line, self.total_steps, eta))
 
     def say(self, text: str) -> None:
-        """One line on stderr, from the main process only."""
-        if self.writes:
-            print(text, file=sys.stderr, flush=True)
+        """One line on stderr, from the main process only.
+
+        A closed terminal or a pipe without a reader ends the lines, not the run.
+        """
+        if self.writes and not self._deaf:
+            try:
+                print(text, file=sys.stderr, flush=True)
+            except OSError:
+                self._deaf = True
 
 
 def cut_log(path: Path, step: int) -> None:
@@ -77,13 +93,13 @@ def cut_log(path: Path, step: int) -> None:
     if not path.is_file():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             if json.loads(line)["step"] <= step:
                 kept.append(line)
-        except ValueError:  # the line that a killed process was writing
+        except (ValueError, KeyError, TypeError):  # the line that a killed process was writing
             continue
-    path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    write_text(path, "".join(line + "\n" for line in kept))
 
 
 def mean_over_processes(parts: dict[str, Tensor]) -> dict[str, Tensor]:

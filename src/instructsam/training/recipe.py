@@ -1,11 +1,13 @@
 """A recipe: several stages after one another, each a YAML of its own, in time boxes that one command fills.
 
-`instructsam train eyes.yaml phrases.yaml all.yaml --resume --max-minutes 9` goes on wherever the last such command
+`instructsam train eyes.yaml phrases.yaml all.yaml --resume --max-minutes 9` continues where the last such command
 stopped, and does nothing once every stage is done; so a machine that is lent for minutes at a time trains a model too.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +17,12 @@ from torch import distributed as dist
 
 from instructsam.config import load_config
 from instructsam.errors import ConfigError
+from instructsam.structures.files import check_folder_destination
 from instructsam.training.checkpointing import latest_step
+from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current
+from instructsam.training.run_folder import MAY_CHANGE, changed_settings, check_run_folder
 from instructsam.training.settings import RunConfig
+from instructsam.training.start import check_start
 from instructsam.training.trainer import run
 
 LEAST_MINUTES = 0.2  # a shorter rest of the time box, after another stage, would go into loading
@@ -30,11 +36,13 @@ def run_recipe(
 ) -> Path:
     """Train the stages in order and return the folder of the last model that was trained.
 
+    Every stage is checked before the first one starts, as far as its configuration and folder tell.
+
     Args:
         configs: one YAML per stage.
         overrides: `key=value` pairs for every stage.
-        resume: go on from what earlier commands left: finished stages are passed over. Without it every stage must
-            be new.
+        resume: continue from what earlier commands left: finished stages are passed over. Without it every stage
+            must be new.
         max_minutes: time box of this command over all stages, 0 for none.
 
     Raises:
@@ -45,21 +53,40 @@ def run_recipe(
     for folder in folders:
         if folders.count(folder) > 1:
             raise ConfigError(f"several stages would write into {folder}; give each its own name")
+    for number, stage in enumerate(stages):
+        _check(stage, resume, [folder / MODEL for folder in folders[:number]])
     deadline = time.monotonic() + 60 * max_minutes
-    model, trained = folders[0] / "model", False
+    model, trained = folders[0] / MODEL, False
     for config, stage in zip(configs, stages, strict=True):
-        reached = latest_step(stage.folder / "checkpoints")
-        if resume and reached is not None and reached >= stage.schedule.total_steps:
-            model = stage.folder / "model"
+        reached = latest_step(stage.folder / CHECKPOINTS)
+        if resume and _is_done(stage) and export_is_current(stage.folder):
+            model = stage.folder / MODEL
             continue
         left = _least_of_all((deadline - time.monotonic()) / 60)
         if max_minutes and trained and left < LEAST_MINUTES:
             break
         box = [f"schedule.max_minutes={max(left, 0.001):.3f}"] if max_minutes else []
         model, trained = run(config, [*overrides, *box], resume and reached is not None), True
-        if (latest_step(stage.folder / "checkpoints") or 0) < stage.schedule.total_steps:
+        if not _is_done(stage):
             break
     return model
+
+
+def _is_done(stage: RunConfig) -> bool:
+    return (latest_step(stage.folder / CHECKPOINTS) or 0) >= stage.schedule.total_steps
+
+
+def _check(stage: RunConfig, resume: bool, made_before: list[Path]) -> None:
+    """Refuse a stage before any work; of a finished one only note where its settings were others."""
+    if resume and _is_done(stage):
+        others = [f"{key} {old}" for key, old, _ in changed_settings(stage) if key not in MAY_CHANGE]
+        if others and int(os.environ.get("RANK", "0")) == 0:
+            note = f"{stage.folder} is finished and stays as it is, with {', '.join(others)}"
+            print(note, file=sys.stderr, flush=True)
+        return
+    check_run_folder(stage, resume and latest_step(stage.folder / CHECKPOINTS) is not None)
+    check_folder_destination(stage.folder, "output_dir")
+    check_start(stage, made_before)
 
 
 def _least_of_all(minutes: float) -> float:

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from instructsam.errors import ConfigError
-from instructsam.world.instructions import shares_of
+from instructsam.structures.checks import check_choices, check_intervals
+from instructsam.structures.files import safe_file_name
+from instructsam.world.instructions import FAMILY_SHARES, shares_of
 from instructsam.world.nouns import Nouns
+from instructsam.world.render import SHORT_SIDES
+from instructsam.world.scene import LAYOUTS, MOST_OBJECTS, PILES
 
 Stage = Literal["eyes", "phrases", "all"]
 Scalar = bool | int | float | str | tuple[float, ...] | None
 Value = Scalar | dict[str, Scalar]
+DEFAULT_WARMUP = 200
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,24 @@ class ModelSettings:
     overrides: dict[str, Value] = field(default_factory=dict)
     vocab_size: int = 2048
     tokenizer_texts: int = 8000
+
+    def __post_init__(self) -> None:
+        # 256 bytes and the special tokens are in every vocabulary
+        check_intervals(self, vocab_size="[300, 1000000]", tokenizer_texts="[1, 1000000]")
+        if self.path and self.take_from:
+            raise ConfigError(
+                "path continues with a whole model, model.take_from starts another one: give one of them"
+            )
+        if self.path and (self.overrides or self.fresh):
+            raise ConfigError(
+                "path continues with a whole model, which model.overrides and model.fresh cannot change: remove them"
+            )
+        if self.fresh and not self.take_from:
+            raise ConfigError("fresh names tensors that model.take_from leaves out: set model.take_from too")
+        if not all(self.fresh):
+            raise ConfigError(
+                "fresh must hold beginnings of tensor names, got an empty one, which fits all of them"
+            )
 
 
 @dataclass(frozen=True)
@@ -84,23 +107,33 @@ class DataSettings:
     prefetch: int = 2
 
     def __post_init__(self) -> None:
-        _at_least("scenes_per_batch", self.scenes_per_batch, 1)
-        _at_least("instructions_per_scene", self.instructions_per_scene, 1)
-        _at_least("workers", self.workers, 0)
-        _at_least("prefetch", self.prefetch, 1)
-        levels = [level for level in get_args(Nouns) if level]
-        for level, first in self.nouns.items():
-            if level not in levels or first < 0:
-                raise ConfigError(
-                    f"data.nouns takes levels {', '.join(levels)} and batches, got {level}: {first}"
-                )
+        check_intervals(
+            self,
+            scenes_per_batch="[1, 4096]",
+            instructions_per_scene="[1, 1000]",
+            short_sides=f"[{SHORT_SIDES[0]}, {SHORT_SIDES[1]}]",
+            min_objects=f"[1, {MOST_OBJECTS}]",
+            max_objects=f"[1, {MOST_OBJECTS}]",
+            nouns="[0, inf)",
+            family_shares="[0, inf)",
+            direct_fraction="[0, 1]",
+            light="[0, 0.9]",
+            invented_words="[0, 1]",
+            workers="[0, 256]",
+            prefetch="[1, 1024]",
+        )
+        if not self.short_sides:
+            raise ConfigError("short_sides must hold at least one size in pixels, got an empty list")
+        if self.min_objects > self.max_objects:
+            raise ConfigError(
+                f"min_objects must be at most data.max_objects ({self.max_objects}), got {self.min_objects}"
+            )
+        check_choices("families", self.families, tuple(FAMILY_SHARES))
+        check_choices("family_shares", self.family_shares, tuple(FAMILY_SHARES))
+        check_choices("layouts", self.layouts, (*LAYOUTS, PILES))
+        check_choices("nouns", self.nouns, [level for level in get_args(Nouns) if level])
         if self.nouns and min(self.nouns.values()) > 0:
-            raise ConfigError("data.nouns must say what batch 0 asks, for example {colors: 0}")
-        for name in ("direct_fraction", "invented_words"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f"data.{name} must lie in [0, 1], got {getattr(self, name)}")
-        if not 0.0 <= self.light <= 0.9:
-            raise ConfigError(f"data.light must lie in [0, 0.9], got {self.light}")
+            raise ConfigError("nouns must name the level of batch 0, for example {colors: 0}")
         shares_of(tuple(self.families), self.family_shares)
 
 
@@ -112,7 +145,7 @@ class OptimSettings:
         lr: peak learning rate.
         muon_lr: peak learning rate of the matrices inside hidden layers, which Muon then updates; 0 leaves
             everything to AdamW.
-        warmup_steps: linear warm-up from 0.
+        warmup_steps: linear warm-up from 0; null for 200, or the whole of a shorter run.
         decay: "cosine" to the end; "linear_tail" holds the peak and falls in the last `tail` of the run;
             "none" holds the peak.
         tail: share of `total_steps` in which "linear_tail" falls.
@@ -128,7 +161,7 @@ class OptimSettings:
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.98)
     eps: float = 1e-8
-    warmup_steps: int = 200
+    warmup_steps: int | None = None
     decay: Literal["cosine", "linear_tail", "none"] = "cosine"
     tail: float = 0.2
     final_fraction: float = 0.01
@@ -137,13 +170,24 @@ class OptimSettings:
     lr_multipliers: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _at_least("warmup_steps", self.warmup_steps, 0)
-        if self.lr <= 0:
-            raise ConfigError(f"lr must be above 0, got {self.lr}")
-        if self.muon_lr < 0:
-            raise ConfigError(f"muon_lr must be at least 0, got {self.muon_lr}")
-        if not 0.0 <= self.ema_decay < 1.0:
-            raise ConfigError(f"ema_decay must lie in [0, 1), got {self.ema_decay}")
+        check_intervals(
+            self,
+            lr="(0, 100]",
+            muon_lr="[0, 100]",
+            weight_decay="[0, 100]",
+            betas="[0, 1)",
+            eps="(0, 1]",
+            warmup_steps="[0, inf)",
+            tail="[0, 1]",
+            final_fraction="[0, 1]",
+            clip_norm="[0, inf)",
+            ema_decay="[0, 1)",
+            lr_multipliers="[0, 1000]",
+        )
+
+    def warmup(self, total_steps: int) -> int:
+        """Steps of the warm-up in a run of that length."""
+        return min(DEFAULT_WARMUP, total_steps) if self.warmup_steps is None else self.warmup_steps
 
 
 @dataclass(frozen=True)
@@ -170,15 +214,17 @@ class LossSettings:
     denoising_groups: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("perception", "reading", "denoising"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"loss.{name} must be at least 0, got {getattr(self, name)}")
-        _at_least("loss.denoising_groups", self.denoising_groups, 1)
-        if not 0 < self.detected <= 1:
-            raise ConfigError(f"loss.detected must lie in (0, 1], got {self.detected}")
+        check_intervals(
+            self,
+            perception="[0, 1000000]",
+            reading="[0, 1000000]",
+            denoising="[0, 1000000]",
+            detected="(0, 1]",
+            denoising_groups="[1, 100]",
+        )
         if self.detected < 1 and not self.reading:
             raise ConfigError(
-                "loss.detected below 1 leaves phrases without any loss; set loss.reading above 0 too"
+                f"detected of {self.detected} leaves phrases without any loss: set loss.reading above 0 too"
             )
 
 
@@ -203,8 +249,14 @@ class ScheduleSettings:
     export_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
 
     def __post_init__(self) -> None:
-        _at_least("total_steps", self.total_steps, 1)
-        _at_least("keep_checkpoints", self.keep_checkpoints, 1)
+        check_intervals(
+            self,
+            total_steps="[1, 1000000000]",
+            max_minutes="[0, inf)",
+            checkpoint_minutes="[0, inf)",
+            keep_checkpoints="[1, 1000000]",
+            log_seconds="[0, inf)",
+        )
 
 
 @dataclass(frozen=True)
@@ -238,16 +290,24 @@ class RunConfig:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
 
     def __post_init__(self) -> None:
-        _at_least("seed", self.seed, 0)
+        check_intervals(self, seed="[0, 1000000000000000000]", threads="[0, 1024]")
+        if not self.output_dir and (
+            self.name in ("", ".", "..") or safe_file_name(self.name, "") != self.name
+        ):
+            raise ConfigError(
+                f"name must be a folder's name without separators, got {self.name!r}: rename it or set output_dir"
+            )
         if self.stage == "eyes" and not self.loss.perception:
-            raise ConfigError("stage eyes trains on loss.perception only; set it above 0")
+            raise ConfigError(
+                "loss.perception must be above 0 in stage eyes, which trains on nothing else, got 0"
+            )
+        if self.optim.warmup(self.schedule.total_steps) > self.schedule.total_steps:
+            raise ConfigError(
+                f"optim.warmup_steps must be at most schedule.total_steps ({self.schedule.total_steps}), got "
+                f"{self.optim.warmup_steps}"
+            )
 
     @property
     def folder(self) -> Path:
         """Where the run writes."""
         return Path(self.output_dir) if self.output_dir else Path("runs") / self.name
-
-
-def _at_least(name: str, value: int, low: int) -> None:
-    if value < low:
-        raise ConfigError(f"{name} must be at least {low}, got {value}")

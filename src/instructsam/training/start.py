@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
 
 from instructsam.errors import ConfigError
 from instructsam.inference.loading import load_model
-from instructsam.inference.locating import resolve
+from instructsam.inference.locating import local_folder, resolve
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.model.build import build_small
 from instructsam.model.instructsam import InstructSAMModel
@@ -18,10 +18,42 @@ from instructsam.model.recipes import get_recipe, recipe_config
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.training.checkpointing import model_tensors
-from instructsam.training.settings import LossSettings, ModelSettings
+from instructsam.training.export import require_current
+from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
 from instructsam.world.stream import all_texts
 
 NECK = "detector.vision_encoder.neck."
+
+
+def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criterion:
+    """Refuse what the configuration alone shows to be impossible, before anything is loaded; the run's criterion.
+
+    Args:
+        config: of the run.
+        made_before: models to start from that earlier stages of the same command will have trained.
+
+    Raises:
+        ConfigError: the recipe, the loss or their combination is impossible, or the model to start from is stale.
+        CheckpointError: there is no model to start from.
+    """
+    settings = config.model
+    for key, name in (("model.path", settings.path), ("model.take_from", settings.take_from)):
+        if name and Path(name) not in made_before:
+            require_current(name, key)
+            local_folder(name)
+    if not settings.path:
+        ids = dict.fromkeys(("image", "video", "vision_start", "vision_end"), 0)
+        recipe_config(get_recipe(settings.recipe, settings.overrides), settings.vocab_size, ids)
+    criterion = start_criterion(config.loss)
+    weights = {name for name, weight in criterion.config.weights.items() if weight}
+    if config.stage == "phrases":
+        weights.discard("text")  # no language model runs
+    others = (config.loss.perception, config.loss.reading * (config.stage == "all"), config.loss.denoising)
+    if not weights and not any(others):
+        raise ConfigError(
+            f"loss.overrides.weights leave nothing to train on in stage {config.stage}: set one of them above 0"
+        )
+    return criterion
 
 
 def start_model(
@@ -30,15 +62,10 @@ def start_model(
     """The model to train, in float32, and its processor.
 
     Raises:
-        ConfigError: the recipe or one of its overrides is unknown, both a path and overrides or two folders are
-            given, or nothing in `settings.take_from` fits.
+        ConfigError: the recipe or one of its overrides is unknown, or nothing in `settings.take_from` fits.
         CheckpointError: `settings.path` or `settings.take_from` holds no usable model.
     """
-    if settings.path and settings.take_from:
-        raise ConfigError("model.path goes on with a whole model, model.take_from starts another; give one")
     if settings.path:
-        if settings.overrides:
-            raise ConfigError("model.overrides change a fresh model; give them without model.path")
         return open_model(Path(settings.path), attention)
     recipe = get_recipe(settings.recipe, settings.overrides)
     donor = None
@@ -117,4 +144,4 @@ def start_criterion(settings: LossSettings) -> Criterion:
     Raises:
         ConfigError: an override names no field or holds a wrong value.
     """
-    return Criterion(CriterionConfig.preset(settings.preset, settings.overrides))
+    return Criterion(CriterionConfig.preset(settings.preset, settings.overrides, "loss.overrides."))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from torch import Tensor, nn
 
 from instructsam.errors import ConfigError
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.structures.outputs import SegmentationOutput
+from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
 from instructsam.training.denoising import DenoisingQuery, NoisedTargets
 from instructsam.training.perception import Perception
 from instructsam.training.reading import QueryReader
@@ -81,3 +82,11 @@ class Trainable(nn.Module):
         if self.reader is not None and output is not None and output.query_states is not None:
             read = self.reader(output.query_states, model.detector.detr_decoder.reference_points.weight)
         return output, cells, read
+
+
+def sum_of_outputs(output: DetectionOutput) -> Tensor | float:
+    """Sum over every output that carries a gradient."""
+    values = [getattr(output, field.name) for field in fields(output)]
+    sums = [value.sum() for value in values if isinstance(value, Tensor) and value.requires_grad]
+    layers = (*getattr(output, "auxiliary", ()), *getattr(output, "extra", ()))
+    return sum([*sums, *(sum_of_outputs(layer) for layer in layers)])

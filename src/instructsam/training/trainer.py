@@ -10,37 +10,35 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
-import yaml
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
+from safetensors import SafetensorError
 from torch import Tensor
 
-from instructsam.config import load_config, to_dict
-from instructsam.errors import ConfigError, InstructSAMError
+from instructsam.config import load_config
+from instructsam.errors import ConfigError, InputError, InstructSAMError
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.structures.outputs import DetectionOutput
 from instructsam.training import checkpointing
 from instructsam.training.collate import TrainingBatch
-from instructsam.training.data import WorldBatches, batches
+from instructsam.training.data import WorkerLostError, WorldBatches, batches
 from instructsam.training.denoising import denoising_loss, noised_targets
 from instructsam.training.ema import WeightAverage
-from instructsam.training.export import export_model
+from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
 from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
 from instructsam.training.perception import load_readers, perception_loss, save_readers
 from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
 from instructsam.training.reading import detected_phrases, reading_loss
+from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
 from instructsam.training.settings import RunConfig
-from instructsam.training.start import open_model, start_criterion, start_model
-from instructsam.training.trainable import Trainable
+from instructsam.training.start import check_start, open_model, start_model
+from instructsam.training.stopping import StopSignals, TrainingInterrupted
+from instructsam.training.trainable import Trainable, sum_of_outputs
 
 OnCheckpoint = Callable[[Path, int], None]
 
@@ -56,26 +54,31 @@ def run(
     Args:
         config_path: a `RunConfig` as YAML; None for the defaults.
         overrides: `key=value` pairs such as `optim.lr=1e-3`.
-        resume: go on from the newest checkpoint of the run's folder.
+        resume: continue from the newest checkpoint of the run's folder, with the same settings.
         on_checkpoint: called in the main process at each checkpoint with the exported model's folder, step.
 
     Raises:
-        ConfigError: the configuration is wrong, or the folder already holds a run and `resume` is off.
+        ConfigError: the configuration is wrong, the folder already holds a run and `resume` is off, or the run to
+            resume has other settings.
+        InputError: the folder cannot be written, or another process is writing there.
         CheckpointError: the checkpoint to resume from is damaged or belongs to another model.
-        InstructSAMError: the loss stopped being finite.
+        TrainingInterrupted: a signal ended the run; its checkpoint is saved.
+        InstructSAMError: the loss stopped being finite, or the disk is full.
     """
     config = load_config(RunConfig, config_path, overrides)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    exported = config.folder / "model"
-    # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
-    model, processor = (
-        open_model(exported, config.attention)
-        if resume and exported.is_dir()
-        else start_model(config.model, config.attention)
-    )
-    return Trainer(config, model, processor, start_criterion(config.loss), on_checkpoint).fit(resume)
+    criterion = check_start(config)
+    with open_run_folder(config, resume):
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        exported = config.folder / MODEL
+        # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
+        model, processor = (
+            open_model(exported, config.attention)
+            if resume and exported.is_dir()
+            else start_model(config.model, config.attention)
+        )
+        return Trainer(config, model, processor, criterion, on_checkpoint).fit(resume)
 
 
 class Trainer:
@@ -102,6 +105,7 @@ class Trainer:
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         self.plain_model = model.to(self.device).train()
+        checkpointing.align(self.plain_model)
         reads = config.loss.reading > 0 and config.stage == "all"
         denoises = config.loss.denoising > 0 and config.stage != "eyes"
         trainable = Trainable(self.plain_model, config.loss.perception > 0, reads, denoises)
@@ -116,6 +120,7 @@ class Trainer:
         self.instructions = 0
         self.seconds = 0.0
         self.stop_reason = ""
+        self.saved_step = -1
         self.log = ProgressLog(
             config.folder / "log.jsonl",
             config.schedule.log_seconds,
@@ -130,40 +135,66 @@ class Trainer:
     @property
     def checkpoints(self) -> Path:
         """Where this run's checkpoints lie."""
-        return self.config.folder / "checkpoints"
+        return self.config.folder / CHECKPOINTS
 
     def fit(self, resume: bool = False) -> Path:
-        """Train to the end of the schedule or of the time box; returns the exported model's folder."""
+        """Train to the end of the schedule or of the time box; returns the exported model's folder.
+
+        Raises:
+            TrainingInterrupted: a signal ended the run; its checkpoint is saved.
+            WorkerLostError: a worker process ended; the checkpoint of a run of one process is saved.
+        """
         torch.manual_seed(self.config.seed + self.accelerator.process_index)
-        self._open_folder(resume)
+        alone = self.accelerator.num_processes == 1
+        with StopSignals(self._note_signal, patient=not alone) as stop:
+            self._open_folder(resume)
+            try:
+                self._train()
+            except WorkerLostError:
+                if alone:
+                    self._save_if_new()
+                raise
+            self._save_if_new()
+            signalled = self._agree(bool(stop.received))
+        if signalled:
+            number = stop.received or signal.SIGTERM
+            raise TrainingInterrupted(
+                f"{signal.Signals(number).name} at step {self.step} of {self.config.schedule.total_steps}, checkpoint "
+                f"saved in {self.config.folder}: repeat the command with --resume",
+                number,
+            )
+        return self.config.folder / MODEL
+
+    def _train(self) -> None:
         schedule = self.config.schedule
         started = time.monotonic()
         seconds_before = self.seconds
         deadline = started + schedule.max_minutes * 60 if schedule.max_minutes else math.inf
         next_save = started + schedule.checkpoint_minutes * 60
         self.log.start(self.step, self.instructions)
-        saved_step = -1
-        with self._signals():
-            for batch in self._stream():
-                if time.monotonic() >= deadline:
-                    self.stop_reason = f"the time box of {schedule.max_minutes:g} minutes"
-                stopping, lr, norm = self.train_step(batch)
-                self.seconds = seconds_before + time.monotonic() - started
-                last = stopping or self.step >= schedule.total_steps
-                if self.log.due() or last:
-                    scalars = {"lr": lr, "gradient_norm": float(norm)}
-                    self.log.write(self.step, self.instructions, self.seconds, scalars)
-                if last or self._agree(time.monotonic() >= next_save):
-                    self.save()
-                    saved_step = self.step
-                    next_save = time.monotonic() + schedule.checkpoint_minutes * 60
-                if stopping:
-                    reason = self.stop_reason or "another process"
-                    self.log.say(f"stopped at step {self.step} by {reason}; --resume goes on")
-                    break
-        if saved_step != self.step:
+        for batch in self._stream():
+            if boxed := time.monotonic() >= deadline:
+                self.stop_reason = f"the time box of {schedule.max_minutes:g} minutes"
+            stopping, lr, norm = self.train_step(batch)
+            self.seconds = seconds_before + time.monotonic() - started
+            last = stopping or self.step >= schedule.total_steps
+            if self.log.due() or last:
+                scalars = {"lr": lr, "gradient_norm": float(norm)}
+                self.log.write(self.step, self.instructions, self.seconds, scalars)
+            if last or self._agree(time.monotonic() >= next_save):
+                self.save()
+                next_save = time.monotonic() + schedule.checkpoint_minutes * 60
+            if stopping:
+                if boxed:
+                    self.log.say(f"stopped at step {self.step} by {self.stop_reason}; --resume continues")
+                break
+
+    def _note_signal(self, number: int) -> None:
+        self.stop_reason = signal.Signals(number).name
+
+    def _save_if_new(self) -> None:
+        if self.saved_step != self.step:
             self.save()
-        return self.config.folder / "model"
 
     def train_step(self, batch: TrainingBatch) -> tuple[bool, float, Tensor]:
         """One update. Returns whether any process wants to stop, the learning rate, the gradient norm.
@@ -173,7 +204,10 @@ class Trainer:
         """
         config = self.config
         lr = set_learning_rate(self.optimizer, self.step, config.schedule.total_steps, config.optim)
-        loss, parts = self._loss(batch)
+        try:
+            loss, parts = self._loss(batch)
+        except InputError as error:  # the matcher refuses what is not finite
+            raise InstructSAMError(f"step {self.step}: {error}; {self._after_divergence()}") from error
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         norm = clip_gradients(self.trainable.parameters(), config.optim.clip_norm)
@@ -183,7 +217,7 @@ class Trainer:
             listed = ", ".join(f"{name} {float(value):.4g}" for name, value in parts.items())
             raise InstructSAMError(
                 f"step {self.step}: loss or gradient is not finite ({listed}; gradient {float(norm):.4g}); "
-                "lower optim.lr or optim.clip_norm and resume from the last checkpoint"
+                f"{self._after_divergence()}"
             )
         self.optimizer.step()
         if self.average:
@@ -192,6 +226,14 @@ class Trainer:
         self.instructions += int(asked)
         self.log.add(mean_over_processes({"loss": loss.detach(), **parts}))
         return bool(stop), lr, norm
+
+    def _after_divergence(self) -> str:
+        exported = self.config.folder / MODEL
+        start = f"model.path={exported}" if exported.is_dir() else "the same start"
+        return (
+            "resuming would repeat it: begin another run with a lower optim.lr or optim.clip_norm, another "
+            f"output_dir and {start}"
+        )
 
     def _loss(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Forward and criterion: the loss to differentiate, and its parts for the log."""
@@ -219,7 +261,7 @@ class Trainer:
             loss, parts = result.total, dict(result.parts)
             if self.accelerator.num_processes > 1:
                 # the reducer of gradients waits for every output, also for those that no loss reads
-                loss = loss + 0.0 * _sum_of_outputs(output)
+                loss = loss + 0.0 * sum_of_outputs(output)
             if denoises:
                 extra_loss, extra_parts = denoising_loss(self.criterion, output, result, noised, num_targets)
                 loss = loss + config.loss.denoising * extra_loss
@@ -241,31 +283,41 @@ class Trainer:
         return detected_phrases(len(batch.phrase_scene), self.config.loss.detected, position)
 
     def save(self) -> Path:
-        """Write checkpoint and exported model, then call back."""
-        root, main = self.checkpoints, self.accelerator.is_main_process
-        if main:
-            folder = checkpointing.begin_checkpoint(root, self.step)
-            checkpointing.write_tensors(folder, "model", checkpointing.model_tensors(self.trainable))
-            optimizer = checkpointing.optimizer_tensors(self.optimizer, self.trainable)
-            checkpointing.write_tensors(folder, "optimizer", optimizer)
-            if self.average:
-                checkpointing.write_tensors(folder, "ema", self.average.tensors)
+        """Write checkpoint and exported model, then call back.
+
+        Raises:
+            InstructSAMError: they cannot be written, on a full disk say; what was there before stays.
+        """
+        try:
+            self._write_checkpoint()
+            if self.accelerator.is_main_process:
+                self._export()
+        except (OSError, SafetensorError, InputError) as error:
+            if self.accelerator.is_main_process:
+                checkpointing.discard_unfinished(self.checkpoints)
+                discard_export(self.config.folder / MODEL)
+            raise checkpointing.unwritable(self.checkpoints, self.step, error) from error
+        self.saved_step = self.step
         self.accelerator.wait_for_everyone()
-        folder = checkpointing.unfinished_folder(root, self.step)
-        checkpointing.write_rng(folder, self.accelerator.process_index)
-        self.accelerator.wait_for_everyone()
-        if main:
-            meta = {
-                "step": self.step,
-                "instructions": self.instructions,
-                "seconds": self.seconds,
-                "processes": self.accelerator.num_processes,
-                "ema_updates": self.average.updates if self.average else 0,
-            }
-            checkpointing.finish_checkpoint(root, self.step, meta, self.config.schedule.keep_checkpoints)
-            self._export()
-        self.accelerator.wait_for_everyone()
-        return checkpointing.checkpoint_folder(root, self.step)
+        return checkpointing.checkpoint_folder(self.checkpoints, self.step)
+
+    def _write_checkpoint(self) -> None:
+        tensors = {
+            "model": checkpointing.model_tensors(self.trainable),
+            "optimizer": checkpointing.optimizer_tensors(self.optimizer, self.trainable),
+        }
+        if self.average:
+            tensors["ema"] = self.average.tensors
+        meta = {
+            "step": self.step,
+            "instructions": self.instructions,
+            "seconds": self.seconds,
+            "processes": self.accelerator.num_processes,
+            "ema_updates": self.average.updates if self.average else 0,
+        }
+        rank, wait = self.accelerator.process_index, self.accelerator.wait_for_everyone
+        keep = self.config.schedule.keep_checkpoints
+        checkpointing.write_checkpoint(self.checkpoints, self.step, tensors, meta, keep, rank, wait)
 
     def restore(self, folder: Path) -> None:
         """Take over everything that a checkpoint holds."""
@@ -291,20 +343,20 @@ class Trainer:
 
     def _open_folder(self, resume: bool) -> None:
         folder, main = self.config.folder, self.accelerator.is_main_process
-        latest = checkpointing.latest_checkpoint(self.checkpoints)
-        if resume and latest is None:
-            raise ConfigError(f"{self.checkpoints} holds no checkpoint; start without --resume")
-        if not resume and latest is not None:
-            raise ConfigError(
-                f"{folder} already holds a run; go on with --resume, or give another output_dir"
-            )
+        latest = checkpointing.latest_checkpoint(self.checkpoints) if resume else None
         if latest is not None:
             self.restore(latest)
+            self.saved_step = self.step
         if main:
             folder.mkdir(parents=True, exist_ok=True)
-            text = yaml.safe_dump(to_dict(self.config), sort_keys=False)
-            (folder / "config.yaml").write_text(text, encoding="utf-8")
+            for key, old, new in changed_settings(self.config) if resume else ():
+                if key == LENGTH:
+                    self.log.say(f"{key} was {old} and is {new} from here on")
+            store_settings(self.config)
             cut_log(self.log.path, self.step)
+            if latest is not None and not export_is_current(folder):
+                self.log.say(f"exporting step {self.step} again: the last export is of another one")
+                self._export()
         self.accelerator.wait_for_everyone()
         size = sum(parameter.numel() for parameter in self.plain_model.parameters()) / 1e6
         processes, total = self.accelerator.num_processes, self.config.schedule.total_steps
@@ -325,9 +377,11 @@ class Trainer:
         average, dtype = self.average, getattr(torch, self.config.schedule.export_dtype)
         model = self.plain_model
         state = average.state_dict_for(model) if average else model.state_dict(keep_vars=True)
-        folder = export_model(self.config.folder / "model", model, self.processor, state, dtype)
+        record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
         if self.trainable.perception is not None:
             save_readers(self.trainable.perception, self.config.folder)
+        # the export comes last, for its record stands for all of it
+        folder = export_model(self.config.folder / MODEL, model, self.processor, state, dtype, record)
         if self.on_checkpoint:
             self.on_checkpoint(folder, self.step)
         checkpointing.set_rng_state(rng)
@@ -343,29 +397,3 @@ class Trainer:
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
         torch.distributed.all_reduce(tensor)
         return [float(value) for value in tensor.tolist()]
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM asks for a checkpoint and a clean end; the second one ends at once."""
-
-        def ask(number: int, _: FrameType | None) -> None:
-            self.stop_reason = signal.Signals(number).name
-            if self.accelerator.num_processes == 1:  # a launcher repeats signals and ends what lingers
-                signal.signal(number, old[number])
-
-        old: dict[int, Any] = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            old[number] = signal.signal(number, ask)
-        try:
-            yield
-        finally:
-            for signal_number, handler in old.items():
-                signal.signal(signal_number, handler)
-
-
-def _sum_of_outputs(output: DetectionOutput) -> Tensor | float:
-    """Sum over every output that carries a gradient."""
-    values = [getattr(output, field.name) for field in fields(output)]
-    sums = [value.sum() for value in values if isinstance(value, Tensor) and value.requires_grad]
-    layers = (*getattr(output, "auxiliary", ()), *getattr(output, "extra", ()))
-    return sum([*sums, *(_sum_of_outputs(layer) for layer in layers)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record, write_records
 from instructsam.errors import ConfigError, InputError
 from instructsam.structures.boxes import xyxy_to_xywh
+from instructsam.structures.files import reason
 from instructsam.structures.masks import encode_rle, mask_boxes_xyxy
 from instructsam.world.instructions import Instruction
 from instructsam.world.scene import FAMILY_OF, RenderedScene, SceneObject
@@ -108,18 +110,24 @@ def _looks(thing: SceneObject) -> dict[str, str]:
 def build_split(split: Split, out_dir: str | Path) -> Path:
     """Write `images/*.png` and `records.jsonl` of a split into a folder and return the path of the records.
 
+    The records appear once all of them are written.
+
     Raises:
         ConfigError: unknown split.
-        InputError: the folder cannot be written.
+        InputError: the folder holds records already, or cannot be written.
     """
     folder = Path(out_dir)
+    path, unfinished = folder / "records.jsonl", folder / ".writing-records.jsonl"
     pairs = benchmark_records(split)
+    if path.exists():
+        raise InputError(f"{path} exists already: choose another folder, or remove it to build it again")
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
-        write_records(folder / "records.jsonl", _saved(pairs, folder))
+        write_records(unfinished, _saved(pairs, folder))
+        os.replace(unfinished, path)
     except OSError as error:
-        raise InputError(f"{folder}: the split cannot be written ({error.strerror})") from error
-    return folder / "records.jsonl"
+        raise InputError(f"{folder}: the split cannot be written ({reason(error)})") from error
+    return path
 
 
 def _saved(pairs: Iterator[tuple[Image.Image, Record]], folder: Path) -> Iterator[Record]:

@@ -29,6 +29,7 @@ COLORS: dict[str, tuple[int, int, int]] = {
 SIZES: tuple[str, ...] = ("small", "medium", "large")
 PATTERNS: tuple[str, ...] = ("plain", "striped", "dotted")
 LAYOUTS: tuple[str, ...] = ("scattered", "row", "groups", "shelves")
+MOST_OBJECTS = 14  # in one scene
 PILES = "piles"  # things of one colour lie on one another; in no split, for ablations that ask for it
 FAMILIES: dict[str, tuple[str, ...]] = {
     "fruit": ("apple", "banana", "pear", "strawberry"),
@@ -121,9 +122,9 @@ class SceneSettings:
     pairs: Pairs = "seen"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.min_objects <= self.max_objects <= 14:
+        if not 1 <= self.min_objects <= self.max_objects <= MOST_OBJECTS:
             raise InputError(
-                "a scene needs 1 <= min_objects <= max_objects <= 14, "
+                f"a scene needs 1 <= min_objects <= max_objects <= {MOST_OBJECTS}, "
                 f"got min_objects={self.min_objects} and max_objects={self.max_objects}"
             )
         if not self.aspects or not all(0.5 <= aspect <= 2.0 for aspect in self.aspects):

@@ -1,0 +1,149 @@
+"""The words after `instructsam segment`, as images and the instructions about each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from instructsam.errors import InputError
+from instructsam.inference.folder_run import ImageRequest
+from instructsam.inference.picture_list import (
+    Pictures,
+    Row,
+    count_text,
+    find_pictures,
+    read_instructions,
+)
+from instructsam.processing.images import IMAGE_SUFFIXES
+from instructsam.structures.checks import check_text
+
+USAGE = 'instructsam segment photo.jpg "the red mugs"'
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that is requested.
+
+    Attributes:
+        images: each with its instructions.
+        instructions: as far as they are the same for every image.
+        phrases: the same for every image.
+        instructions_file: name of the file that holds the instructions of each image.
+        lone: one image file given by name: then a bad image ends the command at once.
+        failed: folders that cannot be listed.
+        notes: what the user should know about the choice of images.
+    """
+
+    images: tuple[ImageRequest, ...]
+    instructions: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    instructions_file: str | None = None
+    lone: bool = False
+    failed: tuple[dict[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def parse_request(
+    inputs: Sequence[str],
+    instructions: Sequence[str],
+    phrases: Sequence[str] = (),
+    file: Path | None = None,
+    recursive: bool = False,
+    out: Path | None = None,
+) -> Request:
+    """Tell images from the instruction, and find the images.
+
+    Args:
+        inputs: images and folders; last the instruction, unless it is given otherwise.
+        instructions, phrases: of --instruction and --phrase.
+        file: of --instructions.
+        recursive: search subfolders.
+        out: the folder of the results; overlays of earlier runs in it are no input.
+
+    Raises:
+        InputError: no image, no or an empty instruction, or options that exclude one another.
+    """
+    if file is not None:
+        if instructions or phrases:
+            raise InputError("give either --instructions or --instruction and --phrase, not both")
+        rows = read_instructions(file)
+        if rows[0].image is not None:
+            return _of_table(rows, [Path(word) for word in inputs], file, out)
+        images, texts = list(inputs), [row.instruction for row in rows]
+    else:
+        images, texts = _split(inputs, instructions, phrases)
+    for kind, words in (("instruction", texts), ("phrase", phrases)):
+        for word in words:
+            if not check_text(word, f"the {kind}").strip():
+                raise InputError(f"the {kind} is empty: write {USAGE}")
+    if phrases and len(texts) > 1:
+        raise InputError("give one instruction, or none, together with --phrase; they are one request")
+    if not images:
+        raise InputError(f"the image is missing: write {USAGE}")
+    pictures = find_pictures([Path(image) for image in images], recursive, out)
+    requests = tuple(ImageRequest(one.path, one.name, tuple(texts)) for one in pictures.found)
+    lone = len(images) == 1 and not os.path.isdir(images[0])
+    notes, failed = _remarks(pictures)
+    return Request(requests, tuple(texts), tuple(phrases), None, lone, failed, notes)
+
+
+def _split(
+    inputs: Sequence[str], instructions: Sequence[str], phrases: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Images and instructions; the last word is the instruction unless one is given or it names an image."""
+    images, texts = list(inputs), list(instructions)
+    if texts or not images:
+        return images, texts
+    last = images[-1]
+    names_image = Path(last).suffix.lower() in IMAGE_SUFFIXES and not any(map(str.isspace, last))
+    is_image = names_image or (last != "" and os.path.lexists(last))
+    if phrases:
+        return (images, []) if is_image or len(images) == 1 else (images[:-1], [last])
+    if is_image:
+        raise InputError(f"the instruction is missing after {last!r}: write {USAGE} or add --instruction")
+    return images[:-1], [last]
+
+
+def _of_table(rows: Sequence[Row], inputs: Sequence[Path], file: Path, out: Path | None) -> Request:
+    """The images that a table names, in its order; they lie in the input folder or beside the table."""
+    if len(inputs) > 1 or (inputs and not os.path.isdir(inputs[0])):
+        raise InputError(f"{file} names the images itself: give the one folder that they lie in, or nothing")
+    folder = inputs[0] if inputs else file.parent
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(os.path.normpath(str(row.image)), []).append(row)
+    images = tuple(
+        ImageRequest(
+            folder / name,
+            Path(name).as_posix() if _is_inside(name) else os.path.abspath(folder / name),
+            tuple(row.instruction for row in group),
+            tuple(row.place for row in group),
+        )
+        for name, group in grouped.items()
+    )
+    notes: tuple[str, ...] = ()
+    failed: tuple[dict[str, str], ...] = ()
+    if inputs:
+        pictures = find_pictures(inputs, recursive=True, out=out)
+        named = {image.name for image in images}
+        left = sum(picture.name not in named for picture in pictures.found)
+        notes, failed = _remarks(pictures)
+        notes += (f"{left} pictures of {folder} are not named in {file}: skipped",) if left else ()
+    return Request(images, instructions_file=file.name, failed=failed, notes=notes)
+
+
+def _is_inside(name: str) -> bool:
+    path = Path(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _remarks(pictures: Pictures) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
+    notes = []
+    if pictures.skipped:
+        notes.append(f"{count_text(pictures.skipped)} pictures in subfolders are skipped: add --recursive")
+    if pictures.own:
+        notes.append(f"{pictures.own} overlays of an earlier run are left out")
+    failed = tuple({"image": str(path), "error": f"{path}: {why}"} for path, why in pictures.unreadable)
+    return tuple(notes), failed

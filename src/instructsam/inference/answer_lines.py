@@ -1,0 +1,135 @@
+"""The lines of a `segment` log: its header, its answers, and the overlays that it names. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from instructsam.errors import InputError, first_line
+from instructsam.structures.checks import describe, parse_json
+from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.masks import decode_rle
+
+FORMAT = "instructsam-segment-1"
+LOG_NAME = "predictions.jsonl"
+OVERLAY_SUFFIX = ".png"
+_BLOCK = 1 << 20  # bytes
+
+
+def log_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Offset, number and content of every line; the first is the header.
+
+    Raises:
+        InputError: the file is no log of `instructsam segment`, or a line is damaged.
+    """
+    offset = 0
+    with path.open("rb") as stream:
+        for number, text in enumerate(stream, start=1):
+            line = _parse_header(text, path) if number == 1 else parse_json(text, f"{path}, line {number}")
+            if not isinstance(line, dict):
+                raise InputError(f"{path}, line {number}: expected an object, got {describe(line)}")
+            yield offset, number, line
+            offset += len(text)
+
+
+def recorded_overlays(folder: Path) -> frozenset[str]:
+    """The overlays that a log in this folder names, relative to it; none where there is no log of `segment`.
+
+    A damaged log counts up to its first bad line: it only decides which files are nobody's pictures.
+    """
+    found: set[str] = set()
+    try:
+        for _, number, line in log_lines(folder / LOG_NAME):
+            overlay = None if number == 1 else overlay_in(line)
+            if overlay is not None:
+                found.add(overlay)
+    except (InputError, OSError, ValueError, KeyError):
+        return frozenset(found)
+    return frozenset(found)
+
+
+def restore(fields: Mapping[str, Any], name: str, image: Image.Image | None = None) -> Prediction:
+    """The inverse of `Prediction.to_dict`.
+
+    Args:
+        fields: its document.
+        name: the file and the answer, for the message.
+        image: the picture it is about, if it shall be drawn.
+
+    Raises:
+        InputError: the document is damaged.
+    """
+    try:
+        rows, phrases = fields["instances"], tuple(fields["phrases"])
+        height, width = fields["original_size"]
+        ids = [phrases.index(row["phrase"]) for row in rows]
+        masks = [decode_rle(row["segmentation"]) for row in rows]
+        instances = Instances(
+            np.stack(masks) if masks else np.zeros((0, height, width), np.bool_),
+            np.asarray([row["box_xyxy"] for row in rows], np.float32).reshape(-1, 4),
+            np.asarray([row["score"] for row in rows], np.float32),
+            np.asarray(ids, np.int64),
+        )
+        return Prediction(
+            instances,
+            phrases,
+            fields["text"],
+            fields["status"],
+            fields["instruction"],
+            (height, width),
+            image,
+            tuple(fields["notes"]),
+            fields["mode"],
+            fields["num_queries"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} is damaged ({first_line(error)}): remove its line to answer it again"
+        ) from error
+
+
+def _parse_header(text: bytes, path: Path) -> dict[str, Any]:
+    refusal = f"{path} is no log of instructsam segment; choose another folder"
+    try:
+        line = parse_json(text, str(path))
+    except InputError as error:
+        raise InputError(refusal) from error
+    if not isinstance(line, dict) or line.get("format") != FORMAT or "version" not in line:
+        raise InputError(refusal)
+    if not isinstance(line.get("settings"), dict):
+        raise InputError(refusal)
+    return line
+
+
+def overlay_in(line: Mapping[str, Any]) -> str | None:
+    """The overlay of an answer, relative to the log's folder and never outside it.
+
+    Raises:
+        KeyError, InputError: the line has none, or one that `segment` never writes.
+    """
+    overlay = line["overlay"]
+    if overlay is None:
+        return None
+    path = PurePosixPath(str(overlay))
+    if path.is_absolute() or ".." in path.parts or path.suffix != OVERLAY_SUFFIX:
+        raise InputError(f"an overlay must be a {OVERLAY_SUFFIX} file inside the folder, got {overlay!r}")
+    return str(path)
+
+
+def end_of_last_line(path: Path) -> int:
+    """Bytes up to and with the last line break."""
+    with path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - _BLOCK)
+            stream.seek(start)
+            found = stream.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+    return 0

@@ -1,0 +1,299 @@
+"""The answers of `instructsam segment` on disk: one JSON line each, appended as it comes, so that a run can resume.
+
+No torch. The first line holds the run's settings; answers under other settings are refused, never mixed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from PIL import Image
+
+from instructsam.errors import ImageError, InputError
+from instructsam.inference.answer_lines import (
+    FORMAT,
+    LOG_NAME,
+    end_of_last_line,
+    log_lines,
+    overlay_in,
+    recorded_overlays,
+    restore,
+)
+from instructsam.structures.checks import parse_json
+from instructsam.structures.files import FolderLock, check_file_destination, reason
+from instructsam.structures.instances import Prediction
+
+DOCUMENT_NAME = "predictions.json"
+_BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Content:
+    """The identity of a file's bytes; size and time of change tell without reading them whether they are the same."""
+
+    hash: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Key:
+    """The identity of an answer.
+
+    Attributes:
+        name: the image's path relative to the input folder.
+        hash: of the image file.
+        instruction: None where only phrases are given.
+    """
+
+    name: str
+    hash: str
+    instruction: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where an answer lies in the log, and the files that belong to it."""
+
+    offset: int
+    image: str
+    overlay: str | None
+
+
+class AnswerLog:
+    """A context manager that owns the output folder: it holds the folder's lock and appends to predictions.jsonl.
+
+    Args:
+        folder: exists.
+        overwrite: `begin` discards the answers and overlays of an earlier run.
+
+    Attributes:
+        header: the first line of the log; empty until `begin` when the log is new.
+        notes: repairs made on opening.
+
+    Raises:
+        InputError: another process writes there, a file is in the way, or the log is of something else or damaged.
+    """
+
+    def __init__(self, folder: Path, overwrite: bool = False) -> None:
+        self.folder = folder
+        self.path = folder / LOG_NAME
+        self.header: dict[str, Any] = {}
+        self.notes: tuple[str, ...] = ()
+        self._overwrite = overwrite
+        self._discarded: frozenset[str] = frozenset()
+        self._entries: dict[Key, Entry] = {}
+        self._latest: dict[tuple[str, str | None], Key] = {}  # by image and instruction
+        self._contents: dict[str, Content] = {}  # by name
+        self._end = 0
+        self._closing = ExitStack()
+
+    def __enter__(self) -> AnswerLog:
+        with ExitStack() as stack:
+            stack.enter_context(FolderLock(self.folder))
+            for name in (LOG_NAME, DOCUMENT_NAME):
+                check_file_destination(self.folder / name)
+            try:
+                self._stream: IO[bytes] = stack.enter_context(self.path.open("ab", buffering=0))
+                self._end = os.fstat(self._stream.fileno()).st_size
+                if self._end:
+                    self._load()
+            except OSError as error:
+                raise InputError(f"{self.path}: cannot be written ({reason(error)})") from error
+            self._closing = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._end:
+            self.path.unlink(missing_ok=True)  # nothing was answered
+        self._closing.close()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._entries
+
+    def require(self, settings: Mapping[str, Any], version: str) -> None:
+        """Compare settings with those of the log; a new log accepts any.
+
+        Raises:
+            InputError: a setting differs, or the log is of an incompatible version.
+        """
+        if not self.header:
+            document = self.folder / DOCUMENT_NAME
+            if document.exists() and not self._overwrite:
+                raise InputError(
+                    f"{document} exists, without a {LOG_NAME} to resume from; choose another --out, or add "
+                    "--overwrite to replace it"
+                )
+            return
+        found = {**self.header["settings"], "version": _series(self.header["version"])}
+        for name, value in {"version": _series(version), **settings}.items():
+            if found.get(name) != value:
+                raise InputError(
+                    f"{self.folder} holds answers with {name} {_short(found.get(name))}, not {_short(value)}; "
+                    "choose another --out, or add --overwrite to discard them"
+                )
+
+    def begin(self, header: Mapping[str, Any]) -> None:
+        """Write the header of a new log, or compare it with that of an existing one; see `require`."""
+        self.require(header["settings"], str(header["version"]))
+        if self._overwrite:
+            for overlay in self._discarded:
+                (self.folder / overlay).unlink(missing_ok=True)
+            self._truncate(0)
+            self._overwrite, self._discarded = False, frozenset()
+        if not self.header:
+            self._write({"format": FORMAT, **header})
+            self.header = dict(header)
+
+    def content_of(self, image: Path, name: str) -> Content:
+        """The identity of a file; the log's own when size and time of change are the same.
+
+        Raises:
+            ImageError: the file cannot be read.
+        """
+        try:
+            status = os.stat(image)
+            known = self._contents.get(name)
+            if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+                return known
+            digest = hashlib.sha256()
+            with image.open("rb") as stream:
+                while block := stream.read(_BLOCK):
+                    digest.update(block)
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{image}: the file cannot be read ({reason(error)})") from error
+        return Content(f"sha256 {digest.hexdigest()[:32]}", status.st_size, status.st_mtime_ns)
+
+    def overlay_of(self, key: Key) -> str | None:
+        """The overlay of a stored answer, relative to the folder."""
+        return self._entries[key].overlay
+
+    def overlay_before(self, image: Path, instruction: str | None) -> str | None:
+        """The overlay of an earlier answer about this image, which a new answer replaces."""
+        key = self._latest.get((str(image), instruction))
+        return None if key is None else self._entries[key].overlay
+
+    @property
+    def overlays(self) -> frozenset[str]:
+        """Every overlay of the log, relative to the folder, with `/`."""
+        found = (entry.overlay for entry in self._entries.values())
+        return self._discarded | {overlay for overlay in found if overlay is not None}
+
+    def append(
+        self, key: Key, content: Content, image: Path, overlay: str | None, prediction: Prediction
+    ) -> None:
+        """Write an answer.
+
+        Raises:
+            InputError: the disk is full or fails; the answers before it stay intact.
+        """
+        line = {
+            "name": key.name,
+            "content": {"hash": content.hash, "size": content.size, "mtime_ns": content.mtime_ns},
+            "request": key.instruction,
+            "image": str(image),
+            "overlay": overlay,
+            "prediction": prediction.to_dict(),
+        }
+        offset = self._write(line)
+        self._contents[key.name] = content
+        self._add(key, Entry(offset, str(image), overlay))
+
+    def prediction(self, key: Key, image: Image.Image | None = None) -> Prediction:
+        """A stored answer, with the picture it is about where one is given."""
+        name = f"{self.path}: the answer about {key.name}"
+        return restore(self._line(self._entries[key])["prediction"], name, image)
+
+    def results(self) -> Iterator[dict[str, Any]]:
+        """Every answer as predictions.json shows it, the newest of each image and instruction."""
+        for key in self._latest.values():
+            entry = self._entries[key]
+            overlay = None if entry.overlay is None else str(self.folder / entry.overlay)
+            yield {"image": entry.image, "overlay": overlay, **self._line(entry)["prediction"]}
+
+    def moved(self, key: Key, image: Path) -> None:
+        """Note that the image of a stored answer is now found under another path."""
+        entry = self._entries[key]
+        if entry.image != str(image):
+            self._latest.pop((entry.image, key.instruction), None)
+            self._add(key, replace(entry, image=str(image)))
+
+    def _line(self, entry: Entry) -> dict[str, Any]:
+        with self.path.open("rb") as stream:
+            stream.seek(entry.offset)
+            line: dict[str, Any] = parse_json(stream.readline(), str(self.path))
+        return line
+
+    def _add(self, key: Key, entry: Entry) -> None:
+        before = self._latest.get((entry.image, key.instruction))
+        if before is not None and before != key:
+            del self._entries[before]
+        self._entries[key] = entry
+        self._latest[entry.image, key.instruction] = key
+
+    def _load(self) -> None:
+        if self._overwrite:
+            self._discarded = recorded_overlays(self.folder)
+            next(log_lines(self.path), None)  # of another command: refused
+            return
+        whole = end_of_last_line(self.path)
+        if whole < self._end:
+            self._truncate(whole)
+            self.notes = (f"{self.path}: the last line was cut off and is dropped; it is answered again",)
+        for offset, number, line in log_lines(self.path):
+            if number == 1:
+                self.header = line
+                continue
+            try:
+                request, content = line["request"], Content(**line["content"])
+                key = Key(str(line["name"]), content.hash, None if request is None else str(request))
+                entry = Entry(offset, str(line["image"]), overlay_in(line))
+            except (KeyError, TypeError) as error:
+                where = f"{self.path}, line {number}"
+                raise InputError(f"{where}: this is no answer of segment; remove the line") from error
+            self._contents[key.name] = content
+            self._add(key, entry)
+
+    def _truncate(self, size: int) -> None:
+        self._stream.truncate(size)
+        self._end = size
+
+    def _write(self, line: Mapping[str, Any]) -> int:
+        """Append a line; where it starts."""
+        offset = self._end
+        data = memoryview(json.dumps(line, allow_nan=False).encode("ascii") + b"\n")
+        try:
+            written = 0
+            while written < len(data):
+                written += self._stream.write(data[written:])
+        except OSError as error:
+            self._stream.truncate(offset)
+            raise InputError(
+                f"{self.path}: cannot be written ({reason(error)}); the {len(self)} answers before stay valid: "
+                "make room, then repeat the command to resume"
+            ) from error
+        self._end = offset + len(data)
+        return offset
+
+
+def _series(version: object) -> str:
+    """Versions that give the same answers: 0.3 of 0.3.1."""
+    return ".".join(str(version).split(".")[:2])
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,90 @@
+"""The folder of a run: checked before anything is loaded, written by one process, resumed with the same settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+
+from instructsam.config import load_config, to_dict
+from instructsam.errors import ConfigError
+from instructsam.structures.files import FolderLock, prepare_folder, write_text
+from instructsam.training import checkpointing
+from instructsam.training.export import CHECKPOINTS, MODEL, restore_export
+from instructsam.training.settings import RunConfig
+
+CONFIG_FILE = "config.yaml"
+LENGTH = "schedule.total_steps"
+# Settings that change neither the batches nor what is done with them, and how long to do it.
+MAY_CHANGE = frozenset(
+    {
+        "name", "output_dir", "device", "threads", "data.workers", "data.prefetch", LENGTH, "schedule.max_minutes",
+        "schedule.checkpoint_minutes", "schedule.keep_checkpoints", "schedule.log_seconds", "schedule.export_dtype",
+    }
+)  # fmt: skip
+
+
+@contextmanager
+def open_run_folder(config: RunConfig, resume: bool) -> Iterator[None]:
+    """Claim the folder of a run; inside, no other process writes there.
+
+    Raises:
+        ConfigError: the folder holds a run and `resume` is off, no checkpoint and `resume` is on, or a run with other
+            settings.
+        InputError: the folder cannot be written, or another process is writing there.
+    """
+    folder = config.folder
+    check_run_folder(config, resume)
+    if int(os.environ.get("RANK", "0")):  # of several processes the first one writes, and holds the lock
+        yield
+        return
+    prepare_folder(folder, "output_dir")
+    with FolderLock(folder):
+        check_run_folder(config, resume)  # another process may have written there until now
+        restore_export(folder / MODEL)
+        yield
+
+
+def check_run_folder(config: RunConfig, resume: bool) -> None:
+    """The checks of `open_run_folder` that write nothing."""
+    folder = config.folder
+    latest = checkpointing.latest_checkpoint(folder / CHECKPOINTS)
+    if resume and latest is None:
+        raise ConfigError(f"{folder / CHECKPOINTS} holds no checkpoint; start without --resume")
+    if not resume and latest is not None:
+        raise ConfigError(f"{folder} already holds a run; resume it with --resume, or set another output_dir")
+    if resume:
+        for key, old, new in changed_settings(config):
+            if key not in MAY_CHANGE:
+                raise ConfigError(
+                    f"{key} was {old} in the run in {folder} and is {new} now: resume with {key}={old}, or start "
+                    "another run with another output_dir"
+                )
+
+
+def changed_settings(config: RunConfig) -> list[tuple[str, Any, Any]]:
+    """Key, value of the stored run and value now, of every setting that differs; empty without a stored run."""
+    path = config.folder / CONFIG_FILE
+    if not path.is_file():
+        return []
+    before, now = (_flat(to_dict(one)) for one in (load_config(RunConfig, path), config))
+    keys = sorted(before.keys() | now.keys())
+    return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
+
+
+def store_settings(config: RunConfig) -> None:
+    """Write `config.yaml`, which a resumed run is compared with."""
+    write_text(config.folder / CONFIG_FILE, yaml.safe_dump(to_dict(config), sort_keys=False))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,82 @@
+"""What `instructsam train` refuses before torch is imported, and the exit code of a run that a signal ended."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from instructsam.cli.main import run
+from instructsam.training.stopping import TrainingInterrupted
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(f"output_dir: {tmp_path / 'run'}\nmodel: {{recipe: tiny}}\n")
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_the_exit_code(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    def stop(*_: Any) -> Path:
+        raise TrainingInterrupted("stopped: repeat the command with --resume", number)
+
+    trainer = ModuleType("instructsam.training.trainer")
+    trainer.run = stop  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "instructsam.training.trainer", trainer)
+    assert run(["train", str(config)]) == 128 + number
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "instructsam: stopped: repeat the command with --resume\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max-minutes", "nan"], "--max-minutes"),
+        (["--max-minutes", "inf"], "--max-minutes must be a finite number"),
+        (["data.workers=-1"], "data.workers must lie in [0, 256], got -1"),
+        (["output_dir=FILE"], "cannot write there (File exists)"),
+        (["output_dir=FILE/below"], "cannot write there"),
+        (["model.recipe=huge"], "model.recipe must be one of default, tiny, got 'huge'"),
+        (["model.overrides.heads=3"], "model.overrides.detector_width must be a multiple of 24"),
+        (["loss.overrides.points=0"], "loss.overrides.points must lie in"),
+        (["model.path=/nowhere/model", "model.overrides={}"], "neither an existing folder nor a hub id"),
+        (["--resume"], "holds no checkpoint; start without --resume"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_refused_in_one_line_before_any_work(
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr("instructsam.training.trainer.start_model", lambda *_: pytest.fail("loaded"))
+    words = [word.replace("FILE", str(tmp_path / "file")) for word in words]
+    assert run(["train", str(config), *words]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.err.count("\n") == 1
+    assert shown.out == ""
+    assert not (tmp_path / "run").exists() or "--resume" in words
+
+
+def test_a_destination_is_refused_before_torch_is_imported(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    code = (
+        "import sys; from instructsam.cli.main import run; code = run(sys.argv[1:]); "
+        "sys.exit(99 if 'torch' in sys.modules else code)"
+    )
+    words = [sys.executable, "-c", code, "train", str(config), f"output_dir={tmp_path / 'file'}"]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 2
