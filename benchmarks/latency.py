@@ -1,4 +1,4 @@
-"""How long an answer takes: `python benchmarks/latency.py [--runs 9] [--model M] [--json]`.
+"""How long an answer takes: `python benchmarks/latency.py [--runs 9] [--model M] [--threads N] [--json]`.
 
 Times are medians of warm calls; what compares two ways of asking is a ratio, both sides measured in turn in this
 process, so that it holds when the machine's speed drifts. The cold command is a new process, start to end.
@@ -25,6 +25,7 @@ import torch
 
 import instructsam
 from instructsam.inference.segmenter import Segmenter
+from instructsam.inference.threads import use_threads
 
 EIGHT = (
     "the mugs that are not blue",
@@ -103,7 +104,7 @@ def warm(segmenter: Segmenter, runs: int) -> dict[str, Any]:
     }
 
 
-def cold(runs: int, model: str | None) -> dict[str, float]:
+def cold(runs: int, model: str | None, threads: int | None) -> dict[str, float]:
     """The whole command in a new process: median seconds and peak memory in MB."""
     seconds, peaks = [], []
     with tempfile.TemporaryDirectory() as out:
@@ -118,6 +119,7 @@ def cold(runs: int, model: str | None) -> dict[str, float]:
             out,
         ]
         command += ["--model", model] if model else []
+        command += ["--threads", str(threads)] if threads else []
         for _ in range(runs):
             start = time.perf_counter()
             done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -133,13 +135,16 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--model", default=None)
+    parser.add_argument("--threads", type=int, default=None, help="as the commands choose when left out")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    segmenter = instructsam.load(arguments.model, device="cpu")
+    threads = use_threads(arguments.threads, segmenter.num_parameters)
     report: dict[str, Any] = {
         "machine": f"{os.cpu_count()} cores {platform.machine()}, torch {torch.__version__}, "
-        f"{torch.get_num_threads()} threads",
-        "cold command": cold(max(1, arguments.runs // 3), arguments.model),
-        **warm(instructsam.load(arguments.model, device="cpu"), arguments.runs),
+        f"{threads} threads",
+        "cold command": cold(max(1, arguments.runs // 3), arguments.model, arguments.threads),
+        **warm(segmenter, arguments.runs),
         "peak MB of this process": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
     if arguments.json:

@@ -64,3 +64,15 @@ def test_the_command_and_the_module_are_the_same_program() -> None:
         [sys.executable, "-m", "instructsam", "--help"], capture_output=True, text=True, check=True
     )
     assert "segment" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["segment", "--help"], ["segment", "photo.png"]], ids=" ".join
+)
+def test_help_and_bad_input_answer_before_torch_is_imported(arguments: list[str]) -> None:
+    code = (
+        f"import sys; from instructsam.cli.main import run; run({arguments!r});"
+        "sys.exit(' '.join({'torch', 'transformers'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

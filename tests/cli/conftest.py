@@ -23,6 +23,7 @@ class FakeSegmenter:
     score_threshold = 0.5
     default_mode = "generate"
     fingerprint = "0123456789ab"
+    num_parameters = 4_000_000
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []

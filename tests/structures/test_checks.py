@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 
 from instructsam.errors import InputError
 from instructsam.structures.checks import (
+    check_choice,
     check_count,
+    check_flag,
     check_fraction,
+    check_path,
     check_text,
     describe,
     is_number,
@@ -63,6 +67,24 @@ def test_json_that_is_none_is_refused(text: str | bytes) -> None:
 def test_a_number_too_long_to_print_is_refused_in_words() -> None:
     with pytest.raises(InputError, match="thousands of digits"):
         check_count(10**5000, "batch_size")
+
+
+def test_flags_choices_and_paths(tmp_path: Path) -> None:
+    assert check_flag(np.bool_(True), "x") is True
+    assert check_choice("a", "x", ("a", "b")) == "a"
+    assert check_path(str(tmp_path), "x") == check_path(tmp_path, "x") == tmp_path
+    for value in (None, 0, "no", b"a", [], math.nan):
+        with pytest.raises(InputError, match="x must be True or False"):
+            check_flag(value, "x")
+        with pytest.raises(InputError, match="x must be one of a, b"):
+            check_choice(value, "x", ("a", "b"))
+    for wrong in (None, 0, b"a", [], "a\0", "\ud83d", "n" * 256, "ok/" + "é" * 128):
+        with pytest.raises(InputError, match="x "):
+            check_path(wrong, "x")
+
+
+def test_several_lines_become_one() -> None:
+    assert describe(np.zeros((2, 2))) == "ndarray array([[0., 0.], [0., 0.]])"
 
 
 def test_what_json_says_is_said_with_the_file() -> None:

@@ -16,6 +16,7 @@ from instructsam.cli.options import (
     Mode,
     ModelArgument,
     Opening,
+    ThreadsOption,
     is_direct,
 )
 from instructsam.cli.progress import counter
@@ -36,9 +37,10 @@ def calibrate(
     ] = None,
     as_json: JsonOption = False,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
 ) -> int:
     """Score every threshold on world/calibration, scenes that are neither trained on nor reported."""
-    opening = Opening(model, device)
+    opening = Opening(model, device, threads=threads)
     check_run_folder(out, "predictions.jsonl", "calibration.json")
     with console.stdout_reserved(as_json), counter("instructions") as advance:
         from instructsam.evaluation.benchmark import get_benchmark

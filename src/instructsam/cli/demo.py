@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from instructsam.cli import segment
-from instructsam.cli.options import DeviceOption, ModelOption, Opening
+from instructsam.cli.options import DeviceOption, ModelOption, Opening, ThreadsOption
 from instructsam.cli.segment_request import parse_request
 from instructsam.errors import InputError
 
@@ -41,9 +41,10 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the picture.")] = Path("out/demo"),
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    threads: ThreadsOption = None,
 ) -> int:
     """Segment a shipped scene and say where the picture is."""
     folder = examples_folder()
     name, instructions = next(iter(shipped_examples(folder).items()))
     request = parse_request([str(folder / name)], [instructions[0]], out=out)
-    return segment.answer(request, segment.Settings(Opening(model, device), out=out))
+    return segment.answer(request, segment.Settings(Opening(model, device, threads=threads), out=out))

@@ -19,6 +19,7 @@ from instructsam.cli.options import (
     JsonOption,
     Mode,
     QuantizeOption,
+    ThreadsOption,
     ThresholdOption,
     VlmOption,
     VlmUrlOption,
@@ -78,6 +79,7 @@ def evaluate(
     quantize: QuantizeOption = None,
     vlm: VlmOption = None,
     vlm_url: VlmUrlOption = None,
+    threads: ThreadsOption = None,
 ) -> int:
     """Score a model or a rival (sam3:FOLDER, agent:DETECTOR, oracle:MODEL) on a benchmark.
 
@@ -87,7 +89,7 @@ def evaluate(
     The exit code is 1 where records are unanswered (instruction too long, picture unreadable); the report names them.
     """
     model, asked = model_and_benchmark(model, name, benchmark)
-    opening = AnyOpening(model, device, dtype, quantize, vlm, vlm_url)
+    opening = AnyOpening(model, device, dtype, quantize, threads, vlm, vlm_url)
     check_threshold(score_threshold)
     _check_limit(limit)
     scored: _Scored | None

@@ -18,6 +18,7 @@ from instructsam.cli.options import (
     ModelArgument,
     Opening,
     QuantizeOption,
+    ThreadsOption,
     ThresholdOption,
     check_threshold,
     is_direct,
@@ -43,11 +44,12 @@ def false_alarms(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
+    threads: ThreadsOption = None,
 ) -> int:
     """Give a model instructions for what is not there, and count how often it finds something anyway."""
     from instructsam.evaluation.false_alarms import count_false_alarms
 
-    opening = Opening(model, device, dtype, quantize)
+    opening = Opening(model, device, dtype, quantize, threads)
     check_threshold(score_threshold)
     check_run_folder(out, "predictions.jsonl", "false_alarms.json")
     with console.stdout_reserved(as_json), counter("answers") as advance:

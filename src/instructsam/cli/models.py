@@ -13,7 +13,7 @@ from instructsam.cli.options import DeviceOption, Opening
 from instructsam.errors import InputError
 from instructsam.inference.building import DETECTOR, VLM
 from instructsam.inference.loading import DTYPES
-from instructsam.structures.checks import check_number
+from instructsam.structures.checks import check_choice, check_number
 from instructsam.structures.files import check_new_folder
 
 
@@ -43,7 +43,10 @@ def convert(
     from instructsam.inference import convert as converting
     from instructsam.inference.locating import resolve
 
-    converting.convert(resolve(model), out, to.value, dtype, int(max_shard_gb * 1e9))
+    if dtype is not None:
+        check_choice(dtype, "--dtype", DTYPES)
+    folder = resolve(model, check=lambda small: converting.check_layout(small, to.value))
+    converting.convert(folder, out, to.value, dtype, int(max_shard_gb * 1e9))
     console.say(f"wrote {out} in the {to.value} layout")
     return 0
 

@@ -12,11 +12,15 @@ import typer
 
 from instructsam.cli import console
 from instructsam.errors import InputError
-from instructsam.inference.loading import DTYPES
+from instructsam.inference.loading import DTYPES, LARGE
 from instructsam.inference.quantizing import Quantize
+from instructsam.structures.checks import check_count
 
 if TYPE_CHECKING:
     from instructsam.inference.segmenter import Segmenter
+
+
+MAX_THREADS = 1024
 
 
 class HasMode(Protocol):
@@ -60,6 +64,10 @@ VlmOption = Annotated[
 VlmUrlOption = Annotated[
     str | None, typer.Option("--vlm-url", help="Its server, such as http://localhost:8000/v1.")
 ]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option("--threads", help="CPU threads; 1 for a small model, else one per core, when left out."),
+]
 MODE_HELP = (
     "generate: the model writes the phrases; direct: the instruction is the phrase (no decoding); "
     "auto: what the model's card says."
@@ -88,8 +96,11 @@ class Opening:
     device: str = "auto"
     dtype: str = "auto"
     quantize: str | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
+        if self.threads is not None:
+            check_count(self.threads, "--threads", high=MAX_THREADS)
         check_device(self.device)
         if self.dtype not in ("auto", *DTYPES):
             raise InputError(f"--dtype must be one of auto, {', '.join(DTYPES)}, got {self.dtype!r}")
@@ -113,7 +124,15 @@ class Opening:
         from instructsam.inference import loading
 
         quantize = cast("Quantize | None", self.quantize)
-        return loading.load(self.model, device=self.device, dtype=self.dtype, quantize=quantize)
+        segmenter = loading.load(self.model, device=self.device, dtype=self.dtype, quantize=quantize)
+        self.use_threads(segmenter.num_parameters)
+        return segmenter
+
+    def use_threads(self, num_parameters: int = LARGE) -> None:
+        """Set the threads of this process for a model of this size."""
+        from instructsam.inference.threads import use_threads
+
+        use_threads(self.threads, num_parameters)
 
 
 def is_direct(segmenter: HasMode, mode: Mode) -> bool:

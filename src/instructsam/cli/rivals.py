@@ -63,6 +63,7 @@ class AnyOpening(Opening):
         kind, rest = self.parts
         if kind == "":
             return self.open()
+        self.use_threads()  # a detector that is one of ours chooses again
         if kind == "sam3":
             from instructsam.baselines.sam3_concept import load_sam3
 
@@ -74,7 +75,10 @@ class AnyOpening(Opening):
             return OracleAgent(detector)
         from instructsam.baselines.sam3_agent import Sam3Agent
 
-        return Sam3Agent(self._vlm(), detector)
+        vlm = self._vlm()
+        if self.vlm_url is None:
+            self.use_threads()
+        return Sam3Agent(vlm, detector)
 
     def _detector(self, rest: str) -> Segmenter | Sam3Concept:
         if not rest.startswith("sam3:"):

@@ -20,6 +20,7 @@ from instructsam.cli.options import (
     ModelArgument,
     Opening,
     QuantizeOption,
+    ThreadsOption,
     ThresholdOption,
     check_threshold,
     is_direct,
@@ -51,6 +52,7 @@ def robustness(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
+    threads: ThreadsOption = None,
 ) -> int:
     """Score a model on changed pictures: mirrored, cropped, compressed, darker, brighter.
 
@@ -60,7 +62,7 @@ def robustness(
     from instructsam.evaluation.robustness import measure
 
     model, name = model_and_benchmark(model, None, benchmark)
-    opening = Opening(model, device, dtype, quantize)
+    opening = Opening(model, device, dtype, quantize, threads)
     check_threshold(score_threshold)
     chosen = get_benchmark(name or "world/val", data)
     check_run_folder(out, "robustness.json", "robustness.md")

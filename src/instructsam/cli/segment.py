@@ -23,6 +23,7 @@ from instructsam.cli.options import (
     ModelOption,
     Opening,
     QuantizeOption,
+    ThreadsOption,
     ThresholdOption,
     check_threshold,
 )
@@ -122,6 +123,7 @@ def segment(
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
+    threads: ThreadsOption = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", min=1, help="Limit of the reply that the model writes.")
@@ -137,7 +139,7 @@ def segment(
     Exit code 0 (also when there is no target), 2 on bad input, 1 when one of several images is bad.
     """
     settings = Settings(
-        opening=Opening(model, device, dtype, quantize),
+        opening=Opening(model, device, dtype, quantize, threads),
         mode=mode,
         score_threshold=check_threshold(score_threshold),
         out=out,

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from instructsam.errors import InputError, RecordError
-from instructsam.structures.checks import check_text, is_number, name_of_key, parse_json, shorten
+from instructsam.structures.checks import check_path, check_text, is_number, name_of_key, parse_json, shorten
 from instructsam.structures.files import reason
 from instructsam.structures.masks import check_mask_size, rle_area
 
@@ -110,8 +110,9 @@ def read_records(path: str | Path) -> Iterator[Record]:
         RecordError: the file cannot be read, a line is malformed, or an id occurs twice.
     """
     seen: dict[str, int] = {}
+    path = check_path(path, "path")
     try:
-        with Path(path).open("rb") as lines:
+        with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 where = f"{path}, line {number}"
                 record = parse_record(_decode(line, where), where)
@@ -137,8 +138,9 @@ def write_records(path: str | Path, records: Iterable[Record]) -> int:
         RecordError: a record would not be read again, or the file cannot be written.
     """
     count = 0
+    path = check_path(path, "path")
     try:
-        with Path(path).open("w", encoding="utf-8", newline="\n") as out:
+        with path.open("w", encoding="utf-8", newline="\n") as out:
             for count, record in enumerate(records, start=1):
                 data = record_to_dict(record)
                 where = f"{path}, record {count}"

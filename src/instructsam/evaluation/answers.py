@@ -24,6 +24,7 @@ from instructsam.evaluation.benchmark import Loaded
 from instructsam.evaluation.content import ContentOf
 from instructsam.evaluation.predictions import UNANSWERED, PredictionFile, StoredPrediction
 from instructsam.evaluation.safe_text import one_line
+from instructsam.structures.checks import check_fraction
 from instructsam.structures.instances import Prediction
 
 Mode = Literal["generate", "direct"]
@@ -235,3 +236,13 @@ def _predict_image(
     if len(answers) != len(records):
         raise InputError(f"a segmenter must return {len(records)} predictions, got {len(answers)}")
     return {record.id: (answer, seconds) for record, answer in zip(records, answers, strict=True)}
+
+
+def threshold_of(segmenter: SegmenterLike | RecordSegmenter, score_threshold: float | None) -> float:
+    """The caller's threshold, or the segmenter's own for None.
+
+    Raises:
+        InputError: it is no number from 0 to 1.
+    """
+    chosen = segmenter.score_threshold if score_threshold is None else score_threshold
+    return check_fraction(chosen, "score_threshold")

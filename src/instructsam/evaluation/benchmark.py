@@ -18,7 +18,7 @@ from instructsam.errors import ImageError, InputError
 from instructsam.evaluation.published import PUBLISHED, Published
 from instructsam.evaluation.safe_text import one_line
 from instructsam.images.loader import load_image, size_mismatch
-from instructsam.structures.checks import check_count
+from instructsam.structures.checks import check_count, check_path
 from instructsam.structures.files import find_file
 
 if TYPE_CHECKING:
@@ -262,6 +262,9 @@ def get_benchmark(name: str | Path, data: str | Path | None = None) -> Benchmark
     Raises:
         InputError: none of these, or its files are missing; the message lists the names.
     """
+    check_path(name, "name")
+    if data is not None:
+        check_path(data, "data")
     if str(name) in _KNOWN:
         return Benchmark(str(name), _KNOWN[str(name)], size=lambda: _world_size(str(name)))
     published = {known.name: known for known in PUBLISHED}

@@ -15,7 +15,7 @@ from PIL import Image
 
 from instructsam.data.record import ImageRef, PhraseRecord, Record
 from instructsam.errors import InputError
-from instructsam.evaluation.answers import Answer, keeping
+from instructsam.evaluation.answers import Answer, keeping, threshold_of
 from instructsam.evaluation.benchmark import Benchmark, Sample
 from instructsam.evaluation.content import RecordContent
 from instructsam.evaluation.report import cell, format_rows, plain, versions
@@ -207,7 +207,7 @@ def count_false_alarms(
         InputError: `count` is not positive, or the folder holds another run.
     """
     check_count(count, "count")
-    threshold = segmenter.score_threshold if score_threshold is None else score_threshold
+    threshold = threshold_of(segmenter, score_threshold)
     mode, benchmark = mode_of(phrases_given), alarm_benchmark(count)
     best: dict[str, list[float | None]] = {}
     with ExitStack() as stack:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.errors import InputError
-from instructsam.evaluation.answers import keeping
+from instructsam.evaluation.answers import keeping, threshold_of
 from instructsam.evaluation.benchmark import Benchmark, Loaded
 from instructsam.evaluation.bootstrap import Difference, paired_differences
 from instructsam.evaluation.compare import difference_cells
@@ -129,7 +129,7 @@ def measure(
         InputError: no instruction, none that can be answered, or a folder with another run.
     """
     benchmark.check(limit)
-    threshold = segmenter.score_threshold if score_threshold is None else score_threshold
+    threshold = threshold_of(segmenter, score_threshold)
     mode = mode_of(phrases_given)
     given = dict(provenance or {})
     header = run_header(segmenter, benchmark.name, mode, given)

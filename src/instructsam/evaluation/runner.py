@@ -27,6 +27,7 @@ from instructsam.evaluation.answers import (
     RecordSegmenter,
     SegmenterLike,
     predict_all,
+    threshold_of,
 )
 from instructsam.evaluation.benchmark import Benchmark, is_same_benchmark
 from instructsam.evaluation.bootstrap import bootstrap_intervals
@@ -43,6 +44,7 @@ from instructsam.evaluation.predictions import (
 from instructsam.evaluation.report import Report, versions
 from instructsam.evaluation.scores import score_unanswered
 from instructsam.evaluation.shards import merge_parts
+from instructsam.structures.checks import check_fraction, check_path
 from instructsam.structures.files import FolderLock
 from instructsam.structures.masks import decode_rle
 
@@ -98,7 +100,7 @@ def evaluate(
             writes in the folder, or the predictions file holds another run.
     """
     benchmark.check(limit)
-    threshold = segmenter.score_threshold if score_threshold is None else score_threshold
+    threshold = threshold_of(segmenter, score_threshold)
     mode = mode_of(phrases_given)
     header = run_header(segmenter, benchmark.name, mode, provenance)
     facts = {**header_facts(header), **(provenance or {}), "mode": mode, "limit": limit}
@@ -216,6 +218,8 @@ def rescore(
     Raises:
         InputError: the file is of another benchmark or holds none of its instructions.
     """
+    check_path(predictions_path, "predictions_path")
+    check_fraction(score_threshold, "score_threshold")
     header = read_header(predictions_path)
     if not is_same_benchmark(header.get("benchmark", ""), benchmark):
         raise InputError(f"{predictions_path} is of {header.get('benchmark')!r}, not of {benchmark.name!r}")

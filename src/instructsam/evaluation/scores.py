@@ -25,6 +25,7 @@ from instructsam.evaluation.matching import (
     matched_iou,
     set_giou,
 )
+from instructsam.structures.checks import check_fraction
 from instructsam.structures.masks import mask_area, mask_boxes_xyxy, mask_intersection
 
 MAX_DETECTIONS = 100
@@ -153,6 +154,7 @@ def score_instruction(
     Raises:
         InputError: dtypes or shapes do not fit, a score is not finite, or a target mask is empty.
     """
+    check_fraction(score_threshold, "score_threshold")
     predicted, ranked = _ranked(predicted_masks, scores, (target_masks, *alternatives), id)
     if ignore is not None:
         predicted, ranked = _without(predicted, ranked, ignore, id)

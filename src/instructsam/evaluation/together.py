@@ -10,7 +10,14 @@ from typing import Any
 
 from instructsam.data.record import Record
 from instructsam.errors import InputError, InstructSAMError, first_line
-from instructsam.evaluation.answers import Answer, Evaluated, Keeper, RecordSegmenter, predict_all
+from instructsam.evaluation.answers import (
+    Answer,
+    Evaluated,
+    Keeper,
+    RecordSegmenter,
+    predict_all,
+    threshold_of,
+)
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.content import RecordContent
 from instructsam.evaluation.predictions import PredictionFile, by_id, read_predictions
@@ -73,7 +80,7 @@ def evaluate_together(
         notes += (*merge_parts(path, header), *changed_note(kept))
         run = {"mode": mode, "processes": shard.processes, "limit": limit}
         facts = {**header_facts(header), **(provenance or {}), **run}
-        threshold = segmenter.score_threshold if score_threshold is None else score_threshold
+        threshold = threshold_of(segmenter, score_threshold)
         stored = _stored_answers(benchmark, path, limit)
         return report_of(benchmark, stored, threshold, facts, notes)
 

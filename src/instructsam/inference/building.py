@@ -11,7 +11,9 @@ from instructsam.inference.folder import CONFIG_ERRORS, CONFIG_FILE
 from instructsam.inference.headers import FLOATS, require_fit, tensors
 from instructsam.inference.hub import fetch, is_hub_id
 from instructsam.inference.limits import REFUSED
-from instructsam.inference.loading import pick_device, pick_dtype, quiet_transformers
+from instructsam.inference.loading import pick_device, pick_dtype
+from instructsam.inference.quiet import quiet_transformers
+from instructsam.structures.checks import check_count, check_flag, check_path
 from instructsam.structures.model_files import read_object, require_inside
 
 if TYPE_CHECKING:
@@ -75,6 +77,11 @@ def build(
     from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings, load_tokenizer
     from instructsam.processing.tokens import TokenIds, add_missing_tokens
 
+    for name, base in (("vlm", vlm), ("detector", detector)):
+        check_path(base, name)
+    check_count(num_queries, "num_queries")
+    check_flag(use_presence, "use_presence")
+    check_count(seed, "seed", low=0, high=2**63 - 1)
     target = pick_device(device)
     number_format = pick_dtype(dtype, target)
     eyes_and_words = read_vlm(require_plain(base_folder(vlm)), number_format)

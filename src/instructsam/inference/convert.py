@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from safetensors import safe_open
@@ -26,10 +26,25 @@ from instructsam.model.checkpoint import config_to_published, map_published_name
 from instructsam.structures.checks import check_count
 from instructsam.structures.files import check_new_folder, write_text
 
+if TYPE_CHECKING:
+    from instructsam.model.configuration import InstructSAMConfig
+
 Layout = Literal["native", "published"]
 UNUSED_FILE = (
     "unused.safetensors"  # beside a native model: published tensors that it never reads, for the way back
 )
+
+
+def check_layout(folder: Path, to: Layout) -> InstructSAMConfig:
+    """The configuration of a model that has a place in a layout, judged before weights are fetched or read.
+
+    Raises:
+        CheckpointError: it has none, or config.json is damaged.
+    """
+    config, _ = read_config(folder)
+    if to == "published":
+        config_to_published(config)
+    return config
 
 
 @dataclass(frozen=True)
@@ -68,9 +83,7 @@ def convert(
         raise InputError(f"unknown dtype {dtype!r}; use {', '.join(DTYPES)}")
     check_count(max_shard_bytes, "max_shard_bytes", high=2**60)
     check_new_folder(target, "")
-    config, _ = read_config(source)
-    if to == "published":
-        config_to_published(config)  # what has no place there is said before anything else is read
+    config = check_layout(source, to)
     account(source).require_complete()
     processor = load_processor(source)
     number_format = None if dtype is None else named_dtype(dtype)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.inference.adapters import Adapter, apply_adapter, base_of, is_adapter
@@ -15,7 +13,9 @@ from instructsam.inference.headers import FLOATS, require_fit, tensors, used_ten
 from instructsam.inference.locating import resolve
 from instructsam.inference.processors import load_processor
 from instructsam.inference.quantizing import Quantize, quantization_config
+from instructsam.inference.quiet import quiet_transformers
 from instructsam.inference.scope import read_scope
+from instructsam.structures.checks import check_choice, check_flag, check_path, check_text, describe
 
 if TYPE_CHECKING:
     import torch
@@ -51,9 +51,15 @@ def load(
 
     Raises:
         CheckpointError: nothing is there, a file is missing or damaged, or tensors do not fit.
-        InputError: unknown device, dtype or quantize.
+        InputError: an argument is not one of the values above.
         MissingExtraError: an adapter without peft, quantize without bitsandbytes.
     """
+    if name_or_path is not None:
+        check_path(name_or_path, "name_or_path")
+    if revision is not None:
+        check_text(revision, "revision")
+    check_flag(released_decoding, "released_decoding")
+    check_choice(adapter, "adapter", get_args(Adapter))
     folder = resolve(name_or_path, revision)
     from instructsam.inference.segmenter import Segmenter
 
@@ -152,26 +158,6 @@ def weight_places(folder: Path, published: bool) -> dict[str, tuple[Path, str]]:
     return {str(ours): (folder / entry["file"], name) for ours, name, entry in used}
 
 
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Inside, transformers prints no report and no progress bar: what matters is in our errors."""
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
-    from transformers import logging
-
-    downloads_are_silent = are_progress_bars_disabled()
-    verbosity, shows_progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if shows_progress:
-            logging.enable_progress_bar()
-        if downloads_are_silent:
-            disable_progress_bars()
-
-
 def pick_device(device: str) -> torch.device:
     """`auto` is cuda, else mps, else cpu."""
     import torch
@@ -180,6 +166,8 @@ def pick_device(device: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not isinstance(device, (str, torch.device)):
+        raise InputError(f"unknown device {describe(device)}; use auto, cpu, cuda, cuda:1 or mps")
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
@@ -190,6 +178,9 @@ def pick_device(device: str) -> torch.device:
         raise InputError("device 'mps' was asked for, but this machine has none; use cpu")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {device!r} was asked for, but this machine has no usable CUDA; use cpu")
+    count = torch.cuda.device_count() if chosen.type == "cuda" else 0
+    if chosen.type == "cuda" and (chosen.index or 0) >= count:
+        raise InputError(f"device {device!r} was asked for, but this machine has cuda:0 to cuda:{count - 1}")
     return chosen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from instructsam.errors import CheckpointError
@@ -14,17 +15,27 @@ from instructsam.inference.hub import SMALL_FILES, fetch, is_hub_id, revision_of
 DEFAULT_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "default"
 
 
-def resolve(name_or_path: str | Path | None, revision: str | None = None) -> Path:
+def resolve(
+    name_or_path: str | Path | None,
+    revision: str | None = None,
+    check: Callable[[Path], object] = read_config,
+) -> Path:
     """The local folder of a model; a hub id is fetched (or found in the hub's own cache).
+
+    Args:
+        name_or_path, revision: as in `load`.
+        check: raises for a configuration that the caller cannot use; called before the weights of a hub id are fetched.
 
     Raises:
         CheckpointError: there is no such folder, it holds no model, or the hub refuses.
     """
     folder = local_folder(name_or_path)
-    return fetch_model(str(name_or_path), revision) if folder is None else folder
+    return fetch_model(str(name_or_path), revision, check) if folder is None else folder
 
 
-def fetch_model(hub_id: str, revision: str | None = None) -> Path:
+def fetch_model(
+    hub_id: str, revision: str | None = None, check: Callable[[Path], object] = read_config
+) -> Path:
     """The snapshot of a model's repository; its configuration is judged before its weights are fetched.
 
     Raises:
@@ -33,7 +44,7 @@ def fetch_model(hub_id: str, revision: str | None = None) -> Path:
     small = fetch(hub_id, revision, SMALL_FILES)
     if is_adapter(small):
         return fetch(hub_id, revision_of(small) or revision)
-    read_config(small)
+    check(small)
     folder = fetch(hub_id, revision_of(small) or revision)
     if not has_weights(folder):
         raise CheckpointError(

@@ -1,15 +1,18 @@
-"""What a caller asked, as samples, and what a model asked its detector: who goes with whom."""
+"""A caller's request as checked samples, and what a model asked its detector: who goes with whom."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypedDict
 
 import torch
 
-from instructsam.errors import InputError
-from instructsam.processing.processor import Sample, pad_phrases
+from instructsam.errors import ImageError, InputError
+from instructsam.images.loader import LoadedImage, load_image
+from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
+from instructsam.processing.tokens import encode_text
+from instructsam.structures.checks import check_text, describe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +20,55 @@ if TYPE_CHECKING:
     from instructsam.model.generation import Reply
     from instructsam.structures.instances import TakenMode
     from instructsam.structures.outputs import ModelInputs
+
+MODES = ("auto", "generate", "direct")
+PHRASES_PER_PASS = 16  # given phrases that share one conversation
+PHRASES_PER_BATCH = 64  # given phrases of one batch; their mask logits take 210 MB at SAM3's size
+
+
+class Options(TypedDict, total=False):
+    """Options of `Segmenter.segment`, for type checkers; its docstring says what each one means."""
+
+    mode: str
+    score_threshold: float | None
+    mask_threshold: float
+    max_new_tokens: int
+    max_phrases: int
+    batch_size: int
+
+
+def load_images(image: object) -> list[LoadedImage]:
+    """One image, or every image of a list or tuple.
+
+    Raises:
+        ImageError: one cannot be read; of a list, its index is named.
+    """
+    if not isinstance(image, (list, tuple)):
+        return [load_image(image)]  # type: ignore[arg-type]
+    loaded = []
+    for index, source in enumerate(image):
+        try:
+            loaded.append(load_image(source))
+        except ImageError as error:
+            raise ImageError(f"images[{index}]: {error}") from error
+    return loaded
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The samples of one call, and how they make up its answers.
+
+    Attributes:
+        samples: one per forward pass of one answer, answers in the caller's order.
+        passes: samples of each answer; more than one for a long list of phrases.
+        many: the caller gets a list.
+        instruction: of an answer of several passes.
+    """
+
+    samples: list[Sample]
+    passes: list[int]
+    many: bool
+    instruction: str = ""
 
 
 def taken_mode(mode: str, default: str, phrases: Sequence[str] | None) -> TakenMode:
@@ -31,39 +83,106 @@ def direct(sample: Sample) -> Sample:
 
 
 def plan(
-    num_images: int, many_images: bool, instruction: str | Sequence[str] | None, phrases: Sequence[str] | None
-) -> tuple[list[Sample], bool]:
-    """Which instruction goes with which image, and whether the answer is a list.
+    num_images: int, many_images: bool, instruction: object, phrases: object, processor: InstructSAMProcessor
+) -> Plan:
+    """Which instruction goes with which image, and whether the answer is a list. Every text is checked here.
 
     Raises:
-        InputError: counts do not match, or neither an instruction nor phrases were given.
+        InputError: a text or a container of texts cannot be used, counts do not match, or neither an instruction nor
+            phrases were given.
     """
+    if phrases is not None:
+        given = _phrases(phrases, processor)
+        if instruction is not None and not isinstance(instruction, str):
+            raise InputError(
+                f"with phrases, instruction must be one text or None, got {describe(instruction)}: "
+                "call segment once per instruction"
+            )
+        text = None if instruction is None else _words(instruction, "instruction", processor)
+        parts = _split(given, text is None, processor)
+        samples = [Sample(i, text or ", ".join(part), part) for i in range(num_images) for part in parts]
+        whole = ", ".join(given) if text is None else text
+        return Plan(samples, [len(parts)] * num_images, many_images, whole)
+    if instruction is None:
+        raise InputError("say what to segment: give an instruction, or phrases=[...]")
+    if isinstance(instruction, str):
+        text = _words(instruction, "instruction", processor)
+        return Plan([Sample(i, text) for i in range(num_images)], [1] * num_images, many_images)
+    texts = _texts(instruction, "instruction", processor)
+    if many_images and len(texts) != num_images:
+        raise InputError(
+            f"a list of {num_images} images needs one instruction or {num_images} of them, got {len(texts)}"
+        )
+    samples = [Sample(i if many_images else 0, text) for i, text in enumerate(texts)]
+    return Plan(samples, [1] * len(texts), True)
+
+
+def _phrases(phrases: object, processor: InstructSAMProcessor) -> tuple[str, ...]:
     if isinstance(phrases, str):
         raise InputError(
             f"phrases must be a list of phrases, got the string {phrases!r}; write phrases=[{phrases!r}]"
         )
-    if phrases is not None:
-        given = tuple(phrase.strip() for phrase in phrases)
-        if not given or not all(given):
-            raise InputError("phrases must be a list of non-empty phrases, e.g. phrases=['red mug', 'plate']")
-        if instruction is not None and not isinstance(instruction, str):
-            raise InputError(
-                "give one instruction, or none, together with phrases; got a list of instructions"
-            )
-        text = instruction if instruction is not None else ", ".join(given)
-        return [Sample(i, text, given) for i in range(num_images)], many_images
-    if instruction is None:
-        raise InputError("say what to segment: give an instruction, or phrases=[...]")
-    if isinstance(instruction, str):
-        return [Sample(i, instruction) for i in range(num_images)], many_images
-    texts = list(instruction)
-    if not many_images:
-        return [Sample(0, text) for text in texts], True
-    if len(texts) != num_images:
-        raise InputError(
-            f"a list of {num_images} images needs one instruction or {num_images} of them, got {len(texts)}"
-        )
-    return [Sample(i, text) for i, text in enumerate(texts)], True
+    given = tuple(phrase.strip() for phrase in _texts(phrases, "phrase", processor))
+    if not given:
+        raise InputError("phrases must be a list of non-empty phrases, e.g. phrases=['red mug', 'plate']")
+    return given
+
+
+def _texts(values: object, kind: str, processor: InstructSAMProcessor) -> list[str]:
+    """Every text of a list, a tuple, an array or a generator; a set has no order."""
+    wrong = (
+        isinstance(values, (bytes, bytearray, memoryview, Mapping, Set)) or getattr(values, "ndim", 1) != 1
+    )
+    if wrong or not isinstance(values, Iterable):
+        either = "text or " if kind == "instruction" else ""
+        name = kind if kind == "instruction" else "phrases"
+        raise InputError(f"{name} must be {either}a list of texts, got {describe(values)}")
+    return [_words(text, f"{kind}s[{index}]", processor) for index, text in enumerate(values)]
+
+
+def _words(value: object, name: str, processor: InstructSAMProcessor) -> str:
+    text = check_text(value, name)
+    if not any(letter.isprintable() and not letter.isspace() for letter in text):
+        raise InputError(f"{name} is empty; say in words what to segment, e.g. 'the red mugs'")
+    processor.encode_words(text, name)
+    return text
+
+
+def _split(phrases: tuple[str, ...], joined: bool, processor: InstructSAMProcessor) -> list[tuple[str, ...]]:
+    """Phrases in groups that one pass takes: few enough and, where they are the instruction, short enough.
+
+    Args:
+        phrases: all of them.
+        joined: the instruction of a pass is its phrases, joined by commas.
+        processor: counts tokens.
+    """
+    limit = processor.settings.max_instruction_tokens
+    parts: list[tuple[str, ...]] = [()]
+    for phrase in phrases:
+        longer = (*parts[-1], phrase)
+        full = len(longer) > PHRASES_PER_PASS
+        if parts[-1] and (
+            full or (joined and len(encode_text(processor.tokenizer, ", ".join(longer))) > limit)
+        ):
+            parts.append((phrase,))
+        else:
+            parts[-1] = longer
+    return parts
+
+
+def batches(samples: Sequence[Sample], batch_size: int) -> Iterator[list[Sample]]:
+    """Samples in order, at most `batch_size` at a time, and fewer where they have many phrases."""
+    batch: list[Sample] = []
+    count = 0
+    for sample in samples:
+        more = len(sample.phrases or ())
+        if batch and (len(batch) == batch_size or (more > 1 and count + more > PHRASES_PER_BATCH)):
+            yield batch
+            batch, count = [], 0
+        batch.append(sample)
+        count += more
+    if batch:
+        yield batch
 
 
 def as_read(inputs: ModelInputs, replies: Sequence[Reply]) -> tuple[ModelInputs, Tensor]:

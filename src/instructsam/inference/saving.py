@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
-from transformers.utils import logging
 
 from instructsam.errors import InputError, first_line
+from instructsam.inference.quiet import quiet_transformers
 from instructsam.inference.scope import Scope, save_scope
 from instructsam.structures.files import whole_folder
 
@@ -30,7 +30,7 @@ def save_model(
         InputError: the folder cannot be written, a file has its name, or the disk is full.
     """
     with model_folder(folder, stale=WEIGHT_FILES) as fresh:
-        with no_progress_bar():
+        with quiet_transformers():
             model.save_pretrained(fresh)
         processor.save_pretrained(fresh)
         save_scope(scope, fresh)
@@ -48,15 +48,3 @@ def model_folder(folder: Path, stale: Sequence[str] = ()) -> Iterator[Path]:
             yield fresh
         except SafetensorError as error:  # the form in which the library passes on an OSError
             raise InputError(f"{folder}: cannot be written ({first_line(error)})") from error
-
-
-@contextmanager
-def no_progress_bar() -> Iterator[None]:
-    """Saving a few files draws no bar into the caller's log; the caller's setting is restored."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

@@ -11,20 +11,31 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import torch
 
 from instructsam.errors import InputError, InstructSAMError
+from instructsam.images.loader import LoadedImage
+from instructsam.inference.answers import answers, notes, status_of
 from instructsam.inference.fingerprint import weights_fingerprint
-from instructsam.inference.requests import as_read, direct, plan, taken_mode
+from instructsam.inference.requests import (
+    MODES,
+    as_read,
+    batches,
+    direct,
+    load_images,
+    plan,
+    taken_mode,
+)
 from instructsam.inference.saving import save_model
 from instructsam.inference.scope import Scope, annotate
+from instructsam.inference.threads import check_process
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.released import generate_released
 from instructsam.model.sharing import query_states
 from instructsam.model.token_per_instance import InstanceReply, generate_instances
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
-from instructsam.processing.images import LoadedImage, load_image
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
-from instructsam.structures.instances import Instances, Prediction, Status, TakenMode
+from instructsam.structures.checks import check_choice, check_count, check_fraction, check_number, check_path
+from instructsam.structures.instances import Instances, Prediction, TakenMode
 from instructsam.structures.outputs import concatenate
 
 if TYPE_CHECKING:
@@ -32,15 +43,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
+    from typing_extensions import Unpack
 
+    from instructsam.inference.requests import Options
     from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
     from instructsam.structures.outputs import ModelInputs, SegmentationOutput
 
     ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
 
 
-MODES = ("auto", "generate", "direct")
-PHRASES_PER_PASS = 16  # of the detector; at SAM3's size each takes about 300 MB while it runs
+MAX_LOGIT = 1e6  # of a mask threshold
+PHRASES_AT_ONCE = 16  # of the detector; at SAM3's size each takes about 300 MB while it runs
 
 
 @dataclass
@@ -113,7 +126,7 @@ class Segmenter:
             raise InputError(
                 "a quantized model is not written: save it as it was loaded, and give load(quantize=...) again"
             )
-        save_model(self.model, self.processor, Path(folder), self.scope)
+        save_model(self.model, self.processor, check_path(folder, "folder"), self.scope)
 
     def compile(self, **options: Any) -> None:
         """Compile both vision towers and the detector's encoder with `torch.compile`; the first calls take minutes.
@@ -139,6 +152,11 @@ class Segmenter:
     def device(self) -> torch.device:
         """Where the weights are."""
         return torch.device(self.model.device)
+
+    @property
+    def num_parameters(self) -> int:
+        """Of the whole model."""
+        return int(self.model.num_parameters())
 
     @property
     def score_threshold(self) -> float:
@@ -167,12 +185,7 @@ class Segmenter:
         instruction: str | None = None,
         *,
         phrases: Sequence[str] | None = None,
-        mode: str = "auto",
-        score_threshold: float | None = None,
-        mask_threshold: float = 0.0,
-        max_new_tokens: int = 128,
-        max_phrases: int = 16,
-        batch_size: int = 16,
+        **options: Unpack[Options],
     ) -> Prediction: ...
 
     @overload
@@ -182,12 +195,7 @@ class Segmenter:
         instruction: list[str] | tuple[str, ...],
         *,
         phrases: None = None,
-        mode: str = "auto",
-        score_threshold: float | None = None,
-        mask_threshold: float = 0.0,
-        max_new_tokens: int = 128,
-        max_phrases: int = 16,
-        batch_size: int = 16,
+        **options: Unpack[Options],
     ) -> list[Prediction]: ...
 
     @overload
@@ -197,12 +205,7 @@ class Segmenter:
         instruction: str | Sequence[str] | None = None,
         *,
         phrases: Sequence[str] | None = None,
-        mode: str = "auto",
-        score_threshold: float | None = None,
-        mask_threshold: float = 0.0,
-        max_new_tokens: int = 128,
-        max_phrases: int = 16,
-        batch_size: int = 16,
+        **options: Unpack[Options],
     ) -> list[Prediction]: ...
 
     def segment(
@@ -224,9 +227,10 @@ class Segmenter:
             image: one image (path, PIL, uint8 [H, W, 3]) or a list of them.
             instruction: plain words. One image and a list of instructions: the image is encoded once. A list of
                 images takes one instruction for all, or as many instructions as images.
-            phrases: target phrases named by the caller, instead of letting the model write them: one forward pass.
+            phrases: target phrases named by the caller, instead of letting the model write them: one forward pass,
+                and one per 16 phrases of a longer list, each as if it were a call of its own.
             mode: "generate", "direct" or "auto".
-            score_threshold: keep instances of at least this score; None is the model's default.
+            score_threshold: keep instances of at least this score in [0, 1]; None is the model's default.
             mask_threshold: binarisation of the mask logits.
             max_new_tokens: limit of the reply in `generate` mode; a reply that reaches it is "truncated".
             max_phrases: limit of the phrases that a reply may name; one that names more is "truncated".
@@ -236,31 +240,31 @@ class Segmenter:
             One `Prediction` for one image and one instruction (or phrases), else a list in the order given.
 
         Raises:
-            InputError: an image, instruction, phrase or option cannot be used.
+            InputError: an image, instruction, phrase or option cannot be used; of a list, the index is named. Every
+                text and option is checked before the first image is read.
+            InstructSAMError: unloaded, or in a forked process that would hang (docs/benchmarks.md, "Threads").
         """
-        if mode not in MODES:
-            raise InputError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
-        counts = {"batch_size": batch_size, "max_new_tokens": max_new_tokens, "max_phrases": max_phrases}
-        for name, value in counts.items():
-            if value < 1:
-                raise InputError(f"{name} must be at least 1, got {value}")
-        many_images = isinstance(image, (list, tuple))
-        sources: list[Any] = list(image) if isinstance(image, (list, tuple)) else [image]
-        if not sources:
-            return []
-        requests, many = plan(len(sources), many_images, instruction, phrases)
-        taken = taken_mode(mode, self.default_mode, phrases)
-        samples = [direct(r) if taken == "direct" else r for r in requests]
-        images = [load_image(source) for source in sources]
-        threshold = self.score_threshold if score_threshold is None else score_threshold
+        check_choice(mode, "mode", MODES)
+        check_count(batch_size, "batch_size")
         limits = GenerationSettings(max_new_tokens, max_phrases)
+        given = self.score_threshold if score_threshold is None else score_threshold
+        threshold = check_fraction(given, "score_threshold")
+        binarisation = check_number(mask_threshold, "mask_threshold", -MAX_LOGIT, MAX_LOGIT)
+        many_images = isinstance(image, (list, tuple))
+        count = len(image) if isinstance(image, (list, tuple)) else 1
+        if not count:
+            return []
+        check_process(self.device)
+        request = plan(count, many_images, instruction, phrases, self.processor)
+        taken = taken_mode(mode, self.default_mode, phrases)
+        samples = [direct(r) if taken == "direct" else r for r in request.samples]
+        images = load_images(image)
         predictions: list[Prediction] = []
         seen = Seen()
-        for first in range(0, len(samples), batch_size):
-            chunk = samples[first : first + batch_size]
-            predictions += self._segment_batch(images, chunk, threshold, mask_threshold, limits, seen, taken)
-        predictions = annotate(predictions, self.scope)
-        return predictions if many else predictions[0]
+        for batch in batches(samples, batch_size):
+            predictions += self._segment_batch(images, batch, threshold, binarisation, limits, seen, taken)
+        answered = annotate(answers(predictions, request), self.scope)
+        return answered if request.many else answered[0]
 
     @torch.inference_mode()
     def _segment_batch(
@@ -329,7 +333,7 @@ class Segmenter:
                 inputs.phrase_mask[chunk],
                 features.detector.select(rows[chunk]),
             )
-            for chunk in torch.arange(len(states), device=self.device).split(PHRASES_PER_PASS)
+            for chunk in torch.arange(len(states), device=self.device).split(PHRASES_AT_ONCE)
         ]
         return replace(concatenate(parts), phrase_sample=inputs.phrase_sample, query_states=states)
 
@@ -348,7 +352,7 @@ class Segmenter:
             instances=instances,
             phrases=phrases,
             text=text,
-            status=self._status(instances, len(phrases), reply),
+            status=status_of(instances, len(phrases), reply, self._num_queries),
             instruction=sample.instruction,
             original_size=(image.image.height, image.image.width),
             image=image.image,
@@ -371,28 +375,3 @@ class Segmenter:
         """Instances that one phrase can have; None without a limit."""
         config = self.model.config
         return int(config.num_queries) if config.instance_form == "queries" else None
-
-    def _status(self, instances: Instances, num_phrases: int, reply: Reply | None) -> Status:
-        """Truncated before saturated before no target: the user should hear of lost answers first."""
-        if reply is not None and reply.truncated:
-            return "truncated"
-        if reply is not None and reply.malformed and not num_phrases:
-            return "malformed"
-        counts = [int((instances.phrase_ids == phrase).sum()) for phrase in range(num_phrases)]
-        limit = self._num_queries
-        if limit is not None and any(count >= limit for count in counts):
-            return "saturated"
-        return "ok" if len(instances) else "no_target"
-
-
-def notes(image: LoadedImage, reply: Reply | None) -> tuple[str, ...]:
-    """What the person should know about how the answer came about."""
-    malformed = (
-        ("the model's reply was malformed; parts of it were skipped",) if reply and reply.malformed else ()
-    )
-    silent = (
-        ("the model's reply names no phrase, so nothing was looked for",)
-        if reply and not reply.phrases
-        else ()
-    )
-    return (*image.notes, *malformed, *silent)

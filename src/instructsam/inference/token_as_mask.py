@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from instructsam.errors import InputError
+from instructsam.structures.checks import check_fraction, describe
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
 
@@ -29,7 +31,13 @@ def connected_parts(mask: NDArray[np.bool_], min_share: float = MIN_PART_SHARE) 
 
     Returns:
         bool [K, H, W].
+
+    Raises:
+        InputError: the mask is no bool (H, W), or the share no number from 0 to 1.
     """
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.ndim != 2:
+        raise InputError(f"mask must be bool (H, W), got {describe(mask)}")
+    check_fraction(min_share, "min_share")
     labels, _ = ndimage.label(mask, structure=NEIGHBOURS)
     areas = np.bincount(labels.ravel())[1:]
     kept = [int(i) for i in np.argsort(-areas, kind="stable") if areas[i] >= min_share * mask.size]

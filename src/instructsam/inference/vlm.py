@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from PIL import Image
+
+from instructsam.errors import InputError
+from instructsam.structures.checks import check_choice, check_text, describe
+
+Role = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn of a conversation; its pictures (RGB) stand before its words."""
+    """One turn of a conversation; its pictures (RGB) stand before its words.
 
-    role: Literal["system", "user", "assistant"]
+    Raises:
+        InputError: the role is unknown, the text is no text, or a picture is not one of Pillow's.
+    """
+
+    role: Role
     text: str
     images: tuple[Image.Image, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_choice(self.role, "role", get_args(Role))
+        check_text(self.text, "text")
+        for index, image in enumerate(self.images):
+            if not isinstance(image, Image.Image):
+                raise InputError(f"images[{index}] must be a PIL image, got {describe(image)}")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from instructsam.model.prefix import read_on, read_prompts
+from instructsam.structures.checks import check_count
 from instructsam.structures.outputs import require_numbers
 
 if TYPE_CHECKING:
@@ -33,10 +34,17 @@ class GenerationSettings:
     Attributes:
         max_new_tokens: tokens that the model may emit per sample (query blocks do not count).
         max_phrases: query blocks per sample; later phrases get none and the reply counts as truncated.
+
+    Raises:
+        InputError: a limit is not a whole number of at least 1.
     """
 
     max_new_tokens: int = 128
     max_phrases: int = 16
+
+    def __post_init__(self) -> None:
+        check_count(self.max_new_tokens, "max_new_tokens")
+        check_count(self.max_phrases, "max_phrases")
 
 
 @dataclass

@@ -149,7 +149,7 @@ class InstructSAMProcessor:
         Raises:
             InputError: it is empty or too long.
         """
-        return self._encode_words(instruction, "instruction")
+        return self.encode_words(instruction, "the instruction")
 
     def encode_phrases(self, phrases: Sequence[str]) -> list[list[int]]:
         """Ids of each phrase; special tokens in it stay text.
@@ -157,16 +157,21 @@ class InstructSAMProcessor:
         Raises:
             InputError: one is empty or too long.
         """
-        return [self._encode_words(phrase, "phrase") for phrase in phrases]
+        return [self.encode_words(phrase, "the phrase") for phrase in phrases]
 
-    def _encode_words(self, words: str, what: str) -> list[int]:
+    def encode_words(self, words: str, name: str) -> list[int]:
+        """Ids of an instruction or a phrase, `name` in messages; special tokens in it stay text.
+
+        Raises:
+            InputError: it is empty or too long.
+        """
         text = words.strip()
         if not text:
-            raise InputError(f"the {what} is empty; say in words what to segment, e.g. 'the red mugs'")
+            raise InputError(f"{name} is empty; say in words what to segment, e.g. 'the red mugs'")
         ids = encode_text(self.tokenizer, text)
         if len(ids) > self.settings.max_instruction_tokens:
             raise InputError(
-                f"the {what} has {len(ids)} tokens ({len(text)} characters), this model takes at most "
+                f"{name} has {len(ids)} tokens ({len(text)} characters), this model takes at most "
                 f"{self.settings.max_instruction_tokens}; shorten it"
             )
         return ids

@@ -6,13 +6,18 @@ import difflib
 import json
 import math
 import numbers
+import os
 import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from instructsam.errors import ConfigError, InputError
+from instructsam.structures.files import MAX_NAME_BYTES
 
 _INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
 _MAX_DIGITS = 30  # of an integer in JSON; longer ones fit no id, size or count
@@ -75,6 +80,48 @@ def check_count(value: object, name: str, low: int = 1, high: int = 2**31 - 1) -
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
         raise InputError(f"{name} must be a whole number from {low} to {high}, got {describe(value)}")
     return int(value)
+
+
+def check_flag(value: object, name: str) -> bool:
+    """True or False, of Python or numpy; nothing else, since every text is true.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False, got {describe(value)}")
+    return bool(value)
+
+
+def check_choice(value: object, name: str, choices: Sequence[str]) -> str:
+    """One of some words.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r:.60}")
+    return str(value)
+
+
+def check_path(value: object, name: str) -> Path:
+    """A path as text or `os.PathLike`.
+
+    Raises:
+        InputError: it is neither, or is a path of bytes.
+    """
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        raise InputError(f"{name} must be a path, got {describe(value)}")
+    try:
+        parts = os.fsencode(path).split(os.fsencode(os.sep))
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name} {path!r:.80} holds half of a character: no file has such a name") from error
+    if any(b"\0" in part or len(part) > MAX_NAME_BYTES for part in parts):
+        raise InputError(
+            f"{name} {path!r:.80} holds a NUL or a name of more than {MAX_NAME_BYTES} bytes: choose another"
+        )
+    return Path(path)
 
 
 def is_number(value: object) -> bool:
@@ -141,7 +188,7 @@ def describe(value: object, limit: int = 60) -> str:
 def shorten(value: object, limit: int = 60) -> str:
     """`repr(value)` cut to `limit` characters, at a cost that does not grow with the value's length or depth."""
     try:
-        text = _SHORT.repr(value)
+        text = " ".join(line.strip() for line in _SHORT.repr(value).splitlines())  # arrays have several
     except ValueError:  # an integer of thousands of digits
         text = "with thousands of digits"
     return text if len(text) <= limit else text[: limit - 3] + "..."

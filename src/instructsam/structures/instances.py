@@ -17,7 +17,7 @@ from PIL import Image
 
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.structures.boxes import xyxy_to_xywh
-from instructsam.structures.checks import check_count
+from instructsam.structures.checks import check_choice, check_count, check_path, check_text, describe
 from instructsam.structures.drawing import MAX_PIXELS, draw_overlay
 from instructsam.structures.masks import encode_rle, mask_area
 from instructsam.structures.saving import save_image
@@ -63,7 +63,13 @@ class Instances:
 
     @classmethod
     def empty(cls, height: int, width: int) -> Instances:
-        """No instance of an image of this size."""
+        """No instance of an image of this size.
+
+        Raises:
+            InputError: a side is no whole number of at least 0.
+        """
+        check_count(height, "height", low=0)
+        check_count(width, "width", low=0)
         return cls(
             np.zeros((0, height, width), dtype=np.bool_),
             np.zeros((0, 4), dtype=np.float32),
@@ -73,7 +79,16 @@ class Instances:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Instances]) -> Instances:
-        """All instances of several parts of one image, in order; phrase ids are kept as they are."""
+        """All instances of several parts of one image, in order; phrase ids are kept as they are.
+
+        Raises:
+            InputError: there is no part, one is not `Instances`, or sizes differ.
+        """
+        if not isinstance(parts, (list, tuple)):
+            raise InputError(f"Instances.concatenate needs a list of Instances, got {describe(parts)}")
+        for index, part in enumerate(parts):
+            if not isinstance(part, Instances):
+                raise InputError(f"parts[{index}] must be Instances, got {describe(part)}")
         if not parts:
             raise InputError("Instances.concatenate needs at least one part: an empty list has no image size")
         sizes = sorted({part.size for part in parts})
@@ -155,13 +170,13 @@ class Prediction:
     num_queries: int | None = None
 
     def __post_init__(self) -> None:
-        if self.status not in get_args(Status):
-            raise InputError(f"status must be one of {', '.join(get_args(Status))}, got {self.status!r}")
+        check_choice(self.status, "status", get_args(Status))
         if self.mode not in get_args(TakenMode):
             modes = ", ".join(map(repr, get_args(TakenMode)))
             raise InputError(f"mode must be one of {modes}, got {self.mode!r}")
         if self.num_queries is not None:
             check_count(self.num_queries, "num_queries")
+        self._check_types()
         size = self.instances.size
         if size != tuple(self.original_size):
             raise InputError(f"masks must have the original size {self.original_size}, got {size}")
@@ -174,6 +189,24 @@ class Prediction:
             raise InputError(f"phrase_ids must be below the number of phrases {count}, got {ids.max()}")
         if self.status == "no_target" and len(self.instances):
             raise InputError(f"status no_target must come without instances, got {len(self.instances)}")
+
+    def _check_types(self) -> None:
+        if not isinstance(self.instances, Instances):
+            raise InputError(f"instances must be Instances, got {describe(self.instances)}")
+        if self.image is not None and not isinstance(self.image, Image.Image):
+            raise InputError(f"image must be a PIL image or None, got {describe(self.image)}")
+        for name in ("phrases", "notes"):
+            texts = getattr(self, name)
+            if not isinstance(texts, (tuple, list)):
+                raise InputError(f"{name} must be a tuple of texts, got {describe(texts)}")
+            for index, text in enumerate(texts):
+                check_text(text, f"{name}[{index}]")
+        check_text(self.text, "text")
+        check_text(self.instruction, "instruction")
+        if not isinstance(self.original_size, (tuple, list)) or len(self.original_size) != 2:
+            raise InputError(f"original_size must be (height, width), got {describe(self.original_size)}")
+        for side, length in zip(("height", "width"), self.original_size, strict=True):
+            check_count(length, f"original_size {side}", low=0)
 
     @property
     def queries_used(self) -> tuple[int, ...]:
@@ -243,15 +276,20 @@ class Prediction:
         Raises:
             InputError: the folder is missing or cannot be written to, or the suffix is not a picture format.
         """
-        return save_image(lambda: self.overlay(max_pixels), Path(path))
+        return save_image(lambda: self.overlay(max_pixels), check_path(path, "path"))
 
     def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
-        """COCO results: RLE at the original size, bbox x y width height px, category_id = phrase id + 1."""
+        """COCO results: RLE at the original size, bbox x y width height px, category_id = phrase id + 1.
+
+        Raises:
+            InputError: `image_id` is no whole number.
+        """
+        check_count(image_id, "image_id", low=-(2**63), high=2**63 - 1)
         found = self.instances
         boxes = xyxy_to_xywh(found.boxes_xyxy)
         return [
             {
-                "image_id": image_id,
+                "image_id": int(image_id),
                 "category_id": int(phrase) + 1,
                 "segmentation": encode_rle(mask),
                 "bbox": [float(v) for v in box],

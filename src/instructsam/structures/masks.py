@@ -113,7 +113,7 @@ def _checked_runs(rle: Mapping[str, Any]) -> tuple[int, int, NDArray[np.int64]]:
     """Height, width and the runs, which are not negative and fill the mask exactly."""
     try:
         size, counts = rle["size"], rle["counts"]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, IndexError) as error:
         raise InputError("RLE must be {'size': [height, width], 'counts': text}") from error
     if not isinstance(size, list | tuple) or len(size) != 2 or not all(map(_is_whole, size)):
         raise InputError(

@@ -1,0 +1,54 @@
+"""transformers without its reports and progress bars, which would land in the log of a library's user."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_lock = threading.Lock()
+_inside = 0  # calls of all threads: the settings are global, so the first one changes and the last one restores them
+_restore: Callable[[], None] | None = None
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Inside, transformers prints neither a report nor a progress bar; afterwards the caller's settings are back.
+
+    Errors of ours say what a report would say.
+    """
+    global _inside, _restore
+    with _lock:
+        if not _inside:
+            _restore = _silence()
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside and _restore is not None:
+                _restore()
+
+
+def _silence() -> Callable[[], None]:
+    """Turn reports and bars of transformers off; what turns them on again, where they were."""
+    from huggingface_hub.constants import HF_HUB_DISABLE_PROGRESS_BARS
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
+    from transformers import logging
+
+    verbosity, hub_off = logging.get_verbosity(), are_progress_bars_disabled()
+    # HF_HUB_DISABLE_PROGRESS_BARS=0 asks for bars, and has priority in huggingface_hub.
+    bars = logging.is_progress_bar_enabled() and HF_HUB_DISABLE_PROGRESS_BARS is None
+    logging.set_verbosity_error()
+    if bars:
+        logging.disable_progress_bar()
+
+    def restore() -> None:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()  # turns those of huggingface_hub on as well
+            if hub_off:
+                disable_progress_bars()
+
+    return restore
