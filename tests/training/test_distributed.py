@@ -86,7 +86,7 @@ def test_a_time_box_that_ends_between_stages_is_a_success(tmp_path: Path) -> Non
         "train",
         *stages,
         *changes,
-        "schedule.total_steps=2",
+        "schedule.total_steps=1",
         "--max-minutes",
         "0.19",
     )
