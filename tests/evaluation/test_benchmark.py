@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from instructsam.data.formats.coco import ONLY_CROWDS
 from instructsam.data.record import write_records
 from instructsam.errors import ImageError, InputError
 from instructsam.evaluation.benchmark import Benchmark, benchmark_names, get_benchmark
 from instructsam.evaluation.runner import evaluate
+from instructsam.structures.masks import encode_rle
 
 from .fakes import HEIGHT, RECORDS, WIDTH, Oracle
 
@@ -73,3 +77,19 @@ def test_own_words_are_a_benchmark() -> None:
     pairs = list(get_benchmark("world/own_words").iterate(4))
     assert [record.family for _, record in pairs][:2] == ["function", "logic"]
     assert all(min(image.size) == 256 for image, _ in pairs)
+
+
+def test_a_record_whose_only_regions_are_crowds_or_ignored_is_not_a_no_target(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    silent = next(one for one in RECORDS if not any(phrase.instances for phrase in one.phrases))
+    region = encode_rle(np.ones((HEIGHT, WIDTH), dtype=np.bool_))
+    unknown = [
+        replace(silent, id="crowd", crowds=(region,)),
+        replace(silent, id="ignored", ignore=region),
+    ]
+    write_records(tmp_path / "records.jsonl", [*RECORDS, *unknown])
+    benchmark = Benchmark.from_folder(tmp_path)
+    assert [record.id for _, record in benchmark.iterate()] == [record.id for record in RECORDS]
+    assert benchmark.tally is not None
+    assert benchmark.tally.left_out == {ONLY_CROWDS: 2}
+    assert benchmark.check() == len(RECORDS)

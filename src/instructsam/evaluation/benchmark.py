@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from instructsam.data.formats.coco import ONLY_CROWDS
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record, read_records
 from instructsam.errors import ImageError, InputError
@@ -133,11 +134,14 @@ class Benchmark:
         if not isfile(records):
             raise InputError(f"a benchmark folder must hold records.jsonl, but {str(folder)!r} has none")
 
+        tally = Tally()
+
+        def texts() -> Iterator[Record]:
+            tally.left_out.clear()
+            return _with_known_answer(read_records(records), tally)
+
         return cls(
-            str(folder),
-            lambda limit: _with_images(folder, islice(read_records(records), limit)),
-            texts=lambda: read_records(records),
-            folder=folder,
+            str(folder), lambda limit: _with_images(folder, islice(texts(), limit)), tally, texts, folder
         )
 
     @classmethod
@@ -160,6 +164,16 @@ class Benchmark:
             return known.read(root, tally)
 
         return cls(known.name, lambda limit: _with_images(root, islice(texts(), limit)), tally, texts, root)
+
+
+def _with_known_answer(records: Iterable[Record], tally: Tally) -> Iterator[Record]:
+    """Records without those whose only regions are crowds or ignored: they neither have a target nor have none."""
+    for record in records:
+        regions = bool(record.crowds) or record.ignore is not None
+        if regions and not any(phrase.instances for phrase in record.phrases):
+            tally.leave_out(ONLY_CROWDS, example=one_line(record.id))
+        else:
+            yield record
 
 
 def _check_records(name: str, folder: Path | None, records: Iterable[Record]) -> int:
