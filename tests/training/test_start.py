@@ -48,13 +48,25 @@ def test_what_is_to_be_fresh_is_not_taken() -> None:
         take_over(model, donor, "donor", ("instance_query",))
 
 
-def test_a_neck_of_other_scales_starts_afresh() -> None:
-    model, _ = tiny_pair(seed=1, mask_stages=2)
-    donor, _ = tiny_pair(seed=2)
-    before = model.detector.vision_encoder.neck.fpn_layers[1].proj1.weight.clone()
-    take_over(model, donor, "donor")  # its layer 1 is the level that layer 2 is here
-    assert torch.equal(model.detector.vision_encoder.neck.fpn_layers[1].proj1.weight, before)
-    assert torch.equal(model.lm_head.weight, donor.lm_head.weight)
+@pytest.mark.parametrize(("ours", "theirs"), [(2, 1), (1, 2)])
+def test_neck_levels_are_matched_by_scale(ours: int, theirs: int) -> None:
+    model, _ = tiny_pair(seed=1, mask_stages=ours)
+    donor, _ = tiny_pair(seed=2, mask_stages=theirs)
+    finest = model.detector.vision_encoder.neck.fpn_layers[0].proj1.weight.clone()
+    lines = take_over(model, donor, "donor")
+    levels, donated = (one.detector.vision_encoder.neck.fpn_layers for one in (model, donor))
+    scales, donated_scales = (
+        list(one.config.detector_config.vision_config.scale_factors) for one in (model, donor)
+    )
+    for scale in (2.0, 1.0, 0.5):
+        level, given = levels[scales.index(scale)], donated[donated_scales.index(scale)]
+        for name, tensor in given.state_dict().items():
+            assert torch.equal(level.state_dict()[name], tensor), (scale, name)
+    if ours > theirs:  # the new finest level has no donor
+        assert torch.equal(levels[0].proj1.weight, finest)
+        assert any("start afresh" in line and "fpn_layers.0.proj1.weight" in line for line in lines)
+    else:
+        assert any("not used" in line and "fpn_layers.scale_4.proj1.weight" in line for line in lines)
 
 
 def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from instructsam.errors import ConfigError
 from instructsam.inference.loading import load_model
@@ -22,7 +23,7 @@ from instructsam.training.export import require_current
 from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
 from instructsam.world.stream import all_texts
 
-NECK = "detector.vision_encoder.neck."
+NECK_LEVELS = "detector.vision_encoder.neck.fpn_layers."
 
 
 def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criterion:
@@ -90,8 +91,8 @@ def take_over(
 ) -> list[str]:
     """Copy every tensor of the donor that has the same name and shape, and say what became of the others.
 
-    Tensors whose names start with one of `fresh` are left as they are; so is the detector's neck where its levels have
-    other scales, for then the same names stand for other levels.
+    Tensors whose names start with one of `fresh` are left as they are. Levels of the detector's neck are matched by
+    their scale, not by their number: with another `mask_stages` the same number stands for another level.
 
     Returns:
         Lines for the log: how many tensors were taken, and every one that starts afresh or is not used.
@@ -106,9 +107,8 @@ def take_over(
                 f"model.fresh: no tensor starts with {prefix!r}; the first parts are "
                 f"{', '.join(sorted({key.split('.')[0] for key in ours}))}"
             )
-    scales = [one.config.detector_config.vision_config.scale_factors for one in (model, donor)]
-    left = (*fresh, NECK) if scales[0] != scales[1] else tuple(fresh)
-    theirs = {key: tensor for key, tensor in theirs.items() if not key.startswith(left)}
+    theirs = _levels_by_scale(theirs, _scales(donor), _scales(model))
+    theirs = {key: tensor for key, tensor in theirs.items() if not key.startswith(tuple(fresh))}
     fitting = [key for key, tensor in ours.items() if key in theirs and theirs[key].shape == tensor.shape]
     if not fitting:
         raise ConfigError(f"no tensor of {name} fits this recipe: give model.take_from a model of its sizes")
@@ -126,6 +126,27 @@ def take_over(
     }
     lines = [f"from {name}: {len(fitting)} of {len(ours)} tensors taken over"]
     return lines + [f"{len(keys)} {what}: {', '.join(keys)}" for what, keys in groups.items() if keys]
+
+
+def _scales(model: InstructSAMModel) -> list[float]:
+    """Scale of each level of the detector's neck relative to its token grid: [2, 1, 0.5] for `mask_stages` 1."""
+    return list(model.config.detector_config.vision_config.scale_factors)
+
+
+def _levels_by_scale(tensors: dict[str, Tensor], theirs: list[float], ours: list[float]) -> dict[str, Tensor]:
+    """Tensors by name, with the numbers of neck levels changed from the donor's scales to ours.
+
+    A level whose scale we do not have keeps its number marked as the donor's, so that it counts as not used.
+    """
+    renamed = {}
+    for name, tensor in tensors.items():
+        if name.startswith(NECK_LEVELS):
+            number, _, rest = name.removeprefix(NECK_LEVELS).partition(".")
+            scale = theirs[int(number)]
+            level = str(ours.index(scale)) if scale in ours else f"scale_{scale:g}"
+            name = f"{NECK_LEVELS}{level}.{rest}"
+        renamed[name] = tensor
+    return renamed
 
 
 def open_model(folder: Path, attention: str = "sdpa") -> tuple[InstructSAMModel, InstructSAMProcessor]:
