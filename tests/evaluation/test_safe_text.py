@@ -76,8 +76,9 @@ class Tags(HTMLParser):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_reports_with_hostile_records(text: str, tmp_path: Path) -> None:
+    words = text.replace("\ud83d", "")  # no model is asked about half a character
     records = tuple(
-        replace(one, id=f"{one.id} {text}", instruction=f"{one.instruction} {text}", family=text)
+        replace(one, id=f"{one.id} {text}", instruction=f"{one.instruction} {words}", family=text)
         for one in RECORDS
     )
     plain, hostile = Oracle(), Oracle()

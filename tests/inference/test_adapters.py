@@ -69,7 +69,7 @@ def test_adapters_that_do_not_fit(adapter: Path) -> None:
     save_file({**tensors, name: torch.zeros(3, 3)}, weights)
     with pytest.raises(CheckpointError, match="does not fit its base model"):
         instructsam.load(adapter)
-    with pytest.raises(InputError, match="adapter must be merge or keep, got 'add'"):
+    with pytest.raises(InputError, match="adapter must be one of merge, keep, got 'add'"):
         instructsam.load(adapter, adapter="add")  # type: ignore[arg-type]
     weights.unlink()
     with pytest.raises(CheckpointError, match=r"holds no adapter_model\.safetensors"):

@@ -58,7 +58,9 @@ def evaluate(
         ),
     ] = None,
     data: DataOption = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first so many instructions.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
+    ] = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     out: Annotated[
         Path | None,
@@ -91,7 +93,6 @@ def evaluate(
     model, asked = model_and_benchmark(model, name, benchmark)
     opening = AnyOpening(model, device, dtype, quantize, threads, vlm, vlm_url)
     check_threshold(score_threshold)
-    _check_limit(limit)
     scored: _Scored | None
     if predictions is None:
         scored = _run(opening, asked, data, limit, mode, out, score_threshold, as_json)
@@ -104,11 +105,6 @@ def evaluate(
         return 0
     _show(*scored, out, as_json)
     return UNANSWERED_CODE if scored[0].unanswered else 0
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise InputError(f"--limit must be at least 1, got {limit}: leave it out for the whole benchmark")
 
 
 def _run(

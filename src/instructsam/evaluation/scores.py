@@ -29,6 +29,7 @@ from instructsam.structures.checks import check_fraction
 from instructsam.structures.masks import mask_area, mask_boxes_xyxy, mask_intersection
 
 MAX_DETECTIONS = 100
+_TOP = slice(0, MAX_DETECTIONS)
 
 Masks = NDArray[np.bool_]
 
@@ -160,9 +161,8 @@ def score_instruction(
         predicted, ranked = _without(predicted, ranked, ignore, id)
         target_masks = _without(target_masks, None, ignore, id)[0]
         alternatives = [_without(masks, None, ignore, id)[0] for masks in alternatives]
-    top = slice(0, MAX_DETECTIONS)
     pairs = _Pairs.of(predicted, target_masks)
-    areas = pairs.first_areas[top], pairs.second_areas
+    areas = pairs.first_areas[_TOP], pairs.second_areas
     kept = int(np.count_nonzero(ranked >= score_threshold))
     shown, shown_pairs = predicted[:kept], pairs.head(kept)
     if crowds is not None and len(crowds):
@@ -183,8 +183,8 @@ def score_instruction(
         **count_errors(shown_pairs.iou),
         exact_boxes=is_exact_by_boxes(box_giou(mask_boxes_xyxy(shown), mask_boxes_xyxy(target_masks))),
         concept=_best_concept(pairs.iou[:kept], [_Pairs.of(predicted[:kept], m).iou for m in alternatives]),
-        ranked_scores=ranked[top],
-        ranked=match_ranked(pairs.iou[top], _cover(predicted[top], crowds), *areas),
+        ranked_scores=ranked[_TOP],
+        ranked=match_ranked(pairs.iou[_TOP], _cover(predicted[_TOP], crowds), *areas),
     )
 
 
