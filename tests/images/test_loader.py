@@ -16,7 +16,6 @@ import pytest
 from PIL import Image
 
 from instructsam.errors import ImageError
-from instructsam.images.folders import iter_image_paths
 from instructsam.images.limits import MAX_PIXELS
 from instructsam.images.loader import load_image
 
@@ -280,21 +279,6 @@ def test_the_callers_image_is_left_alone() -> None:
     loaded = load_image(image)
     loaded.image.putpixel((0, 0), (1, 2, 3))
     assert image.getpixel((0, 0)) == (250, 0, 0)
-
-
-def test_folders_are_expanded_in_order_without_duplicates(tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    (folder / "deeper.png").mkdir(parents=True)
-    for name in ("b.PNG", "a.jpg", "notes.txt", ".hidden.png"):
-        (folder / name).write_bytes(b"x")
-    absent = tmp_path / "absent.png"
-    found = iter_image_paths([folder / "b.PNG", folder, absent, folder / ".." / "photos" / "a.jpg"])
-    assert found == [folder / "b.PNG", folder / "a.jpg", absent]
-
-
-def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="no picture"):
-        iter_image_paths([tmp_path])
 
 
 def test_the_loader_needs_no_torch() -> None:

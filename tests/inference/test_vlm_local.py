@@ -10,7 +10,7 @@ import torch
 from jinja2 import TemplateError
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
-from instructsam.errors import CheckpointError, InputError
+from instructsam.errors import CheckpointError, InputError, InstructSAMError
 from instructsam.inference.vlm import Turn
 from instructsam.inference.vlm_local import LocalVLM, load_vlm
 from instructsam.processing.tokens import IM_END, IMAGE_PAD
@@ -40,6 +40,13 @@ def test_a_reply_is_bounded_and_repeatable(vlm: LocalVLM) -> None:
     assert vlm.reply(turns, 6) == first
     assert isinstance(first.text, str)
     assert len(vlm.tokenizer.encode(first.text, add_special_tokens=False)) <= 12
+
+
+def test_logits_that_are_not_numbers_are_an_error(vlm: LocalVLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = vlm.model.lm_head.weight
+    monkeypatch.setattr(head, "data", torch.full_like(head, float("nan")))
+    with pytest.raises(InstructSAMError, match=r"token logits are not numbers in torch\.float32"):
+        vlm.reply([Turn("user", "what is this?")], 2)
 
 
 def test_every_picture_has_its_tokens(vlm: LocalVLM) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from instructsam.errors import InputError
 from instructsam.structures.checks import (
@@ -29,11 +32,29 @@ def test_good_values_pass() -> None:
     assert check_fraction(np.float32(0.5), "x") == 0.5
     assert check_fraction(1, "x") == 1.0
     assert check_count(np.int64(3), "x") == 3
+    assert check_count(sys.maxsize, "x") == sys.maxsize
+
+
+@pytest.mark.parametrize("scalar", [np.asarray, torch.tensor])
+def test_arrays_without_axes_are_numbers(scalar: Callable[[Any], Any]) -> None:
+    assert check_fraction(scalar(0.5), "x") == 0.5
+    assert type(check_count(scalar(3), "x")) is int
+    for value in (math.nan, True, 1j, [0.5], 2):
+        with pytest.raises(InputError, match="must be a number"):
+            check_fraction(scalar(value), "x")
+        if value != 2:
+            with pytest.raises(InputError, match="must be a whole number"):
+                check_count(scalar(value), "x")
 
 
 @pytest.mark.parametrize(
-    "value", [50, -0.1, math.nan, math.inf, "0.5", None, True, 10**400, [0.5], 1j], ids=repr
-)
+    "value",
+    [
+        50, -0.1, math.nan, math.inf, "0.5", None, True, 10**400, [0.5], 1j, np.asarray("0.5"),
+        torch.empty((), device="meta"),
+    ],
+    ids=repr,
+)  # fmt: skip
 def test_a_fraction_is_a_finite_number_from_0_to_1(value: Any) -> None:
     with pytest.raises(InputError, match="score_threshold must be a number from 0 to 1, got"):
         check_fraction(value, "score_threshold")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from instructsam.errors import ConfigError
+from instructsam.errors import CheckpointError, ConfigError
+from instructsam.processing.processor import ProcessorSettings
 from instructsam.training.collate import collate, one_block_each, visible_boxes_cxcywh
 from instructsam.training.settings import ModelSettings
-from instructsam.training.start import start_model, take_over
+from instructsam.training.start import open_model, start_model, take_over
 from instructsam.training.trainer import run
 from instructsam.world.stream import WorldSettings, world_sample
+from tests.published import publish
 from tests.tiny import tiny_pair
 from tests.training.conftest import tiny
 
@@ -124,3 +127,23 @@ def test_the_stage_without_language_model_cannot_count(tmp_path: Path) -> None:
     more = ["model.overrides.num_queries=1", "model.overrides.instance_form=token_per_instance"]
     with pytest.raises(ConfigError, match="stage all"):
         run(None, tiny(tmp_path, "stage=phrases", *more))
+
+
+def test_a_published_folder_can_be_trained_further(tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    published, _ = publish(folder)
+    model, processor = open_model(folder)
+    assert torch.equal(model.lm_head.weight, published.lm_head.weight)
+    assert processor.settings == ProcessorSettings.from_config(model.config)
+    assert model.config.token_ids == processor.token_ids.as_dict()
+
+
+def test_a_processor_of_another_model_is_not_trained_with(tmp_path: Path) -> None:
+    model, processor = tiny_pair()
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    path = tmp_path / "processor_config.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps(fields | {"settings": fields["settings"] | {"num_queries": 9}}))
+    with pytest.raises(CheckpointError, match=r"processor_config\.json in .* num_queries 9, config.json 4"):
+        open_model(tmp_path)

@@ -17,8 +17,8 @@ from instructsam.baselines.agent_replies import Action, ActionName, ReplyError, 
 from instructsam.baselines.calls import Calls
 from instructsam.baselines.detectors import PhraseDetector
 from instructsam.errors import InputError
+from instructsam.images.loader import load_image
 from instructsam.inference.vlm import Turn, VisionLanguageModel
-from instructsam.processing.images import load_image
 from instructsam.structures.instances import Instances, Prediction, Status
 
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 from instructsam.baselines.calls import Calls
 from instructsam.errors import CheckpointError, InputError
+from instructsam.images.loader import LoadedImage, load_image
 from instructsam.inference.building import DETECTOR, base_folder, stock_model
 from instructsam.inference.fingerprint import weights_fingerprint
 from instructsam.inference.loading import pick_device, pick_dtype
-from instructsam.processing.images import LoadedImage, load_image
 from instructsam.processing.processor import load_tokenizer, resize_masks
 from instructsam.processing.tokens import encode_text
 from instructsam.processing.vision import detector_pixels

@@ -30,9 +30,9 @@ from instructsam.cli.options import (
 from instructsam.cli.progress import counter
 from instructsam.cli.segment_request import Request, parse_request
 from instructsam.errors import InputError
+from instructsam.images.loader import LoadedImage, load_image
 from instructsam.inference.answer_log import DOCUMENT_NAME, AnswerLog
 from instructsam.inference.folder_run import Answer, Failure, FolderRun, RunSettings
-from instructsam.processing.images import LoadedImage, load_image
 from instructsam.structures.files import prepare_folder, write_text
 
 InstructionOption = Annotated[

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instructsam.errors import InputError
+from instructsam.images.folders import IMAGE_SUFFIXES
 from instructsam.inference.folder_run import ImageRequest
 from instructsam.inference.picture_list import (
     Pictures,
@@ -16,7 +17,6 @@ from instructsam.inference.picture_list import (
     find_pictures,
     read_instructions,
 )
-from instructsam.processing.images import IMAGE_SUFFIXES
 from instructsam.structures.checks import check_text
 
 USAGE = 'instructsam segment photo.jpg "the red mugs"'

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from instructsam import __version__
 from instructsam.errors import ImageError, InputError
+from instructsam.images.loader import LoadedImage, load_image
 from instructsam.inference.answer_lines import OVERLAY_SUFFIX
 from instructsam.inference.answer_log import AnswerLog, Content, Key
-from instructsam.processing.images import LoadedImage, load_image
 from instructsam.structures.files import prepare_folder, safe_file_name
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from instructsam.errors import ImageError, InputError
+from instructsam.images.folders import IMAGE_SUFFIXES
 from instructsam.inference.answer_lines import recorded_overlays
-from instructsam.processing.images import IMAGE_SUFFIXES
 from instructsam.structures.checks import check_text, describe, parse_json
 from instructsam.structures.files import reason
 

@@ -21,6 +21,7 @@ from instructsam.processing.processor import load_tokenizer
 from instructsam.processing.tokens import IM_END, IM_START, VISION_END, VISION_START, encode_text
 from instructsam.processing.vision import vlm_patches
 from instructsam.structures.model_files import read_object, require_inside
+from instructsam.structures.outputs import require_numbers
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,7 +42,12 @@ class LocalVLM:
 
     @torch.inference_mode()
     def reply(self, turns: Sequence[Turn], max_new_tokens: int) -> VLMReply:
-        """The next turn of the assistant, decoded greedily."""
+        """The next turn of the assistant, decoded greedily.
+
+        Raises:
+            InputError: the model's template takes no such turns.
+            InstructSAMError: its logits are NaN or infinite.
+        """
         inputs = self._qwen(turns) if self.processor is None else self._general(turns)
         length = inputs["input_ids"].shape[1]
         end = _end_tokens(self.model, self.tokenizer)
@@ -51,6 +57,7 @@ class LocalVLM:
             do_sample=False,
             eos_token_id=end,
             pad_token_id=end[0],
+            logits_processor=[_require_numbers],
         )[0, length:].tolist()
         cut = len(written) >= max_new_tokens and written[-1] not in end
         return VLMReply(self.tokenizer.decode(written, skip_special_tokens=True).strip(), cut)
@@ -164,6 +171,12 @@ def _template_errors() -> tuple[type[Exception], ...]:
     except ImportError:  # then transformers says that it is missing
         return usual
     return (*usual, TemplateError)
+
+
+def _require_numbers(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """A logits processor that refuses NaN, which would be read as some token; minus infinity only rules tokens out."""
+    require_numbers({"token logits": scores.amax(-1)})
+    return scores
 
 
 def _id(tokenizer: Any, token: str) -> int:

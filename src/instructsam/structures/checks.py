@@ -9,6 +9,7 @@ import numbers
 import os
 import re
 import reprlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -46,15 +47,16 @@ def check_text(value: object, name: str) -> str:
 
 
 def check_number(value: object, name: str, low: float, high: float) -> float:
-    """`value` as a finite number in [low, high]; numpy scalars are numbers, bools and texts are not.
+    """`value` as a finite number in [low, high]; scalars of numpy and torch are numbers, bools and texts are not.
 
     Raises:
         InputError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    plain = _plain(value)
+    if isinstance(plain, bool) or not isinstance(plain, numbers.Real):
         raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {describe(value)}")
     try:
-        number = float(value)
+        number = float(plain)
     except OverflowError:
         number = math.inf
     if not (math.isfinite(number) and low <= number <= high):
@@ -71,15 +73,22 @@ def check_fraction(value: object, name: str) -> float:
     return check_number(value, name, 0, 1)
 
 
-def check_count(value: object, name: str, low: int = 1, high: int = 2**31 - 1) -> int:
-    """`value` as a whole number in [low, high]; numpy integers are whole numbers, bools are not.
+def check_count(value: object, name: str, low: int = 1, high: int = sys.maxsize) -> int:
+    """`value` as a whole number in [low, high]; integers of numpy and torch are whole numbers, bools are not.
 
     Raises:
         InputError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
+    plain = _plain(value)
+    if isinstance(plain, bool) or not isinstance(plain, numbers.Integral) or not low <= int(plain) <= high:
         raise InputError(f"{name} must be a whole number from {low} to {high}, got {describe(value)}")
-    return int(value)
+    return int(plain)
+
+
+def _plain(value: object) -> object:
+    """The Python value of a numpy scalar and of an array or tensor without axes; anything else as it is."""
+    is_scalar = getattr(value, "ndim", None) == 0 and getattr(value, "is_meta", False) is False
+    return value.item() if is_scalar and hasattr(value, "item") else value
 
 
 def check_flag(value: object, name: str) -> bool:

@@ -24,6 +24,7 @@ from instructsam.structures.saving import save_image
 
 Status = Literal["ok", "no_target", "saturated", "truncated", "malformed"]
 TakenMode = Literal["", "generate", "direct", "phrases"]
+MAX_SIDE = 2**31 - 1  # pixels; numpy cannot make an empty stack of masks with much longer sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +69,8 @@ class Instances:
         Raises:
             InputError: a side is no whole number of at least 0.
         """
-        check_count(height, "height", low=0)
-        check_count(width, "width", low=0)
+        check_count(height, "height", low=0, high=MAX_SIDE)
+        check_count(width, "width", low=0, high=MAX_SIDE)
         return cls(
             np.zeros((0, height, width), dtype=np.bool_),
             np.zeros((0, 4), dtype=np.float32),
@@ -206,7 +207,7 @@ class Prediction:
         if not isinstance(self.original_size, (tuple, list)) or len(self.original_size) != 2:
             raise InputError(f"original_size must be (height, width), got {describe(self.original_size)}")
         for side, length in zip(("height", "width"), self.original_size, strict=True):
-            check_count(length, f"original_size {side}", low=0)
+            check_count(length, f"original_size {side}", low=0, high=MAX_SIDE)
 
     @property
     def queries_used(self) -> tuple[int, ...]:

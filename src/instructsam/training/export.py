@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.utils import logging
 
 from instructsam.errors import ConfigError, InputError
+from instructsam.inference.quiet import quiet_transformers
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.checks import parse_json
@@ -53,7 +51,7 @@ def export_model(
             to = dtype if tensor.is_floating_point() else tensor.dtype
             cast[id(tensor)] = tensor.detach().to("cpu", to).contiguous()
     tensors = {name: cast[id(tensor)] for name, tensor in state.items()}
-    with _no_progress_bar():
+    with quiet_transformers():
         model.save_pretrained(fresh, state_dict=tensors)
     processor.save_pretrained(fresh)
     (fresh / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -135,15 +133,3 @@ def _sync(folder: Path) -> None:
             with path.open("r+b") as file:
                 os.fsync(file.fileno())
     sync_folder(folder)
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Saving one small file needs no bar between the run's own lines."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

@@ -12,6 +12,7 @@ from torch import Tensor
 from instructsam.errors import ConfigError
 from instructsam.inference.loading import load_model
 from instructsam.inference.locating import local_folder, resolve
+from instructsam.inference.processors import load_processor
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.model.build import build_small
 from instructsam.model.instructsam import InstructSAMModel
@@ -150,13 +151,15 @@ def _levels_by_scale(tensors: dict[str, Tensor], theirs: list[float], ours: list
 
 
 def open_model(folder: Path, attention: str = "sdpa") -> tuple[InstructSAMModel, InstructSAMProcessor]:
-    """A saved model in float32 and its processor.
+    """A saved model in float32 and its processor, of a folder in either layout.
 
     Raises:
-        CheckpointError: the folder holds no usable model.
+        CheckpointError: the folder holds no usable model, or a tokenizer or sizes of another one.
     """
     folder = resolve(folder)
-    return load_model(folder, torch.float32, attention), InstructSAMProcessor.from_pretrained(folder)
+    model, processor = load_model(folder, torch.float32, attention), load_processor(folder)
+    model.config.token_ids = processor.token_ids.as_dict()
+    return model, processor
 
 
 def start_criterion(settings: LossSettings) -> Criterion:
