@@ -13,6 +13,7 @@ from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
     JsonOption,
+    LimitOption,
     Mode,
     ModelArgument,
     Opening,
@@ -25,9 +26,7 @@ from instructsam.cli.tables import print_table
 
 def calibrate(
     model: ModelArgument = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
-    ] = None,
+    limit: LimitOption = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     out: Annotated[
         Path | None,

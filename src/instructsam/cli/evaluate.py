@@ -17,6 +17,7 @@ from instructsam.cli.options import (
     DeviceOption,
     DtypeOption,
     JsonOption,
+    LimitOption,
     Mode,
     QuantizeOption,
     ThreadsOption,
@@ -58,9 +59,7 @@ def evaluate(
         ),
     ] = None,
     data: DataOption = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
-    ] = None,
+    limit: LimitOption = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     out: Annotated[
         Path | None,

@@ -68,6 +68,9 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option("--threads", help="CPU threads; 1 for a small model, else one per core, when left out."),
 ]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
+]
 MODE_HELP = (
     "generate: the model writes the phrases; direct: the instruction is the phrase (no decoding); "
     "auto: what the model's card says."

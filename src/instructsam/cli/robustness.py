@@ -16,6 +16,7 @@ from instructsam.cli.options import (
     DeviceOption,
     DtypeOption,
     JsonOption,
+    LimitOption,
     Mode,
     ModelArgument,
     Opening,
@@ -37,9 +38,7 @@ def robustness(
         typer.Option("--benchmark", help="Any benchmark of instructsam evaluate; world/val when left out."),
     ] = None,
     data: DataOption = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
-    ] = None,
+    limit: LimitOption = None,
     mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
     out: Annotated[
         Path | None,
