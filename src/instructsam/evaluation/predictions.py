@@ -21,7 +21,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.safe_text import one_line
 from instructsam.evaluation.stored_lines import FIELDS, MAX_LINE_PIXELS, parse_line
 from instructsam.structures.checks import parse_json
-from instructsam.structures.files import reason
+from instructsam.structures.files import end_of_last_line, reason
 from instructsam.structures.instances import Prediction
 from instructsam.structures.masks import decode_rle, encode_rle
 
@@ -138,7 +138,7 @@ class PredictionFile:
             raise InputError(f"cannot write {str(self.path)!r}: {reason(error)}") from error
 
     def _continue(self, wanted: Mapping[str, str]) -> None:
-        whole = _whole_lines(self.path)
+        whole = end_of_last_line(self.path)
         if whole != self.path.stat().st_size:
             with self.path.open("r+b") as stream:
                 stream.truncate(whole)
@@ -235,20 +235,6 @@ def read_predictions(path: str | Path) -> Iterator[StoredPrediction]:
             raise InputError(f"{where}: the id {one_line(item.id, 80)!r} comes twice")
         seen[item.id] = f"={item.content}" if item.answered else ""
         yield item
-
-
-def _whole_lines(path: Path) -> int:
-    """Bytes up to the last line feed."""
-    with path.open("rb") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - (1 << 16))
-            stream.seek(start)
-            found = stream.read(end - start).rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
-            end = start
-    return 0
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,7 +17,6 @@ from instructsam.structures.masks import decode_rle
 FORMAT = "instructsam-segment-1"
 LOG_NAME = "predictions.jsonl"
 OVERLAY_SUFFIX = ".png"
-_BLOCK = 1 << 20  # bytes
 
 
 def log_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
@@ -119,17 +117,3 @@ def overlay_in(line: Mapping[str, Any]) -> str | None:
     if path.is_absolute() or ".." in path.parts or path.suffix != OVERLAY_SUFFIX:
         raise InputError(f"an overlay must be a {OVERLAY_SUFFIX} file inside the folder, got {overlay!r}")
     return str(path)
-
-
-def end_of_last_line(path: Path) -> int:
-    """Bytes up to and with the last line break."""
-    with path.open("rb") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - _BLOCK)
-            stream.seek(start)
-            found = stream.read(end - start).rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
-            end = start
-    return 0

@@ -21,14 +21,13 @@ from instructsam.errors import ImageError, InputError
 from instructsam.inference.answer_lines import (
     FORMAT,
     LOG_NAME,
-    end_of_last_line,
     log_lines,
     overlay_in,
     recorded_overlays,
     restore,
 )
 from instructsam.structures.checks import parse_json
-from instructsam.structures.files import FolderLock, check_file_destination, reason
+from instructsam.structures.files import FolderLock, check_file_destination, end_of_last_line, reason
 from instructsam.structures.instances import Prediction
 
 DOCUMENT_NAME = "predictions.json"

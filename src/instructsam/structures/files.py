@@ -25,6 +25,7 @@ from instructsam.structures.secrets import redact_urls
 
 MAX_NAME_BYTES = 255  # of one path component, on every common file system
 _SYSTEM_NAMES = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}  # lower case
+_BLOCK = 1 << 20  # bytes
 _LOCK_FILE = ".instructsam.lock"
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 _held: set[str] = set()  # record locks do not exclude a second lock of the same process: this does
@@ -328,3 +329,17 @@ def umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def end_of_last_line(path: Path) -> int:
+    """Bytes up to and with the last line break: what is left of a log whose last line was cut off."""
+    with path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - _BLOCK)
+            stream.seek(start)
+            found = stream.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+    return 0
