@@ -20,7 +20,7 @@ setup: $(DEV) ## Create .venv with the package, its dependencies and the develop
 
 demo: $(RUNTIME) ## Segment a shipped scene, print the table and say where the picture is
 	@echo "Segmenting $(SCENE): $(INSTRUCTION)"
-	@$(BIN)/instructsam segment $(SCENE) "$(INSTRUCTION)" --out out/
+	@$(BIN)/instructsam segment $(SCENE) "$(INSTRUCTION)" --out out/demo --overwrite
 
 test: $(DEV) ## Run the fast tests
 	@echo "Running the fast tests"

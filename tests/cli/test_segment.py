@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
+
+from instructsam.structures.instances import Prediction
 
 from .conftest import FakeSegmenter, Outcome
 
@@ -174,10 +179,24 @@ def test_wrong_arguments_are_one_line(
     assert segmenter.calls == []
 
 
-def test_missing_quotes_are_suspected(command: Command, photo: Path) -> None:
-    code, _, err = command("segment", photo, "red", "mugs")
-    assert code == 1
-    assert "needs quotes" in err
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (["PHOTO", "red", "mugs"], "an instruction of several words needs quotes"),
+        (["PHOTO", "red mugs", "-i", "the plates"], "--instruction gives the instruction"),
+        (["PHOTO", "red mugs", "--instructions", "LIST"], "--instructions gives the instruction"),
+        (["red mugs", "PHOTO"], "the images come first, the instruction last"),
+    ],
+)
+def test_words_of_an_instruction_among_the_images_are_refused_before_anything_is_answered(
+    command: Command, photo: Path, segmenter: FakeSegmenter, words: list[str], fix: str
+) -> None:
+    (photo.parent / "list.txt").write_text("the plates\n")
+    paths = {"PHOTO": str(photo), "LIST": str(photo.parent / "list.txt")}
+    line = one_line(command("segment", *(paths.get(word, word) for word in words)))
+    assert "there is no such file or folder" in line
+    assert fix in line
+    assert segmenter.calls == []
 
 
 def test_a_long_instruction_is_what_the_segmenter_says(command: Command, photo: Path) -> None:
@@ -211,3 +230,27 @@ def test_unwritable_out_is_said_before_the_model_is_loaded(
 
 def test_an_empty_folder_is_one_line(command: Command, tmp_path: Path) -> None:
     assert "no picture" in one_line(command("segment", tmp_path, "left"))
+
+
+def test_a_note_is_one_line_and_the_same_note_of_other_images_is_counted(
+    command: Command, photo: Path, segmenter: FakeSegmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = segmenter.segment
+    for name in ("b.png", "c.png"):
+        shutil.copy(photo, photo.with_name(name))
+
+    def noted(image: Image.Image, instructions: list[str], **options: Any) -> list[Prediction]:
+        found = answer(image, instructions, **options)
+        assert isinstance(found, list)
+        return [replace(one, notes=("a photograph", f"unknown: {one.instruction}")) for one in found]
+
+    monkeypatch.setattr(segmenter, "segment", noted)
+    _, text, err = command("segment", photo, photo.parent, "-i", "x", "-i", "y", "--json")
+    assert [line for line in err.splitlines() if line.startswith("note:")] == [
+        f"note: {photo}: a photograph; unknown: x",
+        f"note: {photo}: unknown: y",
+        "note: 2 more images: a photograph",
+        "note: 2 more images: unknown: x",
+        "note: 2 more images: unknown: y",
+    ]
+    assert all(len(result["notes"]) == 2 for result in json.loads(text)["results"])

@@ -327,6 +327,19 @@ def test_one_overlay_that_cannot_be_written_is_one_line(
     assert len(document(tmp_path / "out")["results"]) == 4
 
 
+def test_a_disk_that_is_full_at_the_end_loses_no_json(
+    command: Command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise InputError(f"{path}: cannot be written (No space left on device)")
+
+    monkeypatch.setattr("instructsam.cli.segment.write_text", full)
+    code, text, err = command("segment", folder, "left", "--json", "--out", tmp_path / "out")
+    assert code == 2
+    assert len(json.loads(text)["results"]) == 3
+    assert "3 answers are stored; repeat the command to resume" in err
+
+
 @pytest.mark.parametrize("name", ["predictions.json", "predictions.jsonl"])
 def test_a_folder_in_the_way_is_said_before_loading(
     command: Command, photo: Path, tmp_path: Path, segmenter: FakeSegmenter, name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -175,12 +174,12 @@ def answer(request: Request, settings: Settings) -> int:
         try:
             with console.stdout_reserved(settings.as_json):
                 _answer_all(run, request, settings, report)
+            if log is not None:
+                write_text(log.folder / DOCUMENT_NAME, _document(run, log.results(), report.failed))
             complete = True
         finally:
-            if not complete and report.answered:
+            if not complete:
                 _interrupted(run, report, settings)
-        if log is not None:
-            write_text(log.folder / DOCUMENT_NAME, _document(run, log.results(), report.failed))
     if settings.as_json:
         print(_document(run, report.results, report.failed), end="")
     return _exit_code(request, report)
@@ -190,22 +189,18 @@ def _answer_all(run: FolderRun, request: Request, settings: Settings, report: Re
     total = sum(max(1, len(one.instructions)) for one in request.images)
     if run.log is not None and len(run.log):
         console.note(f"{run.log.folder}: {len(run.log)} answers are stored, the run resumes")
-    remarks: set[str] = set()
+    remarks: dict[str, set[Path]] = {}
     with counter("answers", shown=total > 1) as advance:
         advance.expect(total)
         for item in run.answers(request.images):
             if isinstance(item, Failure):
                 if request.lone:
                     raise InputError(item.error)
-                report.failed.append({"image": str(item.image), "error": f"{item.error}{_hint(item)}"})
+                report.failed.append({"image": str(item.image), "error": item.error})
                 continue
             report.answered += 1
             report.stored += item.stored
-            for remark in item.prediction.notes:
-                line = f"note: {item.image}: {remark}"
-                if line not in remarks:
-                    console.note(line)
-                remarks.add(line)
+            _note_new(item, remarks)
             if settings.as_json:
                 overlay = None if item.overlay is None else str(item.overlay)
                 found = {"image": str(item.image), "overlay": overlay, **item.prediction.to_dict()}
@@ -214,6 +209,18 @@ def _answer_all(run: FolderRun, request: Request, settings: Settings, report: Re
                 _show(item)
             if not item.stored:  # what an earlier run computed tells nothing of the speed
                 advance(report.answered)
+    for remark, images in remarks.items():
+        if len(images) > 1:
+            console.note(f"note: {len(images) - 1} more images: {remark}")
+
+
+def _note_new(item: Answer, remarks: dict[str, set[Path]]) -> None:
+    """One line of the notes that no answer before had; of the others only the images are counted."""
+    new = [remark for remark in item.prediction.notes if remark not in remarks]
+    if new:
+        console.note(f"note: {item.image}: {'; '.join(new)}")
+    for remark in item.prediction.notes:
+        remarks.setdefault(remark, set()).add(item.image)
 
 
 def _show(item: Answer) -> None:
@@ -227,17 +234,11 @@ def _show(item: Answer) -> None:
         console.say(f"overlay: {item.overlay}")
 
 
-def _hint(failure: Failure) -> str:
-    path = failure.image
-    named = path.suffix or os.path.exists(path)
-    return "" if named else " (an instruction of several words needs quotes)"
-
-
 def _interrupted(run: FolderRun, report: Report, settings: Settings) -> None:
     """Hand over what there is, while an exception ends the run."""
-    if settings.as_json:
+    if settings.as_json and report.answered:
         print(_document(run, report.results, report.failed, complete=False), end="")
-    if run.log is not None:
+    if run.log is not None and len(run.log):
         console.note(f"{run.log.path}: {len(run.log)} answers are stored; repeat the command to resume")
 
 

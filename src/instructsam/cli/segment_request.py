@@ -82,6 +82,13 @@ def parse_request(
         raise InputError("give one instruction, or none, together with --phrase; they are one request")
     if not images:
         raise InputError(f"the image is missing: write {USAGE}")
+    if file or instructions:
+        option = "--instructions" if file else "--instruction"
+        _refuse_words(
+            images, f"{option} gives the instruction, every other word must be an image or a folder"
+        )
+    else:
+        _refuse_words(images, "check the path; an instruction of several words needs quotes")
     pictures = find_pictures([Path(image) for image in images], recursive, out)
     requests = tuple(ImageRequest(one.path, one.name, tuple(texts)) for one in pictures.found)
     lone = len(images) == 1 and not os.path.isdir(images[0])
@@ -97,13 +104,25 @@ def _split(
     if texts or not images:
         return images, texts
     last = images[-1]
-    names_image = Path(last).suffix.lower() in IMAGE_SUFFIXES and not any(map(str.isspace, last))
-    is_image = names_image or (last != "" and os.path.lexists(last))
+    is_image = _is_image(last) and not (any(map(str.isspace, last)) and not os.path.lexists(last))
     if phrases:
         return (images, []) if is_image or len(images) == 1 else (images[:-1], [last])
     if is_image:
+        _refuse_words(images, "the images come first, the instruction last")
         raise InputError(f"the instruction is missing after {last!r}: write {USAGE} or add --instruction")
     return images[:-1], [last]
+
+
+def _is_image(word: str) -> bool:
+    """Whether a word is an existing path or ends as the name of a picture does."""
+    return Path(word).suffix.lower() in IMAGE_SUFFIXES or (word != "" and os.path.lexists(word))
+
+
+def _refuse_words(images: Sequence[str], fix: str) -> None:
+    """Refuse a word of the instruction among the images before a folder is answered with the rest of the words."""
+    for word in images:
+        if not _is_image(word):
+            raise InputError(f"{word}: there is no such file or folder; {fix}")
 
 
 def _of_table(rows: Sequence[Row], inputs: Sequence[Path], file: Path, out: Path | None) -> Request:

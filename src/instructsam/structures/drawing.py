@@ -21,7 +21,7 @@ from instructsam.structures.lettering import Lettering
 from instructsam.structures.palette import DARK, PALETTE, PAPER, WHITE, Color, color_of, ink_on
 from instructsam.structures.strip import add_strip
 
-MAX_PIXELS = 1_600_000  # of an overlay: enough for a screen, and cheaper to write than the answer
+MAX_PIXELS = 1_200_000  # of an overlay: enough for a screen, and cheaper to write than the answer
 
 _MIN_LONG_SIDE, _MIN_LONG_SIDE_OF_CROWD = 480, 960
 _MAX_LONG_SIDE = 16_000  # what every format can hold

@@ -91,7 +91,8 @@ def prepare_folder(folder: Path, option: str = "--out") -> Path:
             probe.write(b"x")
             probe.flush()
     except (OSError, ValueError) as error:
-        message = f"{option} {folder}: cannot write there ({reason(error)}): choose another folder"
+        cause = "a file has this name" if isinstance(error, FileExistsError) else reason(error)
+        message = f"{option} {folder}: cannot write there ({cause}): choose another folder"
         raise InputError(message.strip()) from error
     return folder
 
