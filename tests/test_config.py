@@ -176,6 +176,7 @@ ALIASES = "a: &a [x, x, x, x, x, x]\n" + "".join(
     [
         (ALIASES, "more than 5000 values or 20 levels once its aliases"),
         ("name: &a [*a]", "an alias contains itself"),
+        ("name: *" + "a" * 60_000, "line 1: found undefined alias 'aaa"),
         ("name: &a {<<: *a}", "an alias contains itself"),
         (
             "k0: &a0 [1]\n" + "".join(f"k{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 40)),

@@ -229,7 +229,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _one_line(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
+        return f"line {error.problem_mark.line + 1}: {_short(str(error.problem), 200)}"
     return " ".join(str(error).split())
 
 

@@ -5,10 +5,13 @@ Each message is one sentence that says what was expected, what came and how to m
 
 from __future__ import annotations
 
+_LONGEST = 400  # characters; transformers lists every model that it knows
+
 
 def first_line(error: Exception) -> str:
     """What another library's error says, cut to the one line that a message of ours has room for."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 
 class InstructSAMError(Exception):

@@ -127,7 +127,7 @@ def test_masks_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
     size = [13_000, 13_000]
     line = {**GOOD, "size": size, "masks": [{"size": size, "counts": "0"}] * 99, "scores": [0.5] * 99}
     path = write(tmp_path / "predictions.jsonl", json.dumps({**line, "phrase_ids": [0] * 99}))
-    assert "99 masks of (13000, 13000) pixels exceed" in outcome(path)
+    assert "99 masks of 13000 x 13000 pixels exceed" in outcome(path)
 
 
 @pytest.mark.parametrize(

@@ -116,15 +116,19 @@ def test_an_incomplete_set_of_shards(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../a.safetensors", "/a.safetensors", "..\\a.safetensors", "sub/a.safetensors", ".."]
+    "name",
+    ["../a.safetensors", "/a.safetensors", "..\\a.safetensors", "sub/a.safetensors", "..", "../" * 2000],
 )
 def test_an_index_never_leads_outside(folder: Path, name: str) -> None:
     shards(folder, ["a.safetensors"])
     (folder.parent / "a.safetensors").write_bytes((folder / "a.safetensors").read_bytes())
     index = folder / "model.safetensors.index.json"
     index.write_text(index.read_text().replace("a.safetensors", name.replace("\\", "\\\\")))
-    with pytest.raises(CheckpointError, match="expected the name of a safetensors file in the same folder"):
+    with pytest.raises(
+        CheckpointError, match="expected the name of a safetensors file in the same folder"
+    ) as caught:
         load(folder)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("places", ["[]", "{}", '{"a": 3}', '{"a": "b.bin"}', '"x"', "null"])

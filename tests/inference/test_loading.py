@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from instructsam.errors import CheckpointError, InputError, InstructSAMError
 from instructsam.inference.account import account_of
 from instructsam.inference.loading import load, pick_device, pick_dtype
 from instructsam.inference.segmenter import Segmenter
+from instructsam.processing.processor import TOKENIZER_FILES, load_tokenizer
 from instructsam.processing.tokens import train_tokenizer
 from tests.published import publish
 from tests.tiny import picture, tiny_pair
@@ -88,6 +91,29 @@ def test_damaged_config_and_processor(saved: Path) -> None:
     (saved / "config.json").write_text(json.dumps(fields))
     with pytest.raises(CheckpointError):
         load(saved)
+
+
+@pytest.mark.parametrize("name", TOKENIZER_FILES)
+def test_pointers_and_pipes_of_a_tokenizer(saved: Path, name: str) -> None:
+    (saved / name).write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(CheckpointError, match=rf"{re.escape(name)} is a Git LFS pointer"):
+        load_tokenizer(saved)
+    (saved / name).unlink()
+    os.mkfifo(saved / name)
+    if name == "tokenizer.json":
+        with pytest.raises(CheckpointError, match=r"no tokenizer\.json"):
+            load_tokenizer(saved)
+    else:
+        load_tokenizer(saved)  # does not wait for someone to write into the pipe
+
+
+def test_an_unknown_kind_of_part_is_one_short_line(saved: Path) -> None:
+    fields = json.loads((saved / "config.json").read_text())
+    fields["detector_config"]["text_config"]["model_type"] = "odd"
+    (saved / "config.json").write_text(json.dumps(fields))
+    with pytest.raises(CheckpointError, match="odd") as caught:
+        load(saved)
+    assert len(str(caught.value)) < 700  # transformers lists every model that it knows
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "a/b/c", "model.pt", ""])

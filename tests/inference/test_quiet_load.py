@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from instructsam.inference.folder import read_config
 from instructsam.inference.quiet import quiet_transformers
 from instructsam.inference.segmenter import Segmenter
 from tests.tiny import tiny_pair
@@ -69,3 +71,15 @@ def test_settings_are_restored(
         logging.set_verbosity(before[0])
         (logging.enable_progress_bar if before[1] else logging.disable_progress_bar)()
         (disable_progress_bars if before[2] else enable_progress_bars)()
+
+
+def test_an_odd_configuration_prints_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Segmenter(*tiny_pair()).save(tmp_path)
+    fields = json.loads((tmp_path / "config.json").read_text())
+    fields["vlm_config"]["text_config"]["eos_token_id"] = 2**31
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    read_config(tmp_path)
+    printed = capfd.readouterr()
+    assert printed.out + printed.err + caplog.text == ""

@@ -193,9 +193,10 @@ def test_a_damaged_file_is_named(tmp_path: Path, shipped: Scope, change: dict[st
     (tmp_path / SCOPE_FILE).write_text(json.dumps(fields), encoding="utf-8")
     with pytest.raises(CheckpointError, match=rf"{SCOPE_FILE} is damaged"):
         read_scope(tmp_path)
-    (tmp_path / SCOPE_FILE).write_bytes(b"\xff{")
-    with pytest.raises(CheckpointError, match=rf"{SCOPE_FILE} is damaged"):
-        read_scope(tmp_path)
+    for content, problem in ((b"\xff{", "damaged"), (b"version https://git-lfs", "a Git LFS pointer")):
+        (tmp_path / SCOPE_FILE).write_bytes(content)
+        with pytest.raises(CheckpointError, match=rf"{SCOPE_FILE} is .*{problem}"):
+            read_scope(tmp_path)
 
 
 def test_the_default_says_it_and_keeps_it_when_saved(tmp_path: Path, shipped: Scope) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +15,7 @@ from instructsam.errors import InputError
 from instructsam.structures.masks import (
     MAX_PIXELS,
     decode_rle,
+    decode_rles,
     encode_rle,
     mask_area,
     mask_boxes_xyxy,
@@ -183,3 +187,34 @@ def test_masks_of_two_sizes_are_refused() -> None:
         mask_iou(small, large)
     with pytest.raises(InputError, match=r"masks must be bool \(N, H, W\), got bool \(2, 2\)"):
         mask_area(small[0])
+
+
+def test_a_stack_of_codes_is_decoded_in_one_piece() -> None:
+    masks = np.random.default_rng(0).random((3, 5, 7)) > 0.5
+    codes = [encode_rle(mask) for mask in masks]
+    np.testing.assert_array_equal(decode_rles(codes, (5, 7), "x"), masks)
+    assert decode_rles([], (5, 7), "x").shape == (0, 5, 7)
+    with pytest.raises(InputError, match=r"line 3: masks must have the size \(7, 5\), got \(5, 7\)"):
+        decode_rles(codes, (7, 5), "line 3")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is bounded there")
+def test_small_codes_of_large_masks_are_refused_where_memory_ends() -> None:
+    code = """
+import resource
+from instructsam.errors import InputError
+from instructsam.structures.masks import decode_rles, encode_rle
+import numpy as np
+code = encode_rle(np.zeros((13_000, 13_000), np.bool_))
+with open("/proc/self/statm", encoding="ascii") as statm:
+    used = int(statm.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, used + 2**30))
+for count, problem in ((1, ""), (40, "do not fit into memory"), (60, "exceed")):
+    try:
+        found = decode_rles([code] * count, (13_000, 13_000), "line 3").shape
+        assert not problem, found
+    except InputError as error:
+        assert problem and problem in str(error) and str(error).startswith("line 3: "), error
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

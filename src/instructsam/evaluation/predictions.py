@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from instructsam.errors import InputError
 from instructsam.evaluation.safe_text import one_line
-from instructsam.evaluation.stored_lines import FIELDS, MAX_LINE_PIXELS, parse_line
+from instructsam.evaluation.stored_lines import FIELDS, parse_line
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import end_of_last_line, reason
 from instructsam.structures.instances import Prediction
-from instructsam.structures.masks import decode_rle, encode_rle
+from instructsam.structures.masks import decode_rles, encode_rle
 
 _FORMAT = "instructsam-predictions-2"
 _OLDER = "instructsam-predictions-1"  # is scored again, not continued: it has neither digests nor precision
@@ -97,13 +97,7 @@ class StoredPrediction:
             InputError: a code is malformed, of another size, or all together are too large.
         """
         where = self.place or f"prediction {one_line(self.id)!r}"
-        if not self.masks:
-            return np.zeros((0, *self.size), dtype=np.bool_)
-        if len(self.masks) * self.size[0] * self.size[1] > MAX_LINE_PIXELS:
-            raise InputError(
-                f"{where}: {len(self.masks)} masks of {self.size} pixels exceed {MAX_LINE_PIXELS} pixels together"
-            )
-        return np.stack([_decode_at(code, self.size, where) for code in self.masks])
+        return decode_rles(self.masks, (self.size[0], self.size[1]), where)
 
 
 class PredictionFile:
@@ -244,16 +238,6 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
                 yield number, parse_json(text, f"{path}, line {number}")
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {reason(error)}") from error
-
-
-def _decode_at(code: Mapping[str, Any], size: tuple[int, int], where: str) -> NDArray[np.bool_]:
-    try:
-        mask = decode_rle(code)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    if mask.shape != tuple(size):
-        raise InputError(f"{where}: masks must have the size {tuple(size)}, got {mask.shape}")
-    return mask
 
 
 def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:

@@ -42,11 +42,12 @@ from instructsam.evaluation.predictions import (
     read_predictions,
 )
 from instructsam.evaluation.report import Report, versions
+from instructsam.evaluation.safe_text import one_line
 from instructsam.evaluation.scores import score_unanswered
 from instructsam.evaluation.shards import merge_parts
 from instructsam.structures.checks import check_fraction, check_path
 from instructsam.structures.files import FolderLock
-from instructsam.structures.masks import decode_rle
+from instructsam.structures.masks import decode_rles
 
 __all__ = [
     "Answer",
@@ -298,12 +299,7 @@ def target_masks(record: Record) -> NDArray[np.bool_]:
 
 
 def _decode_all(codes: Sequence[Mapping[str, Any]], record: Record) -> NDArray[np.bool_]:
-    size = (record.image.height, record.image.width)
-    masks = [decode_rle(code) for code in codes]
-    for mask in masks:
-        if mask.shape != size:
-            raise InputError(f"record {record.id!r}: masks must have the size {size}, got {mask.shape}")
-    return np.stack(masks) if masks else np.zeros((0, *size), dtype=np.bool_)
+    return decode_rles(codes, (record.image.height, record.image.width), f"record {one_line(record.id)!r}")
 
 
 def _truncated_note(statuses: Sequence[str]) -> tuple[str, ...]:

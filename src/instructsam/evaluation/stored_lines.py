@@ -24,7 +24,6 @@ FIELDS = (
     "content",
     "reason",
 )
-MAX_LINE_PIXELS = 1 << 33  # all masks of one answer, a byte a pixel
 _NEW = ("content", "reason")  # since the second format
 _STATUSES = (*get_args(Status), "unanswered")
 _MAX_SECONDS = 1e9

@@ -12,7 +12,7 @@ from PIL import Image
 from instructsam.errors import InputError, first_line
 from instructsam.structures.checks import describe, parse_json
 from instructsam.structures.instances import Instances, Prediction
-from instructsam.structures.masks import decode_rle
+from instructsam.structures.masks import decode_rles
 
 FORMAT = "instructsam-segment-1"
 LOG_NAME = "predictions.jsonl"
@@ -66,9 +66,8 @@ def restore(fields: Mapping[str, Any], name: str, image: Image.Image | None = No
         rows, phrases = fields["instances"], tuple(fields["phrases"])
         height, width = fields["original_size"]
         ids = [phrases.index(row["phrase"]) for row in rows]
-        masks = [decode_rle(row["segmentation"]) for row in rows]
         instances = Instances(
-            np.stack(masks) if masks else np.zeros((0, height, width), np.bool_),
+            decode_rles([row["segmentation"] for row in rows], (height, width), "instances"),
             np.asarray([row["box_xyxy"] for row in rows], np.float32).reshape(-1, 4),
             np.asarray([row["score"] for row in rows], np.float32),
             np.asarray(ids, np.int64),

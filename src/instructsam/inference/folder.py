@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from instructsam.errors import CheckpointError, first_line
 from instructsam.inference.limits import require_sane
+from instructsam.inference.quiet import quiet_transformers
 from instructsam.structures.model_files import read_object, require_inside
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def read_config(folder: Path) -> tuple[InstructSAMConfig, bool]:
         raise CheckpointError(f"{path} is that of a {kind} model, not of InstructSAM")
     require_sane(path, fields)
     try:
-        config = config_from_published(fields) if published else InstructSAMConfig.from_dict(fields)
+        with quiet_transformers():
+            config = config_from_published(fields) if published else InstructSAMConfig.from_dict(fields)
     except (*CONFIG_ERRORS, StrictDataclassError) as error:
         raise CheckpointError(f"{path} is damaged: {first_line(error)}") from error
     return config, published

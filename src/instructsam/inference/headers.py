@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any, TypeGuard
 
 from instructsam.errors import CheckpointError, InputError
-from instructsam.structures.checks import parse_json
+from instructsam.structures.checks import parse_json, shorten
 from instructsam.structures.files import reason
 from instructsam.structures.model_files import read_object, wrong_content
 
@@ -85,7 +85,7 @@ def _indexed(index: Path) -> list[str]:
     for name in names:
         if not is_plain_name(name) or not name.endswith(".safetensors"):
             raise CheckpointError(
-                f"{index} names {name!r}: expected the name of a safetensors file in the same folder"
+                f"{index} names {shorten(name)}: expected the name of a safetensors file in the same folder"
             )
     return names
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from instructsam.errors import CheckpointError, InputError
-from instructsam.structures.checks import parse_json
+from instructsam.errors import CheckpointError
 from instructsam.structures.files import write_text
 from instructsam.structures.instances import Prediction
+from instructsam.structures.model_files import read_object
 
 SCOPE_FILE = "scope.json"
 FEATURES = 12
@@ -114,7 +114,7 @@ def read_scope(folder: str | Path) -> Scope | None:
     if not path.is_file():
         return None
     try:
-        fields = parse_json(path.read_bytes(), str(path))
+        fields = read_object(path)
         numbers = {
             name: tuple(float(value) for value in fields[name]) for name in ("means", "scales", "weights")
         }
@@ -128,7 +128,7 @@ def read_scope(folder: str | Path) -> Scope | None:
             vocabulary=frozenset(str(word) for word in fields["vocabulary"]),
             **numbers,
         )
-    except (OSError, InputError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path} is damaged: {error}; get it again, or delete it to do without notes"
         ) from error

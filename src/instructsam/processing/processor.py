@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PROCESSOR_FILE = "processor_config.json"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "special_tokens_map.json",
+    "added_tokens.json",
+)  # fmt: skip
 _TOKENIZER_ERRORS = (
     OSError,
     ValueError,
@@ -333,7 +336,8 @@ def load_tokenizer(folder: str | Path) -> TokenizerLike:
         )
     require_inside(folder)
     for name in TOKENIZER_FILES:
-        if (problem := wrong_content(folder / name)) is not None and (folder / name).is_file():
+        # Only a plain file is opened: reading a pipe would wait forever.
+        if (folder / name).is_file() and (problem := wrong_content(folder / name)) is not None:
             raise CheckpointError(f"the tokenizer in {folder} is damaged: {problem}")
     with _DamagedTokenizer(folder):
         tokenizer: TokenizerLike = AutoTokenizer.from_pretrained(

@@ -20,6 +20,9 @@ from instructsam.structures.checks import describe
 MAX_PIXELS = 178_956_970
 """Largest accepted height x width of a mask or picture: the point at which Pillow refuses by itself."""
 
+MAX_STACK_PIXELS = 1 << 33
+"""Largest accepted number of masks x height x width that are decoded together, a byte each."""
+
 _GROUP_BITS = 5
 _MAX_GROUPS = 13  # 64 bits in 5-bit groups
 _GROUPS_PER_RUN = 6  # a run of MAX_PIXELS, or the difference of two, fits in 30 bits
@@ -61,6 +64,35 @@ def decode_rle(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     height, width, runs = _checked_runs(rle)
     values = (np.arange(runs.size) % 2).astype(np.bool_)
     return np.repeat(values, runs).reshape((height, width), order="F")
+
+
+def decode_rles(codes: Sequence[Mapping[str, Any]], size: tuple[int, int], name: str) -> NDArray[np.bool_]:
+    """The masks of N run-length codes of one size: bool [N, H, W], allocated once.
+
+    Args:
+        codes: as `decode_rle` takes them.
+        size: (height, width) px.
+        name: what the masks belong to, for messages.
+
+    Raises:
+        InputError: a code is malformed or of another size, or all together are too large or do not fit into memory.
+    """
+    height, width = size
+    total = f"{name}: {len(codes)} masks of {height} x {width} pixels"
+    if len(codes) * height * width > MAX_STACK_PIXELS:
+        raise InputError(f"{total} exceed {MAX_STACK_PIXELS} pixels together: split the instruction")
+    try:
+        masks = np.empty((len(codes), width, height), dtype=np.bool_).transpose(0, 2, 1)
+        for row, code in enumerate(codes):
+            mask = decode_rle(code)
+            if mask.shape != size:
+                raise InputError(f"masks must have the size {size}, got {mask.shape}")
+            masks[row] = mask
+    except MemoryError as error:
+        raise InputError(f"{total} do not fit into memory: use a machine with more, or split it") from error
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+    return masks
 
 
 def rle_area(rle: Mapping[str, Any]) -> int:
