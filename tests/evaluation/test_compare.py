@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from instructsam.errors import InputError
 from instructsam.evaluation.compare import (
@@ -15,8 +16,10 @@ from instructsam.evaluation.compare import (
     stored_limit,
     stored_threshold,
 )
+from instructsam.evaluation.predictions import read_predictions
 from instructsam.evaluation.report import score_titles
 from instructsam.evaluation.runner import evaluate
+from instructsam.structures.instances import Prediction
 
 from .fakes import RECORDS, Oracle, Shifted, toy_benchmark
 
@@ -50,6 +53,35 @@ def test_thresholds_are_each_runs_own(tmp_path: Path) -> None:
     found = compare(a, b, toy_benchmark(), (0.5, 0.1), resamples=20)
     assert found.differences["n_acc"].difference == -1.0
     assert found.differences["ap"].difference == 0.0
+
+
+class Refusing(Oracle):
+    """Takes only the first picture."""
+
+    def segment(
+        self, image: Image.Image, instructions: list[str], /, *, mode: str, score_threshold: float
+    ) -> list[Prediction]:
+        if self.calls:
+            raise InputError("too long")
+        return super().segment(image, instructions, mode=mode, score_threshold=score_threshold)
+
+
+def test_unanswered_instructions_that_are_not_compared_are_not_counted(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", Oracle(), limit=3), run(tmp_path / "b", Refusing())
+    unanswered = [item.id for item in read_predictions(b) if not item.answered]
+    compared = {item.id for item in read_predictions(a)} & set(unanswered)
+    found = compare(a, b, toy_benchmark(), (0.5, 0.5), resamples=20)
+    assert len(compared) < len(unanswered)
+    notes = [note for note in found.notes if "unanswered" in note]
+    assert notes == [f"B leaves {len(compared)} instructions unanswered, counted as wrong"] * bool(compared)
+
+
+def test_a_run_whose_last_line_was_cut_is_compared(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", Oracle()), run(tmp_path / "b", Oracle())
+    b.write_bytes(b.read_bytes()[:-9])
+    found = compare(a, b, toy_benchmark(), (0.5, 0.5), resamples=20)
+    assert found.instructions == 4
+    assert f"{b}: the last line was cut off and is left out" in found.notes
 
 
 def test_only_what_both_answer_is_counted(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.predictions import (
     PredictionFile,
     StoredPrediction,
+    last_line_is_cut,
     read_header,
     read_predictions,
 )
@@ -69,6 +70,18 @@ def test_a_torn_last_line_is_dropped_and_said(tmp_path: Path, cut: int) -> None:
         assert "last line was cut off" in file.notes[0]
         file.append(make_item("b"))
     assert [item.id for item in read_predictions(path)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("cut", "ids"), [(0, ["a", "b"]), (1, ["a", "b"]), (2, ["a"]), (150, ["a"])])
+def test_a_file_that_ends_in_part_of_a_line_is_read_without_it(
+    tmp_path: Path, cut: int, ids: list[str]
+) -> None:
+    path = tmp_path / "predictions.jsonl"
+    write(path, "a", "b")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - cut])
+    assert [item.id for item in read_predictions(path)] == ids
+    assert last_line_is_cut(path) == (len(ids) == 1)
 
 
 def test_a_torn_header_starts_afresh(tmp_path: Path) -> None:

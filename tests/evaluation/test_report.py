@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from instructsam.evaluation.bootstrap import Difference, Interval
+from instructsam.evaluation.compare import difference_cells
 from instructsam.evaluation.metrics import score_instruction, summarise
 from instructsam.evaluation.plots import Curves
 from instructsam.evaluation.report import Report, cell, detail_rows, format_rows, format_table, versions
@@ -93,6 +95,13 @@ def test_undefined_scores_are_dashes_everywhere() -> None:
 def test_narrow_columns_are_still_a_table() -> None:
     rule = format_rows([["", "n", ""], ["a", "1", "*"]]).splitlines()[1]
     assert rule == "| --- | --: | --: |"
+
+
+def test_intervals_never_show_a_negative_zero() -> None:
+    rows = detail_rows({"cgf1": 0.0}, {"cgf1": [-0.0004, -0.0]})
+    assert next(row for row in rows if row[0] == "cgF1")[2] == "0.000 to 0.000"
+    nothing = Difference(0.0, -0.0, -0.0, Interval(-0.0004, -0.0), 0.5)
+    assert difference_cells(nothing) == ["+0.000", "+0.000 to +0.000", ""]
 
 
 def test_cells_never_show_a_negative_zero() -> None:

@@ -9,14 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from instructsam.data.record import write_records
+from instructsam.errors import InstructSAMError
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.predictions import read_predictions
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.shards import Shard
-from instructsam.evaluation.together import own_device
+from instructsam.evaluation.together import evaluate_together, own_device
 from tests.tiny import tiny_pair
 
 from .fakes import HEIGHT, RECORDS, WIDTH, Shifted, make_record
@@ -58,6 +60,17 @@ def folder(tmp_path: Path) -> Path:
 def test_only_auto_becomes_one_gpu_per_process() -> None:
     assert own_device("cpu", Shard(1, 2, 1)) == "cpu"
     assert own_device("auto", Shard()) == "auto"
+
+
+def test_a_process_that_ends_before_all_have_met_is_reported(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise torch.distributed.DistNetworkError("Failed to recv")
+
+    monkeypatch.setattr(torch.distributed, "init_process_group", lost)
+    with pytest.raises(InstructSAMError, match="another of the 2 processes has ended early"):
+        evaluate_together(Shifted(), Benchmark.from_folder(folder), Shard(1, 2, 1), tmp_path / "p.jsonl")
 
 
 @pytest.mark.slow

@@ -69,9 +69,14 @@ def difference_cells(one: Difference | None) -> list[str]:
     if one is None:
         return ["-", "-", ""]
     if one.interval is None:
-        return [f"{one.difference:+.3f}", "-", ""]
-    interval = f"{one.interval.low:+.3f} to {one.interval.high:+.3f}"
-    return [f"{one.difference:+.3f}", interval, "*" if one.is_clear else ""]
+        return [_signed(one.difference), "-", ""]
+    interval = f"{_signed(one.interval.low)} to {_signed(one.interval.high)}"
+    return [_signed(one.difference), interval, "*" if one.is_clear else ""]
+
+
+def _signed(value: float) -> str:
+    """A difference with its sign; as in `cell`, never "-0.000"."""
+    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 def predictions_file(run: str | Path) -> Path:
@@ -147,10 +152,8 @@ def compare(
         raise InputError(f"{a} and {b} share no instruction; compare runs over the same records")
     notes = list(dict.fromkeys(note for report in reports for note in report.notes if "left out" in note))
     for letter, report in zip("AB", reports, strict=True):
-        if report.unanswered:
-            notes.append(
-                f"{letter} leaves {len(report.unanswered)} instructions unanswered, counted as wrong"
-            )
+        if unanswered := sum(name in both for name, _ in report.unanswered):
+            notes.append(f"{letter} leaves {unanswered} instructions unanswered, counted as wrong")
     if alone := len(known[0].keys() ^ known[1].keys()):
         notes.append(f"{alone} instructions are answered by one run only and not counted")
     first, second = ([scores[name] for name in both] for scores in known)

@@ -210,7 +210,7 @@ def read_header(path: str | Path) -> dict[str, str]:
 
 
 def read_predictions(path: str | Path) -> Iterator[StoredPrediction]:
-    """Every prediction of a file, in order.
+    """Every prediction of a file, in order; a last line that was cut off is left out.
 
     An id comes again where its first line has no answer or answers other content (an edited instruction, another
     picture): the last line counts, see `by_id`.
@@ -231,11 +231,32 @@ def read_predictions(path: str | Path) -> Iterator[StoredPrediction]:
         yield item
 
 
+def last_line_is_cut(path: str | Path) -> bool:
+    """Whether a file ends in part of a line, which `read_predictions` leaves out: a kill or a full disk."""
+    path = Path(path)
+    with path.open("rb") as stream:
+        stream.seek(end_of_last_line(path))
+        rest = stream.read()
+    if not rest:
+        return False
+    try:
+        parse_json(rest, str(path))
+    except InputError:
+        return True
+    return False
+
+
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         with path.open("rb") as stream:
             for number, text in enumerate(stream, start=1):
-                yield number, parse_json(text, f"{path}, line {number}")
+                try:
+                    value = parse_json(text, f"{path}, line {number}")
+                except InputError:
+                    if number > 1 and not text.endswith(b"\n"):
+                        return  # see `last_line_is_cut`
+                    raise
+                yield number, value
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {reason(error)}") from error
 

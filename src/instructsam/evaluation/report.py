@@ -148,7 +148,7 @@ def detail_rows(entry: Mapping[str, Any], intervals: Mapping[str, Sequence[float
     rows = [["score", "value", "95% interval", "better"]]
     for key, title in _DETAILS:
         found = intervals.get(key)
-        interval = "-" if found is None else f"{found[0]:.3f} to {found[1]:.3f}"
+        interval = "-" if found is None else f"{cell(float(found[0]))} to {cell(float(found[1]))}"
         rows.append([title, cell(entry.get(key)), interval, better(key)])
     return rows
 

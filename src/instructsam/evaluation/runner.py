@@ -38,6 +38,7 @@ from instructsam.evaluation.predictions import (
     PredictionFile,
     StoredPrediction,
     by_id,
+    last_line_is_cut,
     read_header,
     read_predictions,
 )
@@ -250,6 +251,8 @@ def rescore(
         notes.insert(
             0, f"{changed} stored answers are to other words or another size of picture and left out"
         )
+    if last_line_is_cut(predictions_path):
+        notes.insert(0, f"{predictions_path}: the last line was cut off and is left out")
     if absent:
         least = "at least " if benchmark.texts is None else ""
         notes.insert(0, f"{least}{absent} instructions of the benchmark are not in the predictions file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,19 +108,21 @@ def _meeting(shard: Shard) -> Iterator[Callable[[], None]]:
     """Yields the function that waits until every process has called it."""
     import torch.distributed as dist
 
-    dist.init_process_group("gloo", rank=shard.rank, world_size=shard.processes, timeout=_PATIENCE)
-
-    def meet() -> None:
+    def join(step: Callable[[], object]) -> None:
         try:
-            dist.barrier()
+            step()
         except RuntimeError as error:
             raise InstructSAMError(
                 f"another of the {shard.processes} processes has ended early ({first_line(error)}): fix what it "
                 "reports and start again, finished answers are kept"
             ) from error
 
+    start = partial(
+        dist.init_process_group, "gloo", rank=shard.rank, world_size=shard.processes, timeout=_PATIENCE
+    )
+    join(start)
     try:
-        yield meet
+        yield partial(join, dist.barrier)
     finally:
         dist.destroy_process_group()
 
