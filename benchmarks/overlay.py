@@ -38,8 +38,7 @@ def photo(megapixels: float) -> Image.Image:
     """A shipped scene at 3:2 with this many million pixels and noise of 4 grey levels."""
     scene = Path(str(files("instructsam") / "assets" / "examples" / "breakfast.png"))
     height = round((megapixels * 1e6 / 1.5) ** 0.5)
-    picture = load_image(scene).image
-    pixels = np.asarray(picture.resize((round(1.5 * height), height)), dtype=np.int16)
+    pixels = np.asarray(load_image(scene).image.resize((round(1.5 * height), height)), dtype=np.int16)
     noise = np.random.default_rng(0).normal(0, 4, (*pixels.shape[:2], 1)).astype(np.int16)
     return Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
 

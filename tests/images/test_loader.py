@@ -228,6 +228,12 @@ def test_files_that_are_no_pictures(tmp_path: Path) -> None:
     assert "empty (0 bytes)" in failure(text)
     text.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n")
     assert "not an image" in failure(text), "formats that start other programs stay out"
+    text.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 12\n")
+    assert "this is a Git LFS pointer" in failure(text)
+    text.write_bytes(b"<!DOCTYPE html><title>404</title>")
+    assert "this is a web page" in failure(text)
+    text.write_bytes(b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')
+    assert "not an image" in failure(text)
 
 
 def test_paths_that_lead_nowhere(tmp_path: Path) -> None:

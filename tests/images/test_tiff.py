@@ -79,6 +79,28 @@ def test_many_bands_of_every_type_are_read_as_written(dtype: str, planes: str) -
             assert (loaded(content) == expected(array, colour=meant == "rgb")).all(), (bands, meant, packed)
 
 
+@pytest.mark.parametrize(
+    ("bands", "meant", "extra", "note"),
+    [
+        (2, "minisblack", ["unspecified"], "it has 2 bands: the first is shown as grey"),
+        (4, "rgb", ["unspecified"], "it has 4 bands: the first three are shown as colours"),
+        (6, "rgb", ["unspecified"] * 3, "it has 6 bands: the first three are shown as colours"),
+        (3, "rgb", [], None),
+        (4, "rgb", ["unassalpha"], "its transparent parts are shown on white"),
+    ],
+)
+def test_8_bit_bands_that_pillow_leaves_out_are_named_in_a_note(
+    bands: int, meant: str, extra: list[str], note: str | None
+) -> None:
+    content = tiff(values("uint8", bands), photometric=meant, extrasamples=extra, planarconfig="contig")
+    assert load_bytes(content, "x").notes == (() if note is None else (note,))
+
+
+def test_signed_8_bit_data_get_a_note_of_their_range() -> None:
+    (note,) = load_bytes(tiff(np.array([[-100, 0], [20, 100]], np.int8)), "x").notes
+    assert note == "8-bit signed data: values -100 to 100 are mapped to 0..255"
+
+
 def test_bands_beyond_colour_are_named_in_a_note() -> None:
     notes = load_bytes(tiff(values("uint8", 12), planarconfig="contig"), "x").notes
     assert notes == ("it has 12 bands: the first three are shown as colours",)

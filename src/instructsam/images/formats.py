@@ -23,6 +23,7 @@ from PIL import (  # the last four register their formats when imported
 
 from instructsam.errors import ImageError
 from instructsam.images.limits import BROKEN_PICTURE, check_size, damaged, too_large
+from instructsam.structures.model_files import stand_in
 
 FORMATS = (
     "PNG",
@@ -51,7 +52,7 @@ def open_header(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
     """
     Image.preinit()
     stream.seek(0)
-    prefix = stream.read(64)
+    prefix = stream.read(512)
     if is_heif(prefix):
         return _open_heif(stream, name)
     broken: Exception | None = None
@@ -75,6 +76,8 @@ def open_header(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
         return opened
     if broken is not None:
         raise ImageError(damaged(name, broken)) from broken
+    if found := stand_in(prefix):
+        raise ImageError(f"{name}: this {found}")
     known = ", ".join(sorted([*FORMATS, "HEIF"]))
     raise ImageError(f"{name}: this is not an image that can be read (known formats: {known})")
 

@@ -253,6 +253,8 @@ def _load_pillow(
     if opened.format != "MPO" and getattr(opened, "is_animated", False):
         place = "first" if opened.tell() == 0 else "current"
         notes.append(f"it has several frames: only the {place} one is used")
+    if layout is not None and layout.pillow_note:
+        notes.append(layout.pillow_note)
     turned_by_pillow = opened.format == "TIFF"  # when it loads it; so its tag is looked at before
     orientation = _orientation(opened, notes) if turned_by_pillow else 1
     picture = _as_rgb(opened, name, stream, layout, notes)

@@ -65,10 +65,7 @@ def samples_to_rgb(
     shown = bands[:3] if meaning.colour or len(bands) > 2 else bands[:1]
     shown = shown if len(shown) == 3 else [bands[0]] * 3
     if len(bands) not in (1, 3) or (len(bands) == 3 and not meaning.colour):
-        used = (
-            "the first is shown as grey" if shown[0] == shown[1] else "the first three are shown as colours"
-        )
-        notes.append(f"it has {len(bands)} bands: {used}")
+        notes.append(bands_note(len(bands), colour=shown[0] != shown[1]))
     used_bands = sorted(set(shown))
     values = to_bytes(samples[..., used_bands], meaning, name, notes)
     if meaning.inverted:
@@ -80,6 +77,12 @@ def samples_to_rgb(
     if meaning.premultiplied:
         picture = _straight(picture, opacity)
     return on_white(picture, Image.fromarray(opacity), notes)
+
+
+def bands_note(bands: int, colour: bool) -> str:
+    """The note on a picture with more bands than are shown."""
+    used = "the first three are shown as colours" if colour else "the first is shown as grey"
+    return f"it has {bands} bands: {used}"
 
 
 def to_bytes(values: NDArray[np.generic], meaning: Meaning, name: str, notes: list[str]) -> NDArray[np.uint8]:
@@ -103,7 +106,7 @@ def to_bytes(values: NDArray[np.generic], meaning: Meaning, name: str, notes: li
     white = 65535.0 if meaning.full_range else _white(high, values.dtype.kind)
     narrow = low < 0 or (high > low and white > _NARROW * (high - low))
     black, white = (low, high) if narrow and not meaning.full_range else (0.0, white)
-    if values.dtype.itemsize > 1 and (values.dtype != np.uint16 or (black, white) != _FULL_16_BIT):
+    if values.dtype != np.uint16 or (black, white) != _FULL_16_BIT:
         outliers = ", outliers cut" if cut else ""
         notes.append(
             f"{_described(values.dtype)} data: values {black:g} to {white:g} are mapped to 0..255{outliers}"

@@ -19,7 +19,7 @@ from PIL import Image, TiffImagePlugin
 
 from instructsam.errors import ImageError
 from instructsam.images.limits import BROKEN_PICTURE, MAX_BYTES, check_size, damaged
-from instructsam.images.pixels import Meaning, samples_to_rgb
+from instructsam.images.pixels import Meaning, bands_note, samples_to_rgb
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _PHOTOMETRIC = {
@@ -153,6 +153,13 @@ class TiffLayout:
             nodata=self.nodata,
             full_range=self.bits == 12,
         )
+
+    @property
+    def pillow_note(self) -> str | None:
+        """The note on 8-bit bands that Pillow leaves out."""
+        colours = {_MIN_IS_BLACK: 1, _RGB: 3}.get(self.photometric, self.samples)
+        bands = self.samples - (self.meaning.alpha is not None)
+        return bands_note(bands, colour=colours > 1) if bands > colours else None
 
     def __str__(self) -> str:
         form = _SAMPLE_FORMATS.get(self.sample_format, "samples of an unknown type")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,7 +113,13 @@ def read_instructions(path: Path) -> list[Row]:
         rows = list(_json_rows(text, path))
     elif suffix in _TABLES:
         rows = list(_table_rows(text, path))
+    elif suffix == ".json":
+        raise InputError(
+            f"{path}: expected one instruction per line, CSV or JSON lines, got .json: save it as .jsonl"
+        )
     else:
+        if _is_header(text.partition("\n")[0]):
+            raise InputError(f"{path}: the first line holds column names: name the file .csv or .tsv")
         lines = enumerate(io.StringIO(text), start=1)
         rows = [_row(None, line, f"{path}, line {number}") for number, line in lines if line.strip()]
     if not rows:
@@ -188,6 +195,10 @@ def _no_picture(folder: Path, result: Pictures) -> str:
 def count_text(number: int) -> str:
     """A count of skipped pictures, which ends at a limit."""
     return f"at least {number:,}" if number >= _COUNT_LIMIT else f"{number:,}"
+
+
+def _is_header(line: str) -> bool:
+    return {"image", "instruction"} <= {name.strip().lower() for name in re.split("[,;\t]", line)}
 
 
 def _table_rows(text: str, path: Path) -> Iterator[Row]:

@@ -95,16 +95,23 @@ def wrong_content(path: Path) -> str | None:
     return None if found is None else f"{path} {found} ({size:,} bytes)"
 
 
-def _kind(start: bytes) -> str | None:
+def stand_in(start: bytes) -> str | None:
+    """What was downloaded in place of a file, by its first bytes; None where they do not tell."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not start.strip(b"\0"):
-        return "is empty: its download was cut; fetch it again"
     if text.startswith(b"version https://git-lfs"):
         return (
             "is a Git LFS pointer, not the file itself: run `git lfs pull` in its folder, or fetch it again"
         )
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")):
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<error", b"<?xml")) and b"<svg" not in text:
         return "is a web page or an error message of a server, not the file itself: fetch it again"
+    return None
+
+
+def _kind(start: bytes) -> str | None:
+    if not start.strip(b"\0"):
+        return "is empty: its download was cut; fetch it again"
+    if found := stand_in(start):
+        return found
     if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")):
         return "is a pickled PyTorch file or an archive, which is never read: save the weights as safetensors"
     if start.startswith(b"GGUF"):
