@@ -13,6 +13,7 @@ from instructsam.evaluation.ablation_table import FinishedRun, gather, to_markdo
 from instructsam.evaluation.compare import Comparison
 from instructsam.evaluation.page import page_of_run
 from instructsam.evaluation.report import Report, format_rows
+from instructsam.evaluation.robustness import Change, Robustness
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.safe_text import for_html, for_markdown, one_line
 
@@ -105,6 +106,11 @@ def test_reports_with_hostile_records(text: str, tmp_path: Path) -> None:
 def test_other_tables_with_hostile_names(text: str) -> None:
     found = Comparison(text, 1, (text, text), (0.5, 0.5), {}, (text,))
     assert all(line.isprintable() for line in found.to_text().splitlines())
+    change = Change(text, 1, 1, {text: 1}, {})
+    robust = Robustness(text, 1, (change,), {text: text, "other": {text: text}})
+    assert all(line.isprintable() for line in robust.to_text().splitlines())
+    assert len(robust.to_markdown().splitlines()) == len(robust.to_text().splitlines())
+    assert "<" not in robust.to_markdown()
     rows = gather([(text, text)], [FinishedRun(text, 0, {"giou": 0.5})])
     ElementTree.fromstring(to_svg(text, rows))
     markdown = to_markdown(text, rows, {text: text})

@@ -20,10 +20,15 @@ FORK = """
 import os, signal, sys, torch
 torch.set_num_threads(int(sys.argv[1]))
 from instructsam.errors import InstructSAMError
+from instructsam.inference.loading import load
 from instructsam.inference.segmenter import Segmenter
 from tests.tiny import picture, tiny_pair
-segmenter = Segmenter(*tiny_pair())
-segmenter.segment(picture(), "kite")
+if "load" in sys.argv:
+    sys.argv.remove("load")
+    segmenter = load(device="cpu")
+else:
+    segmenter = Segmenter(*tiny_pair())
+    segmenter.segment(picture(), "kite")
 child = os.fork()
 if child == 0:
     signal.alarm(60)
@@ -112,7 +117,12 @@ def test_a_process_forked_from_a_parallel_one_is_refused(monkeypatch: pytest.Mon
 @pytest.mark.skipif(sys.platform != "linux", reason="forks with GNU OpenMP")
 @pytest.mark.parametrize(
     ("counts", "printed"),
-    [(["2"], "this process was forked"), (["2", "1"], "answered"), (["1"], "answered")],
+    [
+        (["2"], "this process was forked"),
+        (["2", "load"], "this process was forked"),
+        (["2", "1"], "answered"),
+        (["1"], "answered"),
+    ],
     ids=" ".join,
 )
 def test_forked_processes_answer_or_say_why_not(counts: list[str], printed: str) -> None:

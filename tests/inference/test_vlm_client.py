@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import sys
 import traceback
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -84,8 +86,13 @@ def test_wrong_settings_are_named() -> None:
         VLMClient("tiny", "localhost:8000")
     with pytest.raises(InputError, match="which model to run"):
         VLMClient(" ", "http://localhost:8000/v1")
-    with pytest.raises(InputError, match="timeout must be positive"):
-        VLMClient("tiny", "http://localhost:8000/v1", timeout=0)
+    for options in ({"timeout": 0}, {"timeout": math.nan}, {"timeout": "9"}, {"retries": -1}, {"retries": None},
+                    {"retries": 1.5}, {"model": None}, {"base_url": None}, {"base_url": f"http://{KEY}@x".encode()},
+                    {"api_key": KEY.encode()}):  # fmt: skip
+        given: dict[str, Any] = {"model": "tiny", "base_url": "http://localhost:8000/v1", **options}
+        with pytest.raises(InputError, match=f"{next(iter(options))}.* must be") as caught:
+            VLMClient(**given)
+        assert KEY not in str(caught.value)
 
 
 KEY = "sk-proj-0123456789abcdefXYZ"

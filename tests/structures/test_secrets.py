@@ -16,6 +16,7 @@ KEY = "hf_0123456789abcdef"
     [
         f"https://me:{KEY}@host/v1",
         f"https://{KEY}@host/v1",
+        f"'https://me:p@{KEY}@host/v1'",
         f"see http://host/v1?api_key={KEY} and more",
         f"'http://host/v1?a=1&access-token={KEY}'",
         f"http://host?sig={KEY}#x",

@@ -81,7 +81,7 @@ def robustness(
         )
     if out is not None:
         console.write_json(out / "robustness.json", found.to_dict())
-        write_text(out / "robustness.md", found.to_text() + "\n")
+        write_text(out / "robustness.md", found.to_markdown() + "\n")
     if as_json:
         console.print_json(found.to_dict())
     else:

@@ -17,7 +17,7 @@ from instructsam.evaluation.compare import difference_cells
 from instructsam.evaluation.content import ContentOf, RecordContent
 from instructsam.evaluation.metrics import InstructionScore
 from instructsam.evaluation.perturb import PERTURBATIONS, LeftOutError, Perturbation
-from instructsam.evaluation.report import arrow, cell, format_rows, plain, versions
+from instructsam.evaluation.report import Clean, arrow, cell, format_rows, plain, versions
 from instructsam.evaluation.runner import (
     Mode,
     SegmenterLike,
@@ -26,7 +26,7 @@ from instructsam.evaluation.runner import (
     run_header,
     score_answer,
 )
-from instructsam.evaluation.safe_text import one_line
+from instructsam.evaluation.safe_text import for_markdown, one_line
 from instructsam.structures.files import FolderLock, safe_file_name
 
 _SHOWN: tuple[tuple[str, str], ...] = (("giou", "gIoU"), ("set_giou", "set gIoU"), ("n_acc", "N-acc"))
@@ -70,7 +70,14 @@ class Robustness:
         }
 
     def to_text(self) -> str:
-        """Markdown: a row per change and score, '-' where undefined; a star where the interval leaves out 0."""
+        """A row per change and score, '-' where undefined; a star where the interval leaves out 0. For a terminal."""
+        return self._parts(one_line)
+
+    def to_markdown(self) -> str:
+        """The same as Markdown; what a file holds."""
+        return self._parts(for_markdown)
+
+    def _parts(self, clean: Clean) -> str:
         rows = [
             ["change", "n", "left out", "score", "untouched", "changed", "difference", "95% interval", ""]
         ]
@@ -82,19 +89,19 @@ class Robustness:
                 rows.append([*head, f"{title} {arrow(key)}", *numbers, *difference_cells(one)])
                 head = ["", "", ""]
         reasons = [
-            f"- {change.name}: left out {count}, {reason}"
+            f"- {clean(change.name)}: left out {count}, {clean(reason)}"
             for change in self.changes
             for reason, count in change.left_out.items()
         ]
         reasons += [
-            f"- {change.name}: {change.unanswered} unanswered, counted as wrong"
+            f"- {clean(change.name)}: {change.unanswered} unanswered, counted as wrong"
             for change in self.changes
             if change.unanswered
         ]
-        facts = [f"- {key}: {plain(value)}" for key, value in self.provenance.items()]
+        facts = [f"- {clean(key)}: {plain(value, clean)}" for key, value in self.provenance.items()]
         parts = [
-            f"## {one_line(self.benchmark)}, changed: {self.instructions} instructions",
-            format_rows(rows),
+            f"## {clean(self.benchmark)}, changed: {self.instructions} instructions",
+            format_rows(rows, clean),
         ]
         return "\n\n".join([*parts, *("\n".join(lines) for lines in (reasons, facts) if lines)])
 

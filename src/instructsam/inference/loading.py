@@ -53,6 +53,7 @@ def load(
         CheckpointError: nothing is there, a file is missing or damaged, or tensors do not fit.
         InputError: an argument is not one of the values above.
         MissingExtraError: an adapter without peft, quantize without bitsandbytes.
+        InstructSAMError: in a forked process that would hang (docs/benchmarks.md, "Threads").
     """
     if name_or_path is not None:
         check_path(name_or_path, "name_or_path")
@@ -62,8 +63,10 @@ def load(
     check_choice(adapter, "adapter", get_args(Adapter))
     folder = resolve(name_or_path, revision)
     from instructsam.inference.segmenter import Segmenter
+    from instructsam.inference.threads import check_process
 
     target = pick_device(device)
+    check_process(target)
     base = resolve(*base_of(folder)) if is_adapter(folder) else folder
     if base != folder and quantize is not None and adapter == "merge":
         raise InputError("an adapter loses precision when merged into quantized weights: use adapter='keep'")

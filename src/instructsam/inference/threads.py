@@ -19,7 +19,7 @@ from instructsam.errors import InstructSAMError
 SMALL = 100_000_000  # parameters up to which a second thread costs more than it brings where cores are shared
 CHOSEN_BY_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
-_ran_in_parallel = False  # this process has answered with several threads
+_ran_in_parallel = False  # this process has loaded a model or answered with several threads
 _forked_after = False  # this process was forked from one that had
 
 
@@ -63,7 +63,7 @@ def usable_cores(quota_file: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 def check_process(device: torch.device) -> None:
-    """Refuse to answer where torch would wait forever: in a process forked after torch had used several threads.
+    """Refuse to load or answer where torch would hang: in a process forked after torch had used several threads.
 
     GNU OpenMP, which torch's wheels for Linux use, does not survive a fork: the child's first parallel loop hangs.
     With one thread it runs none. Not detected: threads that the parent's own torch code used.
@@ -76,9 +76,9 @@ def check_process(device: torch.device) -> None:
         return
     if _forked_after and _uses_gnu_openmp():
         raise InstructSAMError(
-            f"this process was forked from one that had answered with {torch.get_num_threads()} torch threads, which "
-            "hangs: start workers with multiprocessing.get_context('spawn') and load the model in each, or call "
-            "torch.set_num_threads(1) first in the forked process"
+            f"this process was forked from one that had loaded a model or answered with {torch.get_num_threads()} "
+            "torch threads, which hangs: start workers with multiprocessing.get_context('spawn') and load the model in "
+            "each, or call torch.set_num_threads(1) first in the forked process"
         )
     _ran_in_parallel = True
 

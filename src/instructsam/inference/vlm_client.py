@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from instructsam.errors import InputError, MissingExtraError, ServiceError
 from instructsam.inference.vlm import Turn, VLMReply
-from instructsam.structures.checks import check_text
+from instructsam.structures.checks import check_count, check_number, check_text
 from instructsam.structures.secrets import Secrets, safe_url
 
 if TYPE_CHECKING:
@@ -42,18 +42,19 @@ class VLMClient:
             InputError: the URL is invalid, or a number is out of range.
             MissingExtraError: the openai package is not installed.
         """
+        for name, value in (("base_url", base_url), ("api_key", api_key)):
+            if value is not None and not isinstance(value, str):  # the value may be a key: it is not shown
+                raise InputError(f"{name} must be text, got {type(value).__name__}")
         shown = safe_url(check_text(base_url, "base_url"))
         if not base_url.startswith(("http://", "https://")) or not base_url.isprintable():
             raise InputError(
                 f"a server's URL must begin with http:// or https://, got {shown!r}; "
                 "write e.g. http://localhost:8000/v1"
             )
-        if not model.strip():
+        if not check_text(model, "model").strip():
             raise InputError("the server must be told which model to run: give the name that it serves")
-        if not timeout > 0 or retries < 0:
-            raise InputError(
-                f"timeout must be positive and retries at least 0, got {timeout} s and {retries}"
-            )
+        timeout = check_number(timeout, "timeout (seconds)", 1e-3, 1e6)
+        retries = check_count(retries, "retries", low=0)
         self.model, self.base_url, self.timeout, self.retries = model, shown, timeout, retries
         self._openai = _openai()
         key = (api_key or os.environ.get("OPENAI_API_KEY") or "none").strip()

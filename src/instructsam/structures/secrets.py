@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 HIDDEN = "***"
 NO_SECRETS = ("none", "null", "empty", "dummy", "not-needed")  # what people give to servers of their own
 _SHORT = 6  # letters up to which a secret is only hidden as a word of its own
-_USER = re.compile(r"(?<=://)[^/?#\s@]*@")
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")  # a password may hold an "@": up to the last one
 _VALUE = re.compile(
     r"(?i)([?&;](?:[\w.-]*(?:key|token|secret|password|passwd|auth|credential|signature)|sig|pwd)=)[^&#\s\"'<>]+"
 )
