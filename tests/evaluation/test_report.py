@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,12 @@ def test_undefined_scores_are_dashes_everywhere() -> None:
     assert {cell.strip() for cell in curve.split("|")[2:-1]} == {"-"}
     assert "no targets" in Curves.of([negative]).svg()[0][1]
     assert "no targets" not in Curves.of([positive]).svg()[0][1]
+
+
+def test_a_limit_that_is_not_set_is_a_dash() -> None:
+    report = replace(make_report(), provenance={"limit": None})
+    assert "- limit: -" in report.to_text()
+    assert report.to_dict()["provenance"] == {"limit": None}
 
 
 def test_narrow_columns_are_still_a_table() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from instructsam.errors import ConfigError, InputError, InstructSAMError
 from instructsam.structures.files import FolderLock
@@ -27,7 +28,36 @@ from instructsam.training.stopping import StopSignals
 from instructsam.training.trainer import Trainer, run
 from tests.training.conftest import tiny
 
+LOST = (
+    RuntimeError(
+        "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer"
+    ),
+    torch.distributed.DistNetworkError("Failed to recv, got 0 bytes"),
+)
 LONG = ("schedule.total_steps=100000", "data.workers=2", "data.scenes_per_batch=1", "optim.warmup_steps=1")
+
+
+@pytest.mark.parametrize("error", LOST)
+def test_a_lost_process_is_reported_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def train_step(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Trainer, "train_step", train_step)
+    with pytest.raises(InstructSAMError, match="another process of this run has ended early"):
+        run(None, tiny(tmp_path / "run"))
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_lost_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train_step(*_: object) -> None:
+        raise RuntimeError("shape mismatch")
+
+    monkeypatch.setattr(Trainer, "train_step", train_step)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        run(None, tiny(tmp_path / "run"))
 
 
 def start(folder: Path, *more: str) -> subprocess.Popen[str]:

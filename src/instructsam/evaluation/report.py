@@ -209,7 +209,9 @@ def cell(value: float | int | None) -> str:
 
 
 def plain(value: Any, clean: Clean = one_line) -> str:
-    """A fact of the provenance as one line."""
+    """A fact of the provenance as one line, "-" for one that is not set."""
+    if value is None:
+        return "-"
     if isinstance(value, Mapping):
         return clean(", ".join(f"{key} {entry}" for key, entry in value.items()))
     return f"{value:.3f}" if isinstance(value, float) else clean(str(value))

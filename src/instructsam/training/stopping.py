@@ -6,13 +6,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
 from torch import distributed as dist
 
-from instructsam.errors import InstructSAMError
+from instructsam.errors import InstructSAMError, first_line
 
 # Ctrl-C, schedulers and service managers, a closed terminal
 STOP_SIGNALS = tuple(
@@ -79,11 +80,30 @@ class StopSignals:
             signal.signal(number, handler)
 
 
+@contextmanager
+def lost_peers_reported() -> Iterator[None]:
+    """Report a process that has ended early, to which torch only says that a connection is closed.
+
+    Raises:
+        InstructSAMError: another process of the run is gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not dist.is_available() or not (isinstance(error, dist.DistError) or "/gloo/" in str(error)):
+            raise
+        raise InstructSAMError(
+            f"another process of this run has ended early ({first_line(error)}): fix what it reports, then repeat the "
+            "command with --resume"
+        ) from error
+
+
 def leave_process_group() -> None:
     """Let all processes end together; a process whose peers have closed their connections would fail.
 
     Does nothing in a run of one process. Call it once, after the last stage.
     """
     if dist.is_available() and dist.is_initialized():
-        dist.barrier()
+        with lost_peers_reported():
+            dist.barrier()
         dist.destroy_process_group()

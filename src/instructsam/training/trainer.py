@@ -37,7 +37,7 @@ from instructsam.training.reading import detected_phrases, reading_loss
 from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start, open_model, start_model
-from instructsam.training.stopping import StopSignals, TrainingInterrupted
+from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
 from instructsam.training.trainable import Trainable, sum_of_outputs
 
 OnCheckpoint = Callable[[Path, int], None]
@@ -63,11 +63,11 @@ def run(
         InputError: the folder cannot be written, or another process is writing there.
         CheckpointError: the checkpoint to resume from is damaged or belongs to another model.
         TrainingInterrupted: a signal ended the run; its checkpoint is saved.
-        InstructSAMError: the loss stopped being finite, or the disk is full.
+        InstructSAMError: the loss stopped being finite, the disk is full, or another process of the run is gone.
     """
     config = load_config(RunConfig, config_path, overrides)
     criterion = check_start(config)
-    with open_run_folder(config, resume):
+    with open_run_folder(config, resume), lost_peers_reported():
         if config.threads:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
