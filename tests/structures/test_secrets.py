@@ -20,6 +20,7 @@ KEY = "hf_0123456789abcdef"
         f"see http://host/v1?api_key={KEY} and more",
         f"'http://host/v1?a=1&access-token={KEY}'",
         f"http://host?sig={KEY}#x",
+        f"https://host/v1?code={KEY}",
         f"Authorization: Bearer {KEY}",
         f"authorization=basic {KEY}=",
     ],

@@ -12,7 +12,7 @@ NO_SECRETS = ("none", "null", "empty", "dummy", "not-needed")  # what people giv
 _SHORT = 6  # letters up to which a secret is only hidden as a word of its own
 _USER = re.compile(r"(?<=://)[^/?#\s]*@")  # a password may hold an "@": up to the last one
 _VALUE = re.compile(
-    r"(?i)([?&;](?:[\w.-]*(?:key|token|secret|password|passwd|auth|credential|signature)|sig|pwd)=)[^&#\s\"'<>]+"
+    r"(?i)([?&;](?:[\w.-]*(?:key|token|secret|password|passwd|auth|credential|signature)|sig|pwd|code)=)[^&#\s\"'<>]+"
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 
