@@ -13,6 +13,7 @@ from instructsam.training.start import start_model
 
 TINY = (
     "device=cpu",
+    "precision=float32",  # alike on CPUs with and without bfloat16 instructions
     "model.recipe=tiny",
     "model.vocab_size=400",
     "model.tokenizer_texts=300",

@@ -257,7 +257,7 @@ def test_only_settings_that_change_no_step_may_change_on_resume(
         ("optim.lr=2e-3", "optim.lr", "0.001", "0.002"),
         ("loss.overrides.weights.score=3", "loss.overrides.weights.score", "None", "3"),
         ("model.overrides.dropout=0.5", "model.overrides.dropout", "None", "0.5"),
-        ("precision=bfloat16", "precision", "auto", "bfloat16"),
+        ("precision=bfloat16", "precision", "float32", "bfloat16"),
     ):
         with pytest.raises(ConfigError) as caught:
             run(None, tiny(tmp_path, change), resume=True)

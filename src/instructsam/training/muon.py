@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
+from instructsam.training.precision import has_fast_bfloat16
+
 # The quintic iteration's coefficients, chosen by its authors for the steepest start that still converges.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
@@ -90,15 +92,19 @@ def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
 
 
 def newton_schulz(batch: Tensor) -> Tensor:
-    """Five steps of the quintic Newton-Schulz iteration in bfloat16: [N, rows, columns] -> the same."""
+    """Five steps of the quintic Newton-Schulz iteration: [N, rows, columns] -> the same, in bfloat16.
+
+    Computed in float32 where the device has no bfloat16 instructions.
+    """
     a, b, c = COEFFICIENTS
     high = batch.shape[1] > batch.shape[2]
-    x: Tensor = (batch.mT if high else batch).bfloat16()
+    dtype = torch.bfloat16 if has_fast_bfloat16(batch.device) else torch.float32
+    x: Tensor = (batch.mT if high else batch).to(dtype)
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=EPSILON)
     for _ in range(ITERATIONS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if high else x
+    return (x.mT if high else x).bfloat16()  # as rounded as the results of other processes
 
 
 def _exchange(results: dict[int, Tensor], shares: list[list[int]], matrices: list[Tensor]) -> None:

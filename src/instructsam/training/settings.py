@@ -269,9 +269,10 @@ class RunConfig:
             detector and its vision tower on phrases alone, without the language model.
         output_dir: where checkpoints, log and model go; empty for `runs/NAME`.
         device: "auto" (a GPU if there is one) or "cpu".
-        precision: "auto" (bfloat16 autocast on a GPU, float32 on a CPU), "float32" or "bfloat16".
-        attention: kernel of every attention layer while training. Under bfloat16 autocast on a CPU "eager" is
-            the faster one (docs/benchmarks.md).
+        precision: "float32", "bfloat16" (autocast) or "auto": bfloat16 on a GPU and on a CPU with bfloat16
+            instructions, else float32.
+        attention: kernel of every attention layer while training: "auto", "sdpa" or "eager". Under bfloat16 autocast
+            on a CPU "eager" is the faster one (docs/benchmarks.md).
         threads: CPU threads of the training process, 0 for torch's own choice.
     """
 
@@ -281,7 +282,7 @@ class RunConfig:
     seed: int = 0
     device: Literal["auto", "cpu"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    attention: Literal["sdpa", "eager"] = "sdpa"
+    attention: Literal["auto", "sdpa", "eager"] = "auto"
     threads: int = 0
     model: ModelSettings = field(default_factory=ModelSettings)
     data: DataSettings = field(default_factory=DataSettings)

@@ -32,6 +32,7 @@ from instructsam.training.ema import WeightAverage
 from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
 from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
 from instructsam.training.perception import load_readers, perception_loss, save_readers
+from instructsam.training.precision import attention_kernel, uses_bfloat16
 from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
 from instructsam.training.reading import detected_phrases, reading_loss
 from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
@@ -74,9 +75,9 @@ def run(
         exported = config.folder / MODEL
         # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
         model, processor = (
-            open_model(exported, config.attention)
+            open_model(exported, attention_kernel(config))
             if resume and exported.is_dir()
-            else start_model(config.model, config.attention)
+            else start_model(config.model, attention_kernel(config))
         )
         return Trainer(config, model, processor, criterion, on_checkpoint).fit(resume)
 
@@ -99,9 +100,7 @@ class Trainer:
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
         self.accelerator = Accelerator(cpu=config.device == "cpu", kwargs_handlers=[unused])
         self.device = self.accelerator.device
-        self.bfloat16 = config.precision == "bfloat16" or (
-            config.precision == "auto" and self.device.type == "cuda"
-        )
+        self.bfloat16 = uses_bfloat16(config, self.device)
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         self.plain_model = model.to(self.device).train()
