@@ -117,6 +117,15 @@ def test_what_cannot_be_answered_is_named_and_the_exit_code_is_1(command: Comman
     assert (code, json.loads(out)["unanswered"]) == (1, report["unanswered"])
 
 
+def test_robustness_tells_by_its_exit_code_what_is_unanswered(command: Command, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "data", "nothing", "the mug " * 400)
+    code, out, err = command("robustness", "--benchmark", folder, "--json")
+    assert code == 1, err
+    assert all(
+        change["unanswered"] == 1 for change in json.loads(out)["changes"] if change["instructions"] == 2
+    )
+
+
 @pytest.mark.parametrize("name", ["predictions.jsonl", "report.json", "report.md", "report.html", "."])
 def test_destinations_are_checked_before_the_model_is_loaded(
     command: Command, segmenter: FakeSegmenter, name: str, tmp_path: Path

@@ -21,7 +21,7 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
-from instructsam.cli.tables import print_table
+from instructsam.cli.tables import show
 
 
 def calibrate(
@@ -53,8 +53,4 @@ def calibrate(
         table = score_thresholds(segmenter, direct, limit, advance, None, out, facts, console.note)
     if out is not None:
         console.write_json(out / "calibration.json", table.to_dict())
-    if as_json:
-        console.print_json(table.to_dict())
-    else:
-        print_table(table.to_text())
-    return 0
+    return show(table, as_json)

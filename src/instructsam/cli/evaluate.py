@@ -29,7 +29,7 @@ from instructsam.cli.options import (
 )
 from instructsam.cli.progress import counter
 from instructsam.cli.rivals import AnyOpening
-from instructsam.cli.tables import print_table
+from instructsam.cli.tables import UNANSWERED_CODE, print_table
 from instructsam.errors import InputError
 from instructsam.structures.files import write_text
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 
 _FILES = ("predictions.jsonl", "report.json", "report.md", "report.html")
-UNANSWERED_CODE = 1  # as of `segment` with a picture that cannot be read: the rest is done
 
 
 def evaluate(

@@ -24,7 +24,7 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
-from instructsam.cli.tables import print_table
+from instructsam.cli.tables import show
 
 
 def false_alarms(
@@ -67,8 +67,4 @@ def false_alarms(
         )
     if out is not None:
         console.write_json(out / "false_alarms.json", found.to_dict())
-    if as_json:
-        console.print_json(found.to_dict())
-    else:
-        print_table(found.to_text())
-    return 0
+    return show(found, as_json)

@@ -27,7 +27,7 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
-from instructsam.cli.tables import print_table
+from instructsam.cli.tables import show
 from instructsam.structures.files import write_text
 
 
@@ -82,8 +82,4 @@ def robustness(
     if out is not None:
         console.write_json(out / "robustness.json", found.to_dict())
         write_text(out / "robustness.md", found.to_markdown() + "\n")
-    if as_json:
-        console.print_json(found.to_dict())
-    else:
-        print_table(found.to_text())
-    return 0
+    return show(found, as_json)

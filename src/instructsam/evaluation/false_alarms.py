@@ -109,6 +109,11 @@ class FalseAlarms:
     rows: tuple[Alarms, ...]
     provenance: Mapping[str, Any]
 
+    @property
+    def unanswered(self) -> int:
+        """Instructions that the model could not take."""
+        return sum(row.unanswered for row in self.rows)
+
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         rows = [

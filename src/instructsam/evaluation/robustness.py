@@ -60,6 +60,11 @@ class Robustness:
     changes: tuple[Change, ...]
     provenance: Mapping[str, Any]
 
+    @property
+    def unanswered(self) -> int:
+        """Records that the model could not take, over all changes."""
+        return sum(change.unanswered for change in self.changes)
+
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         return {
