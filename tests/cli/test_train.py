@@ -43,7 +43,7 @@ def test_a_signal_is_the_exit_code(
         (["--max-minutes", "nan"], "--max-minutes"),
         (["--max-minutes", "inf"], "--max-minutes must be a finite number"),
         (["data.workers=-1"], "data.workers must lie in [0, 256], got -1"),
-        (["output_dir=FILE"], "cannot write there (File exists)"),
+        (["output_dir=FILE"], "cannot write there (a file has this name)"),
         (["output_dir=FILE/below"], "cannot write there"),
         (["model.recipe=huge"], "model.recipe must be one of default, tiny, got 'huge'"),
         (["model.overrides.heads=3"], "model.overrides.detector_width must be a multiple of 24"),
