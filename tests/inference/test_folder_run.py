@@ -33,6 +33,7 @@ class Model:
     """Finds nothing; refuses "bad"."""
 
     fingerprint = "f"
+    num_parameters = 1
     default_mode = "direct"
     score_threshold = 0.5
 
