@@ -223,3 +223,15 @@ def test_a_run_that_is_killed_keeps_its_answers(tmp_path: Path) -> None:
     assert report["summary"] == expected["summary"]
     lines = path.read_text().splitlines()
     assert len({json.loads(line)["id"] for line in lines[1:]}) == len(lines) - 1 == 60
+
+
+def test_scores_are_not_written_into_a_folder_in_use(command: Command, tmp_path: Path) -> None:
+    assert command("evaluate", "--limit", 1, "--out", tmp_path)[0] == 0
+    before = (tmp_path / "report.json").read_bytes()
+    with FolderLock(tmp_path):
+        code, _, err = command("evaluate", "--predictions", tmp_path, "--out", tmp_path)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "already writing there" in err
+        assert command("evaluate", "--predictions", tmp_path)[0] == 0  # reading is free
+    assert (tmp_path / "report.json").read_bytes() == before
+    assert command("evaluate", "--predictions", tmp_path, "--out", tmp_path)[0] == 0

@@ -97,7 +97,7 @@ def evaluate(
     elif model is not None or limit is not None:
         raise InputError("--predictions scores a stored run as it is: leave out MODEL and --limit")
     else:
-        check_run_folder(out, *_FILES, alone=False)
+        check_run_folder(out, *_FILES)
         scored = _score_again(predictions, asked, data, score_threshold)
     if scored is None:
         return 0
