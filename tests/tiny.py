@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -13,6 +14,7 @@ from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.recipes import get_recipe, recipe_config
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
+from instructsam.structures.instances import Prediction
 
 TEXTS = ("segment the red mugs", "the leftmost blue car", "everything but the kite", "what can fly?")
 
@@ -40,3 +42,12 @@ def picture(seed: int = 0, width: int = 80, height: int = 64) -> Image.Image:
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.randint(0, 256, (8, 10, 3), generator=generator, dtype=torch.uint8)
     return Image.fromarray(coarse.numpy()).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def same(one: Prediction, other: Prediction) -> None:
+    """Two answers agree, but for the rounding of another batch."""
+    assert one.phrases == other.phrases
+    assert one.status == other.status
+    assert np.array_equal(one.instances.phrase_ids, other.instances.phrase_ids)
+    assert np.allclose(one.instances.scores, other.instances.scores, atol=1e-5)
+    assert (one.instances.masks != other.instances.masks).sum() <= 1e-3 * one.instances.masks.size

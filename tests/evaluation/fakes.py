@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
+from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record, write_records
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.structures.instances import Instances, Prediction
 from instructsam.structures.masks import decode_rle, encode_rle, mask_boxes_xyxy
@@ -105,3 +106,12 @@ class Shifted(Oracle):
         wrong[0, -3:] = True
         moved = np.roll(masks, 1, axis=2)
         return np.concatenate([moved, wrong]), [*([0.9] * len(masks)), 0.2]
+
+
+def toy_folder(data: Path) -> Path:
+    """The toy records as a benchmark folder."""
+    data.mkdir()
+    write_records(data / "records.jsonl", RECORDS)
+    for number, name in enumerate(("one.png", "two.png")):
+        Image.new("RGB", (WIDTH, HEIGHT), (40 * number, 90, 20)).save(data / name)
+    return data

@@ -22,7 +22,7 @@ from instructsam.evaluation.runner import evaluate, rescore
 from instructsam.structures.files import FolderLock
 from instructsam.structures.instances import Prediction
 
-from .fakes import HEIGHT, RECORDS, WIDTH, Oracle, Silent, toy_benchmark
+from .fakes import HEIGHT, RECORDS, WIDTH, Oracle, Silent, toy_benchmark, toy_folder
 
 
 class Precise(Oracle):
@@ -50,12 +50,7 @@ class Precise(Oracle):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    data = tmp_path / "data"
-    data.mkdir()
-    write_records(data / "records.jsonl", RECORDS)
-    for number, name in enumerate(("one.png", "two.png")):
-        Image.new("RGB", (WIDTH, HEIGHT), (40 * number, 90, 20)).save(data / name)
-    return data
+    return toy_folder(tmp_path / "data")
 
 
 def asked(oracle: Oracle) -> list[str]:

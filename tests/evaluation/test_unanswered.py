@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from instructsam.data.record import write_records
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmark import Benchmark
 from instructsam.evaluation.bootstrap import bootstrap_intervals
@@ -24,7 +23,7 @@ from instructsam.evaluation.shards import Shard, Share, merge_parts, part_path
 from instructsam.structures.instances import Prediction
 
 from .cases import bars, score
-from .fakes import HEIGHT, RECORDS, WIDTH, Oracle, toy_benchmark
+from .fakes import HEIGHT, RECORDS, WIDTH, Oracle, toy_benchmark, toy_folder
 
 
 class Picky(Oracle):
@@ -44,12 +43,7 @@ class Picky(Oracle):
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The toy records as a benchmark folder."""
-    data = tmp_path / "data"
-    data.mkdir()
-    write_records(data / "records.jsonl", RECORDS)
-    for number, name in enumerate(("one.png", "two.png")):
-        Image.new("RGB", (WIDTH, HEIGHT), (40 * number, 90, 20)).save(data / name)
-    return data
+    return toy_folder(tmp_path / "data")
 
 
 def test_the_rest_is_answered_and_the_report_names_it() -> None:

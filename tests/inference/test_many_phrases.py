@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from instructsam.inference.requests import PHRASES_PER_BATCH, PHRASES_PER_PASS, batches, plan
 from instructsam.inference.segmenter import Segmenter
 from instructsam.processing.processor import Sample
 from instructsam.structures.instances import Instances, Prediction
-from tests.tiny import picture, tiny_pair
+from tests.tiny import picture, same, tiny_pair
 
 
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
     return Segmenter(*tiny_pair())
-
-
-def same(one: Prediction, other: Prediction) -> None:
-    assert one.phrases == other.phrases
-    assert one.status == other.status
-    assert np.array_equal(one.instances.phrase_ids, other.instances.phrase_ids)
-    assert np.allclose(one.instances.scores, other.instances.scores, atol=1e-5)
-    assert (one.instances.masks != other.instances.masks).sum() <= 1e-3 * one.instances.masks.size
 
 
 @pytest.mark.parametrize("instruction", [None, "set the table"])

@@ -13,20 +13,12 @@ from instructsam.errors import ImageError, InputError
 from instructsam.inference.segmenter import Segmenter
 from instructsam.processing.tokens import SPECIAL_TOKENS
 from instructsam.structures.instances import Prediction
-from tests.tiny import picture, tiny_pair
+from tests.tiny import picture, same, tiny_pair
 
 
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
     return Segmenter(*tiny_pair())
-
-
-def same(one: Prediction, other: Prediction) -> None:
-    assert one.phrases == other.phrases
-    assert one.status == other.status
-    assert np.array_equal(one.instances.phrase_ids, other.instances.phrase_ids)
-    assert np.allclose(one.instances.scores, other.instances.scores, atol=1e-5)
-    assert (one.instances.masks != other.instances.masks).sum() <= 1e-3 * one.instances.masks.size
 
 
 def test_one_image_one_instruction(segmenter: Segmenter) -> None:
