@@ -25,8 +25,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 import instructsam
+from instructsam.checkpoints.published_layout import config_from_published
 from instructsam.inference.segmenter import Segmenter
-from instructsam.model.checkpoint import config_from_published
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.sizes import PUBLISHED_2B
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
@@ -214,7 +214,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="only questions of this name")
     parser.add_argument("--compile", action="store_true", help="Segmenter.compile() first")
     arguments = parser.parse_args()
-    from instructsam.inference.loading import pick_dtype
+    from instructsam.checkpoints.devices import pick_dtype
 
     dtype = pick_dtype(arguments.dtype, torch.device(arguments.device))
     if arguments.model:

@@ -13,9 +13,9 @@ import time
 
 import torch
 
-from instructsam.training.data import WorldBatches, batches
 from instructsam.training.settings import DataSettings, ModelSettings
 from instructsam.training.start import start_model
+from instructsam.training.stream import WorldBatches, batches
 
 
 def rate(settings: DataSettings, dataset: WorldBatches, seconds: float) -> tuple[float, float]:

@@ -23,8 +23,8 @@ def write_checkpoint(folder: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from instructsam.inference.account import expected_shapes
-    from instructsam.model.checkpoint import config_from_published, published_name
+    from instructsam.checkpoints.inspect import expected_shapes
+    from instructsam.checkpoints.published_layout import config_from_published, published_name
 
     folder.mkdir(parents=True, exist_ok=True)
     shapes = expected_shapes(config_from_published(PUBLISHED_2B))
@@ -54,7 +54,7 @@ def load_here(folder: Path, dtype: str, quantize: Any) -> dict[str, float]:
     """Load in this process; seconds, and peak memory before and after in MB."""
     import torch
 
-    from instructsam.inference.loading import load_model
+    from instructsam.checkpoints.opening import load_model
     from instructsam.model import instructsam  # noqa: F401 - imports count as imports
 
     before = peak_mb()

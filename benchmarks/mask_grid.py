@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from instructsam.losses.targets import resize_masks
-from instructsam.world.stream import WorldSettings, world_sample
+from instructsam.world.splits.stream import WorldSettings, world_sample
 
 EDGE = 1e-3  # the surest that a cell may be
 

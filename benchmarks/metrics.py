@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from instructsam.evaluation.bootstrap import bootstrap_intervals
-from instructsam.evaluation.metrics import InstructionScore, score_instruction, summarise
+from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals
+from instructsam.evaluation.metrics.table import InstructionScore, score_instruction, summarise
 from instructsam.structures.masks import decode_rle, encode_rle
 
 TARGETS, PREDICTIONS, PICTURES = 5, 10, 40

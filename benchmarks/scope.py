@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from scipy.optimize import minimize
 
-from instructsam.evaluation.benchmark import get_benchmark
-from instructsam.evaluation.false_alarms import STRANGERS
-from instructsam.evaluation.perturb import PERTURBATIONS, jpeg
+from instructsam.checkpoints.scope import Scope, content_words, picture_features, read_scope, save_scope
+from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+from instructsam.evaluation.benchmarks.perturbations import PERTURBATIONS, jpeg
+from instructsam.evaluation.studies.false_alarms import STRANGERS
 from instructsam.images.loader import load_image
-from instructsam.inference.scope import Scope, content_words, picture_features, read_scope, save_scope
-from instructsam.world.stream import WorldSettings, all_texts, world_sample
+from instructsam.world.splits.stream import WorldSettings, all_texts, world_sample
 
 # Licences: see each package's copyright file. Patterns and renderings among the wallpapers are left out.
 PHOTOGRAPHS: dict[str, tuple[str, ...]] = {

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from instructsam.evaluation.benchmark import get_benchmark
-from instructsam.evaluation.compare import benchmark_name, predictions_file, stored_threshold
-from instructsam.evaluation.gallery import Shown, best_and_worst, draw_answers
-from instructsam.evaluation.predictions import read_predictions
+from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+from instructsam.evaluation.reports.gallery import Shown, best_and_worst, draw_answers
 from instructsam.evaluation.runner import rescore
+from instructsam.evaluation.runs.predictions import read_predictions
+from instructsam.evaluation.studies.compare import benchmark_name, predictions_file, stored_threshold
 from instructsam.images.loader import load_bytes
-from instructsam.structures.lettering import Lettering, clean, shorten, wrap
+from instructsam.visualization.lettering import Lettering, clean, shorten, wrap
 
 COLUMNS, CELL_WIDTH, WORDS_HEIGHT = 3, 500, 52  # px
 LOSSES = {

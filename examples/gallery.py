@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 import instructsam
-from instructsam.structures.palette import PAPER
+from instructsam.visualization.palette import PAPER
 
 
 def strip(pictures: list[Image.Image], width: int = 380) -> Image.Image:

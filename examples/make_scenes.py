@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from instructsam.world.drawings.registry import DRAWINGS, draw_kind
-from instructsam.world.render import render_scene
-from instructsam.world.scene import COLORS, Background, Scene, SceneObject
+from instructsam.world.scenes.drawings.registry import DRAWINGS, draw_kind
+from instructsam.world.scenes.render import render_scene
+from instructsam.world.scenes.scene import COLORS, Background, Scene, SceneObject
 
 ASSETS = Path(__file__).resolve().parent.parent / "src" / "instructsam" / "assets" / "examples"
 SHORT_SIDE = 256

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from instructsam.model.checkpoint import config_to_published, published_name
+from instructsam.checkpoints.published_layout import config_to_published, published_name
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from tests.tiny import tiny_pair

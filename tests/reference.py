@@ -39,7 +39,7 @@ def assert_near(actual: Tensor, expected: Tensor, tolerance: float = 2e-4) -> No
 
 def published_model(attn_implementation: str = "sdpa") -> Any:
     """The small published-layout model of the recordings, in eval mode."""
-    from instructsam.model.checkpoint import config_from_published, map_published
+    from instructsam.checkpoints.published_layout import config_from_published, map_published
     from instructsam.model.instructsam import InstructSAMModel
 
     config = config_from_published(fields("n5/config"))

@@ -82,8 +82,8 @@ def test_training_commands_name_real_settings() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_config_is_valid(path: Path, tmp_path: Path) -> None:
-    from instructsam.cli.ablation import Plan, jobs_of
     from instructsam.config import load_config
+    from instructsam.experiments.plan import Plan, jobs_of
     from instructsam.training.settings import RunConfig
     from instructsam.training.start import start_criterion
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from instructsam.model.build import build_model
+from instructsam.model.initialization import build_model
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.recipes import get_recipe, recipe_config
+from instructsam.model.presets import get_recipe, recipe_config
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.structures.instances import Prediction

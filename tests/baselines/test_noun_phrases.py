@@ -8,7 +8,7 @@ import pytest
 
 from instructsam.baselines.noun_phrases import Looks, covering_phrases, spoken_phrase
 from instructsam.data.record import ImageRef, PhraseRecord, Record
-from instructsam.world.program import All, Difference, Either, Filter, Program, Relate, to_dict
+from instructsam.world.programs.program import All, Difference, Either, Filter, Program, Relate, to_dict
 
 MUG = {"kind": "mug", "family": "drinkware", "color": "red", "size": "small"}
 GLASS = {"kind": "glass", "family": "drinkware", "color": "blue", "size": "small"}

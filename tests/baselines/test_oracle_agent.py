@@ -11,11 +11,12 @@ from PIL import Image
 
 from instructsam.baselines.oracle_agent import OracleAgent, matched_rows
 from instructsam.data.record import Record
-from instructsam.evaluation.benchmark import Benchmark
-from instructsam.evaluation.runner import evaluate, target_masks
+from instructsam.data.targets import target_masks
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.runner import evaluate
 from instructsam.structures.instances import Instances, Prediction
 from instructsam.structures.masks import mask_boxes_xyxy
-from instructsam.world.build import benchmark_records
+from instructsam.world.splits.build import benchmark_records
 
 SAMPLES = list(benchmark_records("val", 12))
 

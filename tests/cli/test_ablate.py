@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from instructsam.cli.ablation import Plan, jobs_of
 from instructsam.cli.main import run
 from instructsam.config import load_config
 from instructsam.errors import ConfigError
+from instructsam.experiments.plan import Plan, jobs_of
 from instructsam.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -243,7 +243,7 @@ def test_a_variant_may_start_elsewhere(plan: Path) -> None:
 
 
 def test_the_trials_of_the_recipe_are_fit_to_run() -> None:
-    from instructsam.cli.ablation_runs import check_models
+    from instructsam.experiments.run import check_models
 
     path = ROOT / "configs" / "ablations" / "recipe.yaml"
     check_models(jobs_of(load_config(Plan, path), path, Path("out")))
@@ -251,7 +251,7 @@ def test_the_trials_of_the_recipe_are_fit_to_run() -> None:
 
 @pytest.mark.parametrize("name", ["claims", "piles"])
 def test_the_plans_of_the_claims_are_fit_to_run(name: str) -> None:
-    from instructsam.cli.ablation_runs import check_models
+    from instructsam.experiments.run import check_models
 
     path = ROOT / "configs" / "ablations" / f"{name}.yaml"
     claims = load_config(Plan, path)

@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from tests.published import publish
 
 from instructsam import __version__
 from instructsam.errors import CheckpointError
+from tests.published import publish
 
 from .conftest import FakeSegmenter, Outcome
 

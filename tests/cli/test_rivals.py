@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.scripted_server import scripted_server
 
 from instructsam.cli.rivals import AnyOpening
+from tests.scripted_server import scripted_server
 
 from .conftest import FakeSegmenter, Outcome
 

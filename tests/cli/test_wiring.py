@@ -84,9 +84,9 @@ def test_train_hands_its_arguments_on(
 
 def test_train_hands_a_recipe_on(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
-    recipe = ModuleType("instructsam.training.recipe")
+    recipe = ModuleType("instructsam.training.stages")
     recipe.run_recipe = lambda *arguments: seen.extend(arguments) or Path("runs/x/model")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "instructsam.training.recipe", recipe)
+    monkeypatch.setitem(sys.modules, "instructsam.training.stages", recipe)
     configs = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
     for config in configs:
         config.write_text("seed: 3\n")
@@ -105,7 +105,7 @@ def test_train_refuses_a_wrong_override_in_one_line(command: Command, tmp_path: 
 
 def test_data_check_counts_or_names_the_line(command: Command, tmp_path: Path) -> None:
     from instructsam.data.record import write_records
-    from instructsam.world.build import benchmark_records
+    from instructsam.world.splits.build import benchmark_records
 
     path = tmp_path / "records.jsonl"
     records = [record for _, record in benchmark_records("val", 3)]
@@ -223,7 +223,9 @@ def test_world_build_hands_its_arguments_on(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[object] = []
-    monkeypatch.setattr("instructsam.world.build.build_split", lambda *arguments: seen.extend(arguments))
+    monkeypatch.setattr(
+        "instructsam.world.splits.build.build_split", lambda *arguments: seen.extend(arguments)
+    )
     code, out, _ = command("world", "build", "--split", "test", "--out", tmp_path / "t")
     assert code == 0
     assert seen == ["test", tmp_path / "t"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record, write_records
-from instructsam.evaluation.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.structures.instances import Instances, Prediction
 from instructsam.structures.masks import decode_rle, encode_rle, mask_boxes_xyxy
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image
 
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmark import Benchmark
-from instructsam.evaluation.shards import Shard
-from instructsam.evaluation.together import evaluate_together
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.distributed import evaluate_together
+from instructsam.evaluation.runs.shards import Shard
 from instructsam.structures.instances import Prediction
 from tests.evaluation.fakes import Shifted
 

@@ -11,11 +11,11 @@ import pytest
 
 from instructsam.data.record import read_records, write_records
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmark import Benchmark, get_benchmark
-from instructsam.evaluation.false_alarms import count_false_alarms
-from instructsam.evaluation.robustness import measure
+from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.metrics.scores import score_instruction
 from instructsam.evaluation.runner import evaluate, rescore
-from instructsam.evaluation.scores import score_instruction
+from instructsam.evaluation.studies.false_alarms import count_false_alarms
+from instructsam.evaluation.studies.robustness import measure
 
 NOT_FRACTIONS: list[Any] = [50, -0.1, math.nan, math.inf, "0.5", True, [], 10**400]
 NOT_COUNTS: list[Any] = [0, -1, 1.5, "2", True, math.nan, [], 10**400]

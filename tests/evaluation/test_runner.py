@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from instructsam.data.targets import target_masks
 from instructsam.errors import InputError
-from instructsam.evaluation.metrics import score_instruction
-from instructsam.evaluation.predictions import read_predictions
-from instructsam.evaluation.runner import evaluate, rescore, target_masks
+from instructsam.evaluation.metrics.table import score_instruction
+from instructsam.evaluation.runner import evaluate, rescore
+from instructsam.evaluation.runs.predictions import read_predictions
 from instructsam.structures.instances import Prediction
-
-from .fakes import RECORDS, Oracle, Shifted, Silent, make_record, toy_benchmark
+from tests.evaluation.fakes import RECORDS, Oracle, Shifted, Silent, make_record, toy_benchmark
 
 
 def test_a_perfect_segmenter_scores_one() -> None:

@@ -14,8 +14,8 @@ import torch
 from instructsam.errors import InputError
 from instructsam.inference.segmenter import Segmenter
 from instructsam.inference.token_as_mask import connected_parts
-from instructsam.inference.vlm import Turn
 from instructsam.model.generation import GenerationSettings
+from instructsam.vlms.protocol import Turn
 from tests.tiny import picture, tiny_pair
 
 HUGE = 10**400

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from instructsam.checkpoints.published_layout import config_from_published
 from instructsam.inference.segmenter import Segmenter
-from instructsam.model.checkpoint import config_from_published
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.sizes import PUBLISHED_2B
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings

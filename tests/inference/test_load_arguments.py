@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import instructsam
+from instructsam.checkpoints import resolve as locating
 from instructsam.cli.main import run
 from instructsam.errors import InputError
-from instructsam.inference import loading, locating
+from instructsam.inference import loading
 from instructsam.inference.segmenter import Segmenter
 from tests.tiny import tiny_pair
 
@@ -40,7 +41,7 @@ BUILD: dict[str, list[Any]] = {
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "load_model", None)
-    monkeypatch.setattr("instructsam.inference.building.stock_model", None)
+    monkeypatch.setattr("instructsam.checkpoints.assemble.stock_model", None)
 
 
 @pytest.mark.parametrize(

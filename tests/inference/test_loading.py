@@ -12,9 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from instructsam.checkpoints.devices import pick_device, pick_dtype
+from instructsam.checkpoints.inspect import account_of
 from instructsam.errors import CheckpointError, InputError, InstructSAMError
-from instructsam.inference.account import account_of
-from instructsam.inference.loading import load, pick_device, pick_dtype
+from instructsam.inference.loading import load
 from instructsam.inference.segmenter import Segmenter
 from instructsam.processing.processor import TOKENIZER_FILES, load_tokenizer
 from instructsam.processing.tokens import train_tokenizer

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from instructsam.checkpoints.opening import load_model
 from instructsam.errors import ConfigError
-from instructsam.inference.loading import load_model
 from instructsam.model.attention import hybrid_mask
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.queries import spread_boxes

@@ -13,9 +13,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from instructsam.checkpoints.published_layout import map_published_name
 from instructsam.losses.criterion import Criterion, CriterionConfig, CriterionOutput
 from instructsam.losses.mask_losses import mask_bce, mask_dice, soft_dice
-from instructsam.model.checkpoint import map_published_name
 from instructsam.structures.outputs import PhraseTarget
 from tests.model.test_parity import run
 from tests.reference import assert_near, fields, needs_reference, tensors

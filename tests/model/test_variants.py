@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from instructsam.checkpoints.published_layout import config_from_published, config_to_published
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.attention import hybrid_mask
-from instructsam.model.checkpoint import config_from_published, config_to_published
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.generation import GenerationSettings
 from instructsam.model.instructsam import InstructSAMModel

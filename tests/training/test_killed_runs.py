@@ -17,8 +17,8 @@ from instructsam.config import load_config
 from instructsam.errors import ConfigError
 from instructsam.training import checkpointing
 from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current, require_current
-from instructsam.training.recipe import run_recipe
 from instructsam.training.settings import RunConfig
+from instructsam.training.stages import run_recipe
 from instructsam.training.start import check_start
 from instructsam.training.trainer import Trainer, run
 from tests.training.conftest import tiny

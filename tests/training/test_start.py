@@ -14,7 +14,7 @@ from instructsam.training.collate import collate, one_block_each, visible_boxes_
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import open_model, start_model, take_over
 from instructsam.training.trainer import run
-from instructsam.world.stream import WorldSettings, world_sample
+from instructsam.world.splits.stream import WorldSettings, world_sample
 from tests.published import publish
 from tests.tiny import tiny_pair
 from tests.training.conftest import tiny

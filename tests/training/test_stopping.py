@@ -21,10 +21,10 @@ import torch
 from instructsam.errors import ConfigError, InputError, InstructSAMError
 from instructsam.structures.files import FolderLock
 from instructsam.training import checkpointing, stopping
-from instructsam.training.data import WorkerLostError
 from instructsam.training.export import export_is_current
 from instructsam.training.progress import ProgressLog
 from instructsam.training.stopping import StopSignals
+from instructsam.training.stream import WorkerLostError
 from instructsam.training.trainer import Trainer, run
 from tests.training.conftest import tiny
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from instructsam.world.facts import Facts, ObjectFact
-from instructsam.world.scene import COLORS, FAMILY_OF, KINDS, PATTERNS, SIZES
+from instructsam.world.programs.facts import Facts, ObjectFact
+from instructsam.world.scenes.scene import COLORS, FAMILY_OF, KINDS, PATTERNS, SIZES
 
 AREAS = {"small": 0.015, "medium": 0.035, "large": 0.09}
 

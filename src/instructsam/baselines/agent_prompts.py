@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from instructsam.baselines.agent_replies import ActionName
-from instructsam.inference.vlm import Turn
-from instructsam.structures.drawing import draw_overlay
 from instructsam.structures.instances import Instances
+from instructsam.visualization.overlay import draw_overlay
+from instructsam.vlms.protocol import Turn
 
 SYSTEM = (
     "You find the objects in a picture that a person's instruction asks for. You cannot draw: a detector does. It "

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from instructsam.data.record import PhraseRecord, Record
 from instructsam.errors import InputError
-from instructsam.world.phrases import phrase_of
-from instructsam.world.program import ATTRIBUTES, All, Both, Either, Filter, Program, from_dict
-from instructsam.world.scene import FAMILY_OF
+from instructsam.world.language.phrases import phrase_of
+from instructsam.world.programs.program import ATTRIBUTES, All, Both, Either, Filter, Program, from_dict
+from instructsam.world.scenes.scene import FAMILY_OF
 
 Looks = dict[str, str]
 """What can be said of one thing: attribute -> value, such as {"kind": "mug", "color": "red"}."""

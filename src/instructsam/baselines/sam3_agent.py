@@ -18,8 +18,8 @@ from instructsam.baselines.calls import Calls
 from instructsam.baselines.detectors import PhraseDetector
 from instructsam.errors import InputError
 from instructsam.images.loader import load_image
-from instructsam.inference.vlm import Turn, VisionLanguageModel
 from instructsam.structures.instances import Instances, Prediction, Status
+from instructsam.vlms.protocol import Turn, VisionLanguageModel
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 
 from instructsam.baselines.calls import Calls
+from instructsam.checkpoints.assemble import DETECTOR, base_folder, stock_model
+from instructsam.checkpoints.devices import pick_device, pick_dtype
+from instructsam.checkpoints.fingerprint import weights_fingerprint
 from instructsam.errors import CheckpointError, InputError
 from instructsam.images.loader import LoadedImage, load_image
-from instructsam.inference.building import DETECTOR, base_folder, stock_model
-from instructsam.inference.fingerprint import weights_fingerprint
-from instructsam.inference.loading import pick_device, pick_dtype
 from instructsam.processing.processor import load_tokenizer, resize_masks
 from instructsam.processing.tokens import encode_text
 from instructsam.processing.vision import detector_pixels

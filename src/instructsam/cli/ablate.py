@@ -35,9 +35,9 @@ def ablate(
 
     Repeat the command to continue: finished runs are skipped, a half-trained one resumes.
     """
-    from instructsam.cli.ablation import Plan, jobs_of
-    from instructsam.cli.ablation_runs import Clock, check_folders, check_models, work, write_table
     from instructsam.config import load_config
+    from instructsam.experiments.plan import Plan, jobs_of
+    from instructsam.experiments.run import Clock, check_folders, check_models, work, write_table
 
     if not math.isfinite(max_minutes):
         raise InputError(f"--max-minutes must be a finite number of minutes, got {max_minutes}")
@@ -57,7 +57,7 @@ def ablate(
     stopped = None
     if not table_only:
         check_models(jobs)
-        stopped = work(jobs, plan.evaluation, Clock(max_minutes))
+        stopped = work(jobs, plan.evaluation, Clock(max_minutes), console.note)
     print(write_table(plan, every, folder))
     if stopped is None:
         return 0

@@ -22,6 +22,7 @@ from instructsam.cli.options import (
 )
 from instructsam.cli.progress import counter
 from instructsam.cli.tables import show
+from instructsam.structures.files import write_json
 
 
 def calibrate(
@@ -42,9 +43,9 @@ def calibrate(
     opening = Opening(model, device, threads=threads)
     check_run_folder(out, "predictions.jsonl", "calibration.json")
     with console.stdout_reserved(as_json), counter("instructions") as advance:
-        from instructsam.evaluation.benchmark import get_benchmark
-        from instructsam.evaluation.calibrate import CALIBRATION
-        from instructsam.evaluation.calibrate import calibrate as score_thresholds
+        from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+        from instructsam.evaluation.studies.calibrate import CALIBRATION
+        from instructsam.evaluation.studies.calibrate import calibrate as score_thresholds
 
         segmenter = opening.open()
         advance.expect(get_benchmark(CALIBRATION).check(limit))
@@ -52,5 +53,5 @@ def calibrate(
         direct = is_direct(segmenter, mode)
         table = score_thresholds(segmenter, direct, limit, advance, None, out, facts, console.note)
     if out is not None:
-        console.write_json(out / "calibration.json", table.to_dict())
+        write_json(out / "calibration.json", table.to_dict())
     return show(table, as_json)

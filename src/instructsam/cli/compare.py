@@ -26,8 +26,8 @@ def compare(
     score_threshold: ThresholdOption = None,
 ) -> int:
     """Print how the scores of two runs differ, with intervals; no model is needed."""
-    from instructsam.evaluation.benchmark import get_benchmark
-    from instructsam.evaluation.compare import (
+    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.studies.compare import (
         benchmark_name,
         compare,
         predictions_file,

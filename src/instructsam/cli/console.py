@@ -14,14 +14,12 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from instructsam.structures.files import write_text
 from instructsam.structures.secrets import redact_urls
 
 if TYPE_CHECKING:
@@ -103,15 +101,6 @@ def print_prediction(title: str, prediction: Prediction) -> None:
         )
     width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
     Console(file=sys.stdout, width=width, highlight=False).print(table)
-
-
-def write_json(path: Path, document: Any) -> None:
-    """Write a JSON document.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    write_text(path, json.dumps(document, indent=2) + "\n")
 
 
 def quiet_libraries() -> None:

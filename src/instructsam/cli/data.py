@@ -13,7 +13,7 @@ from instructsam.cli.options import JsonOption
 from instructsam.errors import InputError
 
 if TYPE_CHECKING:
-    from instructsam.evaluation.published import Published
+    from instructsam.data.published import Published
 
 app = typer.Typer(help="Inst2Seg record files and data folders.", rich_markup_mode=None)
 
@@ -45,8 +45,8 @@ def check(
     if is_folder and not (path / "records.jsonl").is_file():
         return _check_folder(path, missing, as_json)
     from instructsam.data.formats.source import Tally
+    from instructsam.data.published import Census
     from instructsam.data.record import read_records
-    from instructsam.evaluation.published import Census
 
     file, folder = (path / "records.jsonl", path) if is_folder else (path, None)
     census = Census.of(read_records(file), Tally(), folder)
@@ -59,7 +59,7 @@ def check(
 
 
 def _check_folder(folder: Path, list_missing: bool, as_json: bool) -> int:
-    from instructsam.evaluation.published import PUBLISHED
+    from instructsam.data.published import PUBLISHED
 
     found: list[dict[str, Any]] = []
     begun: list[dict[str, Any]] = []
@@ -100,7 +100,7 @@ def _census(known: Published, folder: Path) -> dict[str, Any]:
     """What a benchmark holds, its error, or that its file lacks this split."""
     from instructsam.data.formats.refer import NoSuchSplitError
     from instructsam.data.formats.source import Tally
-    from instructsam.evaluation.published import Census
+    from instructsam.data.published import Census
 
     tally = Tally()
     try:

@@ -44,7 +44,7 @@ def doctor(
 
 
 def _account(model: str, revision: str | None, as_json: bool) -> int:
-    from instructsam.inference.account import account_of
+    from instructsam.checkpoints.inspect import account_of
 
     found = account_of(model, revision)
     if as_json:
@@ -69,7 +69,7 @@ def _account(model: str, revision: str | None, as_json: bool) -> int:
 
 
 def _facts() -> tuple[dict[str, Any], bool]:
-    from instructsam.evaluation.report import versions
+    from instructsam.evaluation.reports.report import versions
 
     facts: dict[str, Any] = dict(versions())
     try:

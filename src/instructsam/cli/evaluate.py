@@ -31,11 +31,11 @@ from instructsam.cli.progress import counter
 from instructsam.cli.rivals import AnyOpening
 from instructsam.cli.tables import UNANSWERED_CODE, print_table
 from instructsam.errors import InputError
-from instructsam.structures.files import write_text
+from instructsam.structures.files import write_json, write_text
 
 if TYPE_CHECKING:
-    from instructsam.evaluation.benchmark import Benchmark
-    from instructsam.evaluation.report import Report
+    from instructsam.evaluation.benchmarks.benchmark import Benchmark
+    from instructsam.evaluation.reports.report import Report
 
     _Scored = tuple[Report, Benchmark, Path | None]
 
@@ -117,10 +117,10 @@ def _run(
 ) -> _Scored | None:
     """None in processes that do not score."""
     from instructsam.baselines.calls import Calls
-    from instructsam.evaluation.benchmark import get_benchmark
+    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.distributed import evaluate_together, own_device
     from instructsam.evaluation.runner import evaluate as run_benchmark
-    from instructsam.evaluation.shards import Shard
-    from instructsam.evaluation.together import evaluate_together, own_device
+    from instructsam.evaluation.runs.shards import Shard
 
     shard, chosen = Shard.from_environment(), get_benchmark(name or "world/val", data)
     if out is None and shard.processes > 1:
@@ -158,14 +158,14 @@ def _run(
 def _score_again(
     predictions: Path, benchmark: str | None, data: Path | None, score_threshold: float | None
 ) -> _Scored:
-    from instructsam.evaluation.benchmark import get_benchmark
-    from instructsam.evaluation.compare import (
+    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.runner import rescore
+    from instructsam.evaluation.studies.compare import (
         benchmark_name,
         predictions_file,
         stored_limit,
         stored_threshold,
     )
-    from instructsam.evaluation.runner import rescore
 
     path = predictions_file(predictions)
     chosen = get_benchmark(benchmark or benchmark_name(path), data)
@@ -178,9 +178,9 @@ def _show(
     report: Report, chosen: Benchmark, predictions: Path | None, out: Path | None, as_json: bool
 ) -> None:
     if out is not None:
-        from instructsam.evaluation.page import page_of_run
+        from instructsam.evaluation.reports.page import page_of_run
 
-        console.write_json(out / "report.json", report.to_dict())
+        write_json(out / "report.json", report.to_dict())
         write_text(out / "report.md", report.to_markdown() + "\n")
         write_text(out / "report.html", page_of_run(report, chosen, predictions))
     if as_json:

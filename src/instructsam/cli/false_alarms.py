@@ -25,6 +25,7 @@ from instructsam.cli.options import (
 )
 from instructsam.cli.progress import counter
 from instructsam.cli.tables import show
+from instructsam.structures.files import write_json
 
 
 def false_alarms(
@@ -47,7 +48,7 @@ def false_alarms(
     threads: ThreadsOption = None,
 ) -> int:
     """Give a model instructions for what is not there, and count how often it finds something anyway."""
-    from instructsam.evaluation.false_alarms import count_false_alarms
+    from instructsam.evaluation.studies.false_alarms import count_false_alarms
 
     opening = Opening(model, device, dtype, quantize, threads)
     check_threshold(score_threshold)
@@ -66,5 +67,5 @@ def false_alarms(
             console.note,
         )
     if out is not None:
-        console.write_json(out / "false_alarms.json", found.to_dict())
+        write_json(out / "false_alarms.json", found.to_dict())
     return show(found, as_json)

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from instructsam.checkpoints.assemble import DETECTOR, VLM
+from instructsam.checkpoints.devices import DTYPES
 from instructsam.cli import console
 from instructsam.cli.options import DeviceOption, Opening
 from instructsam.errors import InputError
-from instructsam.inference.building import DETECTOR, VLM
-from instructsam.inference.loading import DTYPES
 from instructsam.structures.checks import check_choice, check_number
 from instructsam.structures.files import check_new_folder
 
@@ -40,8 +40,8 @@ def convert(
     if dtype is not None and dtype not in DTYPES:
         raise InputError(f"--dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     check_new_folder(out)
-    from instructsam.inference import convert as converting
-    from instructsam.inference.locating import resolve
+    from instructsam.checkpoints import convert as converting
+    from instructsam.checkpoints.resolve import resolve
 
     if dtype is not None:
         check_choice(dtype, "--dtype", DTYPES)

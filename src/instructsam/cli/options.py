@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Protocol, cast, get_args
 
 import typer
 
+from instructsam.checkpoints.devices import DTYPES
+from instructsam.checkpoints.quantize import Quantize
 from instructsam.cli import console
 from instructsam.errors import InputError
-from instructsam.inference.loading import DTYPES, LARGE
-from instructsam.inference.quantizing import Quantize
+from instructsam.inference.loading import LARGE
 from instructsam.structures.checks import check_count
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from instructsam.baselines.sam3_agent import Sam3Agent
     from instructsam.baselines.sam3_concept import Sam3Concept
     from instructsam.inference.segmenter import Segmenter
-    from instructsam.inference.vlm import VisionLanguageModel
+    from instructsam.vlms.protocol import VisionLanguageModel
 
     Evaluated: TypeAlias = Segmenter | Sam3Concept | Sam3Agent | OracleAgent
 
@@ -90,9 +90,9 @@ class AnyOpening(Opening):
     def _vlm(self) -> VisionLanguageModel:
         name = self.vlm or ""
         if self.vlm_url is not None:
-            from instructsam.inference.vlm_client import VLMClient
+            from instructsam.vlms.client import VLMClient
 
             return VLMClient(name, self.vlm_url)
-        from instructsam.inference.vlm_local import load_vlm
+        from instructsam.vlms.local import load_vlm
 
         return load_vlm(name, self.device, self.dtype)

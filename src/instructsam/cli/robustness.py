@@ -28,7 +28,7 @@ from instructsam.cli.options import (
 )
 from instructsam.cli.progress import counter
 from instructsam.cli.tables import show
-from instructsam.structures.files import write_text
+from instructsam.structures.files import write_json, write_text
 
 
 def robustness(
@@ -57,8 +57,8 @@ def robustness(
 
     Each change is compared with the untouched pictures on the very same instructions.
     """
-    from instructsam.evaluation.benchmark import get_benchmark
-    from instructsam.evaluation.robustness import measure
+    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.studies.robustness import measure
 
     model, name = model_and_benchmark(model, None, benchmark)
     opening = Opening(model, device, dtype, quantize, threads)
@@ -80,6 +80,6 @@ def robustness(
             warn=console.note,
         )
     if out is not None:
-        console.write_json(out / "robustness.json", found.to_dict())
+        write_json(out / "robustness.json", found.to_dict())
         write_text(out / "robustness.md", found.to_markdown() + "\n")
     return show(found, as_json)

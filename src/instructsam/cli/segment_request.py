@@ -10,7 +10,7 @@ from pathlib import Path
 from instructsam.errors import InputError
 from instructsam.images.folders import IMAGE_SUFFIXES
 from instructsam.inference.folder_run import ImageRequest
-from instructsam.inference.picture_list import (
+from instructsam.inference.image_list import (
     Pictures,
     Row,
     count_text,

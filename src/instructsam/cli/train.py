@@ -59,7 +59,7 @@ def train(
             box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
             folder = run(configs[0], [*changes, *box], resume)
         else:
-            from instructsam.training.recipe import run_recipe
+            from instructsam.training.stages import run_recipe
 
             folder = run_recipe(configs, changes, resume, max_minutes)
     except TrainingInterrupted as stop:

@@ -15,8 +15,8 @@ from instructsam.structures.files import check_file_destination, write_bytes
 if TYPE_CHECKING:
     from PIL import Image
 
-    from instructsam.world.sheet import SheetCell
-    from instructsam.world.stream import WorldSample
+    from instructsam.world.scenes.sheet import SheetCell
+    from instructsam.world.splits.stream import WorldSample
 
 SHEET_SIDE = 256
 SHEET_COLUMNS = 4
@@ -45,8 +45,8 @@ def sample(
     count: Annotated[int, typer.Option("--count", min=1, max=400, help="Number of scenes.")] = 12,
 ) -> int:
     """Draw a sheet of scenes, one instruction below each, with its targets outlined."""
-    from instructsam.world.sheet import scene_sheet
-    from instructsam.world.stream import WorldSettings, world_sample
+    from instructsam.world.scenes.sheet import scene_sheet
+    from instructsam.world.splits.stream import WorldSettings, world_sample
 
     path = check_file_destination(out / "sheet.png")
     settings = WorldSettings(short_sides=(SHEET_SIDE,))
@@ -61,7 +61,7 @@ def kinds(
     out: Annotated[Path, typer.Option("--out", help="Folder for kinds.png.")],
 ) -> int:
     """Draw every kind of thing with its name, as large as in a picture, to judge whether it is recognised."""
-    from instructsam.world.sheet import kind_sheet
+    from instructsam.world.scenes.sheet import kind_sheet
 
     path = check_file_destination(out / "kinds.png")
     _write_picture(path, kind_sheet())
@@ -75,7 +75,7 @@ def build(
     out: Annotated[Path, typer.Option("--out", help="Folder for images/ and records.jsonl.")],
 ) -> int:
     """Write a split as pictures and Inst2Seg records."""
-    from instructsam.world.build import build_split
+    from instructsam.world.splits.build import build_split
 
     check_file_destination(out / "records.jsonl")
     build_split(split.value, out)
@@ -91,7 +91,7 @@ def _write_picture(path: Path, picture: Image.Image) -> None:
 
 def _cell(drawn: WorldSample, index: int) -> SheetCell:
     """One of the scene's instructions; their place moves on so that the sheet shows several families."""
-    from instructsam.world.sheet import SheetCell
+    from instructsam.world.scenes.sheet import SheetCell
 
     instruction = drawn.instructions[index % len(drawn.instructions)]
     targets = sorted({number for phrase in instruction.phrases for number in phrase.instances})

@@ -14,12 +14,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from instructsam.data.record import Record, record_to_dict
+from instructsam.data.targets import decode_all, target_masks
 from instructsam.errors import InputError
-from instructsam.evaluation.answers import (
+from instructsam.evaluation.benchmarks.benchmark import Benchmark, is_same_benchmark
+from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals
+from instructsam.evaluation.metrics.scores import score_unanswered
+from instructsam.evaluation.metrics.table import InstructionScore, score_instruction, summarise
+from instructsam.evaluation.reports.report import Report, versions
+from instructsam.evaluation.runs.answers import (
     Answer,
     Evaluated,
     Keeper,
@@ -29,11 +32,8 @@ from instructsam.evaluation.answers import (
     predict_all,
     threshold_of,
 )
-from instructsam.evaluation.benchmark import Benchmark, is_same_benchmark
-from instructsam.evaluation.bootstrap import bootstrap_intervals
-from instructsam.evaluation.content import RecordContent, answer_settings
-from instructsam.evaluation.metrics import InstructionScore, score_instruction, summarise
-from instructsam.evaluation.predictions import (
+from instructsam.evaluation.runs.content import RecordContent, answer_settings
+from instructsam.evaluation.runs.predictions import (
     UNANSWERED,
     PredictionFile,
     StoredPrediction,
@@ -42,13 +42,9 @@ from instructsam.evaluation.predictions import (
     read_header,
     read_predictions,
 )
-from instructsam.evaluation.report import Report, versions
-from instructsam.evaluation.safe_text import one_line
-from instructsam.evaluation.scores import score_unanswered
-from instructsam.evaluation.shards import merge_parts
+from instructsam.evaluation.runs.shards import merge_parts
 from instructsam.structures.checks import check_fraction, check_path
 from instructsam.structures.files import FolderLock
-from instructsam.structures.masks import decode_rles
 
 __all__ = [
     "Answer",
@@ -65,7 +61,6 @@ __all__ = [
     "rescore",
     "run_header",
     "score_answer",
-    "target_masks",
 ]
 
 
@@ -289,20 +284,11 @@ def score_answer(record: Record, answer: Answer, threshold: float) -> Instructio
         id=record.id,
         family=record.family,
         image=record.image.file,
-        ignore=_decode_all([record.ignore], record)[0] if record.ignore else None,
-        crowds=_decode_all(record.crowds, record) if record.crowds else None,
-        alternatives=[_decode_all(codes, record) for codes in others],
+        ignore=decode_all([record.ignore], record)[0] if record.ignore else None,
+        crowds=decode_all(record.crowds, record) if record.crowds else None,
+        alternatives=[decode_all(codes, record) for codes in others],
     )
     return score_unanswered(score) if answer.status == UNANSWERED else score
-
-
-def target_masks(record: Record) -> NDArray[np.bool_]:
-    """The target masks of all phrases of a record, pooled: bool [M, H, W]."""
-    return _decode_all([one.rle for phrase in record.phrases for one in phrase.instances], record)
-
-
-def _decode_all(codes: Sequence[Mapping[str, Any]], record: Record) -> NDArray[np.bool_]:
-    return decode_rles(codes, (record.image.height, record.image.width), f"record {one_line(record.id)!r}")
 
 
 def _truncated_note(statuses: Sequence[str]) -> tuple[str, ...]:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import torch
 
+from instructsam.checkpoints.fingerprint import weights_fingerprint
+from instructsam.checkpoints.saving import save_model
+from instructsam.checkpoints.scope import Scope, annotate
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.images.loader import LoadedImage
 from instructsam.inference.answers import answers, notes, status_of
-from instructsam.inference.fingerprint import weights_fingerprint
 from instructsam.inference.requests import (
     MODES,
     as_read,
@@ -23,8 +25,6 @@ from instructsam.inference.requests import (
     plan,
     taken_mode,
 )
-from instructsam.inference.saving import save_model
-from instructsam.inference.scope import Scope, annotate
 from instructsam.inference.threads import check_process
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shlex
 import shutil
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from instructsam.errors import InputError
 from instructsam.structures.secrets import redact_urls
@@ -39,6 +41,15 @@ def write_text(path: Path, text: str) -> None:
     """
     # A lone surrogate (a file name that is not UTF-8) is kept as the escape \\udcff rather than losing the file.
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    write_text(path, json.dumps(document, indent=2) + "\n")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

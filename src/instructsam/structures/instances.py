@@ -18,9 +18,9 @@ from PIL import Image
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.structures.boxes import xyxy_to_xywh
 from instructsam.structures.checks import check_choice, check_count, check_path, check_text, describe
-from instructsam.structures.drawing import MAX_PIXELS, draw_overlay
 from instructsam.structures.masks import encode_rle, mask_area
 from instructsam.structures.saving import save_image
+from instructsam.visualization.overlay import MAX_PIXELS, draw_overlay
 
 Status = Literal["ok", "no_target", "saturated", "truncated", "malformed"]
 TakenMode = Literal["", "generate", "direct", "phrases"]

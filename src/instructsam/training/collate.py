@@ -17,12 +17,12 @@ from PIL import Image
 from instructsam.errors import InputError
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs, PhraseTarget
-from instructsam.training.perception import SceneTruth, object_classes
-from instructsam.world.caption import ORDERS, caption
+from instructsam.training.auxiliary.dense_classes import SceneTruth, object_classes
+from instructsam.world.instructions.caption import ORDERS, caption
 
 if TYPE_CHECKING:
-    from instructsam.world.instructions import Instruction
-    from instructsam.world.stream import WorldSample
+    from instructsam.world.instructions.instruction import Instruction
+    from instructsam.world.splits.stream import WorldSample
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from instructsam.checkpoints.quiet import quiet_transformers
 from instructsam.errors import ConfigError, InputError
-from instructsam.inference.quiet import quiet_transformers
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.checks import parse_json

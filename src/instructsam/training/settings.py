@@ -12,10 +12,10 @@ from typing import Literal, get_args
 from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices, check_intervals
 from instructsam.structures.files import safe_file_name
-from instructsam.world.instructions import FAMILY_SHARES, shares_of
-from instructsam.world.nouns import Nouns
-from instructsam.world.render import SHORT_SIDES
-from instructsam.world.scene import LAYOUTS, MOST_OBJECTS, PILES
+from instructsam.world.instructions.instruction import FAMILY_SHARES, shares_of
+from instructsam.world.instructions.nouns import Nouns
+from instructsam.world.scenes.render import SHORT_SIDES
+from instructsam.world.scenes.scene import LAYOUTS, MOST_OBJECTS, PILES
 
 Stage = Literal["eyes", "phrases", "all"]
 Scalar = bool | int | float | str | tuple[float, ...] | None
@@ -32,7 +32,7 @@ class ModelSettings:
         take_from: folder of a saved model whose tokenizer a fresh model uses and whose tensors it takes over wherever
             name and shape are the same; what starts afresh is listed in the log.
         fresh: beginnings of names of tensors that `take_from` leaves out, [instance_queries] say.
-        recipe: name of a fresh model's recipe (`instructsam.model.recipes`).
+        recipe: name of a fresh model's recipe (`instructsam.model.presets`).
         overrides: changes to the recipe's values.
         vocab_size: largest size of a fresh model's tokenizer, which is trained on the world's language.
         tokenizer_texts: instructions and phrases that it is trained on.
@@ -77,15 +77,15 @@ class DataSettings:
         families: instruction families to ask, empty for all; the simple ones first are a curriculum.
         family_shares: instruction family -> factor on how often it is asked, {spatial: 2.0, comparison: 2.0} for
             twice as often as the others; one that is not named has 1. Bare noun phrases have no families.
-        nouns: bare noun phrases instead of instructions (`instructsam.world.nouns`): level -> the batch from
+        nouns: bare noun phrases instead of instructions (`world.instructions.nouns`): level -> the batch from
             which it is asked, {colors: 0, kinds: 200}; empty for instructions.
-        layouts: how things lie, some of `instructsam.world.scene.LAYOUTS`, or `piles`; empty for all but piles.
+        layouts: how things lie, some of `instructsam.world.scenes.scene.LAYOUTS`, or `piles`; empty for all but piles.
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
         light: in [0, 0.9], how far a picture's brightness may be from 1, contrast and colours less far
             (`training.light`); 0 leaves pictures as they are drawn.
         invented_words: share of instructions in [0, 1] whose only kind, where they have one, gets a name that nobody
-            knows, so that nothing is meant (`instructsam.world.invented`).
-        captions: one more sample per scene, that describes it in words (`instructsam.world.caption`).
+            knows, so that nothing is meant (`instructsam.world.instructions.invented`).
+        captions: one more sample per scene, that describes it in words (`instructsam.world.instructions.caption`).
         workers: processes that draw scenes; 0 draws in the training process.
         prefetch: batches that each worker keeps ready.
     """

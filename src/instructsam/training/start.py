@@ -9,20 +9,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from instructsam.checkpoints.opening import load_model
+from instructsam.checkpoints.processors import load_processor
+from instructsam.checkpoints.resolve import local_folder, resolve
 from instructsam.errors import ConfigError
-from instructsam.inference.loading import load_model
-from instructsam.inference.locating import local_folder, resolve
-from instructsam.inference.processors import load_processor
 from instructsam.losses.criterion import Criterion, CriterionConfig
-from instructsam.model.build import build_small
+from instructsam.model.initialization import build_small
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.recipes import get_recipe, recipe_config
+from instructsam.model.presets import get_recipe, recipe_config
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.training.checkpointing import model_tensors
 from instructsam.training.export import require_current
 from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
-from instructsam.world.stream import all_texts
+from instructsam.world.splits.stream import all_texts
 
 NECK_LEVELS = "detector.vision_encoder.neck.fpn_layers."
 

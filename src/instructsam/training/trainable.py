@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from instructsam.errors import ConfigError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
-from instructsam.training.denoising import DenoisingQuery, NoisedTargets
-from instructsam.training.perception import Perception
-from instructsam.training.reading import QueryReader
+from instructsam.training.auxiliary.denoising import DenoisingQuery, NoisedTargets
+from instructsam.training.auxiliary.dense_classes import Perception
+from instructsam.training.auxiliary.query_readout import QueryReader
 from instructsam.training.settings import Stage
 
 

@@ -25,20 +25,20 @@ from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import checkpointing
+from instructsam.training.auxiliary.denoising import denoising_loss, noised_targets
+from instructsam.training.auxiliary.dense_classes import load_readers, perception_loss, save_readers
+from instructsam.training.auxiliary.query_readout import detected_phrases, reading_loss
 from instructsam.training.collate import TrainingBatch
-from instructsam.training.data import WorkerLostError, WorldBatches, batches
-from instructsam.training.denoising import denoising_loss, noised_targets
 from instructsam.training.ema import WeightAverage
 from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
 from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
-from instructsam.training.perception import load_readers, perception_loss, save_readers
 from instructsam.training.precision import attention_kernel, uses_bfloat16
 from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
-from instructsam.training.reading import detected_phrases, reading_loss
 from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
+from instructsam.training.stream import WorkerLostError, WorldBatches, batches
 from instructsam.training.trainable import Trainable, sum_of_outputs
 
 OnCheckpoint = Callable[[Path, int], None]

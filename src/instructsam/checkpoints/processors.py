@@ -1,0 +1,69 @@
+"""Tokenizer and image settings of a model folder, checked against the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instructsam.checkpoints.folder import read_config
+from instructsam.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from instructsam.model.configuration import InstructSAMConfig
+    from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
+
+FIXED = ("num_queries", "image_size", "patch_size", "merge_size", "temporal_patch_size", "instance_form")
+
+
+def load_processor(folder: Path) -> InstructSAMProcessor:
+    """Tokenizer and image settings of a folder in either layout.
+
+    Raises:
+        CheckpointError: the tokenizer is missing, damaged or not the model's.
+    """
+    from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings, load_tokenizer
+
+    config, published = read_config(folder)
+    if published:
+        processor = InstructSAMProcessor(load_tokenizer(folder), ProcessorSettings.from_config(config))
+    else:
+        processor = InstructSAMProcessor.from_pretrained(folder)
+        require_same_sizes(folder, processor.settings, ProcessorSettings.from_config(config))
+    require_same_tokens(folder, processor, config)
+    return processor
+
+
+def require_same_sizes(folder: Path, found: ProcessorSettings, expected: ProcessorSettings) -> None:
+    """Refuse a processor_config.json of another model; pixel and token limits are the user's to change.
+
+    Raises:
+        CheckpointError: names the fields that differ.
+    """
+    wrong = [
+        f"{name} {getattr(found, name)}, config.json {getattr(expected, name)}"
+        for name in FIXED
+        if getattr(found, name) != getattr(expected, name)
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"processor_config.json in {folder} is not this model's: it has {', '.join(wrong)}"
+        )
+
+
+def require_same_tokens(folder: Path, processor: InstructSAMProcessor, config: InstructSAMConfig) -> None:
+    """Refuse a tokenizer whose structural tokens are not where the model's configuration has them.
+
+    Raises:
+        CheckpointError: it is another model's.
+    """
+    found = processor.token_ids.as_dict()
+    vlm = config.vlm_config
+    asked = {
+        "image": vlm.image_token_id,
+        "vision_start": vlm.vision_start_token_id,
+        **(config.token_ids or {}),
+    }
+    wrong = [name for name, number in asked.items() if number is not None and found[name] != number]
+    if wrong:
+        listed = ", ".join(f"{name} {found[name]}, config.json {asked[name]}" for name in wrong)
+        raise CheckpointError(f"the tokenizer in {folder} is not this model's: it has {listed}")

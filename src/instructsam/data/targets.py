@@ -1,0 +1,23 @@
+"""The masks of a record, decoded. Numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructsam.data.record import Record
+from instructsam.structures.masks import decode_rles
+from instructsam.structures.safe_text import one_line
+
+
+def target_masks(record: Record) -> NDArray[np.bool_]:
+    """The target masks of all phrases of a record, pooled: bool [M, H, W]."""
+    return decode_all([one.rle for phrase in record.phrases for one in phrase.instances], record)
+
+
+def decode_all(codes: Sequence[Mapping[str, Any]], record: Record) -> NDArray[np.bool_]:
+    """bool [N, H, W] of run-length codes at the size of the record's image."""
+    return decode_rles(codes, (record.image.height, record.image.width), f"record {one_line(record.id)!r}")

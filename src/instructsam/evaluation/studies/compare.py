@@ -1,0 +1,161 @@
+"""Two runs on the same instructions: the difference of each score, with its interval from a paired bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from os.path import isdir, isfile
+from pathlib import Path
+from typing import Any
+
+from instructsam.errors import InputError
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.metrics.bootstrap import MAX_RESAMPLES, Difference, paired_differences
+from instructsam.evaluation.reports.report import arrow, cell, format_rows, score_titles
+from instructsam.evaluation.runner import rescore
+from instructsam.evaluation.runs.predictions import read_header
+from instructsam.structures.checks import check_count, check_fraction, parse_json
+from instructsam.structures.files import reason
+from instructsam.structures.safe_text import one_line
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `instructsam compare` prints.
+
+    Attributes:
+        benchmark: its name.
+        instructions: how many both runs answer.
+        runs: where the predictions lie, A and B.
+        thresholds: score thresholds of A and B.
+        differences: by score; B minus A.
+        notes: what the reader should know.
+    """
+
+    benchmark: str
+    instructions: int
+    runs: tuple[str, str]
+    thresholds: tuple[float, float]
+    differences: Mapping[str, Difference]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON; a score that cannot be counted in both runs is null."""
+        differences = {name: self.differences.get(name) for name in score_titles()}
+        return {
+            **asdict(self),
+            "differences": {name: one and asdict(one) for name, one in differences.items()},
+        }
+
+    def to_text(self) -> str:
+        """Markdown: a row per score, '-' where it cannot be counted; a star where the interval leaves out 0."""
+        rows = [["score", "A", "B", "B - A", "95% interval", "", "P(B better)"]]
+        for name, title in score_titles().items():
+            one = self.differences.get(name)
+            numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
+            better = "-" if one is None or one.better is None else f"{one.better:.2f}"
+            rows.append([f"{title} {arrow(name)}", *numbers, *difference_cells(one), better])
+        head = f"## {one_line(self.benchmark)}: {self.instructions} instructions"
+        who = "\n".join(
+            f"- {letter}: {one_line(run)}, score threshold {threshold:g}"
+            for letter, run, threshold in zip("AB", self.runs, self.thresholds, strict=True)
+        )
+        notes = [f"Note: {one_line(note)}" for note in self.notes]
+        return "\n\n".join([head, who, format_rows(rows), *notes])
+
+
+def difference_cells(one: Difference | None) -> list[str]:
+    """Difference, its 95% interval, and a star where that leaves out 0; '-' where they cannot be counted."""
+    if one is None:
+        return ["-", "-", ""]
+    if one.interval is None:
+        return [_signed(one.difference), "-", ""]
+    interval = f"{_signed(one.interval.low)} to {_signed(one.interval.high)}"
+    return [_signed(one.difference), interval, "*" if one.is_clear else ""]
+
+
+def _signed(value: float) -> str:
+    """A difference with its sign; as in `cell`, never "-0.000"."""
+    return f"{round(value, 3) + 0.0:+.3f}"
+
+
+def predictions_file(run: str | Path) -> Path:
+    """The predictions of a run: the file itself, or predictions.jsonl in its folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(run)
+    path = path / "predictions.jsonl" if isdir(path) else path
+    if not isfile(path):
+        raise InputError(
+            f"no predictions at {str(path)!r}: name a predictions.jsonl, or the --out folder of instructsam evaluate"
+        )
+    return path
+
+
+def stored_threshold(predictions: Path) -> float:
+    """The threshold of the run, from the report.json beside its predictions.
+
+    Raises:
+        InputError: there is no such report.
+    """
+    report = predictions.with_name("report.json")
+    try:
+        return check_fraction(_provenance(report).get("score_threshold"), "score_threshold")
+    except InputError as error:
+        raise InputError(
+            f"{report} does not say the score threshold of the run: give it with --score-threshold"
+        ) from error
+
+
+def stored_limit(predictions: Path) -> int | None:
+    """The limit of the run, from the report.json beside its predictions; None without one.
+
+    Raises:
+        InputError: there is a report, but its limit is no whole number.
+    """
+    report = predictions.with_name("report.json")
+    if not isfile(report):
+        return None
+    limit = _provenance(report).get("limit")
+    return None if limit is None else check_count(limit, f"{report}: limit")
+
+
+def _provenance(report: Path) -> dict[str, Any]:
+    try:
+        document = parse_json(report.read_bytes(), str(report))
+    except OSError as error:
+        raise InputError(f"{report}: cannot be read ({reason(error)})") from error
+    found = document.get("provenance") if isinstance(document, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def benchmark_name(predictions: Path) -> str:
+    """The benchmark that the predictions are of."""
+    return read_header(predictions).get("benchmark", "")
+
+
+def compare(
+    a: Path, b: Path, benchmark: Benchmark, thresholds: tuple[float, float], resamples: int = 1000
+) -> Comparison:
+    """The differences of two predictions files on the instructions that both answer.
+
+    Raises:
+        InputError: the files are not of this benchmark, or share no instruction, or `resamples` is out of range.
+    """
+    check_count(resamples, "resamples", 1, MAX_RESAMPLES)
+    reports = [rescore(path, benchmark, at) for path, at in zip((a, b), thresholds, strict=True)]
+    known = [{score.id: score for score in report.scores} for report in reports]
+    both = known[0].keys() & known[1].keys()
+    if not both:
+        raise InputError(f"{a} and {b} share no instruction; compare runs over the same records")
+    notes = list(dict.fromkeys(note for report in reports for note in report.notes if "left out" in note))
+    for letter, report in zip("AB", reports, strict=True):
+        if unanswered := sum(name in both for name, _ in report.unanswered):
+            notes.append(f"{letter} leaves {unanswered} instructions unanswered, counted as wrong")
+    if alone := len(known[0].keys() ^ known[1].keys()):
+        notes.append(f"{alone} instructions are answered by one run only and not counted")
+    first, second = ([scores[name] for name in both] for scores in known)
+    differences = paired_differences(first, second, resamples)
+    return Comparison(benchmark.name, len(both), (str(a), str(b)), thresholds, differences, tuple(notes))

@@ -1,0 +1,249 @@
+"""How often a model finds what is not there: in pictures without anything, and by names of things that are absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from instructsam.data.record import ImageRef, PhraseRecord, Record
+from instructsam.errors import InputError
+from instructsam.evaluation.benchmarks.benchmark import Benchmark, Sample
+from instructsam.evaluation.reports.report import cell, format_rows, plain, versions
+from instructsam.evaluation.runner import SegmenterLike, mode_of, predict_all, run_header
+from instructsam.evaluation.runs.answers import Answer, keeping, threshold_of
+from instructsam.evaluation.runs.content import RecordContent
+from instructsam.structures.checks import check_count
+from instructsam.structures.files import FolderLock
+from instructsam.world.scenes.blank import SIDE, blank_pictures
+from instructsam.world.splits.stream import WorldSettings, world_sample
+
+# Ordinary things that the world does not have.
+STRANGERS: tuple[str, ...] = (
+    "the elephant",
+    "a bicycle",
+    "the traffic light",
+    "a dog",
+    "the horse",
+    "a computer",
+    "the telephone",
+    "a guitar",
+    "the piano",
+    "a person",
+    "the woman with the dog",
+    "a train",
+    "the motorcycle",
+    "a helicopter",
+    "the pizza",
+    "a slice of cake",
+    "the carrots",
+    "an orange juice carton",
+    "the bed",
+    "a sofa",
+    "the television",
+    "a clock",
+    "the book",
+    "some pencils",
+    "a pair of scissors",
+    "the toothbrush",
+    "a mirror",
+    "the window blinds",
+    "a fire hydrant",
+    "the stop sign",
+    "a skateboard",
+    "the tennis racket",
+    "a snowman",
+    "the bridge",
+    "a mountain",
+    "the giraffe",
+    "a zebra",
+    "the spider",
+    "a dinosaur",
+    "the trousers",
+)
+ABSENT = "absent things on scenes"
+_SCENE_SEED = 7_919
+_Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """What was found in one type of picture.
+
+    Attributes:
+        kind: key of `world.blank.BLANK_KINDS`, or `ABSENT`.
+        asked: how many instructions were answered, one per picture.
+        unanswered: how many the model could not take; they count in no share.
+        alarms: how many were answered with at least one instance at the threshold.
+        mean_best: mean of the highest score of any candidate, 0 without a candidate; None where none was answered.
+    """
+
+    kind: str
+    asked: int
+    alarms: int
+    mean_best: float | None
+    unanswered: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """Of the answered; None where there are none."""
+        return self.alarms / self.asked if self.asked else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95% interval of the share."""
+        return wilson(self.alarms, self.asked) if self.asked else None
+
+
+@dataclass(frozen=True)
+class FalseAlarms:
+    """What `instructsam false-alarms` prints."""
+
+    rows: tuple[Alarms, ...]
+    provenance: Mapping[str, Any]
+
+    @property
+    def unanswered(self) -> int:
+        """Instructions that the model could not take."""
+        return sum(row.unanswered for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        rows = [
+            {
+                "kind": row.kind,
+                "asked": row.asked,
+                "alarms": row.alarms,
+                "share": row.share,
+                "interval": row.interval and list(row.interval),
+                "mean_best": row.mean_best,
+                "unanswered": row.unanswered,
+            }
+            for row in self.rows
+        ]
+        return {"rows": rows, "provenance": dict(self.provenance)}
+
+    def to_text(self) -> str:
+        """Markdown: a row per type of picture."""
+        rows = [["picture", "asked", "alarms ↓", "share ↓", "95% interval", "mean best score ↓"]]
+        for row in self.rows:
+            interval = "-" if row.interval is None else "{:.3f} to {:.3f}".format(*row.interval)
+            shares = [cell(row.share), cell(row.mean_best)]
+            rows.append([row.kind, str(row.asked), str(row.alarms), shares[0], interval, shares[1]])
+        facts = [f"- {key}: {plain(value)}" for key, value in self.provenance.items()]
+        facts += [f"- {row.kind}: {row.unanswered} unanswered" for row in self.rows if row.unanswered]
+        return "\n\n".join(["## False alarms", format_rows(rows), "\n".join(facts)])
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """95% interval of a share (Wilson 1927).
+
+    Raises:
+        InputError: `count` is not positive.
+    """
+    if count < 1:
+        raise InputError(f"a share needs at least one trial, got {count}")
+    share, spread = hits / count, _Z**2 / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def questions(count: int) -> Iterator[tuple[str, Image.Image, str]]:
+    """`count` pictures without anything, then `count` scenes: (type of picture, RGB image, instruction).
+
+    Empty pictures come with the world's own instructions, scenes with the things of `STRANGERS` in turn.
+    """
+    for number, (kind, pixels) in enumerate(blank_pictures(count)):
+        asked = world_sample(
+            _SCENE_SEED, number, WorldSettings(short_sides=(64,), instructions_per_scene=1, split="val")
+        )
+        yield kind, Image.fromarray(pixels), asked.instructions[0].text
+    for number in range(count):
+        scene = world_sample(
+            _SCENE_SEED,
+            count + number,
+            WorldSettings(short_sides=(SIDE,), instructions_per_scene=1, split="val"),
+        )
+        yield ABSENT, Image.fromarray(scene.rendered.image), STRANGERS[number % len(STRANGERS)]
+
+
+def alarm_benchmark(count: int) -> Benchmark:
+    """`questions` as records without a target; `family` is the type of picture."""
+
+    def source(limit: int | None) -> Iterator[Sample]:
+        for number, (kind, image, text) in enumerate(islice(questions(count), limit)):
+            size = ImageRef(f"{number:05d}.png", image.height, image.width)
+            yield image, Record(f"{number:05d}", size, text, (PhraseRecord(text, ()),), kind)
+
+    return Benchmark(f"false alarms, {count} of each", source, size=lambda: 2 * count)
+
+
+def count_false_alarms(
+    segmenter: SegmenterLike,
+    count: int = 200,
+    phrases_given: bool = False,
+    score_threshold: float | None = None,
+    progress: Callable[[int], None] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> FalseAlarms:
+    """Gives instructions for what is not there.
+
+    Args:
+        segmenter: model or baseline.
+        count: how many empty pictures, and how many scenes.
+        phrases_given: each instruction is its own phrase.
+        score_threshold: which candidates are an answer; None: the segmenter's own.
+        progress: called with the number of answers so far.
+        provenance: further facts for the report.
+        folder: where the predictions are kept, so that a stopped run resumes.
+        warn: called with a line for each instruction that is unanswered.
+
+    Raises:
+        InputError: `count` is not positive, or the folder holds another run.
+    """
+    check_count(count, "count")
+    threshold = threshold_of(segmenter, score_threshold)
+    mode, benchmark = mode_of(phrases_given), alarm_benchmark(count)
+    best: dict[str, list[float | None]] = {}
+    with ExitStack() as stack:
+        if folder is not None:
+            stack.enter_context(FolderLock(folder))
+        header = run_header(segmenter, benchmark.name, mode, provenance)
+        path = None if folder is None else folder / "predictions.jsonl"
+        keeper = stack.enter_context(keeping(path, header, RecordContent(None)))
+        answered = predict_all(segmenter, benchmark.load(), mode, keeper, warn)
+        for done, (record, answer) in enumerate(answered, start=1):
+            best.setdefault(record.family, []).append(_best_score(answer))
+            if progress is not None:
+                progress(done)
+    if all(score is None for scores in best.values() for score in scores):
+        raise InputError("not one of the instructions could be answered: the model takes none of them")
+    everywhere = [score for kind, scores in best.items() if kind != ABSENT for score in scores]
+    rows = [_row(kind, scores, threshold) for kind, scores in best.items() if kind != ABSENT]
+    rows += [_row("all empty pictures", everywhere, threshold), _row(ABSENT, best[ABSENT], threshold)]
+    facts = {**(provenance or {}), "mode": mode, "score_threshold": threshold, "versions": versions()}
+    return FalseAlarms(tuple(rows), facts)
+
+
+def _best_score(answer: Answer) -> float | None:
+    """-1 without a candidate, so that a threshold of 0 does not count it; None where there is no answer."""
+    if answer.reason:
+        return None
+    return float(answer.scores.max()) if len(answer.scores) else -1.0
+
+
+def _row(kind: str, best: list[float | None], threshold: float) -> Alarms:
+    scores = np.array([score for score in best if score is not None], dtype=np.float64)
+    alarms = int(np.count_nonzero(scores >= threshold))
+    mean = float(np.maximum(scores, 0).mean()) if len(scores) else None
+    return Alarms(kind, len(scores), alarms, mean, len(best) - len(scores))

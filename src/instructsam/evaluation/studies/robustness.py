@@ -1,0 +1,222 @@
+"""The same instructions on changed pictures: how much of each score is lost, with its interval."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from instructsam.errors import InputError
+from instructsam.evaluation.benchmarks.benchmark import Benchmark, Loaded
+from instructsam.evaluation.benchmarks.perturbations import PERTURBATIONS, LeftOutError, Perturbation
+from instructsam.evaluation.metrics.bootstrap import Difference, paired_differences
+from instructsam.evaluation.metrics.table import InstructionScore
+from instructsam.evaluation.reports.report import Clean, arrow, cell, format_rows, plain, versions
+from instructsam.evaluation.runner import (
+    Mode,
+    SegmenterLike,
+    mode_of,
+    predict_all,
+    run_header,
+    score_answer,
+)
+from instructsam.evaluation.runs.answers import keeping, threshold_of
+from instructsam.evaluation.runs.content import ContentOf, RecordContent
+from instructsam.evaluation.studies.compare import difference_cells
+from instructsam.structures.files import FolderLock, safe_file_name
+from instructsam.structures.safe_text import for_markdown, one_line
+
+_SHOWN: tuple[tuple[str, str], ...] = (("giou", "gIoU"), ("set_giou", "set gIoU"), ("n_acc", "N-acc"))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One way to change the pictures.
+
+    Attributes:
+        name: key of `perturb.PERTURBATIONS`.
+        instructions: how many were answered on the changed pictures.
+        unanswered: how many of them the model could not take; they count as wrong.
+        left_out: how many instructions have no known answer there, by reason.
+        differences: by score: a untouched, b changed, both on the very same instructions.
+    """
+
+    name: str
+    instructions: int
+    unanswered: int
+    left_out: Mapping[str, int]
+    differences: Mapping[str, Difference]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What `instructsam robustness` prints."""
+
+    benchmark: str
+    instructions: int
+    changes: tuple[Change, ...]
+    provenance: Mapping[str, Any]
+
+    @property
+    def unanswered(self) -> int:
+        """Records that the model could not take, over all changes."""
+        return sum(change.unanswered for change in self.changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "benchmark": self.benchmark,
+            "instructions": self.instructions,
+            "changes": [asdict(change) for change in self.changes],
+            "provenance": dict(self.provenance),
+        }
+
+    def to_text(self) -> str:
+        """A row per change and score, '-' where undefined; a star where the interval leaves out 0. For a terminal."""
+        return self._parts(one_line)
+
+    def to_markdown(self) -> str:
+        """The same as Markdown; what a file holds."""
+        return self._parts(for_markdown)
+
+    def _parts(self, clean: Clean) -> str:
+        rows = [
+            ["change", "n", "left out", "score", "untouched", "changed", "difference", "95% interval", ""]
+        ]
+        for change in self.changes:
+            head = [change.name, str(change.instructions), str(sum(change.left_out.values()))]
+            for key, title in _SHOWN:
+                one = change.differences.get(key)
+                numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
+                rows.append([*head, f"{title} {arrow(key)}", *numbers, *difference_cells(one)])
+                head = ["", "", ""]
+        reasons = [
+            f"- {clean(change.name)}: left out {count}, {clean(reason)}"
+            for change in self.changes
+            for reason, count in change.left_out.items()
+        ]
+        reasons += [
+            f"- {clean(change.name)}: {change.unanswered} unanswered, counted as wrong"
+            for change in self.changes
+            if change.unanswered
+        ]
+        facts = [f"- {clean(key)}: {plain(value, clean)}" for key, value in self.provenance.items()]
+        parts = [
+            f"## {clean(self.benchmark)}, changed: {self.instructions} instructions",
+            format_rows(rows, clean),
+        ]
+        return "\n\n".join([*parts, *("\n".join(lines) for lines in (reasons, facts) if lines)])
+
+
+def measure(
+    segmenter: SegmenterLike,
+    benchmark: Benchmark,
+    limit: int | None = None,
+    phrases_given: bool = False,
+    folder: Path | None = None,
+    score_threshold: float | None = None,
+    progress: Callable[[int], None] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    perturbations: Mapping[str, Perturbation] = PERTURBATIONS,
+    warn: Callable[[str], None] | None = None,
+) -> Robustness:
+    """Answers a benchmark's instructions on untouched and on changed pictures.
+
+    Args:
+        segmenter: model or baseline.
+        benchmark: see `get_benchmark`.
+        limit: only the first so many instructions.
+        phrases_given: each instruction is its own phrase.
+        folder: where the predictions of each run are kept, so that a stopped one resumes.
+        score_threshold: which predictions count as kept; None: the segmenter's own.
+        progress: called with the number of answers so far.
+        provenance: further facts for the report; `model` also guards the stored predictions.
+        perturbations: by name; see `perturb`.
+        warn: called with a line for each record that is unanswered.
+
+    Raises:
+        InputError: no instruction, none that can be answered, or a folder with another run.
+    """
+    benchmark.check(limit)
+    threshold = threshold_of(segmenter, score_threshold)
+    mode = mode_of(phrases_given)
+    given = dict(provenance or {})
+    header = run_header(segmenter, benchmark.name, mode, given)
+    run = _Run(
+        segmenter,
+        header,
+        RecordContent(benchmark.folder, whole=True),
+        mode,
+        threshold,
+        folder,
+        progress,
+        warn,
+    )
+    with nullcontext() if folder is None else FolderLock(folder):
+        untouched = run.untouched(benchmark, limit)
+        changes = []
+        for name, perturbation in perturbations.items():
+            left_out: Counter[str] = Counter()
+            changed = run.scores(name, _changed(benchmark.load(limit), perturbation, left_out))
+            same = [untouched[score.id] for score in changed]
+            differences = paired_differences(same, changed) if changed else {}
+            unanswered = sum(not score.answered for score in changed)
+            changes.append(Change(name, len(changed), unanswered, dict(left_out), differences))
+    facts = {**given, "mode": mode, "score_threshold": threshold, "limit": limit, "versions": versions()}
+    return Robustness(benchmark.name, len(untouched), tuple(changes), facts)
+
+
+def _changed(
+    samples: Iterator[Loaded], perturbation: Perturbation, left_out: Counter[str]
+) -> Iterator[Loaded]:
+    """The changed samples; without a picture nothing is changed."""
+    for image, record in samples:
+        if isinstance(image, InputError):
+            yield image, record
+            continue
+        try:
+            yield perturbation(image, record)
+        except LeftOutError as reason:
+            left_out[str(reason)] += 1
+
+
+@dataclass
+class _Run:
+    """Answers and scores samples, and counts the answers over all of them."""
+
+    segmenter: SegmenterLike
+    header: Mapping[str, str]
+    content_of: ContentOf
+    mode: Mode
+    threshold: float
+    folder: Path | None
+    progress: Callable[[int], None] | None
+    warn: Callable[[str], None] | None
+    done: int = 0
+
+    def untouched(self, benchmark: Benchmark, limit: int | None) -> dict[str, InstructionScore]:
+        """Scores on the pictures as they are, by id."""
+        found = {score.id: score for score in self.scores("untouched", benchmark.load(limit))}
+        if not found:
+            raise InputError(f"nothing to change: {benchmark.name} has no instruction")
+        if not any(score.answered for score in found.values()):
+            raise InputError(
+                f"not one of the {len(found)} instructions of {benchmark.name} could be answered"
+            )
+        return found
+
+    def scores(self, name: str, samples: Iterator[Loaded]) -> Sequence[InstructionScore]:
+        header = {**self.header, "benchmark": f"{self.header['benchmark']}, {name}"}
+        file = safe_file_name(name.replace(" ", "_").replace("%", ""), ".jsonl")
+        path = None if self.folder is None else self.folder / file
+        found = []
+        with keeping(path, header, self.content_of) as keeper:
+            for record, answer in predict_all(self.segmenter, samples, self.mode, keeper, self.warn):
+                found.append(score_answer(record, answer, self.threshold))
+                self.done += 1
+                if self.progress is not None:
+                    self.progress(self.done)
+        return found

@@ -1,0 +1,247 @@
+"""What an ablation is told, and the runs that follow from it. No torch: a mistake is said before anything is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+from instructsam.config import load_config, to_dict
+from instructsam.errors import ConfigError
+from instructsam.structures.checks import check_choices, check_intervals
+from instructsam.training.settings import RunConfig
+from instructsam.world.instructions.instruction import FAMILY_SHARES
+from instructsam.world.instructions.nouns import Nouns
+from instructsam.world.scenes.render import SHORT_SIDES
+from instructsam.world.scenes.scene import LAYOUTS, MOST_OBJECTS, PILES
+from instructsam.world.splits.build import CALIBRATION_SEED, SEED
+from instructsam.world.splits.stream import WorldSettings, world_sample
+
+if TYPE_CHECKING:
+    from instructsam.evaluation.benchmarks.benchmark import Benchmark, Sample
+
+
+@dataclass(frozen=True)
+class SharedStage:
+    """A run that is trained once and that variants start from.
+
+    Attributes:
+        name: what `start` calls it; its folder.
+        config: a `RunConfig` as YAML, beside the plan.
+        changes: `key=value` pairs.
+        start: an earlier shared stage whose model it goes on with, as `model.path`.
+    """
+
+    name: str
+    config: str
+    changes: tuple[str, ...] = ()
+    start: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table.
+
+    Attributes:
+        name: its first column and its folder.
+        about: the claim that it tests, or what it changes in words.
+        changes: `key=value` pairs on top of the base.
+        start: a shared stage other than the plan's, empty for none; null for the plan's.
+    """
+
+    name: str
+    about: str = ""
+    changes: tuple[str, ...] = ()
+    start: str | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """The val scenes that every variant answers, drawn like those of training but of another split.
+
+    Attributes:
+        instructions: how many.
+        calibration: instructions on scenes like those of training on which each run's score threshold is chosen
+            (highest set gIoU); 0 keeps the threshold of the model's configuration.
+        mode: how they are asked.
+        short_side: px; instructions_per_scene, min_objects, max_objects, families, nouns: as in `WorldSettings`.
+        layouts: as in `DataSettings`.
+    """
+
+    instructions: int = 300
+    calibration: int = 100
+    mode: Literal["direct", "generate"] = "direct"
+    short_side: int = 160
+    instructions_per_scene: int = 4
+    min_objects: int = 1
+    max_objects: int = 8
+    families: tuple[str, ...] = ()
+    nouns: str = ""
+    layouts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_intervals(
+            self,
+            instructions="[1, 1000000]",
+            calibration="[0, 1000000]",
+            short_side=f"[{SHORT_SIDES[0]}, {SHORT_SIDES[1]}]",
+            instructions_per_scene="[1, 1000]",
+            min_objects=f"[1, {MOST_OBJECTS}]",
+            max_objects=f"[1, {MOST_OBJECTS}]",
+        )
+        if self.min_objects > self.max_objects:
+            raise ConfigError(
+                f"min_objects must be at most evaluation.max_objects ({self.max_objects}), got {self.min_objects}"
+            )
+        check_choices("families", self.families, tuple(FAMILY_SHARES))
+        check_choices("nouns", (self.nouns,), get_args(Nouns))
+        check_choices("layouts", self.layouts, (*LAYOUTS, PILES))
+
+    def benchmark(self, split: Literal["val", "train"]) -> Benchmark:
+        """The scenes of a split: "val" is scored, "train" (of a seed that no run draws) is for calibration."""
+        from instructsam.evaluation.benchmarks.benchmark import Benchmark
+
+        def source(limit: int | None) -> Iterator[Sample]:
+            return islice(self._samples(split), limit)
+
+        return Benchmark(f"small world/{split} {self.fingerprint}", source)
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight characters that differ between settings."""
+        settings = to_dict(self)
+        if not self.layouts:  # runs that were scored before there were layouts to choose stay valid
+            del settings["layouts"]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
+
+    def _samples(self, split: Literal["val", "train"]) -> Iterator[Sample]:
+        from PIL import Image
+
+        from instructsam.world.splits.build import record_of
+
+        settings = WorldSettings(
+            short_sides=(self.short_side,),
+            instructions_per_scene=self.instructions_per_scene,
+            min_objects=self.min_objects,
+            max_objects=self.max_objects,
+            split=split,
+            families=tuple(self.families),
+            nouns=cast("Nouns", self.nouns),
+            layouts=tuple(self.layouts),
+        )
+        index = 0
+        while True:
+            sample = world_sample(SEED if split == "val" else CALIBRATION_SEED, index, settings)
+            image = Image.fromarray(sample.rendered.image)
+            for number, instruction in enumerate(sample.instructions):
+                yield image, record_of(sample.rendered, instruction, f"{split}-{index:05d}", number)
+            index += 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An ablation.
+
+    Attributes:
+        name: its title, and its folder unless `--out` says otherwise.
+        base: the `RunConfig` that every variant starts from, beside the plan.
+        changes: `key=value` pairs on top of the base, for all variants alike.
+        steps: optimiser steps of every variant, on the same batches: equal compute.
+        seeds: every variant is trained once with each; all variants with the first one before the second one begins.
+        start: the shared stage whose tensors every variant takes over (`model.take_from`); empty for none.
+        shared: stages that are trained once, before all variants.
+    """
+
+    name: str
+    base: str
+    steps: int
+    variants: tuple[Variant, ...]
+    changes: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    start: str = ""
+    shared: tuple[SharedStage, ...] = ()
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+
+    def __post_init__(self) -> None:
+        names = [self.name, *(one.name for one in self.shared), *(one.name for one in self.variants)]
+        for name in names:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise ConfigError(f"names are folders: letters, digits, - and _ only, got {name!r}")
+        check_intervals(self, steps="[1, 1000000000]", seeds="[0, 1000000000000000000]")
+        for name, listed in (("variants", self.variants), ("seeds", self.seeds)):
+            if not listed:
+                raise ConfigError(f"{name} must hold at least one, got an empty list")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds must differ, got {', '.join(str(seed) for seed in self.seeds)}")
+        for kind, given in (("variant", self.variants), ("shared stage", self.shared)):
+            known = [one.name for one in given]
+            if len(set(known)) < len(known):
+                raise ConfigError(f"every {kind} needs a name of its own, got {', '.join(known)}")
+        earlier: list[str] = []
+        for stage in self.shared:
+            _known(stage.start, earlier, f"start of {stage.name}")
+            earlier.append(stage.name)
+        for start in (self.start, *(variant.start for variant in self.variants)):
+            _known(start or "", earlier, "start")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run: `variant` is empty for a shared stage."""
+
+    name: str
+    variant: str
+    seed: int
+    config_path: Path
+    overrides: tuple[str, ...]
+    folder: Path
+
+    def config(self) -> RunConfig:
+        """What it trains."""
+        return load_config(RunConfig, self.config_path, self.overrides)
+
+    @property
+    def result_path(self) -> Path:
+        """Where its numbers go."""
+        return self.folder / "result.json"
+
+
+def jobs_of(plan: Plan, plan_path: Path, out: Path, only: Sequence[str] = ()) -> list[Job]:
+    """Every run in the order of training: shared stages, then all variants with the first seed, the second, ...
+
+    Raises:
+        ConfigError: `only` names no variant, or a configuration is wrong.
+    """
+    for name in only:
+        _known(name, [variant.name for variant in plan.variants], "--only")
+    models = {stage.name: out / "shared" / stage.name / "model" for stage in plan.shared}
+    jobs = []
+    for stage in plan.shared:
+        start = [f"model.path={models[stage.start]}"] if stage.start else []
+        folder = out / "shared" / stage.name
+        changes = (*stage.changes, *start, f"output_dir={folder}")
+        jobs.append(Job(stage.name, "", 0, plan_path.parent / stage.config, changes, folder))
+    for seed in plan.seeds:
+        for variant in plan.variants:
+            if only and variant.name not in only:
+                continue
+            folder = out / variant.name / f"seed-{seed}"
+            first = plan.start if variant.start is None else variant.start
+            start = [f"model.take_from={models[first]}"] if first else []
+            fixed = [f"schedule.total_steps={plan.steps}", f"seed={seed}", f"output_dir={folder}"]
+            changes = (*plan.changes, *variant.changes, *start, *fixed)
+            title = f"{variant.name}, seed {seed}"
+            jobs.append(Job(title, variant.name, seed, plan_path.parent / plan.base, changes, folder))
+    for job in jobs:
+        job.config()
+    return jobs
+
+
+def _known(name: str, names: Sequence[str], what: str) -> None:
+    if name and name not in names:
+        raise ConfigError(f"{what} must be one of {', '.join(names) or 'nothing'}, got {name!r}")

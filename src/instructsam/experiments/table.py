@@ -1,0 +1,183 @@
+"""The table and the picture of an ablation: finished runs of several variants and seeds, side by side. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from instructsam.evaluation.reports.report import arrow, format_rows
+from instructsam.structures.safe_text import for_html, for_markdown
+
+Numbers = Mapping[str, float | None]
+
+COLUMNS: tuple[tuple[str, str, int], ...] = (
+    ("giou", "gIoU", 3),
+    ("set_giou", "set gIoU", 3),
+    ("ap", "AP", 3),
+    ("n_acc", "N-acc", 3),
+    ("duplicates_per_image", "dup/img", 2),
+    ("threshold", "threshold", 2),
+    ("loss_mask_dice", "mask dice", 3),
+    ("loss_text", "text loss", 3),
+    ("loss_loss", "loss", 2),
+    ("instructions", "instructions", 0),
+    ("minutes", "minutes", 1),
+)  # key, title, decimals
+CURVES = (("mask_dice", "mask dice"), ("box_giou", "box GIoU"), ("score", "score"), ("presence", "presence"))
+SHOWN = ("giou", "set_giou", "ap", "n_acc")  # in the picture
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito
+_UNDIRECTED = ("threshold", "instructions", "minutes")
+_ROW, _LEFT, _WIDTH = 64, 190, 680
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """One trained and scored model; `numbers` by the keys of `COLUMNS`, None where nothing could be counted."""
+
+    variant: str
+    seed: int
+    numbers: Numbers
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant.
+
+    Attributes:
+        variant, about: its name, and the claim that it tests.
+        seeds: of the finished runs; empty where none is.
+        mean, deviation: of each number over the seeds; the sample deviation, None below two seeds.
+    """
+
+    variant: str
+    about: str
+    seeds: tuple[int, ...]
+    mean: Numbers
+    deviation: Numbers
+
+
+def gather(variants: Sequence[tuple[str, str]], runs: Sequence[FinishedRun]) -> list[Row]:
+    """One row per variant (name, about), in their order."""
+    rows = []
+    for name, about in variants:
+        mine = sorted((run for run in runs if run.variant == name), key=lambda run: run.seed)
+        mean: dict[str, float | None] = {}
+        deviation: dict[str, float | None] = {}
+        for key, _, _ in COLUMNS:
+            values = [value for run in mine if (value := run.numbers.get(key)) is not None]
+            mean[key] = math.fsum(values) / len(values) if values else None
+            deviation[key] = _deviation(values)
+        rows.append(Row(name, about, tuple(run.seed for run in mine), mean, deviation))
+    return rows
+
+
+def to_markdown(title: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
+    """Title, facts, and the table: mean, and ± the sample deviation from two seeds on."""
+    table = [["variant", "seeds", *(_heading(key, title) for key, title, _ in COLUMNS)]]
+    for row in rows:
+        cells = [_cell(row.mean.get(key), row.deviation.get(key), decimals) for key, _, decimals in COLUMNS]
+        table.append([row.variant, str(len(row.seeds)), *cells])
+    tested = [f"- {for_markdown(row.variant)}: {for_markdown(row.about)}" for row in rows if row.about]
+    said = [f"- {for_markdown(key)}: {for_markdown(value)}" for key, value in facts.items()]
+    head = f"## {for_markdown(title)}"
+    parts = [head, format_rows(table, for_markdown), "\n".join(tested), "\n".join(said)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _heading(key: str, title: str) -> str:
+    """The title of a column, with an arrow where one way is better."""
+    if key in _UNDIRECTED:
+        return title
+    return f"{title} {'↓' if key.startswith('loss_') else arrow(key)}"
+
+
+def curves_to_markdown(curves: Mapping[str, Sequence[Numbers]]) -> str:
+    """How each variant's losses fell: the mean of each quarter of the first seed's run.
+
+    Args:
+        curves: variant -> its mean losses in each quarter, by the names of the log; a loss may be missing.
+    """
+    if not curves:
+        return ""
+    table = [["variant", *(heading for _, heading in CURVES)]]
+    for variant, points in curves.items():
+        cells = []
+        for key, _ in CURVES:
+            values = [point.get(key) for point in points]
+            cells.append(", ".join("-" if value is None else f"{value:.2f}" for value in values))
+        table.append([variant, *cells])
+    return "\nLosses in each quarter of the steps, first seed:\n\n" + format_rows(table, for_markdown) + "\n"
+
+
+def to_dict(title: str, rows: Sequence[Row], runs: Sequence[FinishedRun], facts: Mapping[str, Any]) -> Any:
+    """The same, ready for JSON, with every run."""
+    return {
+        "name": title,
+        "facts": dict(facts),
+        "rows": [
+            {
+                "variant": row.variant,
+                "about": row.about,
+                "seeds": list(row.seeds),
+                "mean": dict(row.mean),
+                "deviation": dict(row.deviation),
+            }
+            for row in rows
+        ],
+        "runs": [{"variant": run.variant, "seed": run.seed, **run.numbers} for run in runs],
+    }
+
+
+def to_svg(title: str, rows: Sequence[Row]) -> str:
+    """Bars of gIoU, set gIoU, AP and N-acc from 0 to 1, with a line as long as ± the deviation."""
+    titles = {key: heading for key, heading, _ in COLUMNS}
+    height = 50 + _ROW * len(rows)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" font-size="12" '
+        'font-family="sans-serif">',
+        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text x="8" y="18" font-weight="bold">{for_html(title)}</text>',
+    ]
+    for number, key in enumerate(SHOWN):
+        left = _LEFT + 100 * number
+        parts.append(f'<rect x="{left}" y="9" width="10" height="10" fill="{_COLORS[number]}"/>')
+        parts.append(f'<text x="{left + 14}" y="18">{titles[key]}</text>')
+    for place, row in enumerate(rows):
+        top = 34 + _ROW * place
+        name = f"{row.variant} ({len(row.seeds)} seed{'' if len(row.seeds) == 1 else 's'})"
+        parts.append(f'<text x="{_LEFT - 8}" y="{top + 28}" text-anchor="end">{for_html(name)}</text>')
+        for number, key in enumerate(SHOWN):
+            parts += _bar(row.mean.get(key), row.deviation.get(key), top + 13 * number, _COLORS[number])
+    parts.append(f'<path d="M{_LEFT} 30V{height - 8}" stroke="#000"/></svg>')
+    return "\n".join(parts) + "\n"
+
+
+def _bar(value: float | None, deviation: float | None, top: int, color: str) -> list[str]:
+    if value is None:
+        return []
+    scale = _WIDTH - _LEFT - 60
+    length = scale * value
+    parts = [f'<rect x="{_LEFT}" y="{top}" width="{length:.1f}" height="11" fill="{color}"/>']
+    end = length
+    if deviation:
+        low, high = scale * max(value - deviation, 0.0), scale * (value + deviation)
+        parts.append(f'<path d="M{_LEFT + low:.1f} {top + 5.5}H{_LEFT + high:.1f}" stroke="#000"/>')
+        end = high
+    parts.append(f'<text x="{_LEFT + end + 4:.1f}" y="{top + 10}">{value:.3f}</text>')
+    return parts
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    if len(values) < 2:
+        return None
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def _cell(mean: float | None, deviation: float | None, decimals: int) -> str:
+    if mean is None:
+        return "-"
+    shown = f"{mean:.{decimals}f}"
+    return shown if not deviation else f"{shown} ± {deviation:.{decimals}f}"

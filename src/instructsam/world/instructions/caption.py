@@ -1,0 +1,29 @@
+"""Everything in a scene, said in order: text that teaches the language model to see.
+
+A pretrained vision-language model can already name what it sees; one trained from nothing on instructions alone
+hears one bit per object and instruction. A caption says kind, colour, size and order of every object at once, and
+costs only text: no query block, no detector pass.
+"""
+
+from __future__ import annotations
+
+from instructsam.world.programs.facts import Facts, ObjectFact
+from instructsam.world.scenes.scene import RenderedScene
+
+ORDERS: tuple[tuple[str, int], ...] = (
+    ("Describe the picture from left to right.", 0),
+    ("Describe the picture from top to bottom.", 1),
+)
+
+
+def caption(rendered: RenderedScene, order: int) -> tuple[str, str]:
+    """The request `ORDERS[order]` and its answer, e.g. "small striped red mug, large blue car"."""
+    request, axis = ORDERS[order]
+    seen = sorted(Facts.of(rendered).seen.objects, key=lambda fact: (fact.x, fact.y)[axis])
+    return request, ", ".join(_described(fact) for fact in seen)
+
+
+def _described(fact: ObjectFact) -> str:
+    """All that is said of one thing; that it is plain goes without saying."""
+    pattern = "" if fact.pattern == "plain" else f"{fact.pattern} "
+    return f"{fact.size} {pattern}{fact.color} {fact.kind}"

@@ -1,0 +1,117 @@
+"""Instructions about things that no world has: a kind's name is replaced by a word that nobody knows.
+
+A model that has only ever heard words of its world takes any other for one of them. Words that are made up of
+syllables teach it that a word can be unknown, and give nothing away of those that it will meet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
+from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, plural
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Consonants only, so that none of the words wants "an" before it.
+_ONSETS = (
+    *"bdfgklmnprstvzhjw",
+    "bl",
+    "dr",
+    "fl",
+    "gr",
+    "kl",
+    "pl",
+    "pr",
+    "sk",
+    "sl",
+    "sn",
+    "sp",
+    "st",
+    "tr",
+    "tw",
+)
+_VOWELS = ("a", "e", "i", "o", "u", "ai", "ee", "oa", "oo", "ou", "ie")
+_ENDS = ("", "n", "r", "l", "m", "t", "k", "p", "nt", "nd", "rk", "lt", "mp", "st")
+FAMILIES = (
+    "category",
+    "attribute",
+    "spatial",
+    "ordinal",
+    "comparison",
+)  # "all but the X" would mean everything
+_NOT_NOTHING = re.compile(
+    r'"op": "(?:difference|either|both)"'
+)  # with one part unknown, the other may be meant
+KNOWN = {
+    word
+    for nouns in (*KIND_NOUNS.values(), *FAMILY_NOUNS.values())
+    for noun in nouns
+    for word in (noun.one, noun.many)
+}
+
+
+def invented_word(rng: np.random.Generator) -> str:
+    """One to three syllables that name nothing in the world."""
+    while True:
+        syllables = int(rng.choice((1, 2, 2, 3)))
+        parts = [
+            _ONSETS[int(rng.integers(len(_ONSETS)))] + _VOWELS[int(rng.integers(len(_VOWELS)))]
+            for _ in range(syllables)
+        ]
+        word = "".join(parts) + _ENDS[int(rng.integers(len(_ENDS)))]
+        if len(word) > 3 and word not in KNOWN and plural(word) not in KNOWN:
+            return word
+
+
+def about_nothing(instruction: Instruction, rng: np.random.Generator) -> Instruction | None:
+    """The instruction with its only kind renamed, so that nothing is meant; None where that cannot be done.
+
+    It keeps no program, for none can name what it asks for.
+
+    Args:
+        instruction: of one of `FAMILIES` and one phrase, whose program names exactly one kind and
+            takes none from others.
+        rng: source of the word.
+    """
+    kinds = kinds_of(instruction.program)
+    suits = instruction.family in FAMILIES and not _NOT_NOTHING.search(json.dumps(instruction.program))
+    if not suits or len(instruction.phrases) != 1 or len(kinds) != 1:
+        return None
+    word = invented_word(rng)
+    text = renamed(instruction.text, kinds[0], word)
+    phrase = re.sub(rf"\b{re.escape(kinds[0])}\b", word, instruction.phrases[0].text)
+    if word not in text or word not in phrase or names_kind(text, kinds[0]):
+        return None
+    return replace(instruction, text=text, phrases=(PhraseAnswer(phrase, ()),), program={})
+
+
+def renamed(text: str, kind: str, word: str) -> str:
+    """The text with every name of the kind replaced by the word, in number as it was."""
+    for noun in sorted(KIND_NOUNS[kind], key=_length, reverse=True):
+        for old, new in ((noun.one, word), (noun.many, plural(word))):
+            text = re.sub(rf"\ban {re.escape(old)}\b", f"a {new}", text)
+            text = re.sub(rf"\b{re.escape(old)}\b", new, text)
+    return text
+
+
+def _length(noun: Noun) -> int:
+    return len(noun.many)
+
+
+def names_kind(text: str, kind: str) -> bool:
+    """Whether some name of the kind is left in the text."""
+    names = (name for noun in KIND_NOUNS[kind] for name in (noun.one, noun.many))
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
+
+
+def kinds_of(program: Any) -> list[str]:
+    """Every kind that a stored program names, once for each time."""
+    if isinstance(program, dict):
+        own = [str(program["value"])] if program.get("attribute") == "kind" else []
+        return own + [kind for part in program.values() for kind in kinds_of(part)]
+    return [kind for part in program for kind in kinds_of(part)] if isinstance(program, list) else []

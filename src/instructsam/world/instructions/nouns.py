@@ -1,0 +1,82 @@
+"""The simplest instructions there are: bare noun phrases, for a detector that cannot match words to things yet.
+
+"red object" needs one glance, "mug" a better one, "small purple key" both. Learning them in this order takes minutes;
+learning them together with everything else stands still for long (docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from instructsam.world.instructions.choosing import names_held_out
+from instructsam.world.instructions.instruction import NO_TARGET_SHARE, Instruction, PhraseAnswer
+from instructsam.world.language.phrases import phrase_of
+from instructsam.world.programs.execute import answer
+from instructsam.world.programs.facts import Facts
+from instructsam.world.programs.program import All, Filter, Program, to_dict
+from instructsam.world.scenes.scene import COLORS, FAMILIES, KINDS, PATTERNS, SIZES
+
+Nouns = Literal["", "colors", "kinds", "all"]
+
+
+def noun_phrases(facts: Facts, rng: np.random.Generator, count: int, nouns: Nouns) -> list[Instruction]:
+    """Up to `count` different noun phrases about a scene, some of them about nothing in it.
+
+    Args:
+        facts: the scene.
+        rng: source of every choice.
+        count: how many at most; a small scene has fewer to offer.
+        nouns: "colors" ("red object"), "kinds" (colours and "mug"), or "all" (also
+            "small red mug", "striped object", "dotted blue mug" and the like).
+    """
+    programs = candidates(facts, nouns)
+    order = [programs[int(i)] for i in rng.permutation(len(programs))]
+    answers = {program: answer(program, facts) for program in order}  # None where people would disagree
+    absent = [program for program in order if answers[program] == () and not names_held_out(program)]
+    present = [program for program in order if answers[program]]
+    chosen: list[Program] = []
+    while len(chosen) < count and (present or absent):
+        use_absent = bool(absent) and (not present or rng.random() < NO_TARGET_SHARE)
+        chosen.append((absent if use_absent else present).pop())
+    return [instruction(program, facts) for program in chosen]
+
+
+def candidates(facts: Facts, nouns: Nouns) -> list[Program]:
+    """Every phrase of the level; with "all" the full descriptions of what is there, and of what might be."""
+    programs: list[Program] = [Filter(All(), "color", color) for color in COLORS]
+    if nouns != "colors":
+        programs += [Filter(All(), "kind", kind) for kind in KINDS]
+    if nouns == "all":
+        seen = facts.seen.objects
+        pairs = {(one.kind, other.color) for one in seen for other in seen}
+        programs += [Filter(Filter(All(), "kind", kind), "color", color) for kind, color in sorted(pairs)]
+        programs += [
+            Filter(Filter(Filter(All(), "kind", kind), "color", color), "size", size)
+            for kind, color, size in sorted({(one.kind, one.color, size) for one in seen for size in SIZES})
+        ]
+        programs += [Filter(All(), "family", family) for family in FAMILIES]
+        programs += [Filter(All(), "pattern", pattern) for pattern in PATTERNS]
+        programs += [
+            Filter(Filter(All(), "kind", kind), "pattern", pattern)
+            for kind, pattern in sorted({(one.kind, pattern) for one in seen for pattern in PATTERNS})
+        ]
+        programs += [
+            Filter(Filter(Filter(All(), "kind", kind), "color", color), "pattern", pattern)
+            for kind, color, pattern in sorted({(one.kind, one.color, one.pattern) for one in seen})
+        ]
+    return programs
+
+
+def instruction(program: Program, facts: Facts) -> Instruction:
+    """The program's own phrase as an instruction."""
+    phrase = phrase_of(program)
+    found = answer(program, facts) or ()
+    return Instruction(
+        text=phrase,
+        phrases=(PhraseAnswer(phrase, found),),
+        family="attribute" if "color" in str(to_dict(program)) else "category",
+        template="{phrase}",
+        program={"phrases": [to_dict(program)]},
+    )

@@ -1,0 +1,78 @@
+"""Instructions in a person's own words, in no template, on scenes of their own; answers are pointed at by hand.
+
+own_words.jsonl has one instruction a line: `scene` (the seed of the scene), `instruction`, `family` (what it takes to
+answer) and `phrases`, each with its `text` and `objects`: the `index` of each answer in the scene and what it `is`,
+colour and kind, so that a change of the drawn world cannot turn an answer into another thing unnoticed.
+
+Scenes do not come from a split, so that no change of the splits moves them: seeds are congruent to 15 modulo 16, a
+number that no split has (see `world.stream`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from itertools import groupby, islice
+from typing import Any
+
+from PIL import Image
+
+from instructsam.data.record import Record
+from instructsam.errors import InputError
+from instructsam.structures.checks import parse_json
+from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
+from instructsam.world.scenes.layout import sample_scene
+from instructsam.world.scenes.render import render_scene
+from instructsam.world.scenes.scene import Scene, SceneSettings
+from instructsam.world.splits.build import record_of
+
+SETTINGS = SceneSettings(min_objects=4, max_objects=9)
+SHORT_SIDE = 256
+FILE = "own_words.jsonl"
+
+
+def own_lines() -> list[dict[str, Any]]:
+    """The lines of own_words.jsonl as they were written; those of one scene follow one another."""
+    text = resources.files("instructsam.world.splits").joinpath(FILE).read_text(encoding="utf-8-sig")
+    lines = text.splitlines()
+    return [parse_json(line, f"{FILE}, line {number}") for number, line in enumerate(lines, start=1)]
+
+
+def own_words(limit: int | None = None) -> Iterator[tuple[Image.Image, Record]]:
+    """The first `limit` (default all) records with their pictures, RGB, short side 256 px.
+
+    Records of one scene follow each other and share one image object.
+
+    Raises:
+        InputError: an answer is not what the file says it is.
+    """
+    return islice(_records(), limit)
+
+
+def _records() -> Iterator[tuple[Image.Image, Record]]:
+    for seed, lines in groupby(own_lines(), key=lambda line: int(line["scene"])):
+        rendered = render_scene(sample_scene(seed, SETTINGS), SHORT_SIDE)
+        image = Image.fromarray(rendered.image)
+        for number, line in enumerate(lines):
+            yield image, record_of(rendered, _instruction(line, rendered.scene), f"own-{seed:04d}", number)
+
+
+def _instruction(line: Mapping[str, Any], scene: Scene) -> Instruction:
+    phrases = tuple(
+        PhraseAnswer(phrase["text"], tuple(_index(answer, scene) for answer in phrase["objects"]))
+        for phrase in line["phrases"]
+    )
+    return Instruction(line["instruction"], phrases, line["family"], template="", program={})
+
+
+def _index(answer: Mapping[str, Any], scene: Scene) -> int:
+    index = int(answer["index"])
+    found = "nothing"
+    if 0 <= index < len(scene.objects):
+        found = f"{scene.objects[index].color} {scene.objects[index].kind}"
+    if found != answer["is"]:
+        raise InputError(
+            f"{FILE}: object {index} of scene {scene.seed} must be the {answer['is']}, but it is {found}: "
+            "the drawn world has changed, so point at the answers again"
+        )
+    return index

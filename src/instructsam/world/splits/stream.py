@@ -1,0 +1,124 @@
+"""The training stream: sample `index` of a seed is always the same, so the data position is a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from instructsam.errors import ConfigError
+from instructsam.world.instructions.instruction import FAMILY_SHARES, Instruction, instructions_about
+from instructsam.world.instructions.negatives import hard_negatives
+from instructsam.world.instructions.nouns import Nouns, noun_phrases
+from instructsam.world.programs.facts import Facts
+from instructsam.world.scenes.layout import sample_scene
+from instructsam.world.scenes.pairs import HELD_OUT_PAIRS
+from instructsam.world.scenes.render import render_scene
+from instructsam.world.scenes.scene import LAYOUTS, RenderedScene, SceneSettings
+
+SPLITS: dict[str, int] = {
+    "train": 0,
+    "val": 1,
+    "test": 2,
+    "unseen_wording": 3,
+    "unseen_pairs": 4,
+    "crowded": 5,
+    "hard_negative": 6,
+}
+CROWDED = (13, 14)  # objects; no stage of training has more than 12
+_SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo this, so splits share no scene
+
+
+@dataclass(frozen=True)
+class WorldSettings:
+    """What the stream draws; `short_sides` in pixels, one of them per scene.
+
+    Split "crowded" draws `CROWDED` objects, whatever `min_objects` and `max_objects` say.
+    `families` names the only ones to ask, empty for all; `nouns` asks bare noun phrases instead, see `world.nouns`;
+    `layouts` are those of `SceneSettings`, empty for all but piles; `family_shares` are factors on how often a
+    family is asked, as in `instructions_about`, not in split "hard_negative" and not with `nouns`.
+    """
+
+    short_sides: tuple[int, ...] = (160,)
+    instructions_per_scene: int = 8
+    min_objects: int = 1
+    max_objects: int = 10
+    split: str = "train"
+    families: tuple[str, ...] = ()
+    nouns: Nouns = ""
+    layouts: tuple[str, ...] = ()
+    family_shares: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class WorldSample:
+    """One picture with its instructions."""
+
+    rendered: RenderedScene
+    instructions: list[Instruction]
+
+
+def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings()) -> WorldSample:
+    """Sample number `index` of the stream `seed`; a pure function of its arguments.
+
+    Raises:
+        ConfigError: unknown split or family, factors that `shares_of` refuses, or a negative seed or index.
+    """
+    if settings.split not in SPLITS:
+        raise ConfigError(f"the split must be one of {', '.join(SPLITS)}, got {settings.split!r}")
+    if seed < 0 or index < 0:
+        raise ConfigError(f"seed and index must not be negative, got seed {seed} and index {index}")
+    unknown = sorted(set(settings.families) - set(FAMILY_SHARES))
+    if unknown:
+        raise ConfigError(f"families must be some of {', '.join(FAMILY_SHARES)}, got {', '.join(unknown)}")
+    rng = np.random.default_rng(np.random.SeedSequence([SPLITS[settings.split], seed, index]))
+    scene_seed = int(rng.integers(2**40)) * _SPLIT_SLOTS + SPLITS[settings.split]
+    scene = sample_scene(scene_seed, scene_settings(settings))
+    short_side = settings.short_sides[int(rng.integers(len(settings.short_sides)))]
+    rendered = render_scene(scene, short_side)
+    return WorldSample(rendered, _instructions(rendered, rng, settings))
+
+
+def scene_settings(settings: WorldSettings) -> SceneSettings:
+    """What the split's scenes may hold."""
+    layouts = tuple(settings.layouts) or LAYOUTS
+    if settings.split == "crowded":
+        return SceneSettings(min_objects=CROWDED[0], max_objects=CROWDED[1], layouts=layouts)
+    return SceneSettings(
+        min_objects=settings.min_objects,
+        max_objects=settings.max_objects,
+        layouts=layouts,
+        pairs="held_out" if settings.split == "unseen_pairs" else "seen",
+    )
+
+
+def _instructions(
+    rendered: RenderedScene, rng: np.random.Generator, settings: WorldSettings
+) -> list[Instruction]:
+    count, facts = settings.instructions_per_scene, Facts.of(rendered)
+    if settings.nouns:
+        return noun_phrases(facts, rng, count, settings.nouns)
+    if settings.split == "hard_negative":
+        return hard_negatives(facts, rng, count, settings.split)
+    held_out: frozenset[int] = frozenset()
+    if settings.split == "unseen_pairs":
+        new = (fact.index for fact in facts.seen.objects if (fact.kind, fact.color) in HELD_OUT_PAIRS)
+        held_out = frozenset(new)
+    return instructions_about(
+        facts, rng, count, settings.split, settings.families, held_out, settings.family_shares
+    )
+
+
+def all_texts(count: int, seed: int = 0) -> Iterator[str]:
+    """`count` texts of the train split, instructions and their phrases, to train a tokenizer on."""
+    settings = WorldSettings(short_sides=(64,), instructions_per_scene=16)
+    given, index = 0, 0
+    while True:
+        for instruction in world_sample(seed, index, settings).instructions:
+            for text in (instruction.text, *(phrase.text for phrase in instruction.phrases)):
+                if given == count:
+                    return
+                yield text
+                given += 1
+        index += 1

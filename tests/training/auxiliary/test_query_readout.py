@@ -1,0 +1,92 @@
+"""What query states say before the detector, and batches in which the detector answers a share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from instructsam.config import load_config
+from instructsam.errors import ConfigError
+from instructsam.processing.processor import Sample
+from instructsam.structures.outputs import PhraseTarget
+from instructsam.training.auxiliary.query_readout import QueryReader, detected_phrases, reading_loss
+from instructsam.training.settings import RunConfig
+from instructsam.training.trainer import run
+from tests.reference import assert_near
+from tests.tiny import picture, tiny_pair
+from tests.training.conftest import tiny
+
+
+def target(*boxes: tuple[float, float, float, float]) -> PhraseTarget:
+    return PhraseTarget(torch.ones(len(boxes), 4, 4), torch.tensor(boxes).reshape(-1, 4))
+
+
+def test_a_perfect_reading_costs_nothing() -> None:
+    boxes = torch.tensor([[[0.2, 0.2, 0.1, 0.1], [0.7, 0.6, 0.2, 0.3], [0.5, 0.5, 0.9, 0.9]]])
+    logits = torch.tensor([[30.0, 30.0, -30.0]])
+    wanted = [target((0.7, 0.6, 0.2, 0.3), (0.2, 0.2, 0.1, 0.1))]  # in another order
+    losses = reading_loss(boxes, logits, wanted, 2)
+    assert sum(losses.values()) < 1e-4
+    wrong = reading_loss(boxes, torch.tensor([[-5.0, 5.0, 5.0]]), wanted, 2)
+    assert wrong["read_score"] > 30
+    assert wrong["read_l1"] < 1e-4  # boxes decide more than scores about who is matched
+
+
+def test_a_phrase_without_target_teaches_its_scores_alone() -> None:
+    boxes, logits = torch.full((1, 3, 4), 0.5), torch.zeros(1, 3, requires_grad=True)
+    losses = reading_loss(boxes, logits, [target()], 0)
+    assert losses["read_l1"] == losses["read_giou"] == 0
+    losses["read_score"].backward()
+    assert (logits.grad > 0).all()
+
+
+def test_more_targets_than_queries_and_a_batch_of_both() -> None:
+    reader = QueryReader(8)
+    boxes, logits = reader(torch.randn(2, 2, 8), torch.zeros(2, 4))
+    many = target(*((x / 10, 0.5, 0.1, 0.1) for x in range(1, 6)))
+    losses = reading_loss(boxes, logits, [target(), many], 5)
+    sum(losses.values()).backward()
+    assert reader.linear.weight.grad.abs().sum() > 0
+
+
+def test_the_share_is_a_function_of_the_position() -> None:
+    assert detected_phrases(7, 1.0, (1, 2, 0)) is None
+    chosen = detected_phrases(20, 0.5, (1, 2, 0))
+    assert chosen is not None
+    assert len(set(chosen.tolist())) == 10
+    assert chosen.tolist() == sorted(chosen.tolist())
+    again, other = detected_phrases(20, 0.5, (1, 2, 0)), detected_phrases(20, 0.5, (1, 3, 0))
+    assert again is not None
+    assert other is not None
+    assert torch.equal(chosen, again)
+    assert not torch.equal(chosen, other)
+    fewest = detected_phrases(3, 0.01, (0, 0, 0))
+    assert fewest is not None
+    assert len(fewest) == 1
+
+
+@torch.no_grad()
+def test_some_phrases_are_answered_as_all_are() -> None:
+    model, processor = tiny_pair()
+    samples = [Sample(0, "a and b", ("mug", "kite")), Sample(1, "the snail", ("snail",))]
+    inputs = processor.encode([picture(), picture(1)], samples).as_kwargs()
+    whole, part = model(**inputs), model(**inputs, detected=torch.tensor([0, 2]))
+    assert_near(part.mask_logits, whole.mask_logits[[0, 2]], 1e-4)
+    assert_near(part.score_logits, whole.score_logits[[0, 2]], 1e-4)
+    assert part.phrase_sample.tolist() == [0, 1]
+    assert part.query_states.shape[0] == 3
+
+
+def test_a_run_reads_all_and_detects_some(tmp_path: Path) -> None:
+    changes = ("loss.reading=1.0", "loss.detected=0.5", "schedule.total_steps=2")
+    folder = run(None, tiny(tmp_path, *changes))
+    assert '"read_giou"' in (tmp_path / "log.jsonl").read_text()
+    assert not any("reader" in path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("change", ["loss.reading=-1", "loss.detected=0.0", "loss.detected=0.5"])
+def test_settings_that_make_no_sense(change: str) -> None:
+    with pytest.raises(ConfigError, match="loss"):
+        load_config(RunConfig, None, [change])

@@ -1,0 +1,89 @@
+"""Stages after one another in time boxes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from instructsam.errors import ConfigError
+from instructsam.training import stages as recipe
+from instructsam.training.checkpointing import latest_step
+from instructsam.training.stages import run_recipe
+from tests.training.conftest import tiny
+
+
+@pytest.fixture
+def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two stages of two steps; the second starts from the first one's model."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "eyes.yaml").write_text("name: eyes\nstage: eyes\n")
+    (tmp_path / "all.yaml").write_text("name: all\nmodel: {path: runs/eyes/model}\n")
+    return [tmp_path / "eyes.yaml", tmp_path / "all.yaml"]
+
+
+def common(tmp_path: Path) -> list[str]:
+    """The tiny settings that suit every stage."""
+    kept = ("data.", "schedule.", "device", "loss.perception")
+    changes = [one for one in tiny(tmp_path) if one.startswith(kept)]
+    return [*changes, "schedule.total_steps=2", "loss.perception=1.0"]
+
+
+def test_stages_follow_one_another_and_finished_ones_are_passed_over(
+    stages: list[Path], tmp_path: Path
+) -> None:
+    changes = common(tmp_path)
+    first = [*changes, *(one for one in tiny(tmp_path) if one.startswith("model."))]
+    run_recipe(stages[:1], first, True)
+    assert latest_step(tmp_path / "runs/eyes/checkpoints") == 2
+    before = (tmp_path / "runs/eyes/log.jsonl").read_text()
+    assert run_recipe(stages, changes, True) == Path("runs/all/model")
+    assert (tmp_path / "runs/eyes/log.jsonl").read_text() == before
+    assert (tmp_path / "runs/all/model/model.safetensors").is_file()
+    assert run_recipe(stages, changes, True) == Path("runs/all/model")
+    lines = (tmp_path / "runs/all/log.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 2
+
+
+def test_a_time_box_stops_inside_a_stage(
+    stages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "LEAST_MINUTES", 0.01)
+    changes = [*common(tmp_path), *(one for one in tiny(tmp_path) if one.startswith("model."))]
+    changes = [one for one in changes if not one.startswith("schedule.total_steps")]
+    run_recipe(stages, [*changes, "schedule.total_steps=100000"], True, max_minutes=0.02)
+    assert latest_step(tmp_path / "runs/eyes/checkpoints")
+    assert not (tmp_path / "runs/all").exists()
+
+
+def test_the_first_stage_has_its_go_in_the_smallest_box(
+    stages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(recipe, "run", lambda config, overrides, resume: given.append(overrides) or tmp_path)
+    run_recipe(stages, common(tmp_path), True, max_minutes=1e-6)
+    assert [overrides[-1] for overrides in given] == ["schedule.max_minutes=0.001"], (
+        "0 would be no box at all"
+    )
+
+
+def test_processes_stop_together(stages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_reduce(tensor: torch.Tensor, kind: object) -> None:
+        assert kind is torch.distributed.ReduceOp.MIN
+        tensor.clamp_(max=0.1)  # of another process, a little later
+
+    trained: list[Path] = []
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: bool(trained))
+    monkeypatch.setattr(torch.distributed, "get_backend", lambda: "gloo")
+    monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
+    monkeypatch.setattr(recipe, "run", lambda config, *_: trained.append(config) or tmp_path)
+    monkeypatch.setattr(recipe, "latest_step", lambda _: 2 if trained else None)
+    run_recipe(stages, common(tmp_path), False, max_minutes=5.0)
+    assert trained == stages[:1]
+
+
+def test_two_stages_in_one_folder_are_refused(stages: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="own name"):
+        run_recipe([stages[0], stages[0]], common(tmp_path), True)

@@ -1,0 +1,71 @@
+"""Instructions about things with invented names: nothing is meant, and nothing of the real name is left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from instructsam.evaluation.studies.false_alarms import STRANGERS
+from instructsam.world.instructions.instruction import Instruction
+from instructsam.world.instructions.invented import (
+    FAMILIES,
+    KNOWN,
+    about_nothing,
+    invented_word,
+    kinds_of,
+    names_kind,
+    renamed,
+)
+from instructsam.world.splits.stream import WorldSample, WorldSettings, world_sample
+
+SETTINGS = WorldSettings(short_sides=(64,), instructions_per_scene=8)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[tuple[WorldSample, Instruction, Instruction]]:
+    """Scene, instruction, and what was made of it, wherever something could be made of it."""
+    rng = np.random.default_rng(0)
+    samples = [world_sample(3, index, SETTINGS) for index in range(60)]
+    made = [(sample, one, about_nothing(one, rng)) for sample in samples for one in sample.instructions]
+    return [(sample, one, changed) for sample, one, changed in made if changed is not None]
+
+
+def test_nothing_is_meant(pairs: list[tuple[WorldSample, Instruction, Instruction]]) -> None:
+    assert len(pairs) > 60
+    assert any(before.phrases[0].instances for _, before, _ in pairs)
+    for _, before, after in pairs:
+        assert len(before.phrases) == 1
+        assert after.phrases[0].instances == ()
+        assert after.family in FAMILIES
+
+
+def test_no_name_of_the_kind_is_left(pairs: list[tuple[WorldSample, Instruction, Instruction]]) -> None:
+    for _, before, after in pairs:
+        (kind,) = kinds_of(before.program)
+        assert not names_kind(after.text, kind)
+        assert not names_kind(after.phrases[0].text, kind)
+        (word,) = set(after.phrases[0].text.split()) - set(before.phrases[0].text.split())
+        assert word in after.text
+        assert f"an {word}" not in after.text
+
+
+def test_what_others_may_be_meant_by_is_left_alone() -> None:
+    rng = np.random.default_rng(0)
+    for index in range(60):
+        for one in world_sample(3, index, SETTINGS).instructions:
+            if one.family in ("logic", "multi", "chatty", "counting", "knowledge"):
+                assert about_nothing(one, rng) is None
+
+
+def test_number_and_article_follow() -> None:
+    assert renamed("the leftmost fish", "fish", "blick") == "the leftmost blick"
+    assert renamed("an apple beside two apples", "apple", "blick") == "a blick beside two blicks"
+
+
+def test_invented_words_are_nobodys_words() -> None:
+    rng = np.random.default_rng(1)
+    words = {invented_word(rng) for _ in range(3000)}
+    assert len(words) > 2000
+    asked = {word for text in STRANGERS for word in text.lower().split()}
+    assert not words & KNOWN
+    assert len(words & asked) < 3, "what is asked in tests is not given away"

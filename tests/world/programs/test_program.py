@@ -1,0 +1,220 @@
+"""Programs: what they denote, when they have no clear answer, and how they are stored."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instructsam.errors import InputError
+from instructsam.world.language.phrases import phrase_of
+from instructsam.world.programs.execute import answer, execute
+from instructsam.world.programs.facts import MIN_VISIBLE, Facts, ObjectFact
+from instructsam.world.programs.program import (
+    ATTRIBUTES,
+    COMPARISONS,
+    EXTREMES,
+    RELATIONS,
+    SAME_ATTRIBUTES,
+    SHELVES,
+    SIDES,
+    All,
+    AmbiguousProgramError,
+    Between,
+    Both,
+    Compare,
+    Counted,
+    Difference,
+    Either,
+    Extreme,
+    Filter,
+    Nearest,
+    OnShelf,
+    Ordinal,
+    Position,
+    Program,
+    Relate,
+    Same,
+    Superlative,
+    from_dict,
+    to_dict,
+)
+from instructsam.world.scenes.scene import FAMILY_OF, Background, RenderedScene, Scene, SceneObject
+
+
+def thing(
+    index: int, kind: str, color: str, size: str, x: float, y: float, area: float, visible: float = 1.0
+) -> ObjectFact:
+    return ObjectFact(index, kind, FAMILY_OF[kind], color, size, x, y, area, visible)
+
+
+#   x:  .1 red mug   .3 blue mug   .6 green ball   .85 red apple
+TABLE = Facts(
+    (
+        thing(0, "mug", "red", "small", 0.1, 0.2, 0.02),
+        thing(1, "mug", "blue", "large", 0.3, 0.8, 0.09),
+        thing(2, "ball", "green", "large", 0.6, 0.35, 0.06),
+        thing(3, "apple", "red", "small", 0.85, 0.65, 0.03),
+    )
+)
+MUGS = Filter(All(), "kind", "mug")
+RED = Filter(All(), "color", "red")
+BALL = Filter(All(), "kind", "ball")
+
+
+@pytest.mark.parametrize(
+    ("program", "phrase", "expected"),
+    [
+        (All(), "object", (0, 1, 2, 3)),
+        (MUGS, "mug", (0, 1)),
+        (Filter(MUGS, "color", "red"), "red mug", (0,)),
+        (Filter(Filter(MUGS, "size", "large"), "color", "blue"), "large blue mug", (1,)),
+        (Filter(All(), "family", "toy"), "toy", (2,)),
+        (Filter(All(), "kind", "banana"), "banana", ()),
+        (Relate(MUGS, "left_of", BALL), "mug left of ball", (0, 1)),
+        (Relate(All(), "right_of", BALL), "object right of ball", (3,)),
+        (Relate(MUGS, "above", BALL), "mug above ball", (0,)),
+        (Relate(All(), "below", BALL), "object below ball", (1, 3)),
+        (Relate(MUGS, "above", Filter(All(), "kind", "bus")), "mug above bus", ()),
+        (Position(All(), "left"), "object in left half", (0, 1)),
+        (Position(All(), "bottom"), "object in bottom half", (1, 3)),
+        (Extreme(All(), "right"), "rightmost object", (3,)),
+        (Extreme(All(), "top", 2), "two topmost object", (0, 2)),
+        (Ordinal(All(), "left", 2), "second object from the left", (1,)),
+        (Ordinal(All(), "bottom", 1), "first object from the bottom", (1,)),
+        (Ordinal(MUGS, "left", 3), "third mug from the left", ()),
+        (Superlative(All(), "largest"), "largest object", (1,)),
+        (Superlative(All(), "smallest", 2), "two smallest object", (0, 3)),
+        (Either(Filter(MUGS, "color", "red"), BALL), "red mug or ball", (0, 2)),
+        (Both(Filter(All(), "size", "small"), RED), "small red object", (0, 3)),
+        (
+            Both(Relate(All(), "left_of", BALL), Position(All(), "top")),
+            "object left of ball and in top half",
+            (0,),
+        ),
+        (Difference(MUGS, Filter(MUGS, "color", "red")), "mug not red", (1,)),
+        (Difference(All(), MUGS), "object except mug", (2, 3)),
+        (Difference(MUGS, Extreme(MUGS, "left")), "mug except leftmost mug", (1,)),
+    ],
+)
+def test_programs_denote_what_they_say(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
+    assert execute(program, TABLE) == expected
+    assert answer(program, TABLE) == expected
+    assert phrase_of(program) == phrase
+
+
+def moved(index: int, **changes: Any) -> Facts:
+    objects = list(TABLE.objects)
+    objects[index] = replace(objects[index], **changes)
+    return Facts(tuple(objects))
+
+
+@pytest.mark.parametrize(
+    ("program", "facts"),
+    [
+        (Extreme(All(), "left"), moved(1, x=0.13)),
+        (Ordinal(All(), "left", 2), moved(2, x=0.32)),
+        (Relate(MUGS, "left_of", BALL), moved(1, x=0.58)),
+        (Position(All(), "left"), moved(2, x=0.53)),
+        (Superlative(All(), "largest"), moved(2, area=0.08)),
+        (Relate(BALL, "left_of", RED), TABLE),
+        (Extreme(MUGS, "left", 3), TABLE),
+        (Superlative(BALL, "largest", 2), TABLE),
+    ],
+)
+def test_ambiguous_programs_have_no_answer(program: Program, facts: Facts) -> None:
+    with pytest.raises(AmbiguousProgramError):
+        execute(program, facts)
+    assert answer(program, facts) is None
+
+
+def test_the_largest_object_must_look_largest_too() -> None:
+    assert answer(Superlative(All(), "largest"), moved(1, visible=0.6)) is None
+
+
+def test_no_answer_depends_on_a_hidden_object() -> None:
+    facts = moved(0, visible=MIN_VISIBLE - 0.01)
+    assert answer(MUGS, facts) is None
+    assert answer(Extreme(All(), "left"), facts) is None
+    assert answer(Ordinal(All(), "right", 1), facts) == (3,)
+    assert answer(BALL, facts) == (2,)
+    assert answer(MUGS, moved(0, visible=MIN_VISIBLE)) == (0, 1)
+
+
+def test_facts_are_measured_on_whole_objects() -> None:
+    masks = np.zeros((1, 50, 100), dtype=np.bool_)
+    masks[0, 10:20, 40:50] = True
+    mug = SceneObject("mug", "red", "small", (0.0, 0.0), 0.1, 0.0, False, 0, "striped", 2)
+    rendered = RenderedScene(
+        scene=Scene(0, Background("plain", 0), (mug,), shelves=(0.4, 0.9)),
+        image=np.zeros((50, 100, 3), dtype=np.uint8),
+        masks=masks,
+        full_boxes_xyxy=np.array([[20, 10, 60, 30]], dtype=np.float32),
+        full_areas=np.array([500], dtype=np.float32),
+        visible_fraction=np.array([0.25], dtype=np.float32),
+    )
+    facts = Facts.of(rendered)
+    seen = thing(0, "mug", "red", "small", 0.4, 0.4, 0.1, 0.25)
+    assert facts.objects == (replace(seen, pattern="striped", shelf=2, width=0.4, height=0.4),)
+    assert (facts.aspect, facts.shelves) == (2.0, 2)
+    assert facts.has_hidden
+    assert facts.seen.objects == ()
+
+
+def programs() -> st.SearchStrategy[Program]:
+    def grow(inner: st.SearchStrategy[Program]) -> st.SearchStrategy[Program]:
+        counts, sides = st.integers(1, 4), st.sampled_from(SIDES)
+        attribute = st.sampled_from(
+            [(name, value) for name, values in ATTRIBUTES.items() for value in values]
+        )
+        return st.one_of(
+            st.builds(lambda source, pair: Filter(source, *pair), inner, attribute),
+            st.builds(Relate, inner, st.sampled_from(RELATIONS), inner),
+            st.builds(Position, inner, sides),
+            st.builds(Extreme, inner, sides, counts),
+            st.builds(Ordinal, inner, sides, counts),
+            st.builds(Superlative, inner, st.sampled_from(EXTREMES), counts),
+            st.builds(Either, inner, inner),
+            st.builds(Both, inner, inner),
+            st.builds(Difference, inner, inner),
+            st.builds(Between, inner, inner, inner),
+            st.builds(OnShelf, inner, st.sampled_from(SHELVES)),
+            st.builds(Nearest, inner, inner),
+            st.builds(Same, inner, st.sampled_from(SAME_ATTRIBUTES), inner),
+            st.builds(Compare, inner, st.sampled_from(COMPARISONS), inner),
+            st.builds(Counted, inner, counts),
+        )
+
+    return st.recursive(st.just(All()), grow, max_leaves=5)
+
+
+@given(programs())
+def test_stored_programs_come_back_equal(program: Program) -> None:
+    assert from_dict(json.loads(json.dumps(to_dict(program)))) == program
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"op": "count"}, "'op' must be one of all, filter"),
+        ([], "'op' must be one of"),
+        ({"op": "filter", "attribute": "kind"}, "needs exactly the fields"),
+        ({"op": "all", "extra": 1}, "needs exactly the fields"),
+        (
+            {"op": "filter", "source": {"op": "all"}, "attribute": "kind", "value": "sofa"},
+            "kind must be one of",
+        ),
+        ({"op": "filter", "source": {"op": "all"}, "attribute": "mood", "value": "x"}, "'attribute' of op"),
+        ({"op": "position", "source": {"op": "all"}, "side": "middle"}, "'side' of op 'position'"),
+        ({"op": "ordinal", "source": {"op": "all"}, "side": "left", "nth": 0}, "positive integer, got 0"),
+        ({"op": "position", "source": "all", "side": "left"}, "'op' must be one of"),
+    ],
+)
+def test_damaged_programs_are_named(data: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        from_dict(data)
