@@ -276,9 +276,9 @@ def test_to_dict_survives_yaml_and_json() -> None:
 
 def test_values_in_python_are_checked_like_those_of_a_file() -> None:
     assert Optim(clip=2, betas=(0.5, 0.5)) == load_config(Optim, None, ["clip=2", "betas=[0.5, 0.5]"])
-    with pytest.raises(ConfigError, match="^unknown key learning_rat; did you mean learning_rate"):
+    with pytest.raises(ConfigError, match=r"^unknown key learning_rat; did you mean learning_rate"):
         Optim(learning_rat=3)  # type: ignore[call-arg]
-    with pytest.raises(ConfigError, match="^clip must be a finite number or null, got str '1'"):
+    with pytest.raises(ConfigError, match=r"^clip must be a finite number or null, got str '1'"):
         Optim(clip="1")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"^learning_rate must be positive, got -1\.0"):
         Optim(learning_rate=-1.0)
