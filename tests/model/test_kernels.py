@@ -25,7 +25,7 @@ def test_the_setting_of_the_process_comes_back(enabled: bool) -> None:
 def test_a_segmenter_runs_without_it() -> None:
     segmenter = Segmenter(*tiny_pair())
     seen: list[bool] = []
-    segmenter.model.detector.register_forward_pre_hook(
+    segmenter.model.vlm.language_model.register_forward_pre_hook(
         lambda *_: seen.append(torch.backends.cuda.cudnn_sdp_enabled())
     )
     segmenter.segment(picture(), phrases=["red mug"])
