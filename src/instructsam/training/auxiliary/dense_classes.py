@@ -24,7 +24,7 @@ from instructsam.errors import CheckpointError
 from instructsam.world.scenes.scene import COLORS, KINDS, PATTERNS, SIZES
 
 if TYPE_CHECKING:
-    from instructsam.model.instructsam import ImageFeatures
+    from instructsam.model.features import ImageFeatures
     from instructsam.world.scenes.scene import Scene
 
 READERS_FILE = "readers.safetensors"
