@@ -138,8 +138,7 @@ class Segmenter:
         Args:
             options: of `torch.compile`, e.g. `mode="max-autotune"`.
         """
-        detector = self.model.detector
-        for module in (self.model.vlm.visual, detector.vision_encoder, detector.detr_encoder):
+        for module in (self.model.vlm.visual, *self.model.detector.compiled_modules()):
             module.compile(**options)
 
     def unload(self) -> None:

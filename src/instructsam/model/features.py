@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from instructsam.model.detector import DetectorFeatures
+from instructsam.model.detector.base import DetectorFeatures
 
 
 @dataclass(frozen=True)

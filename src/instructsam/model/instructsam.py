@@ -1,4 +1,4 @@
-"""InstructSAM: a vision-language model carries instance queries, and they drive SAM3's detector.
+"""InstructSAM: a vision-language model carries instance queries, and they drive a detector.
 
 Source: InstructSAM, arXiv 2605.26102; the exact specification is recorded in docs/model.md.
 
@@ -20,7 +20,8 @@ from transformers import AutoConfig, AutoModel, DynamicCache, PreTrainedModel, Q
 
 from instructsam.model.attention import hybrid_mask, require_hybrid_support
 from instructsam.model.configuration import InstructSAMConfig
-from instructsam.model.detector import Detector, DetectorFeatures, ExtraQueries
+from instructsam.model.detector.base import Detector, DetectorFeatures, ExtraQueries
+from instructsam.model.detector.registry import detector_class
 from instructsam.model.features import ImageFeatures
 from instructsam.model.projector import make_projector
 from instructsam.model.queries import InstanceQueries, write_queries
@@ -38,7 +39,7 @@ class InstructSAMModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _supports_flash_attn = False
-    _no_split_modules: ClassVar[Any] = ["Qwen3VLTextDecoderLayer", "Qwen3VLVisionBlock", "Sam3ViTLayer"]
+    _no_split_modules: ClassVar[Any] = ["Qwen3VLTextDecoderLayer", "Qwen3VLVisionBlock"]
     _tied_weights_keys: ClassVar[Any] = {"lm_head.weight": "vlm.language_model.embed_tokens.weight"}
 
     def __init__(self, config: InstructSAMConfig) -> None:
@@ -50,7 +51,8 @@ class InstructSAMModel(PreTrainedModel):
         self.instance_queries = InstanceQueries(config.num_queries, width, config.slot_boxes)
         self.query_projector = make_projector(width, detector_width, config.projectors)
         self.phrase_projector = make_projector(width, detector_width, config.projectors)
-        self.detector = Detector(config.detector_config, config.use_presence)
+        detector = detector_class(config.detector_config.model_type)
+        self.detector: Detector = detector(config.detector_config, config.use_presence)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -111,7 +113,7 @@ class InstructSAMModel(PreTrainedModel):
 
     def query_bank(self) -> Tensor:
         """What every query block starts as: float [Q, D]."""
-        bank: Tensor = self.instance_queries(self.detector.detr_decoder.reference_points.weight)
+        bank: Tensor = self.instance_queries(self.detector.slot_boxes() if self.config.slot_boxes else None)
         return bank
 
     def positions(self, input_ids: Tensor, attention_mask: Tensor, grid_thw: Tensor) -> Tensor:
@@ -201,8 +203,7 @@ class InstructSAMModel(PreTrainedModel):
         queries = self.query_projector(query_states)
         text = self.phrase_projector(self.get_input_embeddings()(phrase_ids))
         text = text * phrase_mask.unsqueeze(-1).to(text.dtype)
-        output: SegmentationOutput = self.detector(features, queries, text, phrase_mask, auxiliary, extra)
-        return output
+        return self.detector.detect(features, queries, text, phrase_mask, auxiliary, extra)
 
     def forward(
         self,

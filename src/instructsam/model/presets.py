@@ -13,6 +13,8 @@ from typing import Any, get_args
 from instructsam.config import build_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.model.configuration import InstructSAMConfig
+from instructsam.model.detector.base import DetectorSizes
+from instructsam.model.detector.registry import DEFAULT, DETECTORS
 from instructsam.structures.checks import check_choices, check_intervals
 from instructsam.structures.forms import InstanceForm, QueryAttention
 
@@ -32,7 +34,8 @@ class Recipe:
         vision_layers, text_layers: depth of the VLM's towers.
         heads: attention heads everywhere.
         num_queries: Q.
-        use_presence: keep SAM3's presence token.
+        detector: a line of `model.detector.registry`.
+        use_presence: keep the detector's presence token.
         tie_embeddings: share the token table with the head that writes text.
         embedding_std: of fresh token embeddings. The detector reads phrase tokens as bare embeddings, so at the usual
             0.02 it would not hear the phrase at first.
@@ -54,6 +57,7 @@ class Recipe:
     text_layers: int = 6
     heads: int = 4
     num_queries: int = 10
+    detector: str = DEFAULT
     use_presence: bool = True
     max_instruction_tokens: int = 256
     dropout: float = 0.0
@@ -77,12 +81,13 @@ class Recipe:
             image_size="[16, 8192]",
             patch_size="[1, 1024]",
             vlm_patch="[1, 1024]",
-            mask_stages="[0, 2]",  # what SAM3's neck can double
+            mask_stages="[0, 2]",  # what a detector's neck can double
             heads="[1, 256]",
             num_queries="[1, 1000]",
             max_instruction_tokens="[1, 4096]",
             dropout="[0, 1)",
         )
+        check_choices("detector", (self.detector,), tuple(DETECTORS))
         check_choices("default_mode", (self.default_mode,), ("generate", "direct"))
         check_choices("query_attention", (self.query_attention,), get_args(QueryAttention))
         check_choices("instance_form", (self.instance_form,), get_args(InstanceForm))
@@ -132,7 +137,7 @@ def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int])
     """The full configuration of a recipe; token ids as in `processing.tokens.TokenIds`."""
     return InstructSAMConfig(
         vlm_config=_vlm_config(recipe, vocab_size, token_ids),
-        detector_config=_detector_config(recipe),
+        detector_config={"model_type": recipe.detector, **_detector_config(recipe)},
         num_queries=recipe.num_queries,
         use_presence=recipe.use_presence,
         token_ids=dict(token_ids),
@@ -195,41 +200,16 @@ def _rope_section(half: int) -> list[int]:
 
 
 def _detector_config(recipe: Recipe) -> dict[str, Any]:
-    width, grid = recipe.detector_width, recipe.image_size // recipe.patch_size
-    scales = [float(2**stage) for stage in range(recipe.mask_stages, -1, -1)]
-    common = {
-        "hidden_size": width,
-        "num_attention_heads": recipe.heads,
-        "intermediate_size": 3 * width,
-        "dropout": recipe.dropout,
-    }
-    return {
-        "vision_config": {
-            "backbone_config": {
-                "model_type": "sam3_vit_model",
-                "hidden_size": width,
-                "intermediate_size": 3 * width,
-                "num_hidden_layers": recipe.detector_vision_layers,
-                "num_attention_heads": recipe.heads,
-                "image_size": recipe.image_size,
-                "patch_size": recipe.patch_size,
-                "window_size": grid,
-                "global_attn_indexes": list(range(recipe.detector_vision_layers)),
-                "pretrain_image_size": recipe.image_size,
-            },
-            "fpn_hidden_size": width,
-            "backbone_feature_sizes": [[int(grid * s), int(grid * s)] for s in scales],
-            "scale_factors": [*scales, 0.5],
-        },
-        "detr_encoder_config": {**common, "num_layers": recipe.detector_encoder_layers},
-        "detr_decoder_config": {
-            **common,
-            "num_layers": recipe.detector_layers,
-            "num_queries": recipe.num_queries,
-        },
-        "mask_decoder_config": {
-            "hidden_size": width,
-            "num_attention_heads": recipe.heads,
-            "num_upsampling_stages": recipe.mask_stages,
-        },
-    }
+    sizes = DetectorSizes(
+        image_size=recipe.image_size,
+        patch_size=recipe.patch_size,
+        width=recipe.detector_width,
+        vision_layers=recipe.detector_vision_layers,
+        encoder_layers=recipe.detector_encoder_layers,
+        layers=recipe.detector_layers,
+        mask_stages=recipe.mask_stages,
+        heads=recipe.heads,
+        dropout=recipe.dropout,
+        num_queries=recipe.num_queries,
+    )
+    return DETECTORS[recipe.detector].small_config(sizes)
