@@ -14,7 +14,11 @@ from instructsam.config import build_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector.base import DetectorSizes
-from instructsam.model.detector.registry import DEFAULT, DETECTORS
+from instructsam.model.detector.registry import DEFAULT as DEFAULT_DETECTOR
+from instructsam.model.detector.registry import DETECTORS
+from instructsam.model.vlm.base import VLMSizes
+from instructsam.model.vlm.registry import DEFAULT as DEFAULT_VLM
+from instructsam.model.vlm.registry import VLMS
 from instructsam.structures.checks import check_choices, check_intervals
 from instructsam.structures.forms import InstanceForm, QueryAttention
 
@@ -34,7 +38,7 @@ class Recipe:
         vision_layers, text_layers: depth of the VLM's towers.
         heads: attention heads everywhere.
         num_queries: Q.
-        detector: a line of `model.detector.registry`.
+        vlm, detector: lines of `model.vlm.registry` and `model.detector.registry`.
         use_presence: keep the detector's presence token.
         tie_embeddings: share the token table with the head that writes text.
         embedding_std: of fresh token embeddings. The detector reads phrase tokens as bare embeddings, so at the usual
@@ -57,7 +61,8 @@ class Recipe:
     text_layers: int = 6
     heads: int = 4
     num_queries: int = 10
-    detector: str = DEFAULT
+    vlm: str = DEFAULT_VLM
+    detector: str = DEFAULT_DETECTOR
     use_presence: bool = True
     max_instruction_tokens: int = 256
     dropout: float = 0.0
@@ -87,6 +92,7 @@ class Recipe:
             max_instruction_tokens="[1, 4096]",
             dropout="[0, 1)",
         )
+        check_choices("vlm", (self.vlm,), tuple(VLMS))
         check_choices("detector", (self.detector,), tuple(DETECTORS))
         check_choices("default_mode", (self.default_mode,), ("generate", "direct"))
         check_choices("query_attention", (self.query_attention,), get_args(QueryAttention))
@@ -136,7 +142,7 @@ def get_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
 def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -> InstructSAMConfig:
     """The full configuration of a recipe; token ids as in `processing.tokens.TokenIds`."""
     return InstructSAMConfig(
-        vlm_config=_vlm_config(recipe, vocab_size, token_ids),
+        vlm_config={"model_type": recipe.vlm, **_vlm_config(recipe, vocab_size, token_ids)},
         detector_config={"model_type": recipe.detector, **_detector_config(recipe)},
         num_queries=recipe.num_queries,
         use_presence=recipe.use_presence,
@@ -154,49 +160,18 @@ def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int])
 
 
 def _vlm_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -> dict[str, Any]:
-    head = recipe.vlm_width // recipe.heads
-    return {
-        "text_config": {
-            "vocab_size": vocab_size,
-            "hidden_size": recipe.vlm_width,
-            "intermediate_size": 3 * recipe.vlm_width,
-            "num_hidden_layers": recipe.text_layers,
-            "num_attention_heads": recipe.heads,
-            "num_key_value_heads": recipe.heads,
-            "head_dim": head,
-            "max_position_embeddings": 4096,
-            "tie_word_embeddings": recipe.tie_embeddings,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10000.0,
-                "mrope_section": _rope_section(head // 2),
-                "mrope_interleaved": True,
-            },
-        },
-        "vision_config": {
-            "depth": recipe.vision_layers,
-            "hidden_size": recipe.vlm_width,
-            "intermediate_size": 3 * recipe.vlm_width,
-            "num_heads": recipe.heads,
-            "patch_size": recipe.vlm_patch,
-            "spatial_merge_size": 2,
-            "temporal_patch_size": 1,
-            "out_hidden_size": recipe.vlm_width,
-            "num_position_embeddings": (recipe.image_size // recipe.vlm_patch) ** 2,
-            "deepstack_visual_indexes": [recipe.vision_layers // 2],
-        },
-        "image_token_id": token_ids["image"],
-        "video_token_id": token_ids["video"],
-        "vision_start_token_id": token_ids["vision_start"],
-        "vision_end_token_id": token_ids["vision_end"],
-        "tie_word_embeddings": recipe.tie_embeddings,
-    }
-
-
-def _rope_section(half: int) -> list[int]:
-    """Half a head's rotary dimensions, shared over time, height and width."""
-    side = half // 3
-    return [half - 2 * side, side, side]
+    sizes = VLMSizes(
+        image_size=recipe.image_size,
+        patch_size=recipe.vlm_patch,
+        width=recipe.vlm_width,
+        vision_layers=recipe.vision_layers,
+        text_layers=recipe.text_layers,
+        heads=recipe.heads,
+        tie_embeddings=recipe.tie_embeddings,
+        vocab_size=vocab_size,
+        token_ids=token_ids,
+    )
+    return VLMS[recipe.vlm].small_config(sizes)
 
 
 def _detector_config(recipe: Recipe) -> dict[str, Any]:
