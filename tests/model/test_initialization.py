@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from instructsam.errors import ConfigError
-from instructsam.model.initialization import build_small, sine_table
+from instructsam.model.initial_weights import sine_table
+from instructsam.model.initialization import build_small
 from instructsam.model.presets import get_recipe, recipe_config
 from instructsam.processing.tokens import TokenIds
 from tests.tiny import tiny_tokenizer
@@ -79,7 +80,7 @@ def test_recipes_that_are_not(name: str, overrides: dict, message: str) -> None:
         ({"num_queries": 0}, "num_queries"),
         ({"text_layers": 0}, "text_layers"),
         ({"embedding_std": -1.0}, "embedding_std"),
-        ({"default_mode": "ask"}, "default_mode must be some of generate, direct, got str 'ask'"),
+        ({"default_mode": "ask"}, "default_mode must be one of 'generate', 'direct', got str 'ask'"),
         ({"query_attention": "full"}, "query_attention"),
         ({"instance_form": "token"}, "instance_form"),
         ({"projectors": "no"}, "model.overrides.projectors must be true or false, got str 'no'"),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_a_batch_depends_on_its_number_alone(processor: InstructSAMProcessor) ->
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_bring_the_same_batches_in_order(processor: InstructSAMProcessor) -> None:
     plain = list(batches(WorldBatches(processor, SETTINGS, seed=3), 5, 9))
-    worked = list(batches(WorldBatches(processor, replace(SETTINGS, workers=2), seed=3), 5, 9))
+    worked = list(batches(WorldBatches(processor, SETTINGS.model_copy(update={"workers": 2}), seed=3), 5, 9))
     for one, other in zip(plain, worked, strict=True):
         assert_same(one, other)
 
@@ -50,14 +50,27 @@ def test_reading_batches_leaves_the_random_state_alone(processor: InstructSAMPro
 
 
 def test_processes_share_the_scenes_out(processor: InstructSAMProcessor) -> None:
-    whole = WorldBatches(processor, DataSettings(6, 2, (64,)), seed=1)[0]
-    parts = [WorldBatches(processor, DataSettings(3, 2, (64,)), 1, rank, 2)[0] for rank in range(2)]
+    whole = WorldBatches(
+        processor, DataSettings(scenes_per_batch=6, instructions_per_scene=2, short_sides=(64,)), seed=1
+    )[0]
+    parts = [
+        WorldBatches(
+            processor,
+            DataSettings(scenes_per_batch=3, instructions_per_scene=2, short_sides=(64,)),
+            1,
+            rank,
+            2,
+        )[0]
+        for rank in range(2)
+    ]
     pixels = torch.cat([part.inputs.detector_pixel_values for part in parts])
     assert torch.equal(whole.inputs.detector_pixel_values, pixels)
 
 
 def test_targets_are_the_worlds_answers(processor: InstructSAMProcessor) -> None:
-    settings = DataSettings(6, 6, (64,), direct_fraction=0.0)
+    settings = DataSettings(
+        scenes_per_batch=6, instructions_per_scene=6, short_sides=(64,), direct_fraction=0.0
+    )
     batch = WorldBatches(processor, settings, seed=11)[2]
     world = WorldSettings(short_sides=(64,), instructions_per_scene=6)
     expected = []
@@ -79,7 +92,9 @@ def test_targets_are_the_worlds_answers(processor: InstructSAMProcessor) -> None
 def test_written_samples_supervise_text_and_direct_ones_do_not(
     processor: InstructSAMProcessor, direct_fraction: float
 ) -> None:
-    settings = DataSettings(4, 6, (64,), direct_fraction=direct_fraction)
+    settings = DataSettings(
+        scenes_per_batch=4, instructions_per_scene=6, short_sides=(64,), direct_fraction=direct_fraction
+    )
     batch = WorldBatches(processor, settings, seed=5)[0]
     labels = batch.inputs.labels
     assert labels is not None
@@ -91,7 +106,11 @@ def test_written_samples_supervise_text_and_direct_ones_do_not(
 
 def test_captions_are_not_counted_as_instructions(processor: InstructSAMProcessor) -> None:
     plain, told = (
-        WorldBatches(processor, DataSettings(2, 3, (64,), captions=captions), seed=5)[0]
+        WorldBatches(
+            processor,
+            DataSettings(scenes_per_batch=2, instructions_per_scene=3, short_sides=(64,), captions=captions),
+            seed=5,
+        )[0]
         for captions in (False, True)
     )
     assert told.direct == plain.direct
@@ -132,7 +151,13 @@ def test_nouns_rise_with_the_batches(processor: InstructSAMProcessor) -> None:
 
 
 def test_family_shares_reach_the_stream(processor: InstructSAMProcessor) -> None:
-    only = DataSettings(2, 4, (64,), families=("spatial", "logic"), family_shares={"logic": 0.0})
+    only = DataSettings(
+        scenes_per_batch=2,
+        instructions_per_scene=4,
+        short_sides=(64,),
+        families=("spatial", "logic"),
+        family_shares={"logic": 0.0},
+    )
     world = WorldBatches(processor, only, seed=4).world
     asked = {made.family for index in range(6) for made in world_sample(4, index, world).instructions}
     assert asked - {"category"} == {"spatial"}  # a scene that offers nothing is asked for an absent kind
@@ -141,7 +166,7 @@ def test_family_shares_reach_the_stream(processor: InstructSAMProcessor) -> None
 def test_some_things_get_names_that_nobody_knows(processor: InstructSAMProcessor) -> None:
     settings = DataSettings(scenes_per_batch=8, short_sides=(64,), direct_fraction=0.0)
     plain = WorldBatches(processor, settings, seed=3)[2]
-    named = WorldBatches(processor, replace(settings, invented_words=1.0), seed=3)[2]
+    named = WorldBatches(processor, settings.model_copy(update={"invented_words": 1.0}), seed=3)[2]
     emptied = [
         new == () != old for new, old in zip(named.phrase_instances, plain.phrase_instances, strict=True)
     ]
