@@ -66,7 +66,7 @@ class TrainingBatch:
         for scene, instances in zip(self.phrase_scene, self.phrase_instances, strict=True):
             index = torch.tensor(instances, dtype=torch.int64, device=device)
             targets.append(PhraseTarget(masks[scene][index], boxes[scene][index]))
-        return [target.united() for target in targets] if self.united else targets
+        return [target.merged() for target in targets] if self.united else targets
 
 
 def collate(
