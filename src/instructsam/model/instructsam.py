@@ -22,7 +22,6 @@ from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector.base import Detector, DetectorFeatures, ExtraQueries
 from instructsam.model.detector.registry import detector_class
 from instructsam.model.features import ImageFeatures
-from instructsam.model.projector import make_projector
 from instructsam.model.queries import InstanceQueries, write_queries
 from instructsam.model.shared_prefix import encode_shared
 from instructsam.model.vlm.base import VLM
@@ -61,8 +60,9 @@ class InstructSAMModel(PreTrainedModel):
         self.vlm: VLM = vlm
         self.lm_head = nn.Linear(width, config.vlm_config.get_text_config().vocab_size, bias=False)
         self.instance_queries = InstanceQueries(config.num_queries, width, config.slot_boxes)
-        self.query_projector = make_projector(width, detector_width, config.projectors)
-        self.phrase_projector = make_projector(width, detector_width, config.projectors)
+        projectors = config.variant("projectors")
+        self.query_projector = projectors.projector(width, detector_width)
+        self.phrase_projector = projectors.projector(width, detector_width)
         self.detector: Detector = detector
         self._tied_weights_keys = {"lm_head.weight": f"vlm.{vlm.token_table}"}
         self.post_init()
@@ -152,14 +152,9 @@ class InstructSAMModel(PreTrainedModel):
             rows, deepstack = images.vlm.select(image_index.tolist(), self.get_input_embeddings().weight)
             is_image = input_ids == self.image_token_id
         embeds = self.embed(input_ids, block_ids, rows)
-        mask = hybrid_mask(
-            self.vlm.language_model.config,
-            embeds,
-            attention_mask,
-            block_ids if visible_blocks is None else visible_blocks,
-            cache,
-            self.config.query_attention,
-        )
+        blocks = block_ids if visible_blocks is None else visible_blocks
+        blocks = self.config.variant("query_attention").attention_blocks(blocks)
+        mask = hybrid_mask(self.vlm.language_model.config, embeds, attention_mask, blocks, cache)
         return self.vlm.encode(embeds, mask, positions, cache, is_image, deepstack)
 
     @property

@@ -17,11 +17,11 @@ from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector.base import DetectorSizes
 from instructsam.model.detector.registry import DEFAULT as DEFAULT_DETECTOR
 from instructsam.model.detector.registry import DETECTORS
+from instructsam.model.variants.registry import METHOD_VALUES, variant
 from instructsam.model.vlm.base import VLMSizes
 from instructsam.model.vlm.registry import DEFAULT as DEFAULT_VLM
 from instructsam.model.vlm.registry import VLMS
 from instructsam.structures.checks import check_choices
-from instructsam.structures.forms import InstanceForm, QueryAttention
 
 MOST_CELLS = 512  # a side, of a vision encoder
 
@@ -71,15 +71,17 @@ class Recipe(Config):
     embedding_std: float = Field(default=0.5, ge=0, le=100)
     query_std: float = Field(default=0.5, ge=0, le=100)
     spread_slots: bool = True
-    query_attention: QueryAttention = "hybrid"
+    query_attention: str = "hybrid"
     projectors: bool = True
     slot_boxes: bool = False
-    instance_form: InstanceForm = "queries"
+    instance_form: str = "queries"
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
         check_choices("vlm", (self.vlm,), tuple(VLMS))
         check_choices("detector", (self.detector,), tuple(DETECTORS))
+        for field in METHOD_VALUES:
+            variant(field, getattr(self, field))
         size = self.image_size
         if size % self.patch_size:
             raise ConfigError(f"image_size must be a multiple of patch_size ({self.patch_size}), got {size}")
