@@ -58,12 +58,12 @@ def require_same_tokens(folder: Path, processor: InstructSAMProcessor, config: I
     """
     found = processor.token_ids.as_dict()
     vlm = config.vlm_config
-    asked = {
+    required = {
         "image": vlm.image_token_id,
         "vision_start": vlm.vision_start_token_id,
         **(config.token_ids or {}),
     }
-    wrong = [name for name, number in asked.items() if number is not None and found[name] != number]
+    wrong = [name for name, number in required.items() if number is not None and found[name] != number]
     if wrong:
-        listed = ", ".join(f"{name} {found[name]}, config.json {asked[name]}" for name in wrong)
+        listed = ", ".join(f"{name} {found[name]}, config.json {required[name]}" for name in wrong)
         raise CheckpointError(f"the tokenizer in {folder} is not this model's: it has {listed}")
