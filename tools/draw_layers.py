@@ -45,12 +45,15 @@ FILLS = ("#dbeafe", "#e0f2e9")
 
 def layers() -> list[list[str]]:
     """The rows of the contract that exist as packages or modules, top first."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     rows = next(contract["layers"] for contract in contracts if contract["id"] == "layers")
     source = ROOT / "src" / "instructsam"
     named = [[name.strip(" ()") for name in row.split("|")] for row in rows]
     present = [
-        [name for name in row if (source / name).is_dir() or (source / f"{name}.py").is_file()] for row in named
+        [name for name in row if (source / name).is_dir() or (source / f"{name}.py").is_file()]
+        for row in named
     ]
     return [row for row in present if row and row != ["__main__"]]
 

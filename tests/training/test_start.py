@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from instructsam.errors import CheckpointError, ConfigError
+from instructsam.model.variants.token_per_instance import TokenPerInstance
 from instructsam.processing.processor import ProcessorSettings
-from instructsam.training.collate import collate, one_block_each, visible_boxes_cxcywh
+from instructsam.training.collate import collate, visible_boxes_cxcywh
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import open_model, start_model, take_over
 from instructsam.training.trainer import run
@@ -90,7 +91,8 @@ def test_one_block_per_instance_from_left_to_right() -> None:
     _, processor = tiny_pair(num_queries=1, instance_form="token_per_instance")
     scene = world_sample(5, 1, SCENE)
     boxes = visible_boxes_cxcywh(scene.rendered.masks)
-    blocks, rows = one_block_each(((2, 0, 1), ()), boxes)
+    blocks, rows = TokenPerInstance().training_blocks(((2, 0, 1), ()), boxes)
+    assert blocks is not None
     assert blocks == (3, 1)
     assert rows[3] == ()
     places = [boxes[row[0], 0] for row in rows[:3]]

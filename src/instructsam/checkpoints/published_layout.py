@@ -14,6 +14,7 @@ from torch import Tensor
 
 from instructsam.errors import CheckpointError
 from instructsam.model.configuration import InstructSAMConfig
+from instructsam.model.variants.registry import METHOD_VALUES
 
 PREFIXES: tuple[tuple[str, str], ...] = (
     ("model.visual.", "vlm.visual."),
@@ -47,7 +48,7 @@ OURS_KEY = (
     "instructsam"  # where a model that we write in the published layout keeps them; a published one has none
 )
 
-ABLATIONS = {"query_attention": "hybrid", "projectors": True, "slot_boxes": False, "instance_form": "queries"}
+ABLATIONS = {**METHOD_VALUES, "slot_boxes": False}
 
 
 def is_published(fields: Mapping[str, Any]) -> bool:

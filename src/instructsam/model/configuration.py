@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 from transformers import AutoConfig, PreTrainedConfig, Qwen3VLConfig
 
 from instructsam.errors import ConfigError, InputError
 from instructsam.model.detector.base import Detector
 from instructsam.model.detector.registry import detector_class, detector_config
+from instructsam.model.variants.base import Variant
+from instructsam.model.variants.registry import check_variants, variant
 from instructsam.structures.checks import check_count, check_fraction
-from instructsam.structures.forms import InstanceForm, QueryAttention
 
 MODES = ("generate", "direct")
 
@@ -29,11 +30,8 @@ class InstructSAMConfig(PreTrainedConfig):
         min_pixels, max_pixels: limits of the VLM's smart resize.
         max_instruction_tokens: longer instructions are refused.
         default_mode: how `Segmenter.segment` asks when it is not told: "generate" or "direct".
-        query_attention: "hybrid" (queries of one block see each other both ways) or "causal"; for ablations.
-        projectors: False hands query states and phrase embeddings to the detector as they are, which takes a VLM as
-            wide as the detector; for ablations.
         slot_boxes: tell each instance query inside the VLM where its detector slot starts to look.
-        instance_form: how instances are told apart, see `structures.forms`; the baselines need num_queries 1.
+        query_attention, projectors, instance_form: the method, or a variant for ablations (`model.variants`).
 
     Raises:
         ConfigError: one of these is unknown, out of range, or does not fit the sizes.
@@ -62,7 +60,7 @@ class InstructSAMConfig(PreTrainedConfig):
             self.vlm_config = Qwen3VLConfig(**(self.vlm_config or {}))
         self.detector_config = detector_config(self.detector_config)
         self._detector.set_num_queries(self.detector_config, self.num_queries)
-        self._check_form()
+        check_variants(self)
         self._check_limits()
         super().__post_init__(**kwargs)
 
@@ -77,21 +75,9 @@ class InstructSAMConfig(PreTrainedConfig):
         except InputError as error:
             raise ConfigError(str(error)) from error
 
-    def _check_form(self) -> None:
-        for name, kind in (("query_attention", QueryAttention), ("instance_form", InstanceForm)):
-            if getattr(self, name) not in get_args(kind):
-                known = ", ".join(get_args(kind))
-                raise ConfigError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
-        if not self.projectors and self.hidden_size != self.detector_size:
-            raise ConfigError(
-                f"projectors: false needs a VLM as wide as the detector, got widths {self.hidden_size} and "
-                f"{self.detector_size}: make vlm_width and detector_width equal, or keep the projectors"
-            )
-        if self.instance_form != "queries" and self.num_queries != 1:
-            raise ConfigError(
-                f"instance_form {self.instance_form} has one query per block, got num_queries {self.num_queries}: "
-                "set num_queries to 1"
-            )
+    def variant(self, field: str) -> Variant:
+        """The variant that `query_attention`, `projectors` or `instance_form` chooses."""
+        return variant(field, getattr(self, field))
 
     @property
     def hidden_size(self) -> int:

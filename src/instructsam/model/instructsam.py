@@ -23,7 +23,6 @@ from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector.base import Detector, DetectorFeatures, ExtraQueries
 from instructsam.model.detector.registry import detector_class
 from instructsam.model.features import ImageFeatures
-from instructsam.model.projector import make_projector
 from instructsam.model.queries import InstanceQueries, write_queries
 from instructsam.model.shared_prefix import encode_shared
 from instructsam.structures.outputs import SegmentationOutput
@@ -49,8 +48,9 @@ class InstructSAMModel(PreTrainedModel):
         self.vlm = Qwen3VLModel(config.vlm_config)
         self.lm_head = nn.Linear(width, config.vlm_config.text_config.vocab_size, bias=False)
         self.instance_queries = InstanceQueries(config.num_queries, width, config.slot_boxes)
-        self.query_projector = make_projector(width, detector_width, config.projectors)
-        self.phrase_projector = make_projector(width, detector_width, config.projectors)
+        projectors = config.variant("projectors")
+        self.query_projector = projectors.projector(width, detector_width)
+        self.phrase_projector = projectors.projector(width, detector_width)
         detector = detector_class(config.detector_config.model_type)
         self.detector: Detector = detector(config.detector_config, config.use_presence)
         self.post_init()
@@ -148,6 +148,7 @@ class InstructSAMModel(PreTrainedModel):
         embeds = self.embed(input_ids, block_ids, images, image_index)
         language_model = self.vlm.language_model
         blocks = block_ids if visible_blocks is None else visible_blocks
+        blocks = self.config.variant("query_attention").attention_blocks(blocks)
         deepstack = None
         if images is not None and image_index is not None:
             rows = image_index.tolist()
@@ -156,9 +157,7 @@ class InstructSAMModel(PreTrainedModel):
             ] or None
         output = language_model(
             inputs_embeds=embeds,
-            attention_mask=hybrid_mask(
-                language_model.config, embeds, attention_mask, blocks, cache, self.config.query_attention
-            ),
+            attention_mask=hybrid_mask(language_model.config, embeds, attention_mask, blocks, cache),
             position_ids=positions,
             visual_pos_masks=None if images is None else input_ids == self.image_token_id,
             deepstack_visual_embeds=deepstack,

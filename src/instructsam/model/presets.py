@@ -16,8 +16,8 @@ from instructsam.errors import ConfigError
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector.base import DetectorSizes
 from instructsam.model.detector.registry import DEFAULT, DETECTORS
+from instructsam.model.variants.registry import METHOD_VALUES, variant
 from instructsam.structures.checks import check_choices
-from instructsam.structures.forms import InstanceForm, QueryAttention
 
 MOST_CELLS = 512  # a side, of a vision encoder
 
@@ -66,14 +66,16 @@ class Recipe(Config):
     embedding_std: float = Field(default=0.5, ge=0, le=100)
     query_std: float = Field(default=0.5, ge=0, le=100)
     spread_slots: bool = True
-    query_attention: QueryAttention = "hybrid"
+    query_attention: str = "hybrid"
     projectors: bool = True
     slot_boxes: bool = False
-    instance_form: InstanceForm = "queries"
+    instance_form: str = "queries"
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
         check_choices("detector", (self.detector,), tuple(DETECTORS))
+        for field in METHOD_VALUES:
+            variant(field, getattr(self, field))
         size = self.image_size
         if size % self.patch_size:
             raise ConfigError(f"image_size must be a multiple of patch_size ({self.patch_size}), got {size}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,8 +18,7 @@ from instructsam.errors import CheckpointError, InputError, first_line
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS, Conversation, ConversationEncoder
 from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
 from instructsam.processing.vision import detector_pixels, vlm_patches
-from instructsam.structures.checks import check_count, describe
-from instructsam.structures.forms import InstanceForm
+from instructsam.structures.checks import check_count, check_text, describe
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
 from instructsam.structures.model_files import read_object, require_inside, wrong_content
@@ -77,7 +76,7 @@ class ProcessorSettings:
     min_pixels: int
     max_pixels: int
     max_instruction_tokens: int
-    instance_form: InstanceForm = "queries"
+    instance_form: str = "queries"
 
     @classmethod
     def from_config(cls, config: Any) -> ProcessorSettings:
@@ -105,9 +104,7 @@ class ProcessorSettings:
         """
         if not isinstance(fields, dict):
             raise InputError(f"settings must be an object, got {describe(fields)}")
-        form = fields.get("instance_form", "queries")
-        if form not in get_args(InstanceForm):
-            raise InputError(f"instance_form must be one of {get_args(InstanceForm)}, got {describe(form)}")
+        check_text(fields.get("instance_form", "queries"), "instance_form")
         for name, value in fields.items():
             if name != "instance_form":
                 check_count(value, name)

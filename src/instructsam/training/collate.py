@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instructsam.errors import InputError
+from instructsam.model.variants.registry import variant
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs, PhraseTarget
 from instructsam.training.auxiliary.dense_classes import SceneTruth, object_classes
@@ -87,7 +88,7 @@ def collate(
     Raises:
         InputError: an instruction names an object of which no pixel is visible.
     """
-    form = processor.settings.instance_form
+    form = variant("instance_form", processor.settings.instance_form)
     images, samples, flags = [], [], []
     masks, boxes = [], []
     phrase_scene: list[int] = []
@@ -98,9 +99,7 @@ def collate(
         boxes.append(visible_boxes_cxcywh(scene.rendered.masks))
         for instruction, is_direct in zip(scene.instructions, scene_direct, strict=True):
             phrases, instances = phrases_and_instances(instruction, is_direct)
-            blocks = None
-            if form == "token_per_instance":
-                blocks, instances = one_block_each(instances, boxes[number])
+            blocks, instances = form.training_blocks(instances, boxes[number])
             samples.append(
                 Sample(number, instruction.text, phrases, supervise_text=not is_direct, blocks=blocks),
             )
@@ -126,21 +125,8 @@ def collate(
         phrase_scene=tuple(phrase_scene),
         phrase_instances=tuple(phrase_instances),
         direct=tuple(flags),
-        united=form == "token_as_mask",
+        united=form.merges_instances,
     )
-
-
-def one_block_each(
-    instances: tuple[tuple[int, ...], ...], boxes_cxcywh: NDArray[np.float32]
-) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """For `token_per_instance`: query blocks per phrase, and of each block its one object, left to right.
-
-    A phrase that names nothing still has one block, without object: its score learns to say so.
-    """
-    places = boxes_cxcywh[:, :2].tolist()
-    rows = [sorted(named, key=lambda index: places[index]) for named in instances]
-    blocks: list[list[tuple[int, ...]]] = [[(index,) for index in row] or [()] for row in rows]
-    return tuple(len(row) for row in blocks), tuple(block for row in blocks for block in row)
 
 
 def phrases_and_instances(

@@ -42,9 +42,10 @@ class Trainable(nn.Module):
         """
         if stage == "all":
             return
-        if stage == "phrases" and self.model.config.instance_form == "token_per_instance":
+        form = self.model.config.variant("instance_form")
+        if stage == "phrases" and form.counts:
             raise ConfigError(
-                "stage phrases leaves the language model out, and token_per_instance needs it to count: train it with "
+                f"stage phrases leaves the language model out, and {form.value} needs it to count: train it with "
                 "stage all"
             )
         towers = [self.model.vlm.visual, self.model.detector.vision_encoder]

@@ -29,7 +29,7 @@ from instructsam.training.auxiliary.denoising import denoising_loss, noised_targ
 from instructsam.training.auxiliary.dense_classes import load_readers, perception_loss, save_readers
 from instructsam.training.auxiliary.query_readout import detected_phrases, reading_loss
 from instructsam.training.collate import TrainingBatch
-from instructsam.training.ema import WeightAverage
+from instructsam.training.ema import start_average, update_average
 from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
 from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
 from instructsam.training.precision import attention_kernel, uses_bfloat16
@@ -112,8 +112,7 @@ class Trainer:
         self.trainable.freeze_unused(config.stage)
         self.criterion = criterion
         self.optimizer = build_optimizer(self.trainable, config.optim)
-        decay = config.optim.ema_decay
-        self.average = WeightAverage(self.plain_model, decay) if decay else None
+        self.average = start_average(self.plain_model) if config.optim.ema_decay else None
         self.model: Any = self.accelerator.prepare_model(self.trainable)
         self.step = 0
         self.instructions = 0
@@ -220,7 +219,7 @@ class Trainer:
             )
         self.optimizer.step()
         if self.average:
-            self.average.update(self.plain_model)
+            update_average(self.average, self.plain_model, config.optim.ema_decay)
         self.step += 1
         self.instructions += int(asked)
         self.log.add(mean_over_processes({"loss": loss.detach(), **parts}))
@@ -306,13 +305,13 @@ class Trainer:
             "optimizer": checkpointing.optimizer_tensors(self.optimizer, self.trainable),
         }
         if self.average:
-            tensors["ema"] = self.average.tensors
+            tensors["ema"] = dict(self.average.module.named_parameters())
         meta = {
             "step": self.step,
             "instructions": self.instructions,
             "seconds": self.seconds,
             "processes": self.accelerator.num_processes,
-            "ema_updates": self.average.updates if self.average else 0,
+            "ema_averaged": int(self.average.n_averaged) if self.average else 1,
         }
         rank, wait = self.accelerator.process_index, self.accelerator.wait_for_everyone
         keep = self.config.schedule.keep_checkpoints
@@ -332,9 +331,10 @@ class Trainer:
         checkpointing.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)
         if average:
             # a run that averaged nothing before starts to average from its weights
-            saved = checkpoint.ema or {name: model[f"model.{name}"] for name in average.tensors}
-            checkpointing.copy_tensors(saved, average.tensors, "averaged weights")
-            average.updates = checkpoint.meta["ema_updates"]
+            averaged: dict[str, Tensor] = dict(average.module.named_parameters())
+            saved = checkpoint.ema or {name: model[f"model.{name}"] for name in averaged}
+            checkpointing.copy_tensors(saved, averaged, "averaged weights")
+            average.n_averaged.fill_(checkpoint.meta["ema_averaged"])
         self.step = checkpoint.meta["step"]
         self.instructions = checkpoint.meta["instructions"]
         self.seconds = checkpoint.meta["seconds"]
@@ -373,9 +373,8 @@ class Trainer:
 
     def _export(self) -> None:
         rng = checkpointing.rng_state()
-        average, dtype = self.average, getattr(torch, self.config.schedule.export_dtype)
-        model = self.plain_model
-        state = average.state_dict_for(model) if average else model.state_dict(keep_vars=True)
+        dtype, model = getattr(torch, self.config.schedule.export_dtype), self.plain_model
+        state = (self.average.module if self.average else model).state_dict(keep_vars=True)
         record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
         if self.trainable.perception is not None:
             save_readers(self.trainable.perception, self.config.folder)

@@ -13,7 +13,7 @@ from PIL import Image
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals
-from instructsam.evaluation.metrics.scores import score_unanswered
+from instructsam.evaluation.metrics.scoring import score_unanswered
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.page import render_page
 from instructsam.evaluation.runner import evaluate, rescore
