@@ -29,7 +29,7 @@ class Trainable(nn.Module):
         super().__init__()
         self.model = model
         config = model.config
-        self.merge = int(config.vlm_config.vision_config.spatial_merge_size)
+        self.merge = model.vlm.pixel_rules(config.vlm_config, config.min_pixels, config.max_pixels).merge_size
         self.perception = Perception(config.hidden_size, config.detector_size) if with_perception else None
         self.reader = QueryReader(config.hidden_size) if with_reader else None
         self.denoising = DenoisingQuery(config.detector_size) if with_denoising else None
@@ -48,7 +48,7 @@ class Trainable(nn.Module):
                 f"stage phrases leaves the language model out, and {form.value} needs it to count: train it with "
                 "stage all"
             )
-        towers = [self.model.vlm.visual, self.model.detector.vision_encoder]
+        towers = [*self.model.vlm.vision_modules(), self.model.detector.vision_encoder]
         detection = [self.model.detector, self.model.phrase_projector, self.model.query_projector]
         asked = [self.model.instance_queries, self.model.get_input_embeddings()]
         used = towers if stage == "eyes" else [*towers, *detection, *asked]
