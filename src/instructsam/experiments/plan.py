@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from instructsam.config import load_config, to_dict
 from instructsam.errors import ConfigError
+from instructsam.experiments.sources import check_source
 from instructsam.structures.checks import check_choices, check_intervals
 from instructsam.training.settings import RunConfig
 from instructsam.world.instructions.instruction import FAMILY_SHARES
@@ -70,7 +71,7 @@ class EvaluationSettings:
             (highest set gIoU); 0 keeps the threshold of the model's configuration.
         mode: how they are asked.
         short_side: px; instructions_per_scene, min_objects, max_objects, families, nouns: as in `WorldSettings`.
-        layouts: as in `DataSettings`.
+        layouts: as in `WorldSourceSettings`.
     """
 
     instructions: int = 300
@@ -238,7 +239,7 @@ def jobs_of(plan: Plan, plan_path: Path, out: Path, only: Sequence[str] = ()) ->
             title = f"{variant.name}, seed {seed}"
             jobs.append(Job(title, variant.name, seed, plan_path.parent / plan.base, changes, folder))
     for job in jobs:
-        job.config()
+        check_source(job.config().data)
     return jobs
 
 
