@@ -10,7 +10,7 @@ INSTRUCTION ?= red vehicles
 PROCESSES ?= 2
 MINUTES ?= 9
 
-.PHONY: help setup demo test test-slow check format bench train train-gpu ablations clean
+.PHONY: help setup demo test test-slow check docs format bench train train-gpu ablations clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -41,6 +41,10 @@ check: $(DEV) ## Style, types, layers and file lengths
 	@$(BIN)/lint-imports
 	@echo "architecture tests"
 	@$(BIN)/python -m pytest -q tests/test_architecture.py
+
+docs: $(DEV) ## Build the documentation site into site/; warnings are errors
+	@echo "Building the documentation"
+	@$(BIN)/python tools/build_docs.py
 
 format: $(DEV) ## Let ruff put the code in order
 	@$(BIN)/ruff check --fix

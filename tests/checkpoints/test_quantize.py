@@ -11,7 +11,7 @@ import torch
 from instructsam.checkpoints.quantize import quantization_config
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.inference.loading import load
-from instructsam.model.sharing import query_states
+from instructsam.model.shared_prefix import query_states
 from tests.published import publish
 from tests.tiny import picture, tiny_pair
 

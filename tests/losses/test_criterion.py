@@ -21,7 +21,7 @@ LABELS = torch.tensor([[-100, -100, 3, 4, -100, 5], [-100, 1, -100, 2, 2, -100]]
 
 
 def flat_weights(config: CriterionConfig, **weights: float) -> CriterionConfig:
-    return replace(config, weights=weights, auxiliary_weight=0.0)
+    return config.model_copy(update={"weights": weights, "auxiliary_weight": 0.0})
 
 
 def pick(output: SegmentationOutput, order: list[int]) -> SegmentationOutput:
@@ -47,7 +47,7 @@ def same(a: CriterionOutput, b: CriterionOutput) -> None:
 
 def test_total_is_the_weighted_sum_of_the_parts() -> None:
     output, targets = segmentation(3, auxiliary=2), [instances(2), nothing(), instances(4, 1)]
-    config = replace(DEFAULT, auxiliary_weight=0.5)
+    config = DEFAULT.model_copy(update={"auxiliary_weight": 0.5})
     result = Criterion(config)(output, targets, LABELS)
     assert set(result.parts) == {*WEIGHT_NAMES, "auxiliary", "unassigned_targets"}
     expected = sum(config.weight(name) * result.parts[name] for name in WEIGHT_NAMES)
@@ -70,7 +70,9 @@ def test_each_weight_scales_its_own_loss_linearly(name: str) -> None:
 def test_auxiliary_weight_scales_the_earlier_layers_only() -> None:
     output, targets = segmentation(2, auxiliary=2), [instances(2), instances(1)]
     totals = {
-        weight: float(Criterion(replace(DEFAULT, auxiliary_weight=weight))(output, targets).total.detach())
+        weight: float(
+            Criterion(DEFAULT.model_copy(update={"auxiliary_weight": weight}))(output, targets).total.detach()
+        )
         for weight in (0.0, 1.0, 2.0)
     }
     without = Criterion(DEFAULT)(replace(output, auxiliary=()), targets)
@@ -142,7 +144,7 @@ def test_score_targets_are_soft_dice_with_a_floor_and_zero_elsewhere() -> None:
         output.mask_logits[0, 3] = 2 - 4 * resized[1] - 3.9 * (resized[0] > 0.5)  # all but its own instance
         output.score_logits[0, 1] = output.score_logits[0, 3] = 5.0
     config = flat_weights(DEFAULT, score=1.0)
-    result = Criterion(replace(config, matcher=HungarianMatcher(score=100.0)))(output, targets)
+    result = Criterion(config.model_copy(update={"matcher": HungarianMatcher(score=100.0)}))(output, targets)
     result.total.backward()
     assert output.score_logits.grad is not None
     used = output.score_logits.detach().sigmoid() - 4 * output.score_logits.grad
@@ -158,7 +160,7 @@ def test_score_targets_are_soft_dice_with_a_floor_and_zero_elsewhere() -> None:
 def test_phrase_order_does_not_matter(score_loss: str) -> None:
     output = segmentation(4, auxiliary=1)
     targets = [instances(2), nothing(), instances(4, 1), instances(1, 2, size=(20, 30))]
-    criterion = Criterion(replace(DEFAULT, score_loss=score_loss))
+    criterion = Criterion(DEFAULT.model_copy(update={"score_loss": score_loss}))
     order = [2, 0, 3, 1]
     same(criterion(output, targets), criterion(pick(output, order), [targets[index] for index in order]))
 
@@ -192,7 +194,7 @@ def test_sampled_points_agree_with_dense_masks_and_reach_the_masks() -> None:
     targets = [instances(2), instances(1)]
     dense = Criterion(DEFAULT)(output, targets)
     torch.manual_seed(0)
-    sampled = Criterion(replace(DEFAULT, points=20_000))(output, targets)
+    sampled = Criterion(DEFAULT.model_copy(update={"points": 20_000}))(output, targets)
     sampled.total.backward()
     assert smooth.grad is not None
     assert smooth.grad.isfinite().all()
@@ -201,7 +203,7 @@ def test_sampled_points_agree_with_dense_masks_and_reach_the_masks() -> None:
     assert float(sampled.parts["mask_bce"]) == pytest.approx(float(dense.parts["mask_bce"]), rel=0.5)
     assert sampled.parts["mask_bce"] != dense.parts["mask_bce"]
     torch.testing.assert_close(sampled.parts["score"], dense.parts["score"])
-    empty = Criterion(replace(DEFAULT, points=16))(output, [nothing(), nothing()])
+    empty = Criterion(DEFAULT.model_copy(update={"points": 16}))(output, [nothing(), nothing()])
     assert float(empty.parts["mask_bce"]) == 0
 
 
@@ -214,13 +216,13 @@ def test_perfect_predictions_cost_next_to_nothing() -> None:
     output = SegmentationOutput(
         logits, torch.tensor([[30.0, 30, -30]]), boxes, torch.tensor([30.0]), 60 * masks.sum(0)[None] - 30
     )
-    result = Criterion(replace(DEFAULT, target_resize="nearest"))(output, [target])
+    result = Criterion(DEFAULT.model_copy(update={"target_resize": "nearest"}))(output, [target])
     assert float(result.total) == pytest.approx(0, abs=1e-3)
 
 
 def test_focal_scores_forgive_easy_queries_and_vanish_at_their_target() -> None:
     output = segmentation(1, queries=6)
-    config = flat_weights(replace(DEFAULT, score_loss="focal"), score=1.0)
+    config = flat_weights(DEFAULT.model_copy(update={"score_loss": "focal"}), score=1.0)
     wrong = replace(output, score_logits=torch.full((1, 6), 4.0))
     right = replace(output, score_logits=torch.full((1, 6), -4.0))
     high, low = (float(Criterion(config)(one, [nothing()]).total) for one in (wrong, right))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,5 +138,5 @@ def test_published_loss_with_sampled_points(output, labels, training) -> None:
     """The released code draws its points in another order: the same seed gives other points, 0.5% apart."""
     recorded, variants = training
     torch.manual_seed(1234)
-    criterion = Criterion(replace(CriterionConfig.published(), points=12544))
+    criterion = Criterion(CriterionConfig.published().model_copy(update={"points": 12544}))
     check(criterion(output, phrase_targets(recorded), labels), variants["sample_points"], rtol=5e-3)

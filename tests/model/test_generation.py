@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from instructsam.model.features import ImageFeatures
 from instructsam.model.generation import GenerationSettings, Reply, generate
-from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
+from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.released import generate_released
 from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases, resize_masks
 from instructsam.structures.outputs import ModelInputs

@@ -79,7 +79,7 @@ def test_recipes_that_are_not(name: str, overrides: dict, message: str) -> None:
         ({"num_queries": 0}, "num_queries"),
         ({"text_layers": 0}, "text_layers"),
         ({"embedding_std": -1.0}, "embedding_std"),
-        ({"default_mode": "ask"}, "default_mode must be some of generate, direct, got str 'ask'"),
+        ({"default_mode": "ask"}, "default_mode must be one of 'generate', 'direct', got str 'ask'"),
         ({"query_attention": "full"}, "query_attention"),
         ({"instance_form": "token"}, "instance_form"),
         ({"projectors": "no"}, "model.overrides.projectors must be true or false, got str 'no'"),

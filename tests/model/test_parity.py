@@ -149,7 +149,7 @@ def test_intermediate_tensors(reference: dict[str, torch.Tensor]) -> None:
     made = hybrid_mask(model.vlm.language_model.config, embeds, mask, blocks)
     rows = real[:, None, :, None].expand_as(made)
     assert torch.equal(made[rows], case["lm.attention_mask_4d"][rows])
-    hidden = model.read(case["in.input_ids"], mask, blocks, images, index)
+    hidden = model.encode(case["in.input_ids"], mask, blocks, positions, images, index)
     assert_near(hidden[real], case["lm.last_hidden_state"][real])
     assert_near(model.query_projector(hidden)[real], case["mask_hidden_fcs.out_all_positions"][real])
     ids, phrase_mask, owners = phrase_rows(case, infer_style=False)

@@ -93,7 +93,7 @@ def test_without_projectors_there_are_no_projector_parameters() -> None:
     ("changes", "words"),
     [
         ({"projectors": False, "vlm_width": 64}, "64 and 32"),
-        ({"query_attention": "both"}, "hybrid, causal"),
+        ({"query_attention": "both"}, "'hybrid', 'causal'"),
         ({"instance_form": "token_as_mask"}, "num_queries"),
         ({"instance_form": "tokens"}, "token_per_instance"),
     ],

@@ -68,7 +68,7 @@ def test_a_cast_takes_no_colour_to_another() -> None:
 def test_only_pixels_change_and_they_follow_the_position(processor: InstructSAMProcessor) -> None:
     plain, bright = (
         stream(processor, SETTINGS, 3),
-        stream(processor, replace(SETTINGS, color_jitter=0.3), 3),
+        stream(processor, SETTINGS.model_copy(update={"color_jitter": 0.3}), 3),
     )
     changed = []
     for index in range(6):
@@ -81,12 +81,12 @@ def test_only_pixels_change_and_they_follow_the_position(processor: InstructSAMP
         changed += [not torch.equal(ours, theirs) for ours, theirs in pairs]
     assert changed == [draw_color_jitter(3, position, 0.3) is not None for position in range(18)]
     assert not all(changed)
-    single = stream(processor, replace(SETTINGS, color_jitter=0.3, images_per_batch=1), 3)
+    single = stream(processor, SETTINGS.model_copy(update={"color_jitter": 0.3, "images_per_batch": 1}), 3)
     pixels = torch.cat([single[position].inputs.detector_pixel_values for position in range(3)])
     assert torch.equal(pixels, bright[0].inputs.detector_pixel_values)
 
 
 @pytest.mark.parametrize("strength", [-0.1, 0.95, float("nan")])
 def test_too_much_jitter_is_refused(strength: float) -> None:
-    with pytest.raises(ConfigError, match=r"color_jitter must lie in \[0, 0.9\], got"):
+    with pytest.raises(ConfigError, match=r"color_jitter must (lie in \[0, 0.9\]|be a finite number), got"):
         DataSettings(color_jitter=strength)

@@ -24,7 +24,7 @@ def test_a_run_is_read_from_yaml_and_overrides(tmp_path: Path) -> None:
     assert config.folder == Path("runs/small")
     assert config.model.overrides == {"num_queries": 6, "dropout": 0.1}
     assert (config.optim.lr, config.optim.betas) == (1e-3, (0.9, 0.95))
-    assert config.data.world == {"short_sides": (96, 128)}
+    assert config.data.world == {"short_sides": [96, 128]}
     criterion = start_criterion(config.loss)
     assert criterion.config.weight("text") == 0.5
     assert criterion.config.weight("mask_bce") > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,12 @@ def stream(
 def small(images: int, instructions: int, direct_fraction: float = 0.3, **world: Any) -> DataSettings:
     """Scenes of 64 px."""
     options = {"short_sides": (64,), **world}
-    return DataSettings("world", "", options, images, instructions, direct_fraction)
+    return DataSettings(
+        images_per_batch=images,
+        instructions_per_image=instructions,
+        direct_fraction=direct_fraction,
+        world=options,
+    )
 
 
 def assert_same(one: TrainingBatch, other: TrainingBatch) -> None:
@@ -55,7 +60,7 @@ def test_a_batch_depends_on_its_number_alone(processor: InstructSAMProcessor) ->
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_bring_the_same_batches_in_order(processor: InstructSAMProcessor) -> None:
     plain = list(batches(stream(processor, SETTINGS, seed=3), 5, 9))
-    worked = list(batches(stream(processor, replace(SETTINGS, workers=2), seed=3), 5, 9))
+    worked = list(batches(stream(processor, SETTINGS.model_copy(update={"workers": 2}), seed=3), 5, 9))
     for one, other in zip(plain, worked, strict=True):
         assert_same(one, other)
 

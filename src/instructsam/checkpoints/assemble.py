@@ -1,4 +1,4 @@
-"""A fresh InstructSAM from two pretrained bases: a Qwen3-VL and a SAM3 (docs/model.md, "Initialisation")."""
+"""A fresh InstructSAM from two pretrained bases: a Qwen3-VL and a detector (docs/model.md, "Initialisation")."""
 
 from __future__ import annotations
 
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 
 VLM = "Qwen/Qwen3-VL-2B-Instruct"
 DETECTOR = "facebook/sam3"
-DETECTOR_PARTS = (
-    "vision_encoder.",
-    "detr_encoder.",
-    "detr_decoder.",
-    "mask_decoder.",
-    "dot_product_scoring.",
-)
 KERNELS = ("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
 ROW_MULTIPLE = 64  # token tables grow to a multiple of this, for matrix units
 
@@ -69,12 +62,22 @@ def read_vlm(folder: Path, dtype: torch.dtype) -> Base:
 
 
 def read_detector(folder: Path, dtype: torch.dtype) -> Base:
-    """Weights and configuration of a SAM3, its text encoder left behind; names without "detector."."""
-    from transformers import Sam3Model
+    """Weights and configuration of a detector, under the names of its stock model.
 
-    model = stock_model(Sam3Model, folder, dtype, "sam3")
-    tensors = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(DETECTOR_PARTS)}
-    return Base(folder, model.config, tensors)
+    Raises:
+        CheckpointError: the folder holds no detector that a model can be built with, or tensors are missing.
+    """
+    from instructsam.model.detector.registry import DETECTORS
+
+    names = [name for name, detector in DETECTORS.items() if detector.stock_class() is not None]
+    found = str(require_stock(folder).get("model_type"))
+    name = next((name for name in names if found.startswith(name)), None)
+    if name is None:
+        raise CheckpointError(f"{folder} holds a {found} model, expected {' or '.join(names)}")
+    detector = DETECTORS[name]
+    model = stock_model(detector.stock_class(), folder, dtype, name)
+    own = tuple(prefix for _, prefix in detector.parts)  # no text encoder
+    return Base(folder, model.config, {n: t for n, t in model.state_dict().items() if n.startswith(own)})
 
 
 def stock_model(kind: Any, folder: Path, dtype: torch.dtype, family: str) -> Any:
@@ -177,13 +180,13 @@ def require_plain(folder: Path) -> Path:
     return folder
 
 
-def combined_config(vlm: Base, sam3: Base, num_queries: int, use_presence: bool) -> InstructSAMConfig:
+def combined_config(vlm: Base, detector: Base, num_queries: int, use_presence: bool) -> InstructSAMConfig:
     """One configuration out of two."""
     from instructsam.model.configuration import InstructSAMConfig
 
     return InstructSAMConfig(
         vlm_config=vlm.config.to_dict(),
-        detector_config=sam3.config.to_dict(),
+        detector_config=detector.config.to_dict(),
         num_queries=num_queries,
         use_presence=use_presence,
         tie_word_embeddings=bool(getattr(vlm.config, "tie_word_embeddings", False)),
@@ -191,11 +194,12 @@ def combined_config(vlm: Base, sam3: Base, num_queries: int, use_presence: bool)
 
 
 def assemble(
-    vlm: Base, sam3: Base, config: InstructSAMConfig, seed: int
+    vlm: Base, detector: Base, config: InstructSAMConfig, seed: int
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Every tensor of the new model under our names, and where each part came from."""
     import torch
 
+    from instructsam.model.detector.registry import detector_class
     from instructsam.model.projector import Projector
     from instructsam.model.queries import InstanceQueries, farthest_slots
 
@@ -210,20 +214,17 @@ def assemble(
     tensors = dict(vlm.tensors)
     for part, module in fresh.items():
         tensors |= {f"{part}.{name}": tensor.detach() for name, tensor in module.state_dict().items()}
-    slots = sam3.tensors["detr_decoder.reference_points.weight"]
-    chosen = farthest_slots(slots.float().sigmoid(), config.num_queries)
-    for name, tensor in sam3.tensors.items():
-        if name.startswith("detr_decoder.query_embed.") or (not config.use_presence and "presence" in name):
-            continue
-        tensors[f"detector.{name}"] = (
-            tensor[chosen] if name.startswith("detr_decoder.reference_points.") else tensor
-        )
+    family = detector_class(detector.config.model_type)
+    slots = family.stock_slot_boxes(detector.tensors)
+    chosen = farthest_slots(slots, config.num_queries)
+    adopted = family.from_stock(detector.tensors, chosen, config.use_presence)
+    tensors |= {f"detector.{name}": tensor for name, tensor in adopted.items()}
     rows = grow_tables(tensors, config)
     slot_list = ", ".join(str(slot) for slot in chosen.tolist())
     return tensors, (
         f"language model and its vision tower from {vlm.folder}",
         f"token tables {rows}",
-        f"detector from {sam3.folder}: {config.num_queries} of {len(slots)} decoder slots ({slot_list})",
+        f"detector from {detector.folder}: {config.num_queries} of {len(slots)} decoder slots ({slot_list})",
         "instance queries and both projectors fresh",
     )
 

@@ -22,10 +22,6 @@ PARTS: tuple[tuple[str, str], ...] = (
     ("instance queries", "instance_queries."),
     ("projectors", "query_projector."),
     ("projectors", "phrase_projector."),
-    ("detector vision encoder", "detector.vision_encoder."),
-    ("detector encoder and decoder", "detector.detr_"),
-    ("detector masks and scores", "detector.mask_decoder."),
-    ("detector masks and scores", "detector.dot_product_scoring."),
 )
 LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "README.md")
 
@@ -142,7 +138,7 @@ def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None =
         CheckpointError: a file is missing or damaged, or config.json is no InstructSAM model's.
     """
     config, published = read_config(folder)
-    expected = expected_shapes(config)
+    expected, parts = expected_shapes(config), model_parts(config)
     result = Account(folder, "published" if published else "native", revision=revision_of(folder))
     seen: set[str] = set()
     for ours, name, entry in used_tensors(tensors(folder) if headers is None else headers, published):
@@ -157,7 +153,7 @@ def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None =
                 place = f" in {entry['file']}" if "file" in entry else ""
                 formats = ", ".join(FLOATS)
                 result.misshapen.append(f"{name} is {entry['dtype']}{place}, expected one of {formats}")
-        part = result.parts.setdefault(part_of(ours), Part())
+        part = result.parts.setdefault(part_of(ours, parts), Part())
         part.tensors += 1
         part.parameters += math.prod(shape)
         part.num_bytes += entry["data_offsets"][1] - entry["data_offsets"][0]
@@ -187,11 +183,19 @@ def expected_shapes(config: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
-def part_of(name: str | None) -> str:
-    """The part that one of our tensors belongs to."""
+def model_parts(config: Any) -> tuple[tuple[str, str], ...]:
+    """Title and name prefix of every part of a model."""
+    from instructsam.model.detector.registry import detector_class
+
+    detector = detector_class(config.detector_config.model_type).parts
+    return (*PARTS, *((title, f"detector.{prefix}") for title, prefix in detector))
+
+
+def part_of(name: str | None, parts: tuple[tuple[str, str], ...]) -> str:
+    """The part that one of our tensors belongs to; `parts` as of `model_parts`."""
     if name is None:
         return "not used"
-    for part, prefix in PARTS:
+    for part, prefix in parts:
         if name.startswith(prefix):
             return part
     return "unknown"

@@ -6,15 +6,17 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
-from instructsam.config import load_config, to_dict
+from pydantic import Field, model_validator
+
+from instructsam.config import Config, load_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.experiments.sources import check_source
-from instructsam.structures.checks import check_choices, check_intervals
+from instructsam.structures.checks import check_choices
 from instructsam.training.settings import RunConfig
 from instructsam.world.instructions.instruction import FAMILY_SHARES
 from instructsam.world.instructions.nouns import Nouns
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
     from instructsam.evaluation.benchmarks.benchmark import Benchmark, Sample
 
 
-@dataclass(frozen=True)
-class SharedStage:
+class SharedStage(Config):
     """A run that is trained once and that variants start from.
 
     Attributes:
@@ -44,8 +45,7 @@ class SharedStage:
     start: str = ""
 
 
-@dataclass(frozen=True)
-class Variant:
+class Variant(Config):
     """One row of the table.
 
     Attributes:
@@ -61,8 +61,7 @@ class Variant:
     start: str | None = None
 
 
-@dataclass(frozen=True)
-class EvaluationSettings:
+class EvaluationSettings(Config):
     """The val scenes that every variant answers, drawn like those of training but of another split.
 
     Attributes:
@@ -74,27 +73,19 @@ class EvaluationSettings:
         layouts: as in `WorldSourceSettings`.
     """
 
-    instructions: int = 300
-    calibration: int = 100
+    instructions: int = Field(default=300, ge=1, le=1_000_000)
+    calibration: int = Field(default=100, ge=0, le=1_000_000)
     mode: Literal["direct", "generate"] = "direct"
-    short_side: int = 160
-    instructions_per_scene: int = 4
-    min_objects: int = 1
-    max_objects: int = 8
+    short_side: int = Field(default=160, ge=SHORT_SIDES[0], le=SHORT_SIDES[1])
+    instructions_per_scene: int = Field(default=4, ge=1, le=1000)
+    min_objects: int = Field(default=1, ge=1, le=MOST_OBJECTS)
+    max_objects: int = Field(default=8, ge=1, le=MOST_OBJECTS)
     families: tuple[str, ...] = ()
     nouns: str = ""
     layouts: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        check_intervals(
-            self,
-            instructions="[1, 1000000]",
-            calibration="[0, 1000000]",
-            short_side=f"[{SHORT_SIDES[0]}, {SHORT_SIDES[1]}]",
-            instructions_per_scene="[1, 1000]",
-            min_objects=f"[1, {MOST_OBJECTS}]",
-            max_objects=f"[1, {MOST_OBJECTS}]",
-        )
+    @model_validator(mode="after")
+    def _check(self) -> EvaluationSettings:
         if self.min_objects > self.max_objects:
             raise ConfigError(
                 f"min_objects must be at most evaluation.max_objects ({self.max_objects}), got {self.min_objects}"
@@ -102,6 +93,7 @@ class EvaluationSettings:
         check_choices("families", self.families, tuple(FAMILY_SHARES))
         check_choices("nouns", (self.nouns,), get_args(Nouns))
         check_choices("layouts", self.layouts, (*LAYOUTS, PILES))
+        return self
 
     def benchmark(self, split: Literal["val", "train"]) -> Benchmark:
         """The scenes of a split: "val" is scored, "train" (of a seed that no run draws) is for calibration."""
@@ -144,8 +136,7 @@ class EvaluationSettings:
             index += 1
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Config):
     """An ablation.
 
     Attributes:
@@ -160,20 +151,20 @@ class Plan:
 
     name: str
     base: str
-    steps: int
+    steps: int = Field(ge=1, le=1_000_000_000)
     variants: tuple[Variant, ...]
     changes: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[Annotated[int, Field(ge=0, le=1_000_000_000_000_000_000)], ...] = (0,)
     start: str = ""
     shared: tuple[SharedStage, ...] = ()
-    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    evaluation: EvaluationSettings = EvaluationSettings()
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> Plan:
         names = [self.name, *(one.name for one in self.shared), *(one.name for one in self.variants)]
         for name in names:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
                 raise ConfigError(f"names are folders: letters, digits, - and _ only, got {name!r}")
-        check_intervals(self, steps="[1, 1000000000]", seeds="[0, 1000000000000000000]")
         for name, listed in (("variants", self.variants), ("seeds", self.seeds)):
             if not listed:
                 raise ConfigError(f"{name} must hold at least one, got an empty list")
@@ -189,6 +180,7 @@ class Plan:
             earlier.append(stage.name)
         for start in (self.start, *(variant.start for variant in self.variants)):
             _known(start or "", earlier, "start")
+        return self
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def build(
             boxes lie farthest apart are taken.
         num_queries: Q, instances that one phrase can name.
         device, dtype: as in `load`.
-        use_presence: keep SAM3's presence token (the published InstructSAM has none).
+        use_presence: keep the detector's presence token (the published InstructSAM has none).
         seed: of the fresh weights.
 
     Returns:
@@ -53,6 +53,7 @@ def build(
         InputError: `num_queries` is below 1 or above the detector's slots.
     """
     from instructsam.inference.segmenter import Segmenter
+    from instructsam.model.detector.registry import detector_class
     from instructsam.model.instructsam import InstructSAMModel
     from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings, load_tokenizer
     from instructsam.processing.tokens import TokenIds, add_missing_tokens
@@ -65,15 +66,15 @@ def build(
     target = pick_device(device)
     number_format = pick_dtype(dtype, target)
     eyes_and_words = read_vlm(require_plain(base_folder(vlm)), number_format)
-    sam3 = read_detector(require_plain(base_folder(detector)), number_format)
-    slots = sam3.tensors["detr_decoder.reference_points.weight"]
+    detector_base = read_detector(require_plain(base_folder(detector)), number_format)
+    slots = detector_class(detector_base.config.model_type).stock_slot_boxes(detector_base.tensors)
     if not 1 <= num_queries <= len(slots):
         raise InputError(f"num_queries must lie between 1 and {len(slots)}, got {num_queries}")
     tokenizer = load_tokenizer(eyes_and_words.folder)
     added = add_missing_tokens(tokenizer)
-    config = combined_config(eyes_and_words, sam3, num_queries, use_presence)
+    config = combined_config(eyes_and_words, detector_base, num_queries, use_presence)
     config.token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
-    tensors, origin = assemble(eyes_and_words, sam3, config, seed)
+    tensors, origin = assemble(eyes_and_words, detector_base, config, seed)
     origin = (f"{len(added)} tokens added: {', '.join(added) or 'none'}", *origin)
     with quiet_transformers():
         model, report = InstructSAMModel.from_pretrained(

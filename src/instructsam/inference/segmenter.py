@@ -29,7 +29,7 @@ from instructsam.inference.threads import check_process
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.released import generate_released
-from instructsam.model.sharing import query_states
+from instructsam.model.shared_prefix import query_states
 from instructsam.model.token_per_instance import InstanceReply, generate_instances
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.processor import InstructSAMProcessor, Sample
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from instructsam.inference.requests import Options
-    from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
+    from instructsam.model.features import ImageFeatures
+    from instructsam.model.instructsam import InstructSAMModel
     from instructsam.structures.outputs import ModelInputs, SegmentationOutput
 
     ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
@@ -137,8 +138,7 @@ class Segmenter:
         Args:
             options: of `torch.compile`, e.g. `mode="max-autotune"`.
         """
-        detector = self.model.detector
-        for module in (self.model.vlm.visual, detector.vision_encoder, detector.detr_encoder):
+        for module in (self.model.vlm.visual, *self.model.detector.compiled_modules()):
             module.compile(**options)
 
     def unload(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from instructsam.config import build_config, to_dict
+from pydantic import Field, model_validator
+
+from instructsam.config import Config, build_config, to_dict
 from instructsam.losses.matcher import HungarianMatcher
 from instructsam.losses.targets import TargetResize
-from instructsam.structures.checks import check_choices, check_intervals
+from instructsam.structures.checks import check_choices
 
 WEIGHT_NAMES = (
     "text",
@@ -24,8 +25,7 @@ WEIGHT_NAMES = (
 )
 
 
-@dataclass(frozen=True)
-class CriterionConfig:
+class CriterionConfig(Config):
     """The training loss; `published()` and `default()` are the two presets.
 
     Attributes:
@@ -48,33 +48,22 @@ class CriterionConfig:
         ConfigError: an unknown name or a value out of range.
     """
 
-    weights: dict[str, float]
-    auxiliary_weight: float = 0.0
-    auxiliary_copies: int = 1
+    weights: dict[str, Annotated[float, Field(ge=0, le=1_000_000)]]
+    auxiliary_weight: float = Field(default=0.0, ge=0, le=1_000_000)
+    auxiliary_copies: int = Field(default=1, ge=1, le=1000)
     score_loss: Literal["bce", "focal"] = "bce"
-    focal_alpha: float = 0.25
-    focal_gamma: float = 2.0
-    score_target_floor: float = 0.1
-    points: int | None = None
-    dice_eps: float = 1.0
+    focal_alpha: float = Field(default=0.25, ge=0, le=1)
+    focal_gamma: float = Field(default=2.0, ge=0, le=100)
+    score_target_floor: float = Field(default=0.1, ge=0, le=1)
+    points: int | None = Field(default=None, ge=1, le=100_000_000)
+    dice_eps: float = Field(default=1.0, ge=0, le=1_000_000)
     target_resize: TargetResize = "nearest"
-    matcher: HungarianMatcher = field(default_factory=HungarianMatcher)
+    matcher: HungarianMatcher = Field(default_factory=HungarianMatcher)
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> CriterionConfig:
         check_choices("weights", self.weights, WEIGHT_NAMES)
-        check_choices("score_loss", (self.score_loss,), ("bce", "focal"))
-        check_choices("target_resize", (self.target_resize,), ("nearest", "area"))
-        check_intervals(
-            self,
-            weights="[0, 1000000]",
-            auxiliary_weight="[0, 1000000]",
-            auxiliary_copies="[1, 1000]",
-            focal_alpha="[0, 1]",
-            focal_gamma="[0, 100]",
-            score_target_floor="[0, 1]",
-            points="[1, 100000000]",
-            dice_eps="[0, 1000000]",
-        )
+        return self
 
     def weight(self, name: str) -> float:
         """The weight of one loss, 0 when it is not named."""

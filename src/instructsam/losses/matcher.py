@@ -13,13 +13,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field, model_validator
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from instructsam.config import Config
 from instructsam.errors import ConfigError, InputError
 from instructsam.losses.mask_losses import generalized_iou
 from instructsam.losses.targets import PaddedTargets
-from instructsam.structures.checks import check_intervals
 from instructsam.structures.outputs import DetectionOutput
 
 
@@ -60,8 +61,7 @@ class Assignment:
         return table
 
 
-@dataclass(frozen=True)
-class HungarianMatcher:
+class HungarianMatcher(Config):
     """Weights of the matching costs; calling it with layers of outputs gives one assignment per layer.
 
     Attributes:
@@ -70,18 +70,19 @@ class HungarianMatcher:
         dice_eps: added above and below in the dice cost.
     """
 
-    dice: float = 0.5
-    bce: float = 2.0
-    score: float = 1.0
-    box_l1: float = 0.0
-    box_giou: float = 0.0
-    dice_eps: float = 1e-3
+    dice: float = Field(default=0.5, ge=0, le=1_000_000)
+    bce: float = Field(default=2.0, ge=0, le=1_000_000)
+    score: float = Field(default=1.0, ge=0, le=1_000_000)
+    box_l1: float = Field(default=0.0, ge=0, le=1_000_000)
+    box_giou: float = Field(default=0.0, ge=0, le=1_000_000)
+    dice_eps: float = Field(default=1e-3, ge=0, le=1_000_000)
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> HungarianMatcher:
         costs = ("dice", "bce", "score", "box_l1", "box_giou")
-        check_intervals(self, **dict.fromkeys(costs, "[0, 1000000]"), dice_eps="[0, 1000000]")
         if not any(getattr(self, name) for name in costs):
             raise ConfigError(f"dice or another cost must be above 0, got 0 for all of {', '.join(costs)}")
+        return self
 
     @torch.no_grad()
     def __call__(

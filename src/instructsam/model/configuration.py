@@ -1,12 +1,14 @@
-"""Configuration of the whole model: a Qwen3-VL, a SAM3 detector, and what joins them (docs/model.md, "Parts")."""
+"""Configuration of the whole model: a Qwen3-VL, a detector, and what joins them (docs/model.md, "Parts")."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, get_args
 
-from transformers import PreTrainedConfig, Qwen3VLConfig, Sam3Config
+from transformers import AutoConfig, PreTrainedConfig, Qwen3VLConfig
 
 from instructsam.errors import ConfigError, InputError
+from instructsam.model.detector.base import Detector
+from instructsam.model.detector.registry import detector_class, detector_config
 from instructsam.structures.checks import check_count, check_fraction
 from instructsam.structures.forms import InstanceForm, QueryAttention
 
@@ -18,9 +20,10 @@ class InstructSAMConfig(PreTrainedConfig):
 
     Args:
         vlm_config: a `Qwen3VLConfig` or its dictionary; any size.
-        detector_config: a `Sam3Config` or its dictionary; its CLIP text encoder is never built.
+        detector_config: configuration of a detector or its dictionary; its `model_type` names a line of
+            `model.detector.registry`. A text encoder of its own is never built.
         num_queries: Q, instance queries per phrase; the detector's decoder has as many slots.
-        use_presence: keep SAM3's presence token (the published checkpoint has none).
+        use_presence: keep the detector's presence token (the published checkpoint has none).
         token_ids: ids of the structural tokens, field names of `processing.tokens.TokenIds`.
         score_threshold: default selection threshold on scores.
         min_pixels, max_pixels: limits of the VLM's smart resize.
@@ -37,7 +40,7 @@ class InstructSAMConfig(PreTrainedConfig):
     """
 
     model_type = "instructsam"
-    sub_configs: ClassVar[dict[str, Any]] = {"vlm_config": Qwen3VLConfig, "detector_config": Sam3Config}
+    sub_configs: ClassVar[dict[str, Any]] = {"vlm_config": Qwen3VLConfig, "detector_config": AutoConfig}
 
     vlm_config: Any = None
     detector_config: Any = None
@@ -57,9 +60,8 @@ class InstructSAMConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         if not isinstance(self.vlm_config, PreTrainedConfig):
             self.vlm_config = Qwen3VLConfig(**(self.vlm_config or {}))
-        if not isinstance(self.detector_config, PreTrainedConfig):
-            self.detector_config = Sam3Config(**(self.detector_config or {}))
-        self.detector_config.detr_decoder_config.num_queries = self.num_queries
+        self.detector_config = detector_config(self.detector_config)
+        self._detector.set_num_queries(self.detector_config, self.num_queries)
         self._check_form()
         self._check_limits()
         super().__post_init__(**kwargs)
@@ -99,9 +101,13 @@ class InstructSAMConfig(PreTrainedConfig):
     @property
     def detector_size(self) -> int:
         """C, the detector's width."""
-        return int(self.detector_config.detr_decoder_config.hidden_size)
+        return self._detector.width(self.detector_config)
 
     @property
     def image_size(self) -> int:
         """S, side of the detector's square input in pixels."""
-        return int(self.detector_config.vision_config.backbone_config.image_size)
+        return self._detector.image_size(self.detector_config)
+
+    @property
+    def _detector(self) -> type[Detector]:
+        return detector_class(self.detector_config.model_type)

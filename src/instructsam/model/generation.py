@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
-from instructsam.model.prefix import read_on, read_prompts
+from instructsam.model.shared_prefix import encode_shared
 from instructsam.structures.checks import check_count
 from instructsam.structures.outputs import require_numbers
 
 if TYPE_CHECKING:
-    from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
+    from instructsam.model.features import ImageFeatures
+    from instructsam.model.instructsam import InstructSAMModel
     from instructsam.structures.outputs import ModelInputs
 
 # Tokens of other parts of a conversation: in a reply they mean nothing.
@@ -135,13 +135,17 @@ class Decoder:
         self.settings = settings
         self.ids: dict[str, int] = dict(model.config.token_ids or {})
         self.stops = {self.ids[name] for name in ("im_end", "pad") if name in self.ids}
-        self.cache = DynamicCache(config=model.vlm.language_model.config)
-        self.mask = inputs.attention_mask
+        self.cache = model.new_cache()
         self.replies = self.open_replies(len(inputs.input_ids))
         positions = self.prompt_positions(inputs, images)
-        self.next_position = positions.masked_fill(self.mask == 0, -1).amax(dim=(0, 2)) + 1
-        hidden = read_prompts(model, inputs, images, self.cache, positions)
-        self.last = last_real(hidden, self.mask)
+        ids, real = inputs.input_ids, inputs.attention_mask
+        self.next_position = positions.masked_fill(real == 0, -1).amax(dim=(0, 2)) + 1
+        self.position_axes = len(positions)
+        encoded = encode_shared(
+            model, ids, real, inputs.block_ids, images, inputs.image_index, self.cache, positions
+        )
+        self.mask = encoded.cache_mask
+        self.last = last_real(encoded.hidden, real)
 
     def open_replies(self, count: int) -> list[Any]:
         """Replies of which nothing is said yet."""
@@ -214,14 +218,13 @@ class Decoder:
                 end = len(step) - 1
                 is_query[row, end - self.model.config.num_queries : end] = True
         self.mask = torch.cat([self.mask, real], dim=1)
-        hidden = read_on(
-            self.model,
+        hidden = self.model.encode(
             input_ids,
-            torch.where(is_query, 0, -1),
             self.mask,
-            self.step_positions(width, is_query).expand(3, -1, -1),
-            self.cache,
-            self.step_blocks(is_query, real),
+            torch.where(is_query, 0, -1),
+            self.step_positions(width, is_query).expand(self.position_axes, -1, -1),
+            cache=self.cache,
+            visible_blocks=self.step_blocks(is_query, real),
         )
         self.next_position = self.next_position + lengths
         for row in is_query.any(1).nonzero()[:, 0].tolist():

@@ -1,4 +1,4 @@
-"""InstructSAM: a vision-language model carries instance queries, and they drive SAM3's detector.
+"""InstructSAM: a vision-language model carries instance queries, and they drive a detector.
 
 Source: InstructSAM, arXiv 2605.26102; the exact specification is recorded in docs/model.md.
 
@@ -12,37 +12,21 @@ turn them into masks, boxes and scores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedModel, Qwen3VLModel
+from transformers import AutoConfig, AutoModel, DynamicCache, PreTrainedModel, Qwen3VLModel
 
 from instructsam.model.attention import hybrid_mask, require_hybrid_support
 from instructsam.model.configuration import InstructSAMConfig
-from instructsam.model.detector import Detector, DetectorFeatures, ExtraQueries
+from instructsam.model.detector.base import Detector, DetectorFeatures, ExtraQueries
+from instructsam.model.detector.registry import detector_class
+from instructsam.model.features import ImageFeatures
 from instructsam.model.projector import make_projector
 from instructsam.model.queries import InstanceQueries, write_queries
-from instructsam.model.sharing import read_shared
+from instructsam.model.shared_prefix import encode_shared
 from instructsam.structures.outputs import SegmentationOutput
-
-
-@dataclass(frozen=True)
-class ImageFeatures:
-    """Both views of I images, encoded once and shared by every instruction about them.
-
-    Attributes:
-        embeds: per image, float [tokens, D]: what stands at the image positions of the conversation.
-        deepstack: per DeepStack layer and image, float [tokens, D].
-        grid_thw: int64 [I, 3], the VLM's patch grids.
-        detector: the detector's features.
-    """
-
-    embeds: tuple[Tensor, ...]
-    deepstack: tuple[tuple[Tensor, ...], ...]
-    grid_thw: Tensor
-    detector: DetectorFeatures
 
 
 class InstructSAMModel(PreTrainedModel):
@@ -55,7 +39,7 @@ class InstructSAMModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _supports_flash_attn = False
-    _no_split_modules: ClassVar[Any] = ["Qwen3VLTextDecoderLayer", "Qwen3VLVisionBlock", "Sam3ViTLayer"]
+    _no_split_modules: ClassVar[Any] = ["Qwen3VLTextDecoderLayer", "Qwen3VLVisionBlock"]
     _tied_weights_keys: ClassVar[Any] = {"lm_head.weight": "vlm.language_model.embed_tokens.weight"}
 
     def __init__(self, config: InstructSAMConfig) -> None:
@@ -67,7 +51,8 @@ class InstructSAMModel(PreTrainedModel):
         self.instance_queries = InstanceQueries(config.num_queries, width, config.slot_boxes)
         self.query_projector = make_projector(width, detector_width, config.projectors)
         self.phrase_projector = make_projector(width, detector_width, config.projectors)
-        self.detector = Detector(config.detector_config, config.use_presence)
+        detector = detector_class(config.detector_config.model_type)
+        self.detector: Detector = detector(config.detector_config, config.use_presence)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -112,62 +97,90 @@ class InstructSAMModel(PreTrainedModel):
         return ImageFeatures(tuple(vision.pooler_output), deepstack, image_grid_thw, detector)
 
     def embed(
-        self, input_ids: Tensor, block_ids: Tensor, images: ImageFeatures, image_index: Tensor
+        self,
+        input_ids: Tensor,
+        block_ids: Tensor,
+        images: ImageFeatures | None = None,
+        image_index: Tensor | None = None,
     ) -> Tensor:
         """Token embeddings with the images and the instance queries written in: float [B, L, D]."""
-        embeds = self.get_input_embeddings()(input_ids)
-        is_image = input_ids == self.config.vlm_config.image_token_id
-        rows = torch.cat([images.embeds[i] for i in image_index.tolist()])
-        embeds = embeds.masked_scatter(is_image.unsqueeze(-1), rows.to(embeds.dtype))
+        embeds: Tensor = self.get_input_embeddings()(input_ids)
+        if images is not None and image_index is not None:
+            rows = torch.cat([images.embeds[i] for i in image_index.tolist()])
+            is_image = input_ids == self.image_token_id
+            embeds = embeds.masked_scatter(is_image.unsqueeze(-1), rows.to(embeds.dtype))
         return write_queries(self.query_bank(), embeds, block_ids)
 
     def query_bank(self) -> Tensor:
         """What every query block starts as: float [Q, D]."""
-        bank: Tensor = self.instance_queries(self.detector.detr_decoder.reference_points.weight)
+        bank: Tensor = self.instance_queries(self.detector.slot_boxes() if self.config.slot_boxes else None)
         return bank
 
     def positions(self, input_ids: Tensor, attention_mask: Tensor, grid_thw: Tensor) -> Tensor:
         """M-RoPE positions of whole sequences, query blocks included: int64 [3, B, L]."""
-        is_image = (input_ids == self.config.vlm_config.image_token_id).int()
+        is_image = (input_ids == self.image_token_id).int()
         position_ids, _ = self.vlm.get_rope_index(
             input_ids, mm_token_type_ids=is_image, image_grid_thw=grid_thw, attention_mask=attention_mask
         )
         return position_ids  # type: ignore[no-any-return]
 
-    def read(
+    def encode(
         self,
         input_ids: Tensor,
         attention_mask: Tensor,
         block_ids: Tensor,
-        images: ImageFeatures,
-        image_index: Tensor,
-        cache: Any = None,
-        positions: Tensor | None = None,
+        positions: Tensor,
+        images: ImageFeatures | None = None,
+        image_index: Tensor | None = None,
+        cache: DynamicCache | None = None,
+        visible_blocks: Tensor | None = None,
     ) -> Tensor:
         """The VLM under hybrid attention: final-norm hidden states, float [B, L, D].
 
-        `positions` [3, B, L] are those of `positions()` unless given.
+        Args:
+            input_ids, block_ids: int64 [B, L] of this step, -1 in `block_ids` outside query blocks.
+            attention_mask: int64 [B, cached + L], 0 at padding.
+            positions: int64 [A, B, L], from `positions()`.
+            images, image_index: the call's images and each row's; None for a step without image tokens.
+            cache: keys and values of earlier steps; holds this step afterwards.
+            visible_blocks: int64 [B, L], the tokens that attend to each other both ways; default: `block_ids`.
         """
         embeds = self.embed(input_ids, block_ids, images, image_index)
-        deepstack = [
-            torch.cat([layer[i] for i in image_index.tolist()]).to(embeds.dtype) for layer in images.deepstack
-        ]
-        text_config = self.vlm.language_model.config
-        if positions is None:
-            positions = self.positions(input_ids, attention_mask, images.grid_thw[image_index])
-        output = self.vlm.language_model(
+        language_model = self.vlm.language_model
+        blocks = block_ids if visible_blocks is None else visible_blocks
+        deepstack = None
+        if images is not None and image_index is not None:
+            rows = image_index.tolist()
+            deepstack = [
+                torch.cat([layer[i] for i in rows]).to(embeds.dtype) for layer in images.deepstack
+            ] or None
+        output = language_model(
             inputs_embeds=embeds,
             attention_mask=hybrid_mask(
-                text_config, embeds, attention_mask, block_ids, cache, self.config.query_attention
+                language_model.config, embeds, attention_mask, blocks, cache, self.config.query_attention
             ),
             position_ids=positions,
-            visual_pos_masks=input_ids == self.config.vlm_config.image_token_id,
-            deepstack_visual_embeds=deepstack or None,
+            visual_pos_masks=None if images is None else input_ids == self.image_token_id,
+            deepstack_visual_embeds=deepstack,
             past_key_values=cache,
             use_cache=cache is not None,
         )
         hidden: Tensor = output.last_hidden_state
         return hidden
+
+    @property
+    def image_token_id(self) -> int:
+        """Id of the image positions."""
+        return int(self.config.vlm_config.image_token_id)
+
+    @property
+    def can_cache(self) -> bool:
+        """Whether a forward pass keeps keys and values: not under gradient checkpointing."""
+        return not (self.training and self.vlm.language_model.gradient_checkpointing)
+
+    def new_cache(self) -> DynamicCache:
+        """An empty cache of keys and values."""
+        return DynamicCache(config=self.vlm.language_model.config)
 
     def at_queries(self, hidden: Tensor, block_ids: Tensor) -> Tensor:
         """Hidden states [B, L, D] at the query blocks, in phrase order: float [P, Q, D]."""
@@ -190,8 +203,7 @@ class InstructSAMModel(PreTrainedModel):
         queries = self.query_projector(query_states)
         text = self.phrase_projector(self.get_input_embeddings()(phrase_ids))
         text = text * phrase_mask.unsqueeze(-1).to(text.dtype)
-        output: SegmentationOutput = self.detector(features, queries, text, phrase_mask, auxiliary, extra)
-        return output
+        return self.detector.detect(features, queries, text, phrase_mask, auxiliary, extra)
 
     def forward(
         self,
@@ -227,7 +239,7 @@ class InstructSAMModel(PreTrainedModel):
             if pixel_values is None or image_grid_thw is None or detector_pixel_values is None:
                 raise ValueError("give pixel_values, image_grid_thw and detector_pixel_values, or images")
             images = self.encode_images(pixel_values, image_grid_thw, detector_pixel_values)
-        hidden = read_shared(self, input_ids, attention_mask, block_ids, images, image_index)
+        hidden = encode_shared(self, input_ids, attention_mask, block_ids, images, image_index).hidden
         query_states = self.at_queries(hidden, block_ids)
         states = query_states
         if detected is not None:

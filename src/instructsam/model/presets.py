@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal
 
-from instructsam.config import build_config, to_dict
+from pydantic import Field, model_validator
+
+from instructsam.config import Config, build_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.model.configuration import InstructSAMConfig
-from instructsam.structures.checks import check_choices, check_intervals
+from instructsam.model.detector.base import DetectorSizes
+from instructsam.model.detector.registry import DEFAULT, DETECTORS
+from instructsam.structures.checks import check_choices
 from instructsam.structures.forms import InstanceForm, QueryAttention
 
 MOST_CELLS = 512  # a side, of a vision encoder
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(Config):
     """Sizes of a small model.
 
     Attributes:
@@ -32,7 +34,8 @@ class Recipe:
         vision_layers, text_layers: depth of the VLM's towers.
         heads: attention heads everywhere.
         num_queries: Q.
-        use_presence: keep SAM3's presence token.
+        detector: a line of `model.detector.registry`.
+        use_presence: keep the detector's presence token.
         tie_embeddings: share the token table with the head that writes text.
         embedding_std: of fresh token embeddings. The detector reads phrase tokens as bare embeddings, so at the usual
             0.02 it would not hear the phrase at first.
@@ -41,54 +44,36 @@ class Recipe:
         query_attention, projectors, slot_boxes, instance_form: as in `InstructSAMConfig`; for ablations.
     """
 
-    image_size: int = 160
-    patch_size: int = 10
-    detector_width: int = 128
-    detector_vision_layers: int = 4
-    detector_encoder_layers: int = 2
-    detector_layers: int = 3
-    mask_stages: int = 1
-    vlm_patch: int = 10
-    vlm_width: int = 160
-    vision_layers: int = 4
-    text_layers: int = 6
-    heads: int = 4
-    num_queries: int = 10
+    image_size: int = Field(default=160, ge=16, le=8192)
+    patch_size: int = Field(default=10, ge=1, le=1024)
+    detector_width: int = Field(default=128, ge=8, le=16_384)
+    detector_vision_layers: int = Field(default=4, ge=1, le=256)
+    detector_encoder_layers: int = Field(default=2, ge=1, le=256)
+    detector_layers: int = Field(default=3, ge=1, le=256)
+    mask_stages: int = Field(default=1, ge=0, le=2)  # what a detector's neck can double
+    vlm_patch: int = Field(default=10, ge=1, le=1024)
+    vlm_width: int = Field(default=160, ge=8, le=16_384)
+    vision_layers: int = Field(default=4, ge=1, le=256)
+    text_layers: int = Field(default=6, ge=1, le=256)
+    heads: int = Field(default=4, ge=1, le=256)
+    num_queries: int = Field(default=10, ge=1, le=1000)
+    detector: str = DEFAULT
     use_presence: bool = True
-    max_instruction_tokens: int = 256
-    dropout: float = 0.0
-    default_mode: str = "direct"
+    max_instruction_tokens: int = Field(default=256, ge=1, le=4096)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    default_mode: Literal["generate", "direct"] = "direct"
     tie_embeddings: bool = False
-    embedding_std: float = 0.5
-    query_std: float = 0.5
+    embedding_std: float = Field(default=0.5, ge=0, le=100)
+    query_std: float = Field(default=0.5, ge=0, le=100)
     spread_slots: bool = True
-    query_attention: str = "hybrid"
+    query_attention: QueryAttention = "hybrid"
     projectors: bool = True
     slot_boxes: bool = False
-    instance_form: str = "queries"
+    instance_form: InstanceForm = "queries"
 
-    def __post_init__(self) -> None:
-        depths = ("detector_vision_layers", "detector_encoder_layers", "detector_layers", "vision_layers")
-        check_intervals(
-            self,
-            **dict.fromkeys((*depths, "text_layers"), "[1, 256]"),
-            **dict.fromkeys(("detector_width", "vlm_width"), "[8, 16384]"),
-            **dict.fromkeys(("embedding_std", "query_std"), "[0, 100]"),
-            image_size="[16, 8192]",
-            patch_size="[1, 1024]",
-            vlm_patch="[1, 1024]",
-            mask_stages="[0, 2]",  # what SAM3's neck can double
-            heads="[1, 256]",
-            num_queries="[1, 1000]",
-            max_instruction_tokens="[1, 4096]",
-            dropout="[0, 1)",
-        )
-        check_choices("default_mode", (self.default_mode,), ("generate", "direct"))
-        check_choices("query_attention", (self.query_attention,), get_args(QueryAttention))
-        check_choices("instance_form", (self.instance_form,), get_args(InstanceForm))
-        self._check_sizes()
-
-    def _check_sizes(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> Recipe:
+        check_choices("detector", (self.detector,), tuple(DETECTORS))
         size = self.image_size
         if size % self.patch_size:
             raise ConfigError(f"image_size must be a multiple of patch_size ({self.patch_size}), got {size}")
@@ -105,6 +90,7 @@ class Recipe:
                 raise ConfigError(
                     f"{name} must be a multiple of {unit} with heads {self.heads}, got {getattr(self, name)}"
                 )
+        return self
 
 
 RECIPES: dict[str, Recipe] = {
@@ -132,7 +118,7 @@ def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int])
     """The full configuration of a recipe; token ids as in `processing.tokens.TokenIds`."""
     return InstructSAMConfig(
         vlm_config=_vlm_config(recipe, vocab_size, token_ids),
-        detector_config=_detector_config(recipe),
+        detector_config={"model_type": recipe.detector, **_detector_config(recipe)},
         num_queries=recipe.num_queries,
         use_presence=recipe.use_presence,
         token_ids=dict(token_ids),
@@ -195,41 +181,16 @@ def _rope_section(half: int) -> list[int]:
 
 
 def _detector_config(recipe: Recipe) -> dict[str, Any]:
-    width, grid = recipe.detector_width, recipe.image_size // recipe.patch_size
-    scales = [float(2**stage) for stage in range(recipe.mask_stages, -1, -1)]
-    common = {
-        "hidden_size": width,
-        "num_attention_heads": recipe.heads,
-        "intermediate_size": 3 * width,
-        "dropout": recipe.dropout,
-    }
-    return {
-        "vision_config": {
-            "backbone_config": {
-                "model_type": "sam3_vit_model",
-                "hidden_size": width,
-                "intermediate_size": 3 * width,
-                "num_hidden_layers": recipe.detector_vision_layers,
-                "num_attention_heads": recipe.heads,
-                "image_size": recipe.image_size,
-                "patch_size": recipe.patch_size,
-                "window_size": grid,
-                "global_attn_indexes": list(range(recipe.detector_vision_layers)),
-                "pretrain_image_size": recipe.image_size,
-            },
-            "fpn_hidden_size": width,
-            "backbone_feature_sizes": [[int(grid * s), int(grid * s)] for s in scales],
-            "scale_factors": [*scales, 0.5],
-        },
-        "detr_encoder_config": {**common, "num_layers": recipe.detector_encoder_layers},
-        "detr_decoder_config": {
-            **common,
-            "num_layers": recipe.detector_layers,
-            "num_queries": recipe.num_queries,
-        },
-        "mask_decoder_config": {
-            "hidden_size": width,
-            "num_attention_heads": recipe.heads,
-            "num_upsampling_stages": recipe.mask_stages,
-        },
-    }
+    sizes = DetectorSizes(
+        image_size=recipe.image_size,
+        patch_size=recipe.patch_size,
+        width=recipe.detector_width,
+        vision_layers=recipe.detector_vision_layers,
+        encoder_layers=recipe.detector_encoder_layers,
+        layers=recipe.detector_layers,
+        mask_stages=recipe.mask_stages,
+        heads=recipe.heads,
+        dropout=recipe.dropout,
+        num_queries=recipe.num_queries,
+    )
+    return DETECTORS[recipe.detector].small_config(sizes)

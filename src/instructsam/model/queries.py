@@ -23,18 +23,16 @@ class InstanceQueries(nn.Module):
         nn.init.normal_(self.weight, std=0.02)
         self.slot = nn.Linear(8 * FREQUENCIES, hidden_size, bias=False) if slot_boxes else None
 
-    def forward(self, reference_points: Tensor) -> Tensor:
+    def forward(self, slot_boxes: Tensor | None = None) -> Tensor:
         """The bank, float [Q, D].
 
         Args:
-            reference_points: float [Q, 4], the slots' boxes before their sigmoid; no gradient flows into them.
+            slot_boxes: float [Q, 4], cxcywh in [0, 1], of a bank with `slot`; no gradient flows into them.
         """
-        if self.slot is None:
+        if self.slot is None or slot_boxes is None:
             return self.weight
-        told: Tensor = self.slot(
-            sine_embedding(reference_points.detach().float().sigmoid()).to(self.weight.dtype)
-        )
-        return self.weight + told
+        where: Tensor = self.slot(sine_embedding(slot_boxes.detach()).to(self.weight.dtype))
+        return self.weight + where
 
 
 def sine_embedding(boxes: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from torch import Tensor
 from instructsam.model.generation import Decoder, GenerationSettings, Reply
 
 if TYPE_CHECKING:
-    from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
+    from instructsam.model.features import ImageFeatures
+    from instructsam.model.instructsam import InstructSAMModel
     from instructsam.structures.outputs import ModelInputs
 
 

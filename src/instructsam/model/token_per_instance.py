@@ -17,7 +17,8 @@ import torch
 from instructsam.model.generation import Decoder, GenerationSettings, Reply
 
 if TYPE_CHECKING:
-    from instructsam.model.instructsam import ImageFeatures, InstructSAMModel
+    from instructsam.model.features import ImageFeatures
+    from instructsam.model.instructsam import InstructSAMModel
     from instructsam.structures.outputs import ModelInputs
 
 MAX_INSTANCES = 32  # blocks of one phrase; a model that knows no end is stopped there and counts as truncated

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import Any
 
+from pydantic import Field, model_validator
+
+from instructsam.config import Config
 from instructsam.errors import ConfigError
-from instructsam.structures.checks import check_intervals
-
-Word = bool | int | float | str
-SourceOption = Word | tuple[Word, ...] | dict[str, int | float] | None
 
 
-@dataclass(frozen=True)
-class DataSettings:
+class DataSettings(Config):
     """Sample source and batches.
 
     Attributes:
@@ -32,30 +30,22 @@ class DataSettings:
 
     source: str | dict[str, float] = "world"
     folder: str = ""
-    world: dict[str, SourceOption] = field(default_factory=dict)
-    images_per_batch: int = 4
-    instructions_per_image: int = 8
-    direct_fraction: float = 0.3
-    color_jitter: float = 0.0
-    workers: int = 0
-    prefetch: int = 2
+    world: dict[str, Any] = Field(default_factory=dict)
+    images_per_batch: int = Field(default=4, ge=1, le=4096)
+    instructions_per_image: int = Field(default=8, ge=1, le=1000)
+    direct_fraction: float = Field(default=0.3, ge=0, le=1)
+    color_jitter: float = Field(default=0.0, ge=0, le=0.9)
+    workers: int = Field(default=0, ge=0, le=256)
+    prefetch: int = Field(default=2, ge=1, le=1024)
 
-    def __post_init__(self) -> None:
-        check_intervals(
-            self,
-            images_per_batch="[1, 4096]",
-            instructions_per_image="[1, 1000]",
-            direct_fraction="[0, 1]",
-            color_jitter="[0, 0.9]",
-            workers="[0, 256]",
-            prefetch="[1, 1024]",
-        )
-        for name, weight in self.weights.items():
-            if not name or not weight > 0:
-                raise ConfigError(
-                    "source must be a name or names with weights above 0, such as {world: 1, refcoco/train: 3}, got "
-                    f"{self.source!r}"
-                )
+    @model_validator(mode="after")
+    def _check(self) -> DataSettings:
+        if not self.weights or not all(name and weight > 0 for name, weight in self.weights.items()):
+            raise ConfigError(
+                "source must be a name or names with weights above 0, such as {world: 1, refcoco/train: 3}, got "
+                f"{self.source!r}"
+            )
+        return self
 
     @property
     def weights(self) -> dict[str, float]:

@@ -1,16 +1,17 @@
-"""What one training run is told: the dataclasses behind a YAML file in `configs/`.
+"""Settings of a training run: the models behind a YAML file in `configs/`.
 
 Every value has a default, so a YAML names only what differs; an unknown key is an error.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field, model_validator
+
+from instructsam.config import Config
 from instructsam.errors import ConfigError
-from instructsam.structures.checks import check_intervals
 from instructsam.structures.files import safe_file_name
 from instructsam.training.data_settings import DataSettings
 
@@ -20,8 +21,7 @@ Value = Scalar | dict[str, Scalar]
 DEFAULT_WARMUP = 200
 
 
-@dataclass(frozen=True)
-class ModelSettings:
+class ModelSettings(Config):
     """Where the model comes from.
 
     Attributes:
@@ -39,13 +39,13 @@ class ModelSettings:
     take_from: str = ""
     fresh: tuple[str, ...] = ()
     recipe: str = "default"
-    overrides: dict[str, Value] = field(default_factory=dict)
-    vocab_size: int = 2048
-    tokenizer_texts: int = 8000
+    overrides: dict[str, Value] = Field(default_factory=dict)
+    vocab_size: int = Field(default=2048, ge=300, le=1_000_000)
+    tokenizer_texts: int = Field(default=8000, ge=1, le=1_000_000)
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check(self) -> ModelSettings:
         # 256 bytes and the special tokens are in every vocabulary
-        check_intervals(self, vocab_size="[300, 1000000]", tokenizer_texts="[1, 1000000]")
         if self.path and self.take_from:
             raise ConfigError(
                 "path continues with a whole model, model.take_from starts another one: give one of them"
@@ -60,10 +60,10 @@ class ModelSettings:
             raise ConfigError(
                 "fresh must hold beginnings of tensor names, got an empty one, which fits all of them"
             )
+        return self
 
 
-@dataclass(frozen=True)
-class OptimSettings:
+class OptimSettings(Config):
     """AdamW, Muon where wanted, and their learning rates.
 
     Attributes:
@@ -81,42 +81,25 @@ class OptimSettings:
             prefix wins.
     """
 
-    lr: float = 5e-4
-    muon_lr: float = 0.0
-    weight_decay: float = 0.05
-    betas: tuple[float, float] = (0.9, 0.98)
-    eps: float = 1e-8
-    warmup_steps: int | None = None
+    lr: float = Field(default=5e-4, gt=0, le=100)
+    muon_lr: float = Field(default=0.0, ge=0, le=100)
+    weight_decay: float = Field(default=0.05, ge=0, le=100)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.98)
+    eps: float = Field(default=1e-8, gt=0, le=1)
+    warmup_steps: int | None = Field(default=None, ge=0)
     decay: Literal["cosine", "linear_tail", "none"] = "cosine"
-    tail: float = 0.2
-    final_fraction: float = 0.01
-    clip_norm: float = 1.0
-    ema_decay: float = 0.999
-    lr_multipliers: dict[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_intervals(
-            self,
-            lr="(0, 100]",
-            muon_lr="[0, 100]",
-            weight_decay="[0, 100]",
-            betas="[0, 1)",
-            eps="(0, 1]",
-            warmup_steps="[0, inf)",
-            tail="[0, 1]",
-            final_fraction="[0, 1]",
-            clip_norm="[0, inf)",
-            ema_decay="[0, 1)",
-            lr_multipliers="[0, 1000]",
-        )
+    tail: float = Field(default=0.2, ge=0, le=1)
+    final_fraction: float = Field(default=0.01, ge=0, le=1)
+    clip_norm: float = Field(default=1.0, ge=0)
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    lr_multipliers: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(default_factory=dict)
 
     def warmup(self, total_steps: int) -> int:
         """Steps of the warm-up in a run of that length."""
         return min(DEFAULT_WARMUP, total_steps) if self.warmup_steps is None else self.warmup_steps
 
 
-@dataclass(frozen=True)
-class LossSettings:
+class LossSettings(Config):
     """`preset` names a `CriterionConfig` preset, `overrides` changes its fields.
 
     Attributes:
@@ -131,30 +114,23 @@ class LossSettings:
     """
 
     preset: Literal["default", "published"] = "default"
-    overrides: dict[str, Value] = field(default_factory=dict)
-    perception: float = 0.0
-    reading: float = 0.0
-    detected: float = 1.0
-    denoising: float = 0.0
-    denoising_groups: int = 1
+    overrides: dict[str, Value] = Field(default_factory=dict)
+    perception: float = Field(default=0.0, ge=0, le=1_000_000)
+    reading: float = Field(default=0.0, ge=0, le=1_000_000)
+    detected: float = Field(default=1.0, gt=0, le=1)
+    denoising: float = Field(default=0.0, ge=0, le=1_000_000)
+    denoising_groups: int = Field(default=1, ge=1, le=100)
 
-    def __post_init__(self) -> None:
-        check_intervals(
-            self,
-            perception="[0, 1000000]",
-            reading="[0, 1000000]",
-            denoising="[0, 1000000]",
-            detected="(0, 1]",
-            denoising_groups="[1, 100]",
-        )
+    @model_validator(mode="after")
+    def _check(self) -> LossSettings:
         if self.detected < 1 and not self.reading:
             raise ConfigError(
                 f"detected of {self.detected} leaves phrases without any loss: set loss.reading above 0 too"
             )
+        return self
 
 
-@dataclass(frozen=True)
-class ScheduleSettings:
+class ScheduleSettings(Config):
     """How long, and what is written on the way.
 
     Attributes:
@@ -166,26 +142,15 @@ class ScheduleSettings:
         export_dtype: number format of the exported weights.
     """
 
-    total_steps: int = 10_000
-    max_minutes: float = 0.0
-    checkpoint_minutes: float = 5.0
-    keep_checkpoints: int = 2
-    log_seconds: float = 15.0
+    total_steps: int = Field(default=10_000, ge=1, le=1_000_000_000)
+    max_minutes: float = Field(default=0.0, ge=0)
+    checkpoint_minutes: float = Field(default=5.0, ge=0)
+    keep_checkpoints: int = Field(default=2, ge=1, le=1_000_000)
+    log_seconds: float = Field(default=15.0, ge=0)
     export_dtype: Literal["float32", "float16", "bfloat16"] = "float16"
 
-    def __post_init__(self) -> None:
-        check_intervals(
-            self,
-            total_steps="[1, 1000000000]",
-            max_minutes="[0, inf)",
-            checkpoint_minutes="[0, inf)",
-            keep_checkpoints="[1, 1000000]",
-            log_seconds="[0, inf)",
-        )
 
-
-@dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Config):
     """One training run.
 
     Attributes:
@@ -204,19 +169,19 @@ class RunConfig:
     name: str = "default"
     stage: Stage = "all"
     output_dir: str = ""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=1_000_000_000_000_000_000)
     device: Literal["auto", "cpu"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     attention: Literal["auto", "sdpa", "eager"] = "auto"
-    threads: int = 0
-    model: ModelSettings = field(default_factory=ModelSettings)
-    data: DataSettings = field(default_factory=DataSettings)
-    optim: OptimSettings = field(default_factory=OptimSettings)
-    loss: LossSettings = field(default_factory=LossSettings)
-    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    threads: int = Field(default=0, ge=0, le=1024)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    data: DataSettings = Field(default_factory=DataSettings)
+    optim: OptimSettings = Field(default_factory=OptimSettings)
+    loss: LossSettings = Field(default_factory=LossSettings)
+    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
 
-    def __post_init__(self) -> None:
-        check_intervals(self, seed="[0, 1000000000000000000]", threads="[0, 1024]")
+    @model_validator(mode="after")
+    def _check(self) -> RunConfig:
         if not self.output_dir and (
             self.name in ("", ".", "..") or safe_file_name(self.name, "") != self.name
         ):
@@ -232,6 +197,7 @@ class RunConfig:
                 f"optim.warmup_steps must be at most schedule.total_steps ({self.schedule.total_steps}), got "
                 f"{self.optim.warmup_steps}"
             )
+        return self
 
     @property
     def folder(self) -> Path:

@@ -23,8 +23,6 @@ from instructsam.training.checkpointing import model_tensors
 from instructsam.training.export import require_current
 from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
 
-NECK_LEVELS = "detector.vision_encoder.neck.fpn_layers."
-
 
 def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criterion:
     """Refuse what the configuration alone shows to be impossible, before anything is loaded; the run's criterion.
@@ -112,7 +110,7 @@ def take_over(
                 f"model.fresh: no tensor starts with {prefix!r}; the first parts are "
                 f"{', '.join(sorted({key.split('.')[0] for key in ours}))}"
             )
-    theirs = _levels_by_scale(theirs, _scales(donor), _scales(model))
+    theirs = _levels_by_scale(theirs, _level_scales(donor), _level_scales(model))
     theirs = {key: tensor for key, tensor in theirs.items() if not key.startswith(tuple(fresh))}
     fitting = [key for key, tensor in ours.items() if key in theirs and theirs[key].shape == tensor.shape]
     if not fitting:
@@ -133,23 +131,27 @@ def take_over(
     return lines + [f"{len(keys)} {what}: {', '.join(keys)}" for what, keys in groups.items() if keys]
 
 
-def _scales(model: InstructSAMModel) -> list[float]:
-    """Scale of each level of the detector's neck relative to its token grid: [2, 1, 0.5] for `mask_stages` 1."""
-    return list(model.config.detector_config.vision_config.scale_factors)
+def _level_scales(model: InstructSAMModel) -> dict[str, float]:
+    """Name prefix of the tensors of each level of the detector's neck -> its scale relative to the token grid."""
+    scales = model.detector.level_scales(model.config.detector_config)
+    return {f"detector.{prefix}": scale for prefix, scale in scales.items()}
 
 
-def _levels_by_scale(tensors: dict[str, Tensor], theirs: list[float], ours: list[float]) -> dict[str, Tensor]:
-    """Tensors by name, with the numbers of neck levels changed from the donor's scales to ours.
+def _levels_by_scale(
+    tensors: dict[str, Tensor], theirs: dict[str, float], ours: dict[str, float]
+) -> dict[str, Tensor]:
+    """Tensors by name, with the names of neck levels changed from the donor's to ours of the same scale.
 
-    A level whose scale we do not have keeps its number marked as the donor's, so that it counts as not used.
+    A level whose scale we do not have gets a name that says so, so that it counts as not used.
     """
+    places = {scale: prefix for prefix, scale in ours.items()}
     renamed = {}
     for name, tensor in tensors.items():
-        if name.startswith(NECK_LEVELS):
-            number, _, rest = name.removeprefix(NECK_LEVELS).partition(".")
-            scale = theirs[int(number)]
-            level = str(ours.index(scale)) if scale in ours else f"scale_{scale:g}"
-            name = f"{NECK_LEVELS}{level}.{rest}"
+        for prefix, scale in theirs.items():
+            if name.startswith(prefix):
+                place = places.get(scale, f"{prefix.rstrip('.0123456789')}.scale_{scale:g}.")
+                name = place + name.removeprefix(prefix)
+                break
         renamed[name] = tensor
     return renamed
 

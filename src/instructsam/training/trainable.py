@@ -83,7 +83,7 @@ class Trainable(nn.Module):
             output = model(**inputs, images=images, auxiliary=auxiliary, text_logits=True, extra=extra)
         read = None
         if self.reader is not None and output is not None and output.query_states is not None:
-            read = self.reader(output.query_states, model.detector.detr_decoder.reference_points.weight)
+            read = self.reader(output.query_states, model.detector.slot_boxes().logit(eps=1e-6))
         return output, cells, read
 
 

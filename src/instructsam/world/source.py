@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import cast, get_args
+from dataclasses import replace
+from typing import Annotated, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
+from instructsam.config import Config, to_dict
 from instructsam.data.sample import (
     Description,
     ObjectAttribute,
@@ -20,7 +22,7 @@ from instructsam.data.sample import (
     relative_boxes_cxcywh,
 )
 from instructsam.errors import ConfigError
-from instructsam.structures.checks import check_choices, check_intervals
+from instructsam.structures.checks import check_choices
 from instructsam.world.instructions.caption import ORDERS, caption
 from instructsam.world.instructions.instruction import FAMILY_SHARES, shares_of
 from instructsam.world.instructions.invented import about_nothing
@@ -38,8 +40,7 @@ ATTRIBUTES = (
 _INVENTED_STREAM = 0x1_57EA4  # keeps the choice of unknown words apart from the world's own random numbers
 
 
-@dataclass(frozen=True)
-class WorldSourceSettings:
+class WorldSourceSettings(Config):
     """The group `data.world` of a run's configuration.
 
     Attributes:
@@ -56,26 +57,18 @@ class WorldSourceSettings:
         captions: one more text per scene, that describes it in words (`world.instructions.caption`).
     """
 
-    short_sides: tuple[int, ...] = (160,)
-    min_objects: int = 1
-    max_objects: int = 10
+    short_sides: tuple[Annotated[int, Field(ge=SHORT_SIDES[0], le=SHORT_SIDES[1])], ...] = (160,)
+    min_objects: int = Field(default=1, ge=1, le=MOST_OBJECTS)
+    max_objects: int = Field(default=10, ge=1, le=MOST_OBJECTS)
     families: tuple[str, ...] = ()
-    family_shares: dict[str, float] = field(default_factory=dict)
-    nouns: dict[str, int] = field(default_factory=dict)
+    family_shares: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    nouns: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     layouts: tuple[str, ...] = ()
-    invented_words: float = 0.0
+    invented_words: float = Field(default=0.0, ge=0, le=1)
     captions: bool = False
 
-    def __post_init__(self) -> None:
-        check_intervals(
-            self,
-            short_sides=f"[{SHORT_SIDES[0]}, {SHORT_SIDES[1]}]",
-            min_objects=f"[1, {MOST_OBJECTS}]",
-            max_objects=f"[1, {MOST_OBJECTS}]",
-            nouns="[0, inf)",
-            family_shares="[0, inf)",
-            invented_words="[0, 1]",
-        )
+    @model_validator(mode="after")
+    def _check(self) -> WorldSourceSettings:
         if not self.short_sides:
             raise ConfigError("short_sides must hold at least one size in pixels, got an empty list")
         if self.min_objects > self.max_objects:
@@ -89,6 +82,7 @@ class WorldSourceSettings:
         if self.nouns and min(self.nouns.values()) > 0:
             raise ConfigError("nouns must name the level of batch 0, for example {colors: 0}")
         shares_of(tuple(self.families), self.family_shares)
+        return self
 
 
 class WorldSource:
@@ -126,7 +120,7 @@ class WorldSource:
     def fingerprint(self) -> str:
         """Differs between settings and seeds."""
         text = json.dumps(
-            [asdict(self.settings), self.seed, self.world.instructions_per_scene], sort_keys=True
+            [to_dict(self.settings), self.seed, self.world.instructions_per_scene], sort_keys=True
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -143,7 +143,7 @@ def test_the_loss_counts_every_layer_and_no_padding() -> None:
     asked = noised()
     layers = tuple(layer(3, 6, seed, presence=False) for seed in range(2))
     output = replace(segmentation(3), extra=layers)
-    config = replace(CriterionConfig.default(), matcher=HungarianMatcher())
+    config = CriterionConfig.default().model_copy(update={"matcher": HungarianMatcher()})
     result = Criterion(config)(output, TARGETS)
     total, parts = denoising_loss(Criterion(config), output, result, asked, 5)
     assert set(parts) == {"dn_total", "dn_mask_dice", "dn_box_l1", "dn_score"}
@@ -155,7 +155,9 @@ def test_the_loss_counts_every_layer_and_no_padding() -> None:
             assert torch.equal(felt > 0, asked.real)
     half, _ = denoising_loss(Criterion(config), output, result, asked, 10)
     torch.testing.assert_close(half * 2, total)
-    last, _ = denoising_loss(Criterion(replace(config, auxiliary_weight=0)), output, result, asked, 5)
+    last, _ = denoising_loss(
+        Criterion(config.model_copy(update={"auxiliary_weight": 0})), output, result, asked, 5
+    )
     assert 0 < last < total
 
 

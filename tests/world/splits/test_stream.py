@@ -130,7 +130,7 @@ def test_crowded_scenes_hold_more_than_training_ever_does() -> None:
 
 
 def test_only_training_text_has_slips(monkeypatch: pytest.MonkeyPatch) -> None:
-    from instructsam.world.instructions.instruction import instruction as instructions
+    from instructsam.world.instructions import instruction as instructions
 
     monkeypatch.setattr(instructions, "with_typo", lambda rng, text: text + " #")
     monkeypatch.setattr(instructions, "TYPO_SHARE", 0.5)

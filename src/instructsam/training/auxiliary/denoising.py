@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from instructsam.losses.criterion import Criterion, CriterionOutput
 from instructsam.losses.matcher import Assignment
-from instructsam.model.detector import ExtraQueries
+from instructsam.model.detector.base import ExtraQueries
 from instructsam.structures.outputs import PhraseTarget, SegmentationOutput
 
 NOISE = 0.4  # largest move of a centre in half sides, and of a side in sides

@@ -23,7 +23,7 @@ from instructsam.data.sample import ObjectAttribute
 from instructsam.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from instructsam.model.instructsam import ImageFeatures
+    from instructsam.model.features import ImageFeatures
 
 READERS_FILE = "readers.safetensors"
 COVER = 0.3  # a cell shows an object that covers at least this share of it

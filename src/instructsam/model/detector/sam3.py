@@ -6,12 +6,14 @@ only the decoder's loop is ours, because the stock one takes its queries from it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import PreTrainedConfig, Sam3Config, Sam3Model
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.sam3.modeling_sam3 import (
     Sam3DetrDecoder,
@@ -22,51 +24,26 @@ from transformers.models.sam3.modeling_sam3 import (
     inverse_sigmoid,
 )
 
+from instructsam.model.detector import sam3_small
+from instructsam.model.detector.base import Detector, DetectorFeatures, DetectorSizes, ExtraQueries
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
+
+REFERENCE_POINTS = "detr_decoder.reference_points.weight"
 
 
 @dataclass(frozen=True)
-class DetectorFeatures:
-    """The detector's view of I images, made once and shared by all phrases.
+class Sam3Features(DetectorFeatures):
+    """Levels without SAM3's unused last one.
 
     Attributes:
-        levels: floats [I, C, h_l, w_l], fine to coarse, without SAM3's unused last level.
         positions: float [1 or I, C, h, w], sine encoding of the coarsest level.
     """
 
-    levels: tuple[Tensor, ...]
     positions: Tensor
 
-    def select(self, image_index: Tensor) -> DetectorFeatures:
-        """Features repeated per phrase: row p shows image `image_index[p]`."""
+    def select(self, image_index: Tensor) -> Sam3Features:
         positions = self.positions.expand(self.levels[-1].shape[0], -1, -1, -1)
-        return DetectorFeatures(tuple(level[image_index] for level in self.levels), positions[image_index])
-
-
-@dataclass(frozen=True)
-class ExtraQueries:
-    """E more queries per phrase, for training only: their boxes are given, and the others do not see them.
-
-    Attributes:
-        states: float [P, E, C], what they start from.
-        boxes_cxcywh: float [P, E, 4] in [0, 1], the reference boxes of the first decoder layer.
-        group: int64 [E]: each sees the ordinary queries and its own group.
-        real: bool [P, E], False for padding, which no other query sees.
-    """
-
-    states: Tensor
-    boxes_cxcywh: Tensor
-    group: Tensor
-    real: Tensor
-
-    def visible(self, ordinary: int) -> Tensor:
-        """bool [P, 1, N, N], N = ordinary + E: whether a query (row) sees another one in self-attention."""
-        seen = torch.zeros(
-            len(self.real), *[ordinary + len(self.group)] * 2, dtype=torch.bool, device=self.real.device
-        )
-        seen[:, :, :ordinary] = True
-        seen[:, ordinary:, ordinary:] = (self.group[:, None] == self.group) & self.real[:, None]
-        return seen.unsqueeze(1)
+        return Sam3Features(tuple(level[image_index] for level in self.levels), positions[image_index])
 
 
 @dataclass(frozen=True)
@@ -78,8 +55,18 @@ class DecoderStates:
     presence_logits: Tensor | None
 
 
-class Detector(nn.Module):
+class Sam3Detector(Detector):
     """Vision encoder, DETR encoder and decoder, scoring and mask head; no text encoder of its own."""
+
+    model_type = "sam3"
+    config_class: ClassVar[type[PreTrainedConfig]] = Sam3Config
+    parts = (
+        ("detector vision encoder", "vision_encoder."),
+        ("detector encoder and decoder", "detr_"),
+        ("detector masks and scores", "mask_decoder."),
+        ("detector masks and scores", "dot_product_scoring."),
+    )
+    _no_split_modules: ClassVar[list[str]] = ["Sam3ViTLayer"]
 
     def __init__(self, config: Any, use_presence: bool) -> None:
         super().__init__()
@@ -96,12 +83,32 @@ class Detector(nn.Module):
             del self.detr_decoder.presence_token, self.detr_decoder.presence_head
             del self.detr_decoder.presence_layer_norm
 
-    def encode(self, pixel_values: Tensor) -> DetectorFeatures:
-        """Images [I, 3, S, S] -> features."""
-        vision = self.vision_encoder(pixel_values)
-        return DetectorFeatures(tuple(vision.fpn_hidden_states[:-1]), vision.fpn_position_encoding[:-1][-1])
+    @staticmethod
+    def width(config: Any) -> int:
+        return int(config.detr_decoder_config.hidden_size)
 
-    def forward(
+    @staticmethod
+    def image_size(config: Any) -> int:
+        return int(config.vision_config.backbone_config.image_size)
+
+    @staticmethod
+    def set_num_queries(config: Any, num_queries: int) -> None:
+        config.detr_decoder_config.num_queries = num_queries
+
+    @staticmethod
+    def small_config(sizes: DetectorSizes) -> dict[str, Any]:
+        return sam3_small.small_config(sizes)
+
+    @staticmethod
+    def level_scales(config: Any) -> dict[str, float]:
+        scales = config.vision_config.scale_factors
+        return {f"vision_encoder.neck.fpn_layers.{n}.": float(scale) for n, scale in enumerate(scales)}
+
+    def encode(self, pixel_values: Tensor) -> Sam3Features:
+        vision = self.vision_encoder(pixel_values)
+        return Sam3Features(tuple(vision.fpn_hidden_states[:-1]), vision.fpn_position_encoding[:-1][-1])
+
+    def detect(
         self,
         features: DetectorFeatures,
         queries: Tensor,
@@ -110,20 +117,8 @@ class Detector(nn.Module):
         auxiliary: bool = False,
         extra: ExtraQueries | None = None,
     ) -> SegmentationOutput:
-        """One detector pass for P phrases.
-
-        Args:
-            features: of P rows (see `DetectorFeatures.select`).
-            queries: float [P, Q, C], projected query states.
-            text: float [P, T, C], projected phrase tokens, zero at padding.
-            text_mask: bool [P, T].
-            auxiliary: also fill `SegmentationOutput.auxiliary` with the earlier layers.
-            extra: queries that are answered in `SegmentationOutput.extra` and change nothing else.
-
-        Returns:
-            mask_logits [P, Q, h, w], score_logits [P, Q], boxes_cxcywh [P, Q, 4], presence_logits [P] or None,
-            semantic_logits [P, h, w].
-        """
+        if not isinstance(features, Sam3Features):
+            raise TypeError(f"features must come from Sam3Detector.encode, got {type(features).__name__}")
         encoded = self.detr_encoder(
             vision_features=[features.levels[-1]],
             text_features=text,
@@ -174,7 +169,7 @@ class Detector(nn.Module):
         decoder = self.detr_decoder
         size = queries.shape[0]
         # boxes add up small moves from layer to layer, in float32 whatever the weights are in
-        boxes = decoder.reference_points.weight.float().unsqueeze(0).expand(size, -1, -1).sigmoid()
+        boxes = self.slot_boxes().unsqueeze(0).expand(size, -1, -1)
         hidden, visible = queries, None
         lead = 1 if self.use_presence else 0
         if extra is not None:
@@ -213,6 +208,43 @@ class Detector(nn.Module):
         presence = torch.stack(presences) if presences else None
         return DecoderStates(torch.stack(states), torch.stack(references), presence)
 
+    def slot_boxes(self) -> Tensor:
+        boxes: Tensor = self.detr_decoder.reference_points.weight.float().sigmoid()
+        return boxes
+
+    def compiled_modules(self) -> tuple[nn.Module, ...]:
+        return (self.vision_encoder, self.detr_encoder)
+
+    def set_slot_boxes(self, boxes_cxcywh: Tensor) -> None:
+        self.detr_decoder.reference_points.weight.copy_(boxes_cxcywh.logit())
+
+    def quiet_layers(self) -> tuple[nn.Module, ...]:
+        return (self.detr_decoder.box_head.layer3,)
+
+    def initialize_encoder(self) -> None:
+        sam3_small.initialize_encoder(self.vision_encoder.backbone)
+
+    def initialize_decoder(self, spread_slots: bool) -> None:
+        sam3_small.initialize_decoder(self.detr_decoder, spread_slots)
+
+    @classmethod
+    def stock_class(cls) -> Any:
+        return Sam3Model
+
+    @classmethod
+    def stock_slot_boxes(cls, tensors: Mapping[str, Tensor]) -> Tensor:
+        return tensors[REFERENCE_POINTS].float().sigmoid()
+
+    @classmethod
+    def from_stock(
+        cls, tensors: Mapping[str, Tensor], slots: Tensor, use_presence: bool
+    ) -> dict[str, Tensor]:
+        return {
+            name: tensor[slots] if name == REFERENCE_POINTS else tensor
+            for name, tensor in tensors.items()
+            if not name.startswith("detr_decoder.query_embed.") and (use_presence or "presence" not in name)
+        }
+
     def _mask(self, visible: Tensor, dtype: torch.dtype) -> Tensor:
         """Visibility in the form that the attention kernel takes: the eager one adds it to its logits."""
         if self.detr_decoder.config._attn_implementation != "eager":
@@ -230,7 +262,7 @@ class Detector(nn.Module):
 def _layers(
     mask_logits: Tensor, scores: Tensor, boxes: Tensor, presence: Tensor | None
 ) -> list[DetectionOutput]:
-    """What each of the last K decoder layers says; all [K, ...] but presence, which is of every layer."""
+    """Outputs of the last K decoder layers; all arguments [K, ...] but presence, which has every layer."""
     kept = [None] * len(boxes) if presence is None else presence[-len(boxes) :]
     return [DetectionOutput(*parts) for parts in zip(mask_logits, scores, boxes, kept, strict=True)]
 

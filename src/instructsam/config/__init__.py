@@ -1,0 +1,7 @@
+"""Run configuration: a pydantic base class, YAML files and `key=value` overrides."""
+
+from __future__ import annotations
+
+from instructsam.config.base import Config, build_config, load_config, to_dict
+
+__all__ = ["Config", "build_config", "load_config", "to_dict"]

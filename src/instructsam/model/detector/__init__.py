@@ -1,0 +1,1 @@
+"""The detector: one protocol (`base`), one registry, one file per detector."""
