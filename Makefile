@@ -8,6 +8,7 @@ DEV := .venv/installed-dev
 SCENE ?= src/instructsam/assets/examples/traffic.png
 INSTRUCTION ?= red vehicles
 PROCESSES ?= 2
+WORKERS ?= 2
 MINUTES ?= 9
 
 .PHONY: help setup demo test test-slow check docs format bench train train-gpu ablations clean
@@ -22,9 +23,9 @@ demo: $(RUNTIME) ## Segment a shipped scene, print the table and say where the p
 	@echo "Segmenting $(SCENE): $(INSTRUCTION)"
 	@$(BIN)/instructsam segment $(SCENE) "$(INSTRUCTION)" --out out/demo --overwrite
 
-test: $(DEV) ## Run the fast tests
+test: $(DEV) ## Run the fast tests on WORKERS=2 processes
 	@echo "Running the fast tests"
-	@$(BIN)/python -m pytest -q
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 test-slow: $(DEV) ## Run the tests marked slow
 	@echo "Running the slow tests"
@@ -40,7 +41,7 @@ check: $(DEV) ## Style, types, layers and file lengths
 	@echo "lint-imports"
 	@$(BIN)/lint-imports
 	@echo "architecture tests"
-	@$(BIN)/python -m pytest -q tests/test_architecture.py
+	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_style.py
 
 docs: $(DEV) ## Build the documentation site into site/; warnings are errors
 	@echo "Building the documentation"

@@ -13,10 +13,11 @@ import os
 import platform
 import resource
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -169,8 +170,12 @@ def measure(segmenter: Segmenter, runs: int, only: list[str]) -> dict[str, Any]:
     """Medians, ratios and stages."""
     calls = {name: call for name, call in questions(segmenter).items() if not only or name in only}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
+    first = {}
+    for name, call in calls.items():
+        start = now()
         call()
+        first[name] = round(now() - start, 3)
+        print(f"{name}: first call {first[name]} s", file=sys.stderr, flush=True)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     for _ in range(runs):
@@ -183,6 +188,7 @@ def measure(segmenter: Segmenter, runs: int, only: list[str]) -> dict[str, Any]:
         if name in calls:
             calls[name]()
     report: dict[str, Any] = {
+        "first call, seconds": first,
         "median seconds": {name: round(statistics.median(s), 4) for name, s in seconds.items()},
         "of one phrase": {
             name: round(statistics.median(a / b for a, b in zip(s, seconds[base(name)], strict=True)), 3)
@@ -195,6 +201,30 @@ def measure(segmenter: Segmenter, runs: int, only: list[str]) -> dict[str, Any]:
         report["peak GB of the device"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
     report["peak GB of the process"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)
     return report
+
+
+def new_shapes(segmenter: Segmenter) -> dict[str, list[float]]:
+    """Seconds of the first call at image sizes not seen before, with and without cuDNN's attention (GPU only)."""
+    found: dict[str, list[float]] = {"with cuDNN": [], "without": []}
+    for step in range(6):
+        name = ("without", "with cuDNN")[step % 2]
+        image = picture(step).resize((640 + 64 * step, 480))
+        with cudnn_attention() if step % 2 else nullcontext():
+            start = now()
+            segmenter.segment(image, phrases=PHRASES[:1], score_threshold=0.0)
+            found[name].append(round(now() - start, 3))
+    return found
+
+
+@contextmanager
+def cudnn_attention() -> Iterator[None]:
+    """Inside, the segmenter leaves cuDNN's attention enabled."""
+    switch = torch.backends.cuda.enable_cudnn_sdp
+    torch.backends.cuda.enable_cudnn_sdp = lambda _: switch(True)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp = switch
 
 
 def base(name: str) -> str:
@@ -232,6 +262,7 @@ def main() -> None:
         ),
         "parameters": sum(parameter.numel() for parameter in segmenter.model.parameters()),
         **measure(segmenter, arguments.runs, arguments.only),
+        **({"first call at a new image size": new_shapes(segmenter)} if torch.cuda.is_available() else {}),
     }
     print(json.dumps(report, indent=2))
 

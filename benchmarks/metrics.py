@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals
-from instructsam.evaluation.metrics.table import InstructionScore, score_instruction, summarise
+from instructsam.evaluation.metrics.scores import InstructionScore
+from instructsam.evaluation.metrics.scoring import score_instruction
+from instructsam.evaluation.metrics.table import summarise
 from instructsam.structures.masks import decode_rle, encode_rle
 
 TARGETS, PREDICTIONS, PICTURES = 5, 10, 40

@@ -23,7 +23,7 @@ from PIL import Image
 from instructsam.cli.rivals import AnyOpening
 from instructsam.data.record import Record
 from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
-from instructsam.evaluation.reports.report import format_rows
+from instructsam.evaluation.reports.tables import format_rows
 from instructsam.evaluation.runner import RecordSegmenter, evaluate
 from instructsam.structures.instances import Prediction
 

@@ -1,6 +1,7 @@
 """Build the documentation site into site/: `python tools/build_docs.py`. Any warning is an error.
 
-Zensical's strict mode covers links and anchors; warnings about docstrings (griffe) do not fail it, so they are looked for here.
+Zensical's strict mode covers links and anchors. Warnings about docstrings (griffe) do not fail it; this script
+looks for them.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""One exception tree: everything that a user can mend derives from `InstructSAMError`.
+"""Exceptions: every error that a user can fix derives from `InstructSAMError`.
 
-Each message is one sentence that says what was expected, what came and how to mend it.
+A message is one sentence that states what was expected, what was received and how to fix it.
 """
 
 from __future__ import annotations
 
-_LONGEST = 400  # characters; transformers lists every model that it knows
+_LONGEST = 400  # characters; transformers lists every model type that it supports
 
 
 def first_line(error: Exception) -> str:
-    """What another library's error says, cut to the one line that a message of ours has room for."""
+    """The first line of another library's error, cut to a length that fits into a message."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
@@ -43,4 +43,4 @@ class MissingExtraError(InstructSAMError, ImportError):
 
 
 class ServiceError(InstructSAMError):
-    """A server that was asked does not answer, refuses, or answers with something else."""
+    """A server does not respond, refuses the request, or sends an unexpected response."""

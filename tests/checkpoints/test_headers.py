@@ -40,7 +40,7 @@ def folder(published: Path, tmp_path: Path) -> Path:
     ("change", "message"),
     [
         (lambda _: LFS, r"model\.safetensors is a Git LFS pointer"),
-        (lambda _: b"", r"model\.safetensors is empty: its download was cut"),
+        (lambda _: b"", r"model\.safetensors is empty: the download was interrupted"),
         (lambda _: bytes(5000), r"model\.safetensors is empty"),
         (lambda _: b"<!DOCTYPE html><html>429", r"model\.safetensors is a web page"),
         (lambda _: b"<?xml version='1.0'?><Error>", r"model\.safetensors is a web page or an error message"),

@@ -134,10 +134,10 @@ FIELD = "phrases[0].instances[0]"
         (change("alternatives", [[], {}]), "field alternatives[1]: expected a list, got {}"),
         (change("alternatives", [[{}]]), "field alternatives[0][0].rle: the field is missing"),
         (change(f"{INSTANCE}/category", 3), f"field {FIELD}.category: expected text, got 3"),
-        (change(f"{INSTANCE}/category", "\udc80"), f"field {FIELD}.category holds half of a character"),
+        (change(f"{INSTANCE}/category", "\udc80"), f"field {FIELD}.category contains a lone surrogate"),
         (
             change("instruction", "mugs \ud83d"),
-            "field instruction holds half of a character (U+D83D at position 5)",
+            "field instruction contains a lone surrogate (U+D83D at position 5)",
         ),
         (change("image/file", "a\0.png"), "field image.file: expected a path of at most 4096 letters"),
         (change("image/file", "a" * 5000), "field image.file: expected a path of at most 4096 letters"),

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from instructsam.evaluation.metrics.scores import InstructionScore, score_instruction
+from instructsam.evaluation.metrics.scores import InstructionScore
+from instructsam.evaluation.metrics.scoring import score_instruction
 from instructsam.structures.masks import encode_rle
 
 Masks = NDArray[np.bool_]

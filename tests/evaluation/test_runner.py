@@ -10,7 +10,7 @@ from PIL import Image
 
 from instructsam.data.targets import target_masks
 from instructsam.errors import InputError
-from instructsam.evaluation.metrics.table import score_instruction
+from instructsam.evaluation.metrics.scoring import score_instruction
 from instructsam.evaluation.runner import evaluate, rescore
 from instructsam.evaluation.runs.predictions import read_predictions
 from instructsam.structures.instances import Prediction

@@ -47,7 +47,7 @@ def deep_png(samples: np.ndarray, colour_type: int, extra: bytes = b"") -> bytes
     return b"\x89PNG\r\n\x1a\n" + head + more + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def test_only_the_loader_opens_pictures() -> None:
+def test_only_the_loader_opens_images() -> None:
     callers = []
     for folder in ("src", "examples", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -207,7 +207,7 @@ def test_heic_without_the_plug_in_names_the_command(monkeypatch: pytest.MonkeyPa
         ("a.avif", "AVIF"),
     ],
 )
-def test_rarer_names_are_pictures(tmp_path: Path, name: str, kind: str) -> None:
+def test_rare_suffixes_are_images(tmp_path: Path, name: str, kind: str) -> None:
     options = {"no_jp2": True} if name.endswith("j2k") else {}
     (tmp_path / name).write_bytes(stored(kind, **options))
     assert Path(name).suffix.lower() in IMAGE_SUFFIXES
@@ -215,14 +215,14 @@ def test_rarer_names_are_pictures(tmp_path: Path, name: str, kind: str) -> None:
     assert {".heic", ".heif"} <= IMAGE_SUFFIXES
 
 
-def test_a_turned_picture_says_so(tmp_path: Path) -> None:
+def test_a_rotated_image_gets_a_note(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     PICTURE.save(path, exif=turned(6))
     assert load_image(path).notes == (
-        "it is turned upright by its EXIF orientation: 34 x 20 px in the file, 20 x 34 px here",
+        "rotated by its EXIF orientation: 34 x 20 px in the file, 20 x 34 px here",
     )
     PICTURE.save(path, exif=turned(3))
-    assert load_image(path).notes == ("it is turned upright by its EXIF orientation",)
+    assert load_image(path).notes == ("rotated by its EXIF orientation",)
     PICTURE.save(path, exif=turned(1))
     assert load_image(path).notes == ()
 
@@ -232,9 +232,7 @@ def test_a_size_that_exif_explains_is_explained(tmp_path: Path) -> None:
     PICTURE.save(path, exif=turned(6))
     found = load_image(path).image
     message = size_mismatch(path, (found.height, found.width), (20, 34))
-    assert message.startswith(
-        f"{path}: the record states 34 x 20 px, the picture has 20 x 34 because its EXIF"
-    )
+    assert message.startswith(f"{path}: the record states 34 x 20 px, the image has 20 x 34 because its EXIF")
     assert "EXIF" not in size_mismatch(path, (34, 20), (21, 34))
     PICTURE.save(path)
     assert "EXIF" not in size_mismatch(path, (20, 34), (34, 20))

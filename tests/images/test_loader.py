@@ -1,4 +1,4 @@
-"""The one image loader: every odd input either becomes an upright RGB picture or one clear sentence."""
+"""The image loader: every unusual input becomes an upright RGB image or one error message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from instructsam.images.limits import MAX_PIXELS
 from instructsam.images.loader import load_image
 
 
-def picture(height: int = 24, width: int = 40) -> Image.Image:
+def sample_image(height: int = 24, width: int = 40) -> Image.Image:
     """Four flat quarters: red, green / blue, yellow. Lossy formats keep them recognisable."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[: height // 2, : width // 2] = (250, 0, 0)
@@ -68,10 +68,10 @@ STORED = {
 
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
-def test_every_exif_orientation_gives_the_same_upright_picture(
+def test_every_exif_orientation_gives_the_same_upright_image(
     tmp_path: Path, orientation: int, suffix: str
 ) -> None:
-    upright = picture()
+    upright = sample_image()
     method = STORED[orientation]
     stored = upright if method is None else upright.transpose(method)
     exif = Image.Exif()
@@ -85,9 +85,9 @@ def test_every_exif_orientation_gives_the_same_upright_picture(
     assert again.image.tobytes() == loaded.image.tobytes(), "the orientation must be applied once only"
 
 
-def test_damaged_exif_keeps_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_exif_keeps_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "photo.jpg"
-    picture().save(path, exif=b"Exif\0\0XX" + b"\xff" * 30, quality=95)
+    sample_image().save(path, exif=b"Exif\0\0XX" + b"\xff" * 30, quality=95)
     assert load_image(path).image.size == (40, 24)
 
     def broken(_: Image.Image) -> Image.Exif:  # what Pillow raises on some damaged blocks
@@ -122,7 +122,7 @@ def test_sixteen_bit_colour_png_is_scaled(tmp_path: Path) -> None:
     assert as_array(load_image(path).image).tolist() == [[[255, 128, 0], [1, 255, 0]]]
 
 
-def test_float_pictures_are_stretched_and_said() -> None:
+def test_float_images_are_stretched_with_a_note() -> None:
     loaded = load_image(Image.fromarray(np.array([[-1.0, 0.0, 1.0]], np.float32)))
     assert as_array(loaded.image)[..., 0].tolist() == [[0, 128, 255]]
     assert loaded.notes == ("32-bit float data: values -1 to 1 are mapped to 0..255",)
@@ -137,8 +137,8 @@ def test_other_modes_become_rgb(mode: str) -> None:
 
 def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     path = tmp_path / "print.jpg"
-    picture().convert("CMYK").save(path, quality=95)
-    assert np.abs(as_array(load_image(path).image) - as_array(picture())).mean() < 8
+    sample_image().convert("CMYK").save(path, quality=95)
+    assert np.abs(as_array(load_image(path).image) - as_array(sample_image())).mean() < 8
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -155,7 +155,7 @@ def test_transparency_is_put_on_white_and_said(tmp_path: Path, mode: str) -> Non
 
 
 def test_opaque_alpha_needs_no_note() -> None:
-    assert load_image(picture().convert("RGBA")).notes == ()
+    assert load_image(sample_image().convert("RGBA")).notes == ()
 
 
 def test_palette_with_a_transparent_entry(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_truncated_files(tmp_path: Path, name: str) -> None:
         assert failure(path).startswith(str(path))
 
 
-def test_files_that_are_no_pictures(tmp_path: Path) -> None:
+def test_files_that_are_not_images(tmp_path: Path) -> None:
     text = tmp_path / "notes.png"
     text.write_text("this is no picture")
     assert "not an image" in failure(text)
@@ -256,7 +256,7 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "locked.png"
-    picture().save(path)
+    sample_image().save(path)
     if os.geteuid() == 0:  # root may read everything, so the refusal is played
 
         def refuse(*_: object) -> None:
@@ -269,7 +269,7 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_arrays() -> None:
-    pixels = np.asarray(picture())
+    pixels = np.asarray(sample_image())
     assert load_image(pixels).image.tobytes() == pixels.tobytes()
     assert load_image(pixels[:, ::-1]).image.tobytes() == np.ascontiguousarray(pixels[:, ::-1]).tobytes()
     assert as_array(load_image(np.full((2, 3), 7, np.uint8)).image).tolist() == [[[7, 7, 7]] * 3] * 2
@@ -281,7 +281,7 @@ def test_arrays() -> None:
 
 
 def test_the_callers_image_is_left_alone() -> None:
-    image = picture()
+    image = sample_image()
     loaded = load_image(image)
     loaded.image.putpixel((0, 0), (1, 2, 3))
     assert image.getpixel((0, 0)) == (250, 0, 0)

@@ -69,7 +69,7 @@ def test_a_small_thing_on_black_is_no_outlier() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 1, 65535, 300])
-def test_flat_pictures(value: int) -> None:
+def test_flat_images(value: int) -> None:
     shown, _ = grey(np.full((4, 4), value, np.uint16))
     assert shown.min() == shown.max()
 
@@ -79,7 +79,7 @@ def test_extreme_floats_do_not_overflow() -> None:
     assert shown.tolist() == [[0, 128, 255]]
     shown, _ = grey(np.array([[5e-324, 0.0, 1e-310]], np.float64))
     assert shown.shape == (1, 3)
-    with pytest.raises(ImageError, match="no value that is a number"):
+    with pytest.raises(ImageError, match="no finite value"):
         grey(np.array([[np.inf, np.nan]], np.float32))
 
 

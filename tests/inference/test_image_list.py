@@ -89,7 +89,7 @@ def test_a_subfolder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.M
         ("a.jsonl", b'{"image": "a.png"}\n', "line 1: expected"),
         ("a.jsonl", b'{"instruction": ["x"]}\n', "line 1: the instruction must be text"),
         ("a.jsonl", b'{"instruction": "x", "image": 3}\n', "line 1: the image must be text"),
-        ("a.jsonl", b'{"instruction": "\\ud83d"}\n', "line 1: the instruction holds half of a character"),
+        ("a.jsonl", b'{"instruction": "\\ud83d"}\n', "line 1: the instruction contains a lone surrogate"),
         (
             "a.jsonl",
             b'{"instruction": "x"}\n{"instruction": "y", "image": "b"}',

@@ -210,7 +210,7 @@ def test_save_refuses_bad_places_before_drawing(tmp_path: Path) -> None:
         (tmp_path / "out", "saved as"),
         (tmp_path / "missing" / "out.png", "missing' does not exist"),
         (tmp_path / "folder.png", "is a folder"),
-        (tmp_path / "out.png", "keeps no image"),
+        (tmp_path / "out.png", "has no image to draw on"),
     ]:
         with pytest.raises(InputError, match=message):
             prediction.save(path)

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from instructsam.evaluation.reports.page import page_of_run
-from instructsam.evaluation.reports.report import Report, format_rows
+from instructsam.evaluation.reports.report import Report
+from instructsam.evaluation.reports.tables import format_rows
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.studies.compare import Comparison
 from instructsam.evaluation.studies.robustness import Change, Robustness

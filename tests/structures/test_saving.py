@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from instructsam.errors import InputError
-from instructsam.structures.saving import PICTURE_SUFFIXES, save_image
+from instructsam.structures.saving import IMAGE_SUFFIXES, save_image
 
 
 def picture() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("suffix", [*PICTURE_SUFFIXES, ".JPG"])
+@pytest.mark.parametrize("suffix", [*IMAGE_SUFFIXES, ".JPG"])
 def test_every_format_is_written_and_nothing_else_is_left(suffix: str, tmp_path: Path) -> None:
     path = save_image(picture, tmp_path / f"out{suffix}")
     with Image.open(path) as written:

@@ -84,7 +84,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path, 1)
     state = json.loads((folder / "state.json").read_text())
     (folder / "state.json").write_text(json.dumps({**state, "format": 99}))
-    with pytest.raises(CheckpointError, match="has format 99, expected 1"):
+    with pytest.raises(CheckpointError, match="has format 99, expected 2"):
         checkpointing.read_checkpoint(folder)
 
 

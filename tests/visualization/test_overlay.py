@@ -9,9 +9,11 @@ from PIL import Image
 
 from instructsam.errors import InputError
 from instructsam.structures.masks import mask_boxes_xyxy
+from instructsam.visualization import outlines
 from instructsam.visualization import overlay as drawing
-from instructsam.visualization.overlay import canvas_size, cut_patches, draw_focus, draw_overlay
+from instructsam.visualization.overlay import canvas_size, draw_focus, draw_overlay
 from instructsam.visualization.palette import AMBER, DARK, PALETTE, color_of
+from instructsam.visualization.patches import cut_patches
 
 
 def overlay(masks: Any, image: Image.Image, **fields: Any) -> Image.Image:
@@ -181,14 +183,14 @@ def test_masks_of_another_size_are_refused() -> None:
 
 def test_work_stays_in_the_boxes_of_the_masks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Outlines of small instances on a large picture touch few pixels: the cost does not grow with the picture."""
+    grow = outlines._grow
     seen: list[int] = []
-    grow = drawing._grow
 
     def counted(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
         seen.append(mask.size * by)
         return grow(mask, by)
 
-    monkeypatch.setattr(drawing, "_grow", counted)
+    monkeypatch.setattr(outlines, "_grow", counted)
     masks = np.zeros((1, 1500, 2000), dtype=np.bool_)
     masks[0, 700:720, 900:930] = True
     image = Image.new("RGB", (2000, 1500))

@@ -19,8 +19,9 @@ from instructsam.data.targets import decode_all, target_masks
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark, is_same_benchmark
 from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals
-from instructsam.evaluation.metrics.scores import score_unanswered
-from instructsam.evaluation.metrics.table import InstructionScore, score_instruction, summarise
+from instructsam.evaluation.metrics.scores import InstructionScore
+from instructsam.evaluation.metrics.scoring import score_instruction, score_unanswered
+from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.report import Report, versions
 from instructsam.evaluation.runs.answers import (
     Answer,

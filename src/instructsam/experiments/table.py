@@ -7,28 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from instructsam.evaluation.reports.report import arrow, format_rows
+from instructsam.evaluation.metrics.registry import METRICS
+from instructsam.evaluation.reports.tables import format_rows
 from instructsam.structures.safe_text import for_html, for_markdown
 
 Numbers = Mapping[str, float | None]
 
+_METRICS = {"giou": 3, "set_giou": 3, "ap": 3, "n_acc": 3, "duplicates_per_image": 2}  # key -> decimals
 COLUMNS: tuple[tuple[str, str, int], ...] = (
-    ("giou", "gIoU", 3),
-    ("set_giou", "set gIoU", 3),
-    ("ap", "AP", 3),
-    ("n_acc", "N-acc", 3),
-    ("duplicates_per_image", "dup/img", 2),
+    *((key, METRICS[key].heading, decimals) for key, decimals in _METRICS.items()),
     ("threshold", "threshold", 2),
-    ("loss_mask_dice", "mask dice", 3),
-    ("loss_text", "text loss", 3),
-    ("loss_loss", "loss", 2),
+    ("loss_mask_dice", "mask dice ↓", 3),
+    ("loss_text", "text loss ↓", 3),
+    ("loss_loss", "loss ↓", 2),
     ("instructions", "instructions", 0),
     ("minutes", "minutes", 1),
-)  # key, title, decimals
+)  # key, heading, decimals
 CURVES = (("mask_dice", "mask dice"), ("box_giou", "box GIoU"), ("score", "score"), ("presence", "presence"))
 SHOWN = ("giou", "set_giou", "ap", "n_acc")  # in the picture
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito
-_UNDIRECTED = ("threshold", "instructions", "minutes")
 _ROW, _LEFT, _WIDTH = 64, 190, 680
 
 
@@ -75,7 +72,7 @@ def gather(variants: Sequence[tuple[str, str]], runs: Sequence[FinishedRun]) -> 
 
 def to_markdown(title: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
     """Title, facts, and the table: mean, and ± the sample deviation from two seeds on."""
-    table = [["variant", "seeds", *(_heading(key, title) for key, title, _ in COLUMNS)]]
+    table = [["variant", "seeds", *(heading for _, heading, _ in COLUMNS)]]
     for row in rows:
         cells = [_cell(row.mean.get(key), row.deviation.get(key), decimals) for key, _, decimals in COLUMNS]
         table.append([row.variant, str(len(row.seeds)), *cells])
@@ -84,13 +81,6 @@ def to_markdown(title: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> st
     head = f"## {for_markdown(title)}"
     parts = [head, format_rows(table, for_markdown), "\n".join(tested), "\n".join(said)]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _heading(key: str, title: str) -> str:
-    """The title of a column, with an arrow where one way is better."""
-    if key in _UNDIRECTED:
-        return title
-    return f"{title} {'↓' if key.startswith('loss_') else arrow(key)}"
 
 
 def curves_to_markdown(curves: Mapping[str, Sequence[Numbers]]) -> str:
@@ -132,7 +122,7 @@ def to_dict(title: str, rows: Sequence[Row], runs: Sequence[FinishedRun], facts:
 
 def to_svg(title: str, rows: Sequence[Row]) -> str:
     """Bars of gIoU, set gIoU, AP and N-acc from 0 to 1, with a line as long as ± the deviation."""
-    titles = {key: heading for key, heading, _ in COLUMNS}
+    titles = {key: METRICS[key].title for key in SHOWN}
     height = 50 + _ROW * len(rows)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" font-size="12" '

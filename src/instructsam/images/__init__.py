@@ -1,1 +1,1 @@
-"""The one image loader: files, PIL images and arrays become upright 8-bit RGB pictures, or one clear `ImageError`."""
+"""The one image loader: files, PIL images and arrays become upright 8-bit RGB images, or an `ImageError`."""

@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures."""
+"""File suffixes that count as images."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ IMAGE_SUFFIXES: frozenset[str] = frozenset(
         ".pnm",
     }
 )
-"""File names that count as pictures when a folder is expanded (lower case)."""
+"""File names that count as images when a folder is expanded (lower case)."""

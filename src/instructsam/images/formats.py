@@ -146,7 +146,7 @@ def _png_without_text(stream: IO[bytes], keep: tuple[bytes, ...]) -> IO[bytes] |
 def deep_colour(image: Image.Image, stream: IO[bytes], name: str) -> NDArray[np.uint16] | None:
     """The samples [H, W, C] of a colour PNG or PPM of 16 bits, of which Pillow keeps 8; None of any other picture.
 
-    The image must not have been loaded. Pillow unpacks the high byte of each sample; asked for the other byte order it
+    The image must not have been loaded. Pillow unpacks the high byte of each sample; with the other byte order it
     unpacks the low one.
     """
     if not isinstance(image, ImageFile.ImageFile) or not image.tile:

@@ -1,6 +1,6 @@
-"""What a user hands in becomes an upright 8-bit RGB picture, or one clear `ImageError`.
+"""Load files, PIL images and arrays as upright 8-bit RGB images.
 
-Nothing here needs torch. The size in the header is judged before a pixel is decoded.
+Runs without torch. The size in the header is checked before any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -48,17 +48,22 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")  # so that no one turns it again
+_EXIF_KEYS = (
+    "exif",
+    "Raw profile type exif",
+    "xmp",
+    "XML:com.adobe.xmp",
+)  # removed: orientation is applied
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """An upright RGB picture.
+    """An upright RGB image.
 
     Attributes:
         image: PIL image of mode RGB, EXIF orientation already applied; never the caller's own object.
-        notes: what was done that the user should know (first frame, transparency, turned upright, range of values).
+        notes: conversions that the user should know of (first frame, transparency, rotation, range of values).
     """
 
     image: Image.Image
@@ -66,13 +71,13 @@ class LoadedImage:
 
 
 def load_image(source: str | os.PathLike[str] | Image.Image | NDArray[np.uint8]) -> LoadedImage:
-    """Read a picture from a file, a PIL image or a uint8 array [H, W, 3] (RGB) or [H, W] (grey).
+    """Read an image from a file, a PIL image or a uint8 array [H, W, 3] (RGB) or [H, W] (grey).
 
-    Grey, deep, palette, CMYK and transparent pictures become RGB (transparency on white; data of more than 8 bits by
-    the range they use, see `images.pixels`); of an animation the first frame is taken.
+    Grey, deep, palette, CMYK and transparent images become RGB (transparency on white; data of more than 8 bits by
+    the range they use, see `images.pixels`); of an animation the first frame is used.
 
     Raises:
-        ImageError: the source is missing, unreadable, no picture, damaged, not supported or larger than `MAX_PIXELS`.
+        ImageError: the source is missing, unreadable, not an image, damaged, not supported or larger than `MAX_PIXELS`.
     """
     if isinstance(source, Image.Image):
         return _load_object(source)
@@ -86,7 +91,7 @@ def load_image(source: str | os.PathLike[str] | Image.Image | NDArray[np.uint8])
 
 
 def load_bytes(content: bytes, name: str) -> LoadedImage:
-    """Read a picture from the content of a file; `name` is for messages.
+    """Read an image from the content of a file; `name` is for messages.
 
     Raises:
         ImageError: as `load_image`.
@@ -95,30 +100,30 @@ def load_bytes(content: bytes, name: str) -> LoadedImage:
 
 
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """(height, width) in px of the upright picture, from its header.
+    """(height, width) in px of the upright image, from its header.
 
     Raises:
-        ImageError: as `load_image`, but damaged pixels are not noticed.
+        ImageError: as `load_image`; damaged pixels are not detected.
     """
     return _with_file(path, _size_of)
 
 
 def size_mismatch(path: str | os.PathLike[str], found: tuple[int, int], stated: tuple[int, int]) -> str:
-    """The message for a picture of another size than a record states.
+    """The message for an image whose size differs from the one in its record.
 
     Args:
-        path: of the picture; its header is read again to see whether its EXIF orientation is the reason.
-        found: (height, width) in px of the loaded picture.
+        path: the image; its header is read again to check whether EXIF orientation is the reason.
+        found: (height, width) in px of the loaded image.
         stated: (height, width) in px of the record.
     """
-    sizes = f"the record states {stated[1]} x {stated[0]} px, the picture has {found[1]} x {found[0]}"
+    sizes = f"the record states {stated[1]} x {stated[0]} px, the image has {found[1]} x {found[0]}"
     message = f"{os.fspath(path)}: {sizes}"
     if found == stated[::-1] and os.path.isfile(path) and _with_file(path, _is_turned):
         return (
-            f"{message} because its EXIF orientation turns it upright: give the size and masks of the upright "
-            "picture, or remove the orientation from the file"
+            f"{message} because its EXIF orientation rotates it: give the size and masks of the upright "
+            "image, or remove the orientation from the file"
         )
-    return f"{message}: correct the record, or get the picture that it was made for"
+    return f"{message}: correct the record, or get the image that it was made for"
 
 
 def _is_turned(stream: IO[bytes], name: str) -> bool:
@@ -149,7 +154,7 @@ def _load_object(image: Image.Image) -> LoadedImage:
     stream = getattr(image, "fp", None) if image.format in ("PNG", "PPM", "TIFF") else None
     if stream is None or stream.closed or not getattr(image, "tile", None) or image.tell():
         return _decode(lambda: _load_pillow(image, "image"), "image", image.size)
-    # It is not decoded yet: what Pillow would get wrong is read from its file.
+    # Not decoded yet: formats that Pillow decodes wrongly are read from the file.
     place = stream.tell()
     try:
         stream.seek(0)
@@ -200,7 +205,7 @@ def _load_stream(stream: IO[bytes], name: str) -> LoadedImage:
     try:
         return _open_and_load(stream, name)
     except ImageError:
-        for copy in without_text(stream):  # Pillow refuses a PNG for the size of its texts
+        for copy in without_text(stream):  # Pillow refuses a PNG whose text chunks are too large
             try:
                 return _open_and_load(copy, name)
             except ImageError:
@@ -248,20 +253,20 @@ def _load_pillow(
 ) -> LoadedImage:
     notes: list[str] = []
     if opened.format == "EPS" and getattr(opened, "tile", None):
-        raise ImageError(f"{name}: EPS would start Ghostscript and is not read: save the picture as PNG")
-    # The further pictures of an MPO photo are previews and gain maps, not frames.
+        raise ImageError(f"{name}: EPS would start Ghostscript and is not read: save the image as PNG")
+    # The further images of an MPO photo are previews and gain maps, not frames.
     if opened.format != "MPO" and getattr(opened, "is_animated", False):
         place = "first" if opened.tell() == 0 else "current"
-        notes.append(f"it has several frames: only the {place} one is used")
+        notes.append(f"several frames: only the {place} one is used")
     if layout is not None and layout.pillow_note:
         notes.append(layout.pillow_note)
-    turned_by_pillow = opened.format == "TIFF"  # when it loads it; so its tag is looked at before
+    turned_by_pillow = opened.format == "TIFF"  # while loading, so the tag must be read before
     orientation = _orientation(opened, notes) if turned_by_pillow else 1
-    picture = _as_rgb(opened, name, stream, layout, notes)
+    image = _as_rgb(opened, name, stream, layout, notes)
     orientation = orientation if turned_by_pillow else _orientation(opened, notes)
     for key in _EXIF_KEYS:
-        picture.info.pop(key, None)
-    return _upright(picture, orientation, turned_by_pillow, notes)
+        image.info.pop(key, None)
+    return _upright(image, orientation, turned_by_pillow, notes)
 
 
 def _as_rgb(
@@ -281,29 +286,29 @@ def _as_rgb(
     return samples_to_rgb(values, meaning if layout is None else layout.meaning, name, notes)
 
 
-def _upright(picture: Image.Image, orientation: int, applied: bool, notes: list[str]) -> LoadedImage:
-    """Turn the picture by its EXIF orientation, unless its reader has `applied` it, and say so."""
+def _upright(image: Image.Image, orientation: int, applied: bool, notes: list[str]) -> LoadedImage:
+    """Rotate the image by its EXIF orientation, unless its reader has `applied` it, and add a note."""
     if orientation in _TURNS and not applied:
-        picture = picture.transpose(_TURNS[orientation])
-    size = (picture.height, picture.width)
+        image = image.transpose(_TURNS[orientation])
+    size = (image.height, image.width)
     stored = size[::-1] if orientation in _QUARTER_TURNS else size
     if orientation in _QUARTER_TURNS:
         notes.append(
-            f"it is turned upright by its EXIF orientation: {stored[1]} x {stored[0]} px in the file, "
+            f"rotated by its EXIF orientation: {stored[1]} x {stored[0]} px in the file, "
             f"{size[1]} x {size[0]} px here"
         )
     elif orientation in _TURNS:
-        notes.append("it is turned upright by its EXIF orientation")
-    return LoadedImage(picture, tuple(notes))
+        notes.append("rotated by its EXIF orientation")
+    return LoadedImage(image, tuple(notes))
 
 
 def _orientation(opened: Image.Image, notes: list[str] | None = None) -> int:
-    """1..8; 1 is upright, as are values that mean nothing."""
+    """1..8; undefined values count as 1, upright."""
     try:
         value = opened.getexif().get(_ORIENTATION, 1)
     except BROKEN_PICTURE:
         if notes is not None:
-            notes.append("its EXIF block is damaged: the picture is taken as it is stored")
+            notes.append("its EXIF block is damaged: the image is used as stored")
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 

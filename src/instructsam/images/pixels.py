@@ -17,17 +17,17 @@ from PIL import Image
 
 from instructsam.errors import ImageError
 
-_NARROW = 4  # a range this many times wider than the data would leave them flat
-_OUTLIER = 15  # spans of the usual values: further away lies a dead or hot pixel, not the picture
+_NARROW = 4  # a range this many times wider than the data would remove its contrast
+_OUTLIER = 15  # spans of the usual values; values further away are dead or hot pixels
 _USUAL = (0.1, 99.9)  # percentiles
-_SAMPLE = 1_000_000  # values that the percentiles are taken of
+_SAMPLE = 1_000_000  # values from which the percentiles are computed
 _NO_DATA = 1e38  # the lowest float32, usual for "no data", lies beyond
 _FULL_16_BIT = (0.0, 65535.0)
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """How samples [H, W, C] are to be understood.
+    """How samples [H, W, C] are interpreted.
 
     Attributes:
         colour: the first three bands are red, green and blue; else one band is grey, and of more than two bands the
@@ -52,7 +52,7 @@ class Meaning:
 def samples_to_rgb(
     samples: NDArray[np.generic], meaning: Meaning, name: str, notes: list[str]
 ) -> Image.Image:
-    """Samples [H, W, C] of any real type as an RGB image; what was done to them is added to `notes`.
+    """Samples [H, W, C] of any real type as an RGB image; conversions are added to `notes`.
 
     Raises:
         ImageError: the values are complex, or none is finite.
@@ -70,19 +70,19 @@ def samples_to_rgb(
     values = to_bytes(samples[..., used_bands], meaning, name, notes)
     if meaning.inverted:
         values = 255 - values
-    picture = Image.fromarray(np.ascontiguousarray(values if len(used_bands) == 3 else values.repeat(3, 2)))
+    image = Image.fromarray(np.ascontiguousarray(values if len(used_bands) == 3 else values.repeat(3, 2)))
     opacity = _opacity(samples, meaning, bands)
     if opacity is None:
-        return picture
+        return image
     if meaning.premultiplied:
-        picture = _straight(picture, opacity)
-    return on_white(picture, Image.fromarray(opacity), notes)
+        image = _straight(image, opacity)
+    return on_white(image, Image.fromarray(opacity), notes)
 
 
 def bands_note(bands: int, colour: bool) -> str:
-    """The note on a picture with more bands than are shown."""
+    """The note for an image with more bands than are shown."""
     used = "the first three are shown as colours" if colour else "the first is shown as grey"
-    return f"it has {bands} bands: {used}"
+    return f"{bands} bands: {used}"
 
 
 def to_bytes(values: NDArray[np.generic], meaning: Meaning, name: str, notes: list[str]) -> NDArray[np.uint8]:
@@ -98,7 +98,7 @@ def to_bytes(values: NDArray[np.generic], meaning: Meaning, name: str, notes: li
     missing = _missing(values, meaning.nodata)
     known = values.ravel() if missing is None else values[~missing]
     if not known.size:
-        raise ImageError(f"{name}: the picture has no value that is a number, only NaN or nodata")
+        raise ImageError(f"{name}: the image has no finite value, only NaN or nodata")
     if missing is not None:
         notes.append(f"{int(missing.sum())} values without data (NaN or nodata) are shown as black")
     low, high, cut = _range_in_use(known)
@@ -121,24 +121,24 @@ def to_bytes(values: NDArray[np.generic], meaning: Meaning, name: str, notes: li
     return made
 
 
-def on_white(picture: Image.Image, opacity: Image.Image, notes: list[str]) -> Image.Image:
-    """The RGB picture on white where its opacity (mode L) lets white through, with a note where it does."""
+def on_white(image: Image.Image, opacity: Image.Image, notes: list[str]) -> Image.Image:
+    """The RGB image composited on white by its opacity (mode L); adds a note when any of it is transparent."""
     if opacity.getextrema()[0] == 255:
-        return picture
-    notes.append("its transparent parts are shown on white")
-    canvas = Image.new("RGB", picture.size, "white")
-    canvas.paste(picture, mask=opacity)
+        return image
+    notes.append("transparent parts are shown on white")
+    canvas = Image.new("RGB", image.size, "white")
+    canvas.paste(image, mask=opacity)
     return canvas
 
 
-def _straight(picture: Image.Image, opacity: NDArray[np.uint8]) -> Image.Image:
-    """The colours before they were multiplied by the opacity."""
+def _straight(image: Image.Image, opacity: NDArray[np.uint8]) -> Image.Image:
+    """The colours divided by the opacity that they were multiplied by."""
     share = np.maximum(opacity, 1).astype(np.float32)[..., None] / 255
-    return Image.fromarray(np.minimum(np.rint(np.asarray(picture) / share), 255).astype(np.uint8))
+    return Image.fromarray(np.minimum(np.rint(np.asarray(image) / share), 255).astype(np.uint8))
 
 
 def _missing(values: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:
-    """Where there is no data; None where there is data everywhere."""
+    """True for pixels without data; None when there are none."""
     found: NDArray[np.bool_] | None = None
     if values.dtype.kind == "f":
         with np.errstate(invalid="ignore"):  # half precision cannot hold the bound
@@ -150,7 +150,7 @@ def _missing(values: NDArray[np.generic], nodata: float | None) -> NDArray[np.bo
 
 
 def _range_in_use(known: NDArray[np.generic]) -> tuple[float, float, bool]:
-    """Lowest and highest value, and whether lone values far from all others were left out."""
+    """Lowest and highest value, and whether outliers were excluded."""
     low, high = float(known.min()), float(known.max())
     sample = known[:: -(-known.size // _SAMPLE)].astype(np.float64)
     usual_low, usual_high = (float(value) for value in np.percentile(sample, _USUAL))

@@ -1,7 +1,7 @@
-"""TIFF: the layout is parsed first, then the file goes to the reader that reads such a layout right.
+"""TIFF: the layout is parsed first and decides which library reads the file.
 
-Pillow reads one to four 8-bit bands and one band of 1 to 32 bits. All else (more bands, colour of more than 8 bits,
-half and double floats, separate planes) goes to tifffile (extra `tiff`), or is refused by that name.
+Pillow reads one to four 8-bit bands and one band of 1 to 32 bits. Everything else (more bands, colour of more than
+8 bits, half and double floats, separate planes) is read by tifffile (extra `tiff`).
 """
 
 from __future__ import annotations
@@ -76,15 +76,15 @@ _WANTED = {
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """How the first picture of a TIFF lies in the file.
+    """The layout of the first image of a TIFF.
 
     Attributes:
         size: (width, height) in px, as stored.
         bits: of each sample.
         sample_format: 1 unsigned, 2 signed, 3 float, others complex or unknown.
         samples: bands.
-        planar: the bands lie one after another.
-        photometric: what the samples mean; 0 and 1 grey, 2 RGB, 3 palette, ...
+        planar: the bands are stored one after another.
+        photometric: interpretation of the samples; 0 and 1 grey, 2 RGB, 3 palette, ...
         compression: tag 259.
         orientation: tag 274, 1..8.
         extra: meanings of the bands beyond grey or colour; 1 and 2 opacity.
@@ -108,7 +108,7 @@ class TiffLayout:
 
     @property
     def for_pillow(self) -> bool:
-        """Whether Pillow reads this layout, and reads it right."""
+        """Whether Pillow reads this layout correctly."""
         if self.volume or self.compression not in TiffImagePlugin.COMPRESSION_INFO:
             return False
         if self.samples == 1:
@@ -141,7 +141,7 @@ class TiffLayout:
 
     @property
     def meaning(self) -> Meaning:
-        """What the samples mean, beside their colours."""
+        """The interpretation of the samples."""
         colours = 3 if self.photometric == _RGB else 1
         opacity = [colours + place for place, kind in enumerate(self.extra) if kind in (1, 2)]
         alpha = next((band for band in opacity if band < self.samples), None)
@@ -156,7 +156,7 @@ class TiffLayout:
 
     @property
     def pillow_note(self) -> str | None:
-        """The note on 8-bit bands that Pillow leaves out."""
+        """The note on 8-bit bands that Pillow ignores."""
         colours = {_MIN_IS_BLACK: 1, _RGB: 3}.get(self.photometric, self.samples)
         bands = self.samples - (self.meaning.alpha is not None)
         return bands_note(bands, colour=colours > 1) if bands > colours else None
@@ -175,7 +175,7 @@ def is_tiff(prefix: bytes) -> bool:
 
 
 def read_layout(stream: IO[bytes], name: str) -> TiffLayout:
-    """The layout of the first picture; a few hundred bytes are read, whatever the file says.
+    """The layout of the first image; at most a few hundred bytes are read.
 
     Raises:
         ImageError: the header is damaged or outside the limits.
@@ -204,7 +204,7 @@ def read_layout(stream: IO[bytes], name: str) -> TiffLayout:
         raise ImageError(damaged(name, error)) from error
     check_size(layout.size, name)
     if layout.samples < 1:
-        raise ImageError(f"{name}: the picture is damaged or truncated (it has no bands)")
+        raise ImageError(f"{name}: the image is damaged or truncated (it has no bands)")
     size_in_bytes = size[0] * size[1] * layout.samples * max(layout.bits, 8) // 8
     if size_in_bytes > MAX_BYTES:
         raise ImageError(
@@ -220,13 +220,13 @@ def has_tifffile() -> bool:
 
 
 def read_with_tifffile(stream: IO[bytes], layout: TiffLayout, name: str, notes: list[str]) -> Image.Image:
-    """The first picture as RGB, as stored (not turned upright).
+    """The first image as RGB, as stored (orientation not applied).
 
     Raises:
         ImageError: the layout is not supported, tifffile is not installed, or the file is damaged.
     """
     if layout.volume:
-        raise ImageError(f"{name}: a TIFF volume is not supported: save one slice as a picture")
+        raise ImageError(f"{name}: a TIFF volume is not supported: save one slice as an image")
     if layout.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
         meant = _PHOTOMETRIC.get(layout.photometric, f"photometric interpretation {layout.photometric}")
         raise ImageError(f"{name}: a TIFF of {layout} that holds {meant} is not supported: save it as RGB")
@@ -240,13 +240,13 @@ def read_with_tifffile(stream: IO[bytes], layout: TiffLayout, name: str, notes: 
 def needs_tifffile(layout: TiffLayout, name: str) -> str:
     """The message for a layout that only tifffile reads."""
     return (
-        f"{name}: a TIFF of {layout} needs an optional reader: pip install 'instructsam[tiff]', or save the picture as "
+        f"{name}: a TIFF of {layout} needs an optional reader: pip install 'instructsam[tiff]', or save the image as "
         "8-bit RGB"
     )
 
 
 def pillow_values(image: Image.Image, layout: TiffLayout) -> NDArray[np.generic] | None:
-    """The values [H, W, 1] of a picture with one deep or signed band, in their true type; None of any other."""
+    """The values [H, W, 1] of an image with one deep or signed band, in their true type; None for any other."""
     values = np.asarray(image)
     if values.ndim == 2 and layout.sample_format == _SIGNED and layout.bits == 8:
         return values.view(np.int8)[..., None]
@@ -260,12 +260,14 @@ def pillow_values(image: Image.Image, layout: TiffLayout) -> NDArray[np.generic]
 
 
 def _samples(stream: IO[bytes], layout: TiffLayout, name: str) -> NDArray[np.generic]:
-    """The samples [H, W, C] of the first picture."""
-    if not has_tifffile():  # both: tifffile's own decoders do not bound what they unpack
+    """The samples [H, W, C] of the first image."""
+    if not has_tifffile():  # both: tifffile's own decoders do not limit the unpacked size
         raise ImageError(needs_tifffile(layout, name))
     import tifffile
 
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs becomes our one message
+    logging.getLogger("tifffile").addHandler(
+        logging.NullHandler()
+    )  # its log messages are replaced by the error below
     stream.seek(0)
     try:
         with tifffile.TiffFile(stream) as file:
@@ -273,7 +275,7 @@ def _samples(stream: IO[bytes], layout: TiffLayout, name: str) -> NDArray[np.gen
             if (page.imagewidth, page.imagelength, page.samplesperpixel) != (*layout.size, layout.samples):
                 raise ValueError("its tags contradict one another")
             if len(page.dataoffsets) != math.prod(page.chunked):
-                raise ValueError(f"{len(page.dataoffsets)} of {math.prod(page.chunked)} parts are there")
+                raise ValueError(f"{len(page.dataoffsets)} of {math.prod(page.chunked)} parts are present")
             samples, axes = np.asarray(page.asarray(maxworkers=1)), page.axes
     except MemoryError as error:
         raise ImageError(f"{name}: there is not enough memory for {layout}: make it smaller") from error

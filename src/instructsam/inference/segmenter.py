@@ -28,6 +28,7 @@ from instructsam.inference.requests import (
 from instructsam.inference.threads import check_process
 from instructsam.inference.token_as_mask import regroup, split_parts
 from instructsam.model.generation import GenerationSettings, Reply, generate
+from instructsam.model.kernels import no_cudnn_attention
 from instructsam.model.released import generate_released
 from instructsam.model.shared_prefix import query_states
 from instructsam.model.token_per_instance import InstanceReply, generate_instances
@@ -266,6 +267,7 @@ class Segmenter:
         answered = annotate(answers(predictions, request), self.scope)
         return answered if request.many else answered[0]
 
+    @no_cudnn_attention()
     @torch.inference_mode()
     def _segment_batch(
         self,

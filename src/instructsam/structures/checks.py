@@ -29,10 +29,10 @@ def check_text(value: object, name: str) -> str:
 
     Args:
         value: anything.
-        name: what it is and, in a list, its index: "instructions[1]".
+        name: of the value, for the message; in a list with its index: "instructions[1]".
 
     Raises:
-        InputError: it is not a string, or holds half of a character (a lone surrogate).
+        InputError: it is not a string, or contains a lone surrogate.
     """
     if not isinstance(value, str):
         raise InputError(f"{name} must be text, got {describe(value)}")
@@ -40,7 +40,7 @@ def check_text(value: object, name: str) -> str:
         value.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{name} holds half of a character (U+{ord(value[error.start]):04X} at position {error.start}), which is "
+            f"{name} contains a lone surrogate (U+{ord(value[error.start]):04X} at position {error.start}), which is "
             "not valid Unicode: decode the text as UTF-8 or remove it"
         ) from error
     return str(value)
@@ -86,13 +86,13 @@ def check_count(value: object, name: str, low: int = 1, high: int = sys.maxsize)
 
 
 def _plain(value: object) -> object:
-    """The Python value of a numpy scalar and of an array or tensor without axes; anything else as it is."""
+    """The Python value of a numpy scalar and of an array or tensor without axes; anything else unchanged."""
     is_scalar = getattr(value, "ndim", None) == 0 and getattr(value, "is_meta", False) is False
     return value.item() if is_scalar and hasattr(value, "item") else value
 
 
 def check_flag(value: object, name: str) -> bool:
-    """True or False, of Python or numpy; nothing else, since every text is true.
+    """True or False, of Python or numpy; strings are refused, since every non-empty string is true.
 
     Raises:
         InputError: it is neither.
@@ -103,7 +103,7 @@ def check_flag(value: object, name: str) -> bool:
 
 
 def check_choice(value: object, name: str, choices: Sequence[str]) -> str:
-    """One of some words.
+    """`value` as one of `choices`.
 
     Raises:
         InputError: it is not.
@@ -114,7 +114,7 @@ def check_choice(value: object, name: str, choices: Sequence[str]) -> str:
 
 
 def check_path(value: object, name: str) -> Path:
-    """A path as text or `os.PathLike`.
+    """`value` as a path, from text or `os.PathLike`.
 
     Raises:
         InputError: it is neither, or is a path of bytes.
@@ -125,16 +125,16 @@ def check_path(value: object, name: str) -> Path:
     try:
         parts = os.fsencode(path).split(os.fsencode(os.sep))
     except UnicodeEncodeError as error:
-        raise InputError(f"{name} {path!r:.80} holds half of a character: no file has such a name") from error
+        raise InputError(f"{name} {path!r:.80} contains a lone surrogate: no file has such a name") from error
     if any(b"\0" in part or len(part) > MAX_NAME_BYTES for part in parts):
         raise InputError(
-            f"{name} {path!r:.80} holds a NUL or a name of more than {MAX_NAME_BYTES} bytes: choose another"
+            f"{name} {path!r:.80} contains a NUL or a name of more than {MAX_NAME_BYTES} bytes: choose another"
         )
     return Path(path)
 
 
 def is_number(value: object) -> bool:
-    """Whether this is an int or float that a finite float can hold; true and false are not."""
+    """Whether this is an int or float with a finite float value; bools are not."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
     try:
@@ -144,15 +144,15 @@ def is_number(value: object) -> bool:
 
 
 def check_intervals(config: object, **intervals: str) -> None:
-    """Check that fields lie in an interval such as "(0, 1]" or "[1, inf)"; of a list or mapping, every item.
+    """Check that fields lie in intervals such as "(0, 1]" or "[1, inf)"; of lists and mappings, every item.
 
     Raises:
-        ConfigError: One does not; the message names it.
+        ConfigError: one does not; the message names it.
     """
     for name, interval in intervals.items():
         match = _INTERVAL.fullmatch(interval)
         if match is None:
-            raise TypeError(f"{interval!r} is no interval such as '(0, 1]'")
+            raise TypeError(f"{interval!r} is not an interval such as '(0, 1]'")
         low, high = float(match[2]), float(match[3])
         expected = f"lie in {interval}"
         if math.isinf(high):
@@ -164,10 +164,10 @@ def check_intervals(config: object, **intervals: str) -> None:
 
 
 def check_choices(name: str, given: Iterable[str], known: Sequence[str]) -> None:
-    """Check that names of a field (keys of a mapping) are known and given once.
+    """Check that the names in a field (keys of a mapping) are known and unique.
 
     Raises:
-        ConfigError: One is not; the message suggests the nearest known name.
+        ConfigError: one is not; the message suggests the nearest known name.
     """
     seen: set[str] = set()
     for item in given:
@@ -176,7 +176,7 @@ def check_choices(name: str, given: Iterable[str], known: Sequence[str]) -> None
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"{name} must be some of {', '.join(known)}, got {describe(item)}{hint}")
         if item in seen:
-            raise ConfigError(f"{name} must hold every name once, got {item!r} twice")
+            raise ConfigError(f"{name} must contain every name once, got {item!r} twice")
         seen.add(item)
 
 
@@ -204,13 +204,13 @@ def shorten(value: object, limit: int = 60) -> str:
 
 
 def name_of_key(key: object) -> str:
-    """A key of a JSON object as a message shows it: cut, and quoted when it holds more than printable letters."""
+    """A key of a JSON object for a message: cut, and quoted when it contains unprintable characters."""
     text = key[:60] if isinstance(key, str) else shorten(key)
     return text if text.isprintable() else shorten(text)
 
 
 class _ShortRepr(reprlib.Repr):
-    """Only the first items of a container, only some levels, only the start of a text."""
+    """Shows only the first items of a container, only some levels, and only the start of a text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ class _ShortRepr(reprlib.Repr):
         self.maxstring, self.maxlong, self.maxother = 400, 400, 400
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:
-        """In the order of the keys as they are: the base class sorts them all."""
+        """Keeps the order of the keys; the base class sorts all of them."""
         if level <= 0:
             return "{...}"
         items = [
@@ -228,7 +228,7 @@ class _ShortRepr(reprlib.Repr):
         return "{" + ", ".join(items + ["..."] * (len(x) > self.maxdict)) + "}"
 
     def repr_bytes(self, x: bytes, level: int) -> str:
-        """The start of it."""
+        """Shows only the start."""
         return repr(x[: self.maxstring])
 
 
@@ -241,10 +241,10 @@ def parse_json(text: str | bytes, name: str, *, finite: bool = False) -> Any:
     Args:
         text: the document, bytes as UTF-8.
         name: the file (and line) for the message.
-        finite: whether to refuse NaN and numbers that no float can hold, which JSON does not have.
+        finite: whether to refuse NaN, infinity and numbers out of the range of a float.
 
     Raises:
-        InputError: it is not JSON, not UTF-8, nested too deep, or holds an integer that no field can hold.
+        InputError: it is not JSON, not UTF-8, nested too deep, or contains an integer of too many digits.
     """
     hooks: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite} if finite else {}
     try:

@@ -1,6 +1,6 @@
-"""Files that are written whole or not at all, folders with one writer, names that every file system takes.
+"""Atomic writing of files and folders.
 
-Every package that writes goes through here, so that a kill, a full disk or a second process never leaves half a file.
+Every package that writes uses these functions, so that a killed process or a full disk never leaves a partial file.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _held: set[str] = set()  # record locks do not exclude a second lock of the same
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file atomically: after a kill, the old content or the new one is there.
+    """Write a UTF-8 text file atomically: after a crash it holds the old content or the new one.
 
     Raises:
         InputError: the file cannot be written.
     """
-    # A lone surrogate (a file name that is not UTF-8) is kept as the escape \\udcff rather than losing the file.
+    # A lone surrogate (a file name that is not UTF-8) is written as the escape \\udcff instead of failing.
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write a JSON document, whole or not at all.
+    """Write a JSON document atomically.
 
     Raises:
         InputError: the file cannot be written.
@@ -53,7 +53,7 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically and wait until it is on the disk; see `write_text`."""
+    """Write a file atomically and flush it to the disk; see `write_text`."""
     temporary: str | None = None
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
@@ -73,7 +73,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk (after a rename); nothing on systems without this."""
+    """Flush the entries of a folder to the disk (after a rename); does nothing on systems without this."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -87,11 +87,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def prepare_folder(folder: Path, option: str = "--out") -> Path:
-    """Create a folder and try to write in it, before anything slow starts.
+    """Create a folder and check that it is writable, before anything slow starts.
 
     Args:
         folder: the destination.
-        option: how the caller names it, for the message.
+        option: name of the command-line option or argument, for the message.
 
     Raises:
         InputError: the folder cannot be created or written to.
@@ -112,7 +112,7 @@ def check_folder_destination(folder: Path, option: str = "--out") -> None:
     """Check that a folder can be created and written, as `prepare_folder` does, without creating it.
 
     Raises:
-        InputError: a file has this name or that of a folder above, or nothing can be written there.
+        InputError: a file has this name or that of a parent folder, or the folder is not writable.
     """
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
@@ -142,7 +142,7 @@ def check_new_folder(folder: Path, option: str = "OUT") -> Path:
     """Check that a folder of this name can be created, before anything slow starts; only its parents are created.
 
     Raises:
-        InputError: the name is taken or not valid, or nothing can be created or written there.
+        InputError: the name is taken or invalid, or the folder cannot be created.
     """
     try:
         taken = os.path.lexists(folder)
@@ -160,12 +160,12 @@ def check_new_folder(folder: Path, option: str = "OUT") -> Path:
 
 @contextmanager
 def whole_folder(folder: Path, option: str = "OUT", stale: Sequence[str] = ()) -> Iterator[Path]:
-    """Write the files of a folder, all or none: after a full disk or an error, what was there before is unchanged.
+    """Write the files of a folder, all or none: after an error the earlier content is unchanged.
 
     Args:
         folder: new, or a folder whose files of the same names are replaced.
-        option: how the caller names it, for the message.
-        stale: patterns of older files, such as "model-*.safetensors", that go unless they are written again.
+        option: name of the command-line option or argument, for the message.
+        stale: patterns of older files, such as "model-*.safetensors", that are removed unless written again.
 
     Yields:
         An empty folder to write into; its files are moved when the block ends.
@@ -208,10 +208,10 @@ def reason(error: Exception) -> str:
 
 
 def safe_file_name(stem: str, suffix: str) -> str:
-    """`stem + suffix` as one path component that every file system takes.
+    """`stem + suffix` as one path component that is valid on every file system.
 
     Separators, control characters and bytes that are not UTF-8 become `_`; a name of more than 255 bytes is cut and
-    ends in a hash of the whole, so that two long names never meet.
+    ends in a hash of the whole, so that two long names stay different.
     """
     clean = "".join(
         letter if letter.isprintable() and letter not in '/\\:*?"<>|' and not is_surrogate(letter) else "_"
@@ -226,12 +226,12 @@ def safe_file_name(stem: str, suffix: str) -> str:
 
 
 def is_surrogate(letter: str) -> bool:
-    """Whether a character is half of a pair, which no encoding can write."""
+    """Whether a character is a surrogate, which no encoding can write."""
     return "\ud800" <= letter <= "\udfff"
 
 
 def is_system_file(name: str) -> bool:
-    """Whether an operating system put this file or folder there, not the user.
+    """Whether this is a file or folder that an operating system creates by itself.
 
     `._photo.jpg` and other hidden names, the `__MACOSX` folder of archives, `Thumbs.db`, `desktop.ini`.
     """
@@ -239,14 +239,14 @@ def is_system_file(name: str) -> bool:
 
 
 def find_file(folder: Path, relative: str) -> Path:
-    """The file that a list names, also where its name is composed otherwise on the disk (NFC and NFD, as on macOS).
+    """The file that a list names, also when its name is normalised differently on the disk (NFC, NFD on macOS).
 
     Args:
-        folder: where the list's paths start.
+        folder: to which the list's paths are relative.
         relative: path in the list, forward slashes.
 
     Returns:
-        The path as it is on the disk; without such a file, the path as the list has it.
+        The path as it is on the disk; without such a file, the path in the list.
     """
     exact = folder / relative
     if relative.isascii() or _exists(exact):
@@ -268,8 +268,8 @@ def _exists(path: Path) -> bool:
 class FolderLock:
     """One writer for a folder: a context manager that holds an advisory lock on a file in it.
 
-    The operating system releases the lock when the process ends, however it ends: there are no stale locks to remove.
-    Child processes do not inherit it. On a file system without locks a warning is given and nothing is held.
+    The operating system releases the lock when the process ends, so there are no stale locks. Child processes do not
+    inherit it. On a file system without locks there is a warning and no lock.
 
     Raises:
         InputError: another process, or this one, is writing there; the message names it.
@@ -321,7 +321,7 @@ class FolderLock:
 def _owner(descriptor: int) -> str:
     text = os.read(descriptor, 300).decode("utf-8", errors="replace")
     line = "".join(letter if letter.isprintable() else " " for letter in text).strip()
-    return line or "it left no name"
+    return line or "unknown process"
 
 
 if sys.platform == "win32":
@@ -337,14 +337,14 @@ else:
 
 
 def umask() -> int:
-    """The permissions that new files do not get."""
+    """The umask of this process."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def end_of_last_line(path: Path) -> int:
-    """Bytes up to and with the last line break: what is left of a log whose last line was cut off."""
+    """Size in bytes up to and including the last line break, without a last line that was cut off."""
     with path.open("rb") as stream:
         end = stream.seek(0, os.SEEK_END)
         while end:

@@ -1,4 +1,4 @@
-"""What a caller gets back: instances, and the prediction that they belong to. No torch.
+"""`Instances` and `Prediction`, the result types. No torch.
 
 Shapes: N instances; H, W the pixels of the original image.
 """
@@ -67,7 +67,7 @@ class Instances:
         """No instance of an image of this size.
 
         Raises:
-            InputError: a side is no whole number of at least 0.
+            InputError: a side is not a whole number of at least 0.
         """
         check_count(height, "height", low=0, high=MAX_SIDE)
         check_count(width, "width", low=0, high=MAX_SIDE)
@@ -144,16 +144,16 @@ class Prediction:
     """The answer to one instruction about one image.
 
     Attributes:
-        instances: everything that was found, at the original size.
+        instances: all instances found, at the original size.
         phrases: the target phrases, written by the VLM or given by the caller.
-        text: what the VLM wrote; empty when phrases were given.
+        text: the reply of the VLM; empty when phrases were given.
         status: "ok"; "no_target": nothing matches; "saturated": every query was used, so there may be more;
             "truncated": the VLM's reply reached a limit before it had written every phrase; "malformed": the reply
-            had its markers out of order and names no phrase that could be looked for.
+            could not be parsed into phrases.
         instruction: the user's text.
         original_size: (height, width) px.
-        image: the upright RGB image that was segmented, None when it was not kept.
-        notes: what was done to the input (first frame of an animation, rotated by EXIF, ...).
+        image: the upright RGB image that was segmented; None when it was not kept.
+        notes: conversions of the input (first frame of an animation, rotated by EXIF, ...).
         mode: how the answer was produced, never "auto": "generate" (the VLM wrote the phrases), "direct" (the
             instruction was its own phrase), "phrases" (the caller gave them); "" when unknown.
         num_queries: instances that the model can return per phrase; None when it has no such limit.
@@ -217,12 +217,12 @@ class Prediction:
 
     @property
     def looked_for(self) -> str:
-        """What the model looked for, in one line: the phrases, which need not be the words of the instruction."""
+        """The phrases in one line; they may differ from the words of the instruction."""
         return ", ".join(self.phrases)
 
     @property
     def remark(self) -> str:
-        """What a reader must know about a status other than "ok" and "no_target", in one sentence; else empty."""
+        """One sentence on a status other than "ok" and "no_target"; else empty."""
         if self.status == "truncated":
             return "the reply of the model was cut at its limit, there may be more"
         if self.status == "malformed":
@@ -247,10 +247,10 @@ class Prediction:
             max_pixels: larger images are shrunk to this many pixels; None draws at the size of the image.
 
         Raises:
-            InputError: the prediction was made without keeping the image, or max_pixels is no positive number.
+            InputError: the prediction has no image, or max_pixels is not a positive number.
         """
         if self.image is None:
-            raise InputError("this prediction keeps no image to draw on; pass image= to Prediction")
+            raise InputError("this prediction has no image to draw on: pass image= to Prediction")
         return draw_overlay(
             self.image,
             masks=self.instances.masks,
@@ -265,17 +265,17 @@ class Prediction:
         )
 
     def save(self, path: str | Path, max_pixels: int | None = MAX_PIXELS) -> Path:
-        """Writes the overlay as a picture; the suffix decides the format (.png, .jpg, .webp).
+        """Write the overlay as an image file; the suffix decides the format (.png, .jpg, .webp).
 
         Args:
             path: the file.
-            max_pixels: see `overlay`; a .jpg is the cheapest at full size.
+            max_pixels: see `overlay`; .jpg is the smallest at full size.
 
         Returns:
             The path written.
 
         Raises:
-            InputError: the folder is missing or cannot be written to, or the suffix is not a picture format.
+            InputError: the folder is missing or cannot be written to, or the suffix is not one of these.
         """
         return save_image(lambda: self.overlay(max_pixels), check_path(path, "path"))
 
@@ -283,7 +283,7 @@ class Prediction:
         """COCO results: RLE at the original size, bbox x y width height px, category_id = phrase id + 1.
 
         Raises:
-            InputError: `image_id` is no whole number.
+            InputError: `image_id` is not a whole number.
         """
         check_count(image_id, "image_id", low=-(2**63), high=2**63 - 1)
         found = self.instances
@@ -339,7 +339,7 @@ class Prediction:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the pixels, ready for JSON; masks as COCO run-length codes."""
+        """All fields except the image, ready for JSON; masks as COCO run-length encoding."""
         rows = self.table()
         for row, mask in zip(rows, self.instances.masks, strict=True):
             row["segmentation"] = encode_rle(mask)

@@ -1,4 +1,4 @@
-"""Files of a model folder: JSON objects read from them, and what lies under their name after a failed download."""
+"""Files of a model folder: parsing of JSON objects, and recognition of failed downloads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from instructsam.structures.checks import parse_json
 from instructsam.structures.files import reason
 
 LARGEST_JSON = 64 * 2**20  # bytes of a configuration or an index; the largest published one has about 1 MB
-_START = 512  # bytes that tell what a file is
+_START = 512  # bytes; enough to recognise the kind of a file
 _READ = (
     "*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.tiktoken", "LICENSE*", "NOTICE*", "README*",
     "additional_chat_templates",
@@ -20,12 +20,12 @@ _RENAMED = "shard-*-model-*-of-*.safetensors"  # of a distributed checkpoint, wh
 
 
 def require_inside(folder: Path) -> None:
-    """Refuse a model folder whose files lie elsewhere: a link in it may lead to any file of this machine.
+    """Refuse a model folder with symbolic links to files outside of it.
 
-    Links inside the folder are fine, and those of the hub's cache, whose snapshots link to the blobs beside them.
+    Links inside the folder are accepted, as are those of the hub's cache, whose snapshots link to blobs.
 
     Raises:
-        CheckpointError: names the file and where it leads.
+        CheckpointError: names the link and its target.
     """
     try:
         entries = list(folder.iterdir())
@@ -37,8 +37,8 @@ def require_inside(folder: Path) -> None:
                 continue
             if fnmatch(entry.name, _RENAMED):
                 raise CheckpointError(
-                    f"{entry} is part of a distributed checkpoint, which is not read: save the model as {folder.name}/"
-                    "model.safetensors"
+                    f"{entry} is part of a distributed checkpoint, which is not supported: save the model as "
+                    f"{folder.name}/model.safetensors"
                 )
             target = entry.resolve() if entry.is_symlink() else None
             if target is not None and not any(target.is_relative_to(root) for root in allowed):
@@ -50,7 +50,7 @@ def require_inside(folder: Path) -> None:
 
 
 def _roots(folder: Path) -> list[Path]:
-    """Where the files of a model folder may lie, links resolved."""
+    """Folders that may contain the files of a model folder, links resolved."""
     home = folder.resolve()
     repository = home.parent.parent
     if home.parent.name == "snapshots" and "--" in repository.name:
@@ -76,7 +76,7 @@ def read_object(path: Path) -> dict[str, Any]:
         fields = parse_json(content, str(path))
     except InputError as error:
         where = "" if str(path) in str(error) else f"{path}: "
-        message = f"{where}{error}: the file is damaged, fetch it again"
+        message = f"{where}{error}: the file is damaged: download it again"
         raise CheckpointError(wrong_content(path) or message) from error
     if not isinstance(fields, dict):
         raise CheckpointError(f"{path} is damaged: expected a JSON object, got {type(fields).__name__}")
@@ -84,7 +84,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def wrong_content(path: Path) -> str | None:
-    """One sentence on what a file of a model is instead of weights or JSON; None where its start does not tell."""
+    """The kind of a file that is neither weights nor JSON, for a message; None when it is not recognised."""
     try:
         with path.open("rb") as stream:
             start = stream.read(_START)
@@ -96,24 +96,24 @@ def wrong_content(path: Path) -> str | None:
 
 
 def stand_in(start: bytes) -> str | None:
-    """What was downloaded in place of a file, by its first bytes; None where they do not tell."""
+    """The kind of a file that was downloaded by mistake, from its first bytes; None when it is not recognised."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(b"version https://git-lfs"):
-        return (
-            "is a Git LFS pointer, not the file itself: run `git lfs pull` in its folder, or fetch it again"
-        )
+        return "is a Git LFS pointer, not the file itself: run `git lfs pull` in its folder, or download it again"
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<error", b"<?xml")) and b"<svg" not in text:
-        return "is a web page or an error message of a server, not the file itself: fetch it again"
+        return "is a web page or a server's error message, not the file itself: download it again"
     return None
 
 
 def _kind(start: bytes) -> str | None:
     if not start.strip(b"\0"):
-        return "is empty: its download was cut; fetch it again"
+        return "is empty: the download was interrupted, repeat it"
     if found := stand_in(start):
         return found
     if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")):
-        return "is a pickled PyTorch file or an archive, which is never read: save the weights as safetensors"
+        return (
+            "is a pickled PyTorch file or an archive, which is not supported: save the weights as safetensors"
+        )
     if start.startswith(b"GGUF"):
-        return "is a GGUF file, which is not read: save the weights as safetensors"
+        return "is a GGUF file, which is not supported: save the weights as safetensors"
     return None

@@ -1,4 +1,4 @@
-"""Tensors that the model produces and that losses and post-processing read.
+"""Inputs and outputs of the model, and targets of the losses.
 
 Shapes: B samples, I images, L tokens, P phrases of the whole batch (sample-major), Q queries per phrase,
 T phrase tokens (at most 32), V vocabulary, h w mask size, S detector image size.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelInputs:
-    """Everything that one forward pass needs; several samples may share one image.
+    """The inputs of one forward pass; several samples may share one image.
 
     Attributes:
         input_ids: int64 [B, L], right- or left-padded.
@@ -27,7 +27,7 @@ class ModelInputs:
         block_ids: int64 [B, L], index of the query block at query positions (counted per sample), -1 elsewhere.
         pixel_values: float [patches of all images, C * temporal * patch * patch], the VLM's patches.
         image_grid_thw: int64 [I, 3], the VLM's patch grid of each image.
-        image_index: int64 [B], the image that each sample looks at.
+        image_index: int64 [B], the image of each sample.
         detector_pixel_values: float [I, 3, S, S].
         phrase_ids: int64 [P, T], token ids of each phrase, zero-padded.
         phrase_mask: bool [P, T], True for real phrase tokens.
@@ -59,7 +59,7 @@ class ModelInputs:
 
 @dataclass(frozen=True)
 class DetectionOutput:
-    """What one decoder layer says.
+    """The output of one decoder layer.
 
     Attributes:
         mask_logits: float [P, Q, h, w].
@@ -74,7 +74,7 @@ class DetectionOutput:
     presence_logits: Tensor | None = None
 
     def split(self, queries: int) -> tuple[DetectionOutput, DetectionOutput]:
-        """The first `queries` queries, and the others, which presence says nothing of."""
+        """The first `queries` queries, and the others without presence."""
         masks, scores, boxes = self.mask_logits, self.score_logits, self.boxes_cxcywh
         return (
             DetectionOutput(
@@ -86,16 +86,16 @@ class DetectionOutput:
 
 @dataclass(frozen=True)
 class SegmentationOutput(DetectionOutput):
-    """The last decoder layer, plus what only training reads.
+    """The output of the last decoder layer, and of heads that only training uses.
 
     Attributes:
         semantic_logits: float [P, h, w], SAM3's per-phrase semantic head.
-        auxiliary: the earlier decoder layers, first to last; filled only when asked for.
-        text_logits: float [B, L, V] of the VLM, None when not asked for.
+        auxiliary: the earlier decoder layers, first to last; filled only on request.
+        text_logits: float [B, L, V] of the VLM, None unless requested.
         query_states: float [P, Q, D], hidden states of the query blocks.
         phrase_sample: int64 [P], the sample of each phrase.
-        extra: what the layers say of a training step's extra queries, the last layer last, the earlier ones only when
-            asked for; empty when none were given.
+        extra: outputs for a training step's extra queries, the last layer last, the earlier ones only on request;
+            empty without extra queries.
     """
 
     semantic_logits: Tensor | None = None
@@ -107,12 +107,12 @@ class SegmentationOutput(DetectionOutput):
 
 
 def require_numbers(named: Mapping[str, Tensor | None]) -> None:
-    """Refuse results that are NaN or infinite, which would otherwise look like "nothing found".
+    """Raise for outputs that are NaN or infinite, which would otherwise look like "nothing found".
 
-    The least and the largest value show it; no copy is made, and a GPU is waited for once.
+    Checks minimum and maximum: no copy is made, and there is one synchronisation with the GPU.
 
     Args:
-        named: what each tensor is, for the message: "scores"; None and empty tensors are left out.
+        named: tensors by name, for the message; None and empty tensors are skipped.
 
     Raises:
         InstructSAMError: names the first tensor that is not finite, and its number format.
@@ -161,8 +161,8 @@ class PhraseTarget:
     masks: Tensor
     boxes_cxcywh: Tensor
 
-    def united(self) -> PhraseTarget:
-        """All instances as one: the union of the masks and the box around all boxes."""
+    def merged(self) -> PhraseTarget:
+        """All instances as one: the union of the masks and the box that encloses all boxes."""
         import torch
 
         if len(self.masks) < 2:

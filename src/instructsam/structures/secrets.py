@@ -1,4 +1,4 @@
-"""Keys and passwords never reach a message, a log or a file: the one place that takes them out of text."""
+"""Removal of keys and passwords from messages, logs and files."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from collections.abc import Iterable
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 HIDDEN = "***"
-NO_SECRETS = ("none", "null", "empty", "dummy", "not-needed")  # what people give to servers of their own
-_SHORT = 6  # letters up to which a secret is only hidden as a word of its own
+NO_SECRETS = (
+    "none",
+    "null",
+    "empty",
+    "dummy",
+    "not-needed",
+)  # usual placeholders for servers without authentication
+_SHORT = 6  # letters; a secret this short is hidden only as a separate word
 _USER = re.compile(r"(?<=://)[^/?#\s]*@")  # a password may hold an "@": up to the last one
 _VALUE = re.compile(
     r"(?i)([?&;](?:[\w.-]*(?:key|token|secret|password|passwd|auth|credential|signature)|sig|pwd|code)=)[^&#\s\"'<>]+"
@@ -25,19 +31,19 @@ def redact_urls(text: str) -> str:
 
 
 def safe_url(url: str) -> str:
-    """A URL as names and messages may show it: scheme, host and path; no user, password, query or fragment."""
+    """The scheme, host and path of a URL, safe to show; no user, password, query or fragment."""
     scheme, mark, rest = url.partition("://") if "://" in url else ("", "", url)
     shown, *hidden = re.split("[?#]", rest, maxsplit=1)
-    if hidden and "@" in hidden[0]:  # a password may hold a "?": nothing tells where the host begins
+    if hidden and "@" in hidden[0]:  # a password may contain a "?": the start of the host is unknown
         return f"{scheme}{mark}{HIDDEN}"
     return scheme + mark + shown.rpartition("@")[2]
 
 
 class Secrets(logging.Filter):
-    """The secrets of one service: `redact` hides them in text, and as a filter of a logger in its records."""
+    """The secrets of one service: `redact` hides them in text; as a logging filter it hides them in records."""
 
     def __init__(self, values: Iterable[str | None], url: str = "") -> None:
-        """Keys that are known, and those inside the service's URL: its user, password and query values."""
+        """Take known keys, and those in the URL of the service: user, password and query values."""
         super().__init__()
         found = {value.strip() for value in values if value}
         try:
@@ -45,7 +51,7 @@ class Secrets(logging.Filter):
             found.add(parts.password or parts.username or "")
             found |= {pair.partition("=")[2] for pair in re.split("[&;]", parts.query)}
         except ValueError:
-            found.add(url)  # no part of it is known to be harmless
+            found.add(url)  # malformed: hide all of it
         spelled = {
             form for value in found for form in (value, unquote(value), quote(value, ""), quote_plus(value))
         }
@@ -57,11 +63,11 @@ class Secrets(logging.Filter):
         self._pattern = re.compile("|".join(patterns)) if patterns else None
 
     def redact(self, text: str) -> str:
-        """`text` with every secret as `***`."""
+        """`text` with every secret replaced by `***`."""
         text = redact_urls(text)
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Hides the secrets in a log record; keeps every record."""
+        """Hide the secrets in a log record; every record is kept."""
         record.msg, record.args = self.redact(record.getMessage()), ()
         return True

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from instructsam.errors import CheckpointError, InputError, InstructSAMError
 from instructsam.structures.files import reason, sync_folder, write_text
 
-FORMAT = 1
+FORMAT = 2  # 1 counted updates of the average, 2 counts averaged sets of weights
 _NAME = re.compile(r"step-(\d+)$")
 
 
@@ -36,7 +36,7 @@ class Checkpoint:
     """What one process reads back.
 
     Attributes:
-        meta: scalars of the run: step, instructions, seconds, processes, ema_updates.
+        meta: scalars of the run: step, instructions, seconds, processes, ema_averaged.
         model, ema, optimizer: tensors by name; `ema` is empty for a run without averaging.
         rng: random state of this process.
     """

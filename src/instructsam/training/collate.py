@@ -72,7 +72,7 @@ class TrainingBatch:
         for image, instances in zip(self.phrase_image, self.phrase_instances, strict=True):
             index = torch.tensor(instances, dtype=torch.int64, device=device)
             targets.append(PhraseTarget(masks[image][index], boxes[image][index]))
-        return [target.united() for target in targets] if self.united else targets
+        return [target.merged() for target in targets] if self.united else targets
 
 
 def collate(

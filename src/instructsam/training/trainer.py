@@ -7,7 +7,6 @@ One step: draw a batch, forward, criterion, backward, clip, update, average. Wha
 from __future__ import annotations
 
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,6 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from instructsam.config import load_config
-from instructsam.data.sample import ObjectAttribute
 from instructsam.data.sources import SampleSource
 from instructsam.errors import ConfigError, InputError, InstructSAMError
 from instructsam.losses.criterion import Criterion
@@ -32,16 +30,23 @@ from instructsam.training.auxiliary.denoising import denoising_loss, noised_targ
 from instructsam.training.auxiliary.dense_classes import load_readers, perception_loss, save_readers
 from instructsam.training.auxiliary.query_readout import detected_phrases, reading_loss
 from instructsam.training.collate import TrainingBatch
-from instructsam.training.ema import WeightAverage
+from instructsam.training.ema import start_average, update_average
 from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
 from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
 from instructsam.training.precision import attention_kernel, uses_bfloat16
 from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
 from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
+from instructsam.training.run_source import (
+    OpenSource,
+    check_same_source,
+    dense_attributes,
+    open_run_source,
+    source_record,
+)
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
-from instructsam.training.stream import OpenSource, TrainingBatches, WorkerLostError, batches
+from instructsam.training.stream import TrainingBatches, WorkerLostError, batches
 from instructsam.training.trainable import Trainable, sum_of_outputs
 
 OnCheckpoint = Callable[[Path, int], None]
@@ -78,14 +83,12 @@ def run(
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         exported = config.folder / MODEL
-        processes = int(os.environ.get("WORLD_SIZE", "1"))
-        source = open_source(config.data, config.seed, config.data.images_per_batch * processes)
+        source = open_run_source(config, open_source)
         # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
-        model, processor = (
-            open_model(exported, attention_kernel(config))
-            if resume and exported.is_dir()
-            else start_model(config.model, source.texts, attention_kernel(config))
-        )
+        if resume and exported.is_dir():
+            model, processor = open_model(exported, attention_kernel(config))
+        else:
+            model, processor = start_model(config.model, source.texts, attention_kernel(config))
         return Trainer(config, source, model, processor, criterion, on_checkpoint).fit(resume)
 
 
@@ -116,38 +119,24 @@ class Trainer:
         checkpointing.align(self.plain_model)
         reads = config.loss.reading > 0 and config.stage == "all"
         denoises = config.loss.denoising > 0 and config.stage != "eyes"
-        trainable = Trainable(self.plain_model, self._attributes(), reads, denoises)
+        trainable = Trainable(self.plain_model, dense_attributes(config.loss, source), reads, denoises)
         self.trainable = trainable.to(self.device)
         self.trainable.freeze_unused(config.stage)
         self.criterion = criterion
         self.optimizer = build_optimizer(self.trainable, config.optim)
-        decay = config.optim.ema_decay
-        self.average = WeightAverage(self.plain_model, decay) if decay else None
+        self.average = start_average(self.plain_model) if config.optim.ema_decay else None
         self.model: Any = self.accelerator.prepare_model(self.trainable)
         self.step = 0
         self.instructions = 0
         self.seconds = 0.0
         self.stop_reason = ""
         self.saved_step = -1
-        self.log = ProgressLog(
-            config.folder / "log.jsonl",
-            config.schedule.log_seconds,
-            config.schedule.total_steps,
-            writes=self.accelerator.is_main_process,
-        )
-        readers = self.trainable.perception
-        start = config.model.path or config.model.take_from
+        every, total = config.schedule.log_seconds, config.schedule.total_steps
+        writes = self.accelerator.is_main_process
+        self.log = ProgressLog(config.folder / "log.jsonl", every, total, writes)
+        readers, start = self.trainable.perception, config.model.path or config.model.take_from
         if readers is not None and start and not load_readers(readers, Path(start)):
             self.log.say(f"no readers beside {start}: the towers' readers start afresh")
-
-    def _attributes(self) -> tuple[ObjectAttribute, ...]:
-        """The attributes that the vision encoders learn to name, none without `loss.perception`."""
-        if self.config.loss.perception and not self.source.attributes:
-            raise ConfigError(
-                f"loss.perception needs a source that knows the attributes of every object, and {self.source.name} "
-                "does not: set loss.perception=0"
-            )
-        return self.source.attributes if self.config.loss.perception else ()
 
     @property
     def checkpoints(self) -> Path:
@@ -238,7 +227,7 @@ class Trainer:
             )
         self.optimizer.step()
         if self.average:
-            self.average.update(self.plain_model)
+            update_average(self.average, self.plain_model, config.optim.ema_decay)
         self.step += 1
         self.instructions += int(asked)
         self.log.add(mean_over_processes({"loss": loss.detach(), **parts}))
@@ -324,14 +313,14 @@ class Trainer:
             "optimizer": checkpointing.optimizer_tensors(self.optimizer, self.trainable),
         }
         if self.average:
-            tensors["ema"] = self.average.tensors
+            tensors["ema"] = dict(self.average.module.named_parameters())
         meta = {
             "step": self.step,
             "instructions": self.instructions,
             "seconds": self.seconds,
             "processes": self.accelerator.num_processes,
-            "ema_updates": self.average.updates if self.average else 0,
-            "data": {"name": self.source.name, "fingerprint": self.source.fingerprint},
+            "ema_averaged": int(self.average.n_averaged) if self.average else 1,
+            "source": source_record(self.source),
         }
         rank, wait = self.accelerator.process_index, self.accelerator.wait_for_everyone
         keep = self.config.schedule.keep_checkpoints
@@ -346,20 +335,16 @@ class Trainer:
                 f"{folder} was written by {processes} processes and this run has "
                 f"{self.accelerator.num_processes}; resume with as many, or start anew with model.path=..."
             )
-        data = checkpoint.meta.get("data", {"fingerprint": self.source.fingerprint})
-        if data["fingerprint"] != self.source.fingerprint:
-            raise ConfigError(
-                f"{folder} was trained on other contents of {data['name']} than are there now: restore them, or start "
-                "another run with model.path=... and another output_dir"
-            )
+        check_same_source(checkpoint.meta, self.source, folder)
         model, average = checkpointing.model_tensors(self.trainable), self.average
         checkpointing.copy_tensors(checkpoint.model, model, "model")
         checkpointing.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)
         if average:
             # a run that averaged nothing before starts to average from its weights
-            saved = checkpoint.ema or {name: model[f"model.{name}"] for name in average.tensors}
-            checkpointing.copy_tensors(saved, average.tensors, "averaged weights")
-            average.updates = checkpoint.meta["ema_updates"]
+            averaged: dict[str, Tensor] = dict(average.module.named_parameters())
+            saved = checkpoint.ema or {name: model[f"model.{name}"] for name in averaged}
+            checkpointing.copy_tensors(saved, averaged, "averaged weights")
+            average.n_averaged.fill_(checkpoint.meta["ema_averaged"])
         self.step = checkpoint.meta["step"]
         self.instructions = checkpoint.meta["instructions"]
         self.seconds = checkpoint.meta["seconds"]
@@ -390,16 +375,15 @@ class Trainer:
         )
 
     def _stream(self) -> Iterator[TrainingBatch]:
-        accelerator, config = self.accelerator, self.config
-        rank, processes = accelerator.process_index, accelerator.num_processes
-        dataset = TrainingBatches(self.source, self.processor, config.data, config.seed, rank, processes)
+        place = self.accelerator.process_index, self.accelerator.num_processes
+        config = self.config
+        dataset = TrainingBatches(self.source, self.processor, config.data, config.seed, *place)
         return batches(dataset, self.step, config.schedule.total_steps)
 
     def _export(self) -> None:
         rng = checkpointing.rng_state()
-        average, dtype = self.average, getattr(torch, self.config.schedule.export_dtype)
-        model = self.plain_model
-        state = average.state_dict_for(model) if average else model.state_dict(keep_vars=True)
+        dtype, model = getattr(torch, self.config.schedule.export_dtype), self.plain_model
+        state = (self.average.module if self.average else model).state_dict(keep_vars=True)
         record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
         if self.trainable.perception is not None:
             save_readers(self.trainable.perception, self.config.folder)

@@ -1,4 +1,4 @@
-"""Places for the numbers of instances: on large ones, beside small ones, never on one another."""
+"""Placement of instance numbers: on large instances, beside small ones, never overlapping."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in px
 
-_ROOMY = 9  # an instance of this many times the area of its tag carries it
+_ROOMY = 9  # an instance of at least this many times the area of its tag gets the tag on it
 _CELL = 4  # px of the grid on which covered pixels are counted
-_THUMB = 48  # px, the size at which the middle of a mask is looked for
+_THUMB = 48  # px, the resolution at which the middle of a mask is computed
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Label:
-    """Where the tag of instance `index` goes, and the point that it belongs to when it lies beside (canvas px)."""
+    """The place of the tag of instance `index`, and the point that a tag `beside` it refers to (canvas px)."""
 
     index: int
     place: Box
@@ -37,7 +37,7 @@ class Label:
 def place_labels(
     anchors: Sequence[Anchor], sizes: Sequence[tuple[int, int]], covered: NDArray[np.bool_]
 ) -> list[Label]:
-    """A place for each tag, inside the canvas and off all other tags, if possible near and off the masks.
+    """A place for each tag inside the canvas, without overlap, if possible near its instance and off the masks.
 
     Args:
         anchors: N instances.
@@ -45,7 +45,7 @@ def place_labels(
         covered: bool [H, W], the pixels of all masks on the canvas.
 
     Returns:
-        At most N labels; a crowd on a small canvas may leave no room for some.
+        At most N labels; on a small canvas there may be no room for some.
     """
     height, width = covered.shape
     integral = _integral(covered)
@@ -75,7 +75,7 @@ def place_labels(
 
 
 def middle_of(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """(x, y) of a pixel of a mask that lies well inside it; the mask must not be empty."""
+    """(x, y) of a pixel well inside a mask, which must not be empty."""
     step = max(1, -(-max(inside.shape) // _THUMB))
     thumb = inside[step // 2 :: step, step // 2 :: step]
     if not thumb.any():  # thinner than the steps
@@ -94,7 +94,7 @@ def middle_of(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _carries(anchor: Anchor, size: tuple[int, int]) -> bool:
-    """Whether the tag fits on the instance and hides little of it."""
+    """Whether the tag fits on the instance and covers little of it."""
     width, height = size
     if np.count_nonzero(anchor.inside) < _ROOMY * width * height:
         return False
@@ -106,7 +106,7 @@ def _carries(anchor: Anchor, size: tuple[int, int]) -> bool:
 def _best(
     places: NDArray[np.int64], anchor: Anchor, taken: NDArray[np.int64], integral: NDArray[np.int64]
 ) -> NDArray[np.int64] | None:
-    """The cheapest of int64 [C, 4] that meets no tag; None if all do."""
+    """The box of int64 [C, 4] with the lowest cost that overlaps no tag; None if all overlap."""
     meets = (
         (places[:, None, 0] < taken[None, :, 2])
         & (taken[None, :, 0] < places[:, None, 2])
@@ -128,7 +128,7 @@ def _best(
 
 
 def _boxes(corners: NDArray[np.int64], size: tuple[int, int], canvas: tuple[int, int]) -> NDArray[np.int64]:
-    """int64 [C, 4] with these left upper corners, moved inside the canvas."""
+    """int64 [C, 4] with these top left corners, clipped to the canvas."""
     limit = np.maximum(np.array(canvas) - size, 0)
     corners = np.clip(corners, 0, limit)
     return np.hstack([corners, corners + np.array(size)])

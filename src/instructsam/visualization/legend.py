@@ -1,4 +1,4 @@
-"""The strip below an overlay: the instruction, what was looked for with the numbers found, and remarks."""
+"""The strip below an overlay: instruction, phrases with the numbers of their instances, and notes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NOTHING_MATCHES = "Nothing here matches: the whole picture is greyed"
 _MARGIN = 8  # px
 _MAX_LEGEND_LINES = 12
 _MAX_PHRASE = 80  # characters
-_FEW = 8  # instances, up to which each score is written
+_FEW = 8  # instances; with more, only the range of the scores is shown
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One piece of a legend: its words and, with several phrases, the colour of its instances."""
+    """One piece of a legend: its text and, with several phrases, the colour of its instances."""
 
     text: str
     color: Color | None = None
@@ -40,13 +40,13 @@ def add_strip(
     note: str = "",
     unnumbered: int = 0,
 ) -> Image.Image:
-    """The canvas and the strip below it; without instances, an amber strip follows.
+    """The canvas with the strip below it; without instances, an amber strip follows.
 
     Args:
         canvas: RGB.
         lettering: of the strip.
         instruction, phrases, phrase_ids, scores, mode, note: see `draw_overlay`.
-        unnumbered: instances whose number found no room on the canvas.
+        unnumbered: number of instances without room for their number.
     """
     width = canvas.width - 2 * _MARGIN
     instruction = clean(instruction)
@@ -66,7 +66,7 @@ def add_strip(
 
 
 def legend(phrases: Sequence[str], phrase_ids: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Entry]:
-    """One entry per phrase: its words and its instances by number, with scores; phrases with instances come first."""
+    """One entry per phrase: its text and its instances by number, with scores; phrases with instances come first."""
     found: list[Entry] = []
     missed: list[Entry] = []
     for index, phrase in enumerate(phrases):
@@ -97,7 +97,7 @@ def _number_ranges(numbers: Sequence[int]) -> str:
 
 
 def _flow(entries: Sequence[Entry], lettering: Lettering, width: int) -> list[list[Entry]]:
-    """Entries side by side in rows of at most `width` px; the last row counts those that found no room.
+    """Entries side by side in rows of at most `width` px; the last row counts the entries that did not fit.
 
     An entry wider than a row takes up to three rows of its own.
     """

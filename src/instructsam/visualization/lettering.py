@@ -1,6 +1,7 @@
-"""Lines of text in any script, drawn with the packaged fonts: every machine draws alike.
+"""Lines of text in any script, drawn with the packaged fonts, so that the result is the same on every machine.
 
-A letter that no packaged font has is shown as its code point, "[U+0939]": two different letters never look the same.
+A character that no packaged font has is shown as its code point, "[U+0939]", so that different characters stay
+distinguishable.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from PIL import ImageDraw, ImageFont
 from instructsam.visualization.palette import Color
 from instructsam.visualization.scripts import visual_order
 
-FONT_FILES = ("DejaVuSans.ttf", "DroidSansFallback-subset.ttf")  # the first that has a letter draws it
+FONT_FILES = (
+    "DejaVuSans.ttf",
+    "DroidSansFallback-subset.ttf",
+)  # the first font that has a character draws it
 _MAX_CHARACTERS = 600
 _SPACES = ("Cc", "Zs", "Zl", "Zp")
 
@@ -36,7 +40,7 @@ class Lettering:
         return sum(_font(name, self.size).getlength(run) for name, run in _runs(text))
 
     def draw(self, draw: ImageDraw.ImageDraw, left: float, middle: float, text: str, color: Color) -> None:
-        """Draw a line that starts at `left` and whose capitals are centred on `middle`, px."""
+        """Draw a line from `left`, with capitals centred vertically on `middle`, px."""
         baseline = middle + 0.36 * self.size
         for name, run in _runs(text):
             font = _font(name, self.size)
@@ -51,7 +55,7 @@ def clean(text: str, limit: int = _MAX_CHARACTERS) -> str:
         category = unicodedata.category(letter)
         if category in _SPACES:
             letters.append(" ")
-        elif category != "Cf":  # a format character has no shape of its own
+        elif category != "Cf":  # format characters are invisible
             letters.append(letter if _font_of(letter) else f"[U+{ord(letter):04X}]")
     line = " ".join("".join(letters).split())
     return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
@@ -97,8 +101,8 @@ def _fitting_prefix(word: str, lettering: Lettering, width: int) -> int:
 
 
 def _runs(text: str) -> list[tuple[str, str]]:
-    """Stretches of a line, in the order they are drawn, with the font that draws each."""
-    # A joined form that no font has falls back to the letter itself.
+    """Runs of one font of a line, in drawing order, as (font, text)."""
+    # A joined form that no font has falls back to the plain letter.
     letters = [c if _font_of(c) else unicodedata.normalize("NFKC", c) for c in visual_order(text)]
     return [
         (name, "".join(run)) for name, run in groupby(letters, key=lambda c: _font_of(c) or FONT_FILES[0])

@@ -1,4 +1,4 @@
-"""The colours of overlays and reports, told apart in every common form of colour blindness.
+"""The colours of overlays and reports, distinguishable with every common form of colour blindness.
 
 Okabe and Ito (Color Universal Design, 2008), the bright ones first: outlines are drawn with a dark line beside them.
 """
@@ -29,6 +29,6 @@ def color_of(index: int) -> Color:
 
 
 def ink_on(color: Color) -> Color:
-    """Black or white, whichever is read better on this colour."""
+    """Black or white, whichever has more contrast on this colour."""
     red, green, blue = color
     return BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 110 else WHITE

@@ -1,4 +1,4 @@
-"""Right-to-left scripts for a renderer that places letters from left to right: order and, for Arabic, joined forms.
+"""Right-to-left scripts for a left-to-right renderer: visual order and, for Arabic, joined forms.
 
 A small part of the Unicode bidirectional algorithm (UAX 9) that is enough for captions: the line runs from left to
 right, and each stretch of right-to-left words is mirrored as a whole, with its numbers kept.
@@ -31,7 +31,7 @@ def visual_order(text: str) -> str:
 
 
 def _joined(text: str) -> Iterator[str]:
-    """Each letter in the form that its neighbours ask for, one for one."""
+    """Each letter in the form that its neighbours require, one for one."""
     letters = [letter for letter in text if unicodedata.bidirectional(letter) != "NSM"]
     place = 0
     for letter in text:

@@ -35,7 +35,7 @@ def test_a_folder_is_a_benchmark(tmp_path: Path) -> None:
 def test_an_image_of_another_size_is_an_error(tmp_path: Path) -> None:
     benchmark = Benchmark.from_folder(write_folder(tmp_path, (HEIGHT, WIDTH)))
     with pytest.raises(
-        InputError, match=r"'r1'.*one.png: the record states 40 x 20 px, the picture has 20 x 40"
+        InputError, match=r"'r1'.*one.png: the record states 40 x 20 px, the image has 20 x 40"
     ):
         list(benchmark.iterate())
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instructsam.evaluation.metrics.average_precision import Ranking, precision_points
-from instructsam.evaluation.metrics.table import average_precision, summarise
+from instructsam.evaluation.metrics.table import summarise
 from tests.evaluation.cases import bars, score
 
 # Ranked: right, wrong, right (below the cut), and one target that nobody finds: recall 1/3 at precision 1, 2/3 at 2/3.
@@ -15,7 +15,7 @@ SCORE = score(bars((0, 10), (50, 60), (20, 30)), [0.9, 0.6, 0.2], bars((0, 10), 
 
 def test_coco_averages_101_recall_points() -> None:
     # Recall 0 to .33 are 34 points, .34 to .66 are 33 points.
-    assert average_precision([SCORE]) == pytest.approx(np.full(10, (34 * 1 + 33 * 2 / 3) / 101))
+    assert Ranking([SCORE]).coco() == pytest.approx(np.full(10, (34 * 1 + 33 * 2 / 3) / 101))
 
 
 def test_the_released_area_is_cut_and_has_no_fixed_points() -> None:
@@ -29,9 +29,9 @@ def test_the_released_area_is_cut_and_has_no_fixed_points() -> None:
 
 def test_without_predictions_or_targets() -> None:
     nothing, missed = score(bars(), [], bars()), score(bars(), [], bars((0, 1)))
-    assert average_precision([]) is None
+    assert Ranking([]).coco() is None
     assert Ranking([nothing]).released() is None
-    assert average_precision([missed]) == pytest.approx(np.zeros(10))
+    assert Ranking([missed]).coco() == pytest.approx(np.zeros(10))
     assert Ranking([missed]).released() == pytest.approx(np.zeros(10))
 
 

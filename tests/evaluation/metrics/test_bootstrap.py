@@ -10,7 +10,8 @@ import pytest
 from instructsam.errors import InputError
 from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals, paired_differences
 from instructsam.evaluation.metrics.scores import InstructionScore
-from instructsam.evaluation.metrics.table import score_instruction, summarise
+from instructsam.evaluation.metrics.scoring import score_instruction
+from instructsam.evaluation.metrics.table import summarise
 from tests.evaluation.cases import bars, random_cases, score
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from instructsam.evaluation.metrics.concept_f1 import concept_score
-from instructsam.evaluation.metrics.table import score_instruction, summarise
+from instructsam.evaluation.metrics.scoring import score_instruction
+from instructsam.evaluation.metrics.table import summarise
 from tests.evaluation.cases import Case, Masks, random_boxes, random_cases
 
 CUT = 0.5

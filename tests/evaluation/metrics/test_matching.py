@@ -13,7 +13,8 @@ from instructsam.evaluation.metrics.matching import (
     match_ranked,
 )
 from instructsam.evaluation.metrics.scores import InstructionScore
-from instructsam.evaluation.metrics.table import score_instruction, summarise
+from instructsam.evaluation.metrics.scoring import score_instruction
+from instructsam.evaluation.metrics.table import summarise
 from tests.evaluation.cases import Case, Masks, bars, coco_ap, random_boxes, random_cases, score
 
 NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")

@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructsam.evaluation.metrics.table import score_instruction, summarise
+from instructsam.evaluation.metrics.scoring import score_instruction
+from instructsam.evaluation.metrics.table import summarise
 from tests.evaluation.cases import Case, Masks, random_cases
 
 # T-acc and IL_MCC ask whether anything is said, so they rise with a false positive where nothing had been said.

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructsam.errors import InputError
-from instructsam.evaluation.metrics.table import score_instruction, summarise
+from instructsam.evaluation.metrics.scoring import score_instruction
+from instructsam.evaluation.metrics.table import summarise
 from tests.evaluation.cases import Case, bars, coco_ap, random_boxes, random_cases, score
 
 

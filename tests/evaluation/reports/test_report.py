@@ -7,16 +7,11 @@ import numpy as np
 import pytest
 
 from instructsam.evaluation.metrics.bootstrap import Difference, Interval
-from instructsam.evaluation.metrics.table import score_instruction, summarise
+from instructsam.evaluation.metrics.scoring import score_instruction
+from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.plots import Curves
-from instructsam.evaluation.reports.report import (
-    Report,
-    cell,
-    detail_rows,
-    format_rows,
-    format_table,
-    versions,
-)
+from instructsam.evaluation.reports.report import Report, versions
+from instructsam.evaluation.reports.tables import cell, detail_rows, format_rows, table_rows
 from instructsam.evaluation.studies.compare import difference_cells
 
 
@@ -32,7 +27,7 @@ def make_report() -> Report:
 
 
 def test_table_is_aligned_markdown() -> None:
-    lines = format_table(make_report().summary).splitlines()
+    lines = format_rows(table_rows(make_report().summary)).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert [line.split("|")[1].strip() for line in lines] == [
         "",
@@ -64,7 +59,7 @@ def test_text_and_json_say_where_scores_come_from() -> None:
 
 
 def test_every_score_says_which_way_is_better() -> None:
-    head = format_table(make_report().summary).splitlines()[0]
+    head = format_rows(table_rows(make_report().summary)).splitlines()[0]
     titles = [cell.strip() for cell in head.split("|")[2:-1]]
     assert titles[0] == "n"
     assert {title[-1] for title in titles[1:]} == {"↑", "↓"}

@@ -13,7 +13,7 @@ from PIL import Image
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals
-from instructsam.evaluation.metrics.scores import score_unanswered
+from instructsam.evaluation.metrics.scoring import score_unanswered
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.page import render_page
 from instructsam.evaluation.runner import evaluate, rescore
@@ -87,7 +87,7 @@ def test_a_picture_that_cannot_be_read_does_not_end_the_run(folder: Path) -> Non
     Image.new("RGB", (HEIGHT, WIDTH)).save(folder / "two.png")
     report = evaluate(Oracle(), Benchmark.from_folder(folder))
     assert report.unanswered[0][1].startswith("record 'r4': ")
-    assert "two.png: the record states 40 x 20 px, the picture has 20 x 40" in report.unanswered[0][1]
+    assert "two.png: the record states 40 x 20 px, the image has 20 x 40" in report.unanswered[0][1]
     (folder / "two.png").unlink()
     assert len(evaluate(Oracle(), Benchmark.from_folder(folder)).unanswered) == 2
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from instructsam.errors import InputError
-from instructsam.evaluation.reports.report import score_titles
+from instructsam.evaluation.metrics.registry import METRICS
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.predictions import read_predictions
 from instructsam.evaluation.studies.compare import (
@@ -109,7 +109,7 @@ def test_few_resamples_print_and_are_json(resamples: int, tmp_path: Path) -> Non
     a, b = run(tmp_path / "a", Shifted()), run(tmp_path / "b", Oracle())
     found = compare(a, b, toy_benchmark(), (0.5, 0.5), resamples)
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert list(document["differences"]) == list(score_titles())
+    assert list(document["differences"]) == list(METRICS)
     assert "nan" not in found.to_text()
     with pytest.raises(InputError, match="resamples must be a whole number"):
         compare(a, b, toy_benchmark(), (0.5, 0.5), 0)

@@ -6,25 +6,23 @@ Instructions about one picture are no independent trials, so whole pictures are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instructsam.errors import InputError
-from instructsam.evaluation.metrics.average_precision import Ranking
-from instructsam.evaluation.metrics.matching import IOU_THRESHOLDS
+from instructsam.evaluation.metrics.registry import METRICS
+from instructsam.evaluation.metrics.score_set import ScoreSet, Values
 from instructsam.evaluation.metrics.scores import InstructionScore
-from instructsam.evaluation.metrics.table import LOWER_IS_BETTER, PRECISION_AT, ordered_scores
+from instructsam.evaluation.metrics.table import ordered_scores
 from instructsam.structures.checks import check_count
 
 RESAMPLES = 1000
 AP_RESAMPLES = 200  # each costs a pass over all predictions
 MAX_RESAMPLES = 1_000_000
-_CHUNK = 1 << 24  # numbers in memory at once
-
-Values = NDArray[np.float64]
+_CHUNK = 1 << 23  # numbers in memory at once
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,9 @@ def bootstrap_intervals(
     """
     ordered = ordered_scores(scores)
     check_count(resamples, "resamples", 1, MAX_RESAMPLES)
-    drawn = _resampled(ordered, _draws(ordered, resamples, seed))
-    found = {name: _interval(values) for name, values in drawn.items()}
-    return {name: interval for name, interval in found.items() if interval is not None}
+    drawn = _resampled(ScoreSet(ordered), _draws(ordered, resamples, seed))
+    found = {key: _interval(values) for key, values in drawn.items()}
+    return {key: interval for key, interval in found.items() if interval is not None}
 
 
 def paired_differences(
@@ -87,21 +85,19 @@ def paired_differences(
             f"both runs must answer the same instructions; {len(odd)} are in one only, such as {odd[0]!r}"
         )
     check_count(resamples, "resamples", 1, MAX_RESAMPLES)
-    once = [np.ones((1, len(first)), dtype=np.int64)]
-    points = _resampled(first, once), _resampled(second, once)
-    drawn = tuple(_resampled(run, _draws(first, resamples, seed)) for run in (first, second))
+    runs = ScoreSet(first), ScoreSet(second)
+    drawn = tuple(_resampled(run, _draws(first, resamples, seed)) for run in runs)
     result = {}
-    for name in points[0].keys() & points[1].keys():
-        if name not in drawn[0] or name not in drawn[1]:
-            change = np.zeros(0)
-        else:
-            change = drawn[1][name] - drawn[0][name]
-            change = change[np.isfinite(change)]
-        low, high = float(points[0][name][0]), float(points[1][name][0])
-        gain = -change if name in LOWER_IS_BETTER else change
+    for key in drawn[0]:
+        low, high = (METRICS[key].value(run) for run in runs)
+        if low is None or high is None:
+            continue
+        change = drawn[1][key] - drawn[0][key]
+        change = change[np.isfinite(change)]
+        gain = -change if METRICS[key].lower_is_better else change
         better = float(np.mean((gain > 0) + 0.5 * (gain == 0))) if len(gain) else None
-        result[name] = Difference(low, high, high - low, _interval(change), better)
-    return {name: result[name] for name in points[0] if name in result}
+        result[key] = Difference(low, high, high - low, _interval(change), better)
+    return result
 
 
 def _draws(scores: Sequence[InstructionScore], resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
@@ -131,90 +127,16 @@ def _interval(values: Values) -> Interval | None:
     return Interval(float(low), float(high))
 
 
-def _resampled(scores: Sequence[InstructionScore], draws: Iterable[NDArray[np.int64]]) -> dict[str, Values]:
-    """Each score in each resample, [B] or for AP [min(B, 200)]; NaN where nothing can be counted."""
-    columns = _columns(scores)
-    table = np.array(list(columns.values()), dtype=np.float64).reshape(len(columns), len(scores)).T
-    ranking = Ranking(scores)
-    parts: list[Values] = []
-    precisions: list[Values | None] = []
+def _resampled(score_set: ScoreSet, draws: Iterable[NDArray[np.int64]]) -> dict[str, Values]:
+    """Each metric in each resample, [B] or for AP [min(B, 200)]; NaN where it is undefined."""
+    metrics = [metric for metric in METRICS.values() if metric.interval]
+    for metric in metrics:
+        metric.reduction(score_set)
+    parts: dict[str, list[Values]] = {metric.key: [] for metric in metrics}
+    done = 0
     for times in draws:
-        parts.append(times @ table)
-        precisions += [ranking.coco("all", row) for row in times[: AP_RESAMPLES - len(precisions)]]
-    sums = dict(zip(columns, np.concatenate(parts).T, strict=True))
-    found = {name: _divide(sums[top], sums[bottom]) for name, (top, bottom) in _RATIOS.items()}
-    found |= _concepts(sums)
-    for name, pick in _PRECISIONS.items():
-        found[name] = np.array([np.nan if one is None else pick(one) for one in precisions])
-    return {name: values for name, values in found.items() if np.isfinite(values).any()}
-
-
-_RATIOS: dict[str, tuple[str, str]] = {
-    "giou": ("giou", "one"),
-    "ciou": ("intersection", "union"),
-    "set_giou": ("set_giou", "one"),
-    "muse_giou": ("matched_iou", "set_size"),
-    "set_ciou": ("set_intersection", "set_union"),
-    **{f"pr{limit * 100:.0f}": (f"pr{limit * 100:.0f}", "positive") for limit in PRECISION_AT},
-    "n_acc": ("silent", "negative"),
-    "t_acc": ("said", "positive"),
-    "exact_set": ("exact", "one"),
-    "exact_boxes": ("exact_boxes", "one"),
-    "duplicates_per_image": ("duplicates", "one"),
-    "wrong_instance_share": ("wrong", "wrong_or_poor"),
-}
-_PRECISIONS: dict[str, Callable[[Values], float]] = {
-    "ap": lambda values: float(values.mean()),
-    "ap50": lambda values: float(values[0]),
-    "ap75": lambda values: float(values[5]),
-}
-
-
-def _columns(scores: Sequence[InstructionScore]) -> dict[str, list[float]]:
-    """One number per instruction for everything that is summed."""
-    columns: dict[str, list[float]] = {
-        "one": [1.0 for _ in scores],
-        "giou": [s.giou for s in scores],
-        "set_giou": [s.set_giou for s in scores],
-        "matched_iou": [s.matched_iou for s in scores],
-        "set_size": [s.set_size for s in scores],
-        "intersection": [s.intersection for s in scores],
-        "union": [s.union for s in scores],
-        "set_intersection": [s.set_intersection for s in scores],
-        "set_union": [s.set_union for s in scores],
-        "positive": [s.num_targets > 0 for s in scores],
-        "negative": [s.num_targets == 0 for s in scores],
-        "said": [s.num_targets > 0 and s.num_kept > 0 for s in scores],
-        "silent": [s.num_targets == 0 and s.silent for s in scores],
-        "exact": [s.exact for s in scores],
-        "exact_boxes": [s.exact_boxes for s in scores],
-        "duplicates": [s.num_duplicates for s in scores],
-        "wrong": [s.num_wrong for s in scores],
-        "wrong_or_poor": [s.num_wrong + s.num_poor for s in scores],
-        "concept_positive": [s.concept.targets > 0 for s in scores],
-        "concept_said": [s.concept.targets > 0 and s.concept.kept > 0 for s in scores],
-        "concept_alarm": [s.concept.targets == 0 and s.concept.kept > 0 for s in scores],
-        "concept_size": [s.concept.targets + s.concept.kept if s.concept.targets else 0 for s in scores],
-    }
-    for limit in PRECISION_AT:
-        columns[f"pr{limit * 100:.0f}"] = [s.num_targets > 0 and s.giou >= limit for s in scores]
-    for index in range(len(IOU_THRESHOLDS)):
-        columns[f"hits{index}"] = [int(s.concept.hits[index]) for s in scores]
-    return columns
-
-
-def _concepts(sums: dict[str, Values]) -> dict[str, Values]:
-    """cgF1 and its factors, as `concept_score` defines them."""
-    hits = np.mean([sums[f"hits{index}"] for index in range(len(IOU_THRESHOLDS))], axis=0)
-    pm_f1 = _divide(2 * hits, sums["concept_size"])
-    tp, fp = sums["concept_said"], sums["concept_alarm"]
-    fn = sums["concept_positive"] - tp
-    tn = sums["one"] - sums["concept_positive"] - fp
-    size = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
-    mcc = np.where(size > 0, (tp * tn - fp * fn) / np.where(size > 0, size, 1.0), 0.0)
-    mcc = np.where(np.isfinite(pm_f1) & (tn + fp > 0), mcc, np.nan)
-    return {"cgf1": pm_f1 * mcc, "pm_f1": pm_f1, "il_mcc": mcc}
-
-
-def _divide(top: Values, bottom: Values) -> Values:
-    return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.nan)
+        drawn = score_set.resample(times, max(0, AP_RESAMPLES - done))
+        for metric in metrics:
+            parts[metric.key].append(metric.reduction(drawn))
+        done += len(times)
+    return {key: np.concatenate(values) for key, values in parts.items()}

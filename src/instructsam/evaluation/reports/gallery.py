@@ -17,7 +17,8 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.runs.predictions import StoredPrediction
-from instructsam.visualization.overlay import cut_patches, draw_focus, fit
+from instructsam.visualization.overlay import draw_focus
+from instructsam.visualization.patches import cut_patches, fit
 
 COUNT = 24
 _PANEL = 240  # px

@@ -8,7 +8,8 @@ from pathlib import Path
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.reports.gallery import Shown, best_and_worst, draw_answers
 from instructsam.evaluation.reports.plots import Curves
-from instructsam.evaluation.reports.report import Report, detail_rows, plain, table_rows
+from instructsam.evaluation.reports.report import Report
+from instructsam.evaluation.reports.tables import detail_rows, plain, table_rows
 from instructsam.evaluation.runs.predictions import by_id, read_predictions
 from instructsam.structures.safe_text import for_html
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
-from instructsam.evaluation.metrics.table import InstructionScore, summarise
-from instructsam.evaluation.reports.report import cell, format_rows
+from instructsam.evaluation.metrics.registry import METRICS
+from instructsam.evaluation.metrics.scores import InstructionScore
+from instructsam.evaluation.metrics.table import summarise
+from instructsam.evaluation.reports.tables import cell, format_rows
 from instructsam.evaluation.runner import mode_of, run_header, score_answer
 from instructsam.evaluation.runs.answers import Evaluated, keeping, predict_all
 from instructsam.evaluation.runs.content import RecordContent
@@ -19,6 +21,8 @@ from instructsam.structures.files import FolderLock
 
 CALIBRATION = "world/calibration"
 THRESHOLDS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(1, 19))
+
+_KEYS = ("set_giou", "giou", "n_acc")
 
 Row = tuple[float, float | None, float | None, float | None]
 
@@ -45,7 +49,7 @@ class Calibration:
 
     def to_text(self) -> str:
         """A Markdown table."""
-        table = [["threshold", "set gIoU ↑", "gIoU ↑", "N-acc ↑"]]
+        table = [["threshold", *(METRICS[key].heading for key in _KEYS)]]
         for threshold, *scores in self.rows:
             table.append([f"{threshold:.2f}", *map(cell, scores)])
         lines = [format_rows(table), "", f"best: {self.best:.2f}"]

@@ -11,7 +11,8 @@ from typing import Any
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.metrics.bootstrap import MAX_RESAMPLES, Difference, paired_differences
-from instructsam.evaluation.reports.report import arrow, cell, format_rows, score_titles
+from instructsam.evaluation.metrics.registry import METRICS
+from instructsam.evaluation.reports.tables import cell, format_rows
 from instructsam.evaluation.runner import rescore
 from instructsam.evaluation.runs.predictions import read_header
 from instructsam.structures.checks import check_count, check_fraction, parse_json
@@ -41,20 +42,20 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; a score that cannot be counted in both runs is null."""
-        differences = {name: self.differences.get(name) for name in score_titles()}
+        differences = {key: self.differences.get(key) for key in METRICS}
         return {
             **asdict(self),
-            "differences": {name: one and asdict(one) for name, one in differences.items()},
+            "differences": {key: one and asdict(one) for key, one in differences.items()},
         }
 
     def to_text(self) -> str:
         """Markdown: a row per score, '-' where it cannot be counted; a star where the interval leaves out 0."""
         rows = [["score", "A", "B", "B - A", "95% interval", "", "P(B better)"]]
-        for name, title in score_titles().items():
-            one = self.differences.get(name)
+        for key, metric in METRICS.items():
+            one = self.differences.get(key)
             numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
             better = "-" if one is None or one.better is None else f"{one.better:.2f}"
-            rows.append([f"{title} {arrow(name)}", *numbers, *difference_cells(one), better])
+            rows.append([metric.heading, *numbers, *difference_cells(one), better])
         head = f"## {one_line(self.benchmark)}: {self.instructions} instructions"
         who = "\n".join(
             f"- {letter}: {one_line(run)}, score threshold {threshold:g}"

@@ -16,7 +16,8 @@ from PIL import Image
 from instructsam.data.record import ImageRef, PhraseRecord, Record
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark, Sample
-from instructsam.evaluation.reports.report import cell, format_rows, plain, versions
+from instructsam.evaluation.reports.report import versions
+from instructsam.evaluation.reports.tables import cell, format_rows, plain
 from instructsam.evaluation.runner import SegmenterLike, mode_of, predict_all, run_header
 from instructsam.evaluation.runs.answers import Answer, keeping, threshold_of
 from instructsam.evaluation.runs.content import RecordContent

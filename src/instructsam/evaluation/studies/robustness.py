@@ -13,8 +13,10 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark, Loaded
 from instructsam.evaluation.benchmarks.perturbations import PERTURBATIONS, LeftOutError, Perturbation
 from instructsam.evaluation.metrics.bootstrap import Difference, paired_differences
-from instructsam.evaluation.metrics.table import InstructionScore
-from instructsam.evaluation.reports.report import Clean, arrow, cell, format_rows, plain, versions
+from instructsam.evaluation.metrics.registry import headline_metrics
+from instructsam.evaluation.metrics.scores import InstructionScore
+from instructsam.evaluation.reports.report import versions
+from instructsam.evaluation.reports.tables import Clean, cell, format_rows, plain
 from instructsam.evaluation.runner import (
     Mode,
     SegmenterLike,
@@ -28,8 +30,6 @@ from instructsam.evaluation.runs.content import ContentOf, RecordContent
 from instructsam.evaluation.studies.compare import difference_cells
 from instructsam.structures.files import FolderLock, safe_file_name
 from instructsam.structures.safe_text import for_markdown, one_line
-
-_SHOWN: tuple[tuple[str, str], ...] = (("giou", "gIoU"), ("set_giou", "set gIoU"), ("n_acc", "N-acc"))
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ class Robustness:
         ]
         for change in self.changes:
             head = [change.name, str(change.instructions), str(sum(change.left_out.values()))]
-            for key, title in _SHOWN:
-                one = change.differences.get(key)
+            for metric in headline_metrics():
+                one = change.differences.get(metric.key)
                 numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
-                rows.append([*head, f"{title} {arrow(key)}", *numbers, *difference_cells(one)])
+                rows.append([*head, metric.heading, *numbers, *difference_cells(one)])
                 head = ["", "", ""]
         reasons = [
             f"- {clean(change.name)}: left out {count}, {clean(reason)}"

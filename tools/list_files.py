@@ -1,4 +1,4 @@
-"""Write docs/files.md, one line per source file, from the files' own first lines: `python docs/list_files.py`."""
+"""Write docs/files.md, one line per source file, from the files' own first lines: `python tools/list_files.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "instructsam"
 HEAD = """# Every file
 
-One line per file, from its own first line; `python docs/list_files.py` writes this page, a test compares.
+The first line of every source file. `python tools/list_files.py` writes this page; a test compares them.
 """
 
 
@@ -17,7 +17,7 @@ def page() -> str:
     """The text of docs/files.md."""
     lines, folder = [HEAD], None
     for path in sorted(SOURCE.rglob("*.py"), key=lambda path: (path.parent.as_posix(), path.name)):
-        said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         if path.stem == "__init__":
             continue
         if path.parent != folder:
@@ -27,10 +27,10 @@ def page() -> str:
                 "",
                 f"## {'instructsam' if name == '.' else name}",
                 "",
-                "| file | what it is |",
+                "| file | contents |",
                 "|---|---|",
             ]
-        first = said.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+        first = docstring.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
         lines.append(f"| `{path.name}` | {first} |")
     return "\n".join(lines) + "\n"
 

@@ -1,8 +1,8 @@
-"""Pictures for a model card, from finished runs: `python examples/card_pictures.py --run RUN --logs LOG ... --out DIR`.
+"""Images for a model card, from finished runs: `python tools/card_pictures.py --run RUN --logs LOG ... --out DIR`.
 
-RUN is the --out folder of `instructsam evaluate`; its 12 best and 12 worst answers become good.jpg and bad.jpg: what
-was meant on the left, what was answered on the right. Each LOG is a log.jsonl of a training run; together they become
-curve.svg, one after the other in time.
+RUN is the --out folder of `instructsam evaluate`. Its 12 best and 12 worst predictions become good.jpg and bad.jpg,
+with the targets on the left and the predictions on the right. Each LOG is the log.jsonl of a training run; their loss
+curves become curve.svg, one run after the other.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ LOSSES = {
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_TOP = 720, 300, 1.0
 
 
-def sheet(answers: Sequence[Shown]) -> Image.Image:
-    """Answers in rows of three, each with its instruction, set gIoU and the phrases that were written."""
+def grid(answers: Sequence[Shown]) -> Image.Image:
+    """Predictions in rows of three, each with its instruction, set gIoU and the generated phrases."""
     pictures = [load_bytes(base64.b64decode(answer.picture), answer.instruction).image for answer in answers]
     height = max(picture.height for picture in pictures) + WORDS_HEIGHT
     rows = -(-len(pictures) // COLUMNS)
@@ -54,7 +54,7 @@ def sheet(answers: Sequence[Shown]) -> Image.Image:
 
 
 def curve(logs: Sequence[Path]) -> str:
-    """Losses over minutes, the runs one after another, as SVG; a dotted line between two runs."""
+    """Losses over minutes as SVG, the runs one after another with a dotted line between them."""
     minutes, seams = 0.0, []
     points: dict[str, list[list[tuple[float, float]]]] = {name: [] for name in LOSSES}
     for log in logs:
@@ -103,10 +103,10 @@ def main() -> None:
         stored = {item.id: item for item in read_predictions(path)}
         for name, chosen in zip(("good", "bad"), best_and_worst(report.scores, 12), strict=True):
             drawn = draw_answers(benchmark, stored, chosen, threshold)
-            sheet([drawn[score.id] for score in chosen]).save(given.out / f"{name}.jpg", quality=82)
+            grid([drawn[score.id] for score in chosen]).save(given.out / f"{name}.jpg", quality=82)
     if given.logs:
         (given.out / "curve.svg").write_text(curve(given.logs), encoding="utf-8")
-    print(f"pictures in {given.out}")
+    print(f"images in {given.out}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Draw the example scenes that the package ships, with four instructions each: `python examples/make_scenes.py`.
+"""Draw the example scenes that the package ships, with four instructions each: `python tools/make_scenes.py`.
 
-The scenes are laid out by hand, not sampled; the model never trained on them.
+The scenes are laid out by hand, not sampled; no model is trained on them.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from instructsam.world.scenes.scene import COLORS, Background, Scene, SceneObjec
 ASSETS = Path(__file__).resolve().parent.parent / "src" / "instructsam" / "assets" / "examples"
 SHORT_SIDE = 256
 SCALES = {"small": 0.175, "medium": 0.255, "large": 0.37}
-# Where a thing is: its middle (x, y), or with a shelf's number x alone, since it stands on the board.
+# Position of an object: its centre (x, y); on a shelf only x counts, since the object stands on the board.
 Row = tuple[str, str, float, float]  # "size pattern colour", kind, x, y
 
 
 def lying(background: Background, seed: int, rows: list[Row]) -> Scene:
-    """Things at given places, the first at the back, each with its own proportions and a little tilt."""
+    """Objects at given positions, the first at the back, each with its own proportions and a small tilt."""
     objects = tuple(_thing(seed, index, row) for index, row in enumerate(rows))
     return Scene(seed=seed, background=background, objects=objects)
 
 
 def shelved(background: Background, seed: int, boards: dict[float, list[Row]]) -> Scene:
-    """Things that stand upright on boards, whose upper edges (fractions of the height) are the keys.
+    """Objects that stand on boards, whose upper edges (fractions of the height) are the keys.
 
-    The y of a row counts for nothing: it follows from the board.
+    The y of a row is ignored: it follows from the board.
     """
     objects: list[SceneObject] = []
     for shelf, (edge, rows) in enumerate(boards.items(), 1):
