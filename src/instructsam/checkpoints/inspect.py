@@ -16,8 +16,6 @@ from instructsam.checkpoints.resolve import local_folder
 from instructsam.errors import CheckpointError, first_line
 
 PARTS: tuple[tuple[str, str], ...] = (
-    ("VLM vision tower", "vlm.visual."),
-    ("VLM language model", "vlm.language_model."),
     ("text head", "lm_head."),
     ("instance queries", "instance_queries."),
     ("projectors", "query_projector."),
@@ -186,9 +184,15 @@ def expected_shapes(config: Any) -> dict[str, tuple[int, ...]]:
 def model_parts(config: Any) -> tuple[tuple[str, str], ...]:
     """Title and name prefix of every part of a model."""
     from instructsam.model.detector.registry import detector_class
+    from instructsam.model.vlm.registry import vlm_class
 
+    vlm = vlm_class(config.vlm_config.model_type).parts
     detector = detector_class(config.detector_config.model_type).parts
-    return (*PARTS, *((title, f"detector.{prefix}") for title, prefix in detector))
+    return (
+        *((title, f"vlm.{prefix}") for title, prefix in vlm),
+        *PARTS,
+        *((title, f"detector.{prefix}") for title, prefix in detector),
+    )
 
 
 def part_of(name: str | None, parts: tuple[tuple[str, str], ...]) -> str:

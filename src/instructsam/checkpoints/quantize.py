@@ -22,7 +22,6 @@ Quantize = Literal["int8", "int4"]
 KEPT = (
     "detector",
     "lm_head",
-    "vlm.language_model.embed_tokens",
     "instance_queries",
     "query_projector",
     "phrase_projector",
@@ -55,7 +54,10 @@ def quantization_config(
         raise InputError(
             f"quantize={quantize!r} works on cuda and cpu, the device is {device.type}: leave it out"
         )
-    odd = [width for width in input_widths(config) if width % INT4_BLOCK]
+    from instructsam.model.vlm.registry import vlm_class
+
+    vlm = vlm_class(config.vlm_config.model_type)
+    odd = [width for width in vlm.linear_widths(config.vlm_config) if width % INT4_BLOCK]
     if quantize == "int4" and odd:
         raise InputError(
             f"int4 needs layers whose width is a multiple of {INT4_BLOCK}, this model has one of {odd[0]}: use int8"
@@ -67,7 +69,8 @@ def quantization_config(
     from transformers import BitsAndBytesConfig
 
     logging.getLogger("bitsandbytes.autograd._functions").addFilter(says_something)
-    options: dict[str, Any] = {"llm_int8_skip_modules": list(KEPT)}
+    token_table = f"vlm.{vlm.token_table}".removesuffix(".weight")
+    options: dict[str, Any] = {"llm_int8_skip_modules": [*KEPT, token_table]}
     if quantize == "int8":
         return BitsAndBytesConfig(load_in_8bit=True, **options)
     return BitsAndBytesConfig(
@@ -78,18 +81,3 @@ def quantization_config(
 def says_something(record: logging.LogRecord) -> bool:
     """False for what bitsandbytes says at every layer: that it casts to float16 while it rounds, as int8 does there."""
     return "MatMul8bitLt: inputs will be cast" not in record.getMessage()
-
-
-def input_widths(config: InstructSAMConfig) -> list[int]:
-    """Of the VLM's linear layers."""
-    text, vision = config.vlm_config.text_config, config.vlm_config.vision_config
-    merged = vision.hidden_size * vision.spatial_merge_size**2
-    heads = text.num_attention_heads * text.head_dim
-    return [
-        text.hidden_size,
-        text.intermediate_size,
-        heads,
-        vision.hidden_size,
-        vision.intermediate_size,
-        merged,
-    ]

@@ -17,6 +17,7 @@ from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.model.initialization import build_small
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.presets import get_recipe, recipe_config
+from instructsam.model.vlm.registry import VLMS
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.training.checkpointing import model_tensors
@@ -77,9 +78,9 @@ def start_model(
         donor, its_processor = open_model(Path(settings.take_from), attention)
         tokenizer, vocab_size = its_processor.tokenizer, donor.lm_head.weight.shape[0]
     else:
-        tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size)
+        tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size, VLMS[recipe.vlm])
         vocab_size = len(tokenizer)
-    token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
+    token_ids = TokenIds.from_tokenizer(tokenizer, VLMS[recipe.vlm]).as_dict()
     config = recipe_config(recipe, vocab_size, token_ids)
     model = build_small(recipe, config, attention)
     if donor is not None:

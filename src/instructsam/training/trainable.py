@@ -31,7 +31,7 @@ class Trainable(nn.Module):
         super().__init__()
         self.model = model
         config = model.config
-        self.merge = int(config.vlm_config.vision_config.spatial_merge_size)
+        self.merge = model.vlm.pixel_rules(config.vlm_config, config.min_pixels, config.max_pixels).merge_size
         widths = (config.hidden_size, config.detector_size)
         self.perception = Perception(*widths, attributes) if attributes else None
         self.reader = QueryReader(config.hidden_size) if with_reader else None
@@ -45,12 +45,13 @@ class Trainable(nn.Module):
         """
         if stage == "all":
             return
-        if stage == "phrases" and self.model.config.instance_form == "token_per_instance":
+        form = self.model.config.variant("instance_form")
+        if stage == "phrases" and form.counts:
             raise ConfigError(
-                "stage phrases leaves the language model out, and token_per_instance needs it to count: train it with "
+                f"stage phrases leaves the language model out, and {form.value} needs it to count: train it with "
                 "stage all"
             )
-        towers = [self.model.vlm.visual, self.model.detector.vision_encoder]
+        towers = [*self.model.vlm.vision_modules(), self.model.detector.vision_encoder]
         detection = [self.model.detector, self.model.phrase_projector, self.model.query_projector]
         asked = [self.model.instance_queries, self.model.get_input_embeddings()]
         used = towers if stage == "eyes" else [*towers, *detection, *asked]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copyreg
+import io
 import os
 import pickle
+import tracemalloc
 from collections import OrderedDict
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from instructsam.data.formats.plain_objects import read_plain_objects
+from instructsam.data.formats.plain_objects import _PlainUnpickler, read_plain_objects
 from instructsam.data.formats.source import Node
 from instructsam.errors import RecordError
 
@@ -154,3 +157,75 @@ def test_deep_nesting_is_read_without_recursion(tmp_path: Path) -> None:
     top = Node(read_plain_objects(path), path)
     with pytest.raises(RecordError, match=r"expected a JSON object, got \(\(\("):
         top["split"]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"cos\nmkdir\n.", "GLOBAL"),
+        (b"\x8c\x02os\x8c\x05mkdir\x93.", "STACK_GLOBAL"),
+        (b"(S'made'\nios\nmkdir\n.", "INST"),
+        (b"\x80\x02\x82\x01.", "EXT1"),  # an extension code, whose object the C unpickler takes from a cache
+        (b"\x80\x02\x83\x01\x00.", "EXT2"),
+        (b"\x80\x02\x84\x01\x00\x00\x00.", "EXT4"),
+        (b"Pname\n.", "PERSID"),
+        (b"NQ.", "BINPERSID"),
+        (b"N)R.", "REDUCE"),
+        (b"NNb.", "BUILD"),
+        (b"N)\x81.", "NEWOBJ"),
+        (b"N)}\x92.", "NEWOBJ_EX"),
+        (b"(No.", "OBJ"),
+        (b"N2.", "DUP"),
+        (b"NN0.", "POP"),
+        (b"(N1.", "POP_MARK"),
+        (b"\x80\x04\x8f.", "EMPTY_SET"),
+        (b"\x80\x04(\x91.", "FROZENSET"),
+        (b"\x80\x05\x96" + bytes(8) + b".", "BYTEARRAY8"),
+        (b"\x80\x05\x97.", "NEXT_BUFFER"),
+        (b"\x80\x04\x95" + (9).to_bytes(8, "little") + b"N\x82\x01.", "EXT1"),  # in a frame of protocol 4
+    ],
+)
+def test_every_opcode_that_builds_objects_is_refused_by_name(
+    tmp_path: Path, content: bytes, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(copyreg._extension_cache, 1, os.mkdir)  # type: ignore[attr-defined]
+    path = tmp_path / "refs.p"
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match=rf"byte \d+: expected plain data .* the instruction {name},"):
+        read_plain_objects(path)
+
+
+def test_the_unpickler_finds_no_class() -> None:
+    with pytest.raises(Exception, match=r"^for os\.mkdir$"):
+        _PlainUnpickler(io.BytesIO()).find_class("os", "mkdir")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"]r"
+        + (2**32 - 1).to_bytes(4, "little")
+        + b".",  # a memo index that the C unpickler makes a table for
+        b"]p" + b"9" * 4000 + b"\n.",
+        b"\x80\x04\x95" + (2**62).to_bytes(8, "little") + b"].",  # a frame of 4 exbibytes
+    ],
+)
+def test_a_number_in_a_file_reserves_no_memory(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "refs.p"
+    path.write_bytes(content)
+    tracemalloc.start()
+    assert read_plain_objects(path) == []
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x80\x09N.", b"g0\n.", b"\xffN.", b"(lp-1\n.", b"N", b"e.", b"\x85.", b"Nj\x00"]
+)
+def test_a_stream_that_no_pickler_wrote_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "refs.p"
+    path.write_bytes(content)
+    with pytest.raises(
+        RecordError, match=r"byte \d+: this is not a whole serialised file \(.*fetch it again"
+    ):
+        read_plain_objects(path)

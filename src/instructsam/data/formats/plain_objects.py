@@ -1,8 +1,8 @@
 """Reads Python's serialised files (refs(unc).p) as data: containers, numbers, text, bytes, None and nothing else.
 
-The standard unserialiser may run code that the file names. Here the file is taken apart into its instructions by the
-standard library's disassembler, which runs nothing, and only those that build plain values are carried out: there is
-no instruction for importing, calling or building objects, so a file cannot ask for one.
+The standard library's unpickler reads them, restricted to the opcodes that build plain values. Refusing in `find_class`
+alone would not be as safe: the C unpickler takes extension codes from a cache, reserves memory for any memo index that
+a file names, and hashes nested tuples as keys without end. So this is its Python class, with a table of opcodes.
 
 A few bytes can name the same list again and again, so that a small file stands for more values than a reader can ever
 walk through. The number of values, counted with repetition, is therefore bounded by the size of the file.
@@ -11,25 +11,29 @@ walk through. The number of values, counted with repetition, is therefore bounde
 from __future__ import annotations
 
 import io
+import pickle
 import pickletools
-from collections.abc import Hashable
+import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from instructsam.errors import RecordError, first_line
 from instructsam.structures.files import reason
 
-_MARK = object()
-_INTEGERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4")
-_FLOATS = ("FLOAT", "BINFLOAT")
-_BYTES = ("STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8")
-_TEXTS = ("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
-_VALUES = frozenset((*_INTEGERS, *_FLOATS, *_BYTES, *_TEXTS))
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_PUT, _GET = frozenset(("PUT", "BINPUT", "LONG_BINPUT")), frozenset(("GET", "BINGET", "LONG_BINGET"))
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_Step = Callable[[Any], None]
+_UNCHANGED = frozenset(
+    (
+        *("INT", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT", "NONE", "NEWTRUE", "NEWFALSE"),
+        *("STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+        *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "LIST", "TUPLE"),
+        *("EMPTY_LIST", "EMPTY_DICT", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+        *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "MARK", "PROTO", "STOP"),
+    )
+)
 _REPEATED = 16  # values for each byte of the file; a file that names no container twice has at most 1
 _MOST_BITS = 128  # of an integer
+_ERRORS = (pickle.UnpicklingError, struct.error, EOFError, ValueError, LookupError, TypeError, OverflowError)
 
 
 def read_plain_objects(path: Path) -> Any:
@@ -42,10 +46,23 @@ def read_plain_objects(path: Path) -> Any:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: cannot be read ({reason(error)}); put the file there") from error
-    # From memory: a file object sets aside as many bytes as the file says that a text has, before it reads them.
-    builder = _Builder(path)
-    value = builder.build(io.BytesIO(content))
-    if builder.repeats and not _is_within(value, _REPEATED * len(content)):
+    stream = io.BytesIO(
+        content
+    )  # in memory: a file object would reserve as many bytes as a text claims to have
+    reader = _PlainUnpickler(stream, encoding="latin1")
+    try:
+        value = reader.load()
+    except _OpcodeError as error:
+        raise RecordError(
+            f"{path}, byte {stream.tell() - 1}: expected plain data (lists, dictionaries, numbers, text), got the "
+            f"instruction {error}, which builds objects; convert the file to JSON with a program that you trust"
+        ) from error
+    except _ERRORS as error:
+        raise RecordError(
+            f"{path}, byte {stream.tell()}: this is not a whole serialised file ({first_line(error)[:80]}); "
+            "fetch it again"
+        ) from error
+    if reader.repeats and not _is_within(value, _REPEATED * len(content)):
         raise RecordError(
             f"{path}: expected a list of references, got containers inside themselves or repeated so often that "
             "reading them would not end; fetch the file again"
@@ -53,105 +70,93 @@ def read_plain_objects(path: Path) -> Any:
     return value
 
 
-class _Builder:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
-        self.repeats = False  # whether a container was named again
-
-    def build(self, stream: Any) -> Any:
-        place: int | None = 0
-        try:
-            for code, argument, place in pickletools.genops(stream):
-                if code.name == "STOP":
-                    return self.stack.pop()
-                self._step(code.name, argument, place or 0)
-        except (ValueError, IndexError, KeyError, TypeError) as error:
-            if isinstance(error, RecordError):
-                raise
-            raise RecordError(
-                f"{self.path}, byte {place}: this is not a whole serialised file ({first_line(error)[:80]}); "
-                "fetch it again"
-            ) from error
-        raise RecordError(f"{self.path}: the serialised file ends too early; fetch it again")
-
-    def _step(self, name: str, argument: Any, place: int) -> None:
-        stack = self.stack
-        if name in _VALUES:
-            if isinstance(argument, int) and argument.bit_length() > _MOST_BITS:
-                raise ValueError("an integer that fits no field")
-            stack.append(argument)
-        elif name in _CONSTANTS:
-            stack.append(_CONSTANTS[name])
-        elif name in _PUT:
-            self.memo[argument] = stack[-1]
-        elif name == "MEMOIZE":
-            self.memo[len(self.memo)] = stack[-1]
-        elif name in _GET:
-            stack.append(self.memo[argument])
-            self.repeats = self.repeats or isinstance(stack[-1], list | tuple | dict)
-        elif name == "MARK":
-            stack.append(_MARK)
-        elif name in ("PROTO", "FRAME"):
-            pass
-        elif not self._container(name):
-            raise RecordError(
-                f"{self.path}, byte {place}: expected plain data (lists, dictionaries, numbers, text), got the "
-                f"instruction {name}, which builds objects; convert the file to JSON with a program that you trust"
-            )
-
-    def _container(self, name: str) -> bool:
-        stack = self.stack
-        if name in ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_TUPLE"):
-            stack.append({"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}[name]())
-        elif name in _TUPLES:
-            count = _TUPLES[name]
-            stack[-count:] = [tuple(stack[-count:])]
-        elif name == "LIST":
-            stack.append(self._since_mark())
-        elif name == "TUPLE":
-            stack.append(tuple(self._since_mark()))
-        elif name == "DICT":
-            stack.append(_pairs(self._since_mark()))
-        elif name == "APPEND":
-            value = stack.pop()
-            self._top(list).append(value)
-        elif name == "APPENDS":
-            values = self._since_mark()
-            self._top(list).extend(values)
-        elif name == "SETITEM":
-            value, key = stack.pop(), stack.pop()
-            self._top(dict).update(_pairs([key, value]))
-        elif name == "SETITEMS":
-            values = self._since_mark()
-            self._top(dict).update(_pairs(values))
-        else:
-            return False
-        return True
-
-    def _top(self, kind: type) -> Any:
-        """The container that is being filled."""
-        if not isinstance(self.stack[-1], kind):
-            raise TypeError(
-                f"items for a {type(self.stack[-1]).__name__} where a {kind.__name__} is expected"
-            )
-        return self.stack[-1]
-
-    def _since_mark(self) -> list[Any]:
-        found: list[Any] = []
-        while (value := self.stack.pop()) is not _MARK:
-            found.append(value)
-        return found[::-1]
+class _OpcodeError(Exception):
+    """An opcode that is not carried out; the message is its name."""
 
 
-def _pairs(values: list[Any]) -> dict[Hashable, Any]:
+class _Opcodes(dict[int, _Step]):
+    """Opcodes that are carried out; any other is refused."""
+
+    def __missing__(self, code: int) -> _Step:
+        names = [opcode.name for opcode in pickletools.opcodes if ord(opcode.code) == code]
+        raise _OpcodeError(names[0]) if names else ValueError(f"the byte {code:#04x} is not an opcode")
+
+
+class _PlainUnpickler(pickle._Unpickler):
+    dispatch = _Opcodes()
+    repeats = False  # whether a container was named again
+
+    def find_class(self, module: str, name: str) -> Any:
+        """No opcode leads here; it refuses anyway."""
+        raise _OpcodeError(f"for {module}.{name}"[:80])
+
+
+def _checked(step: _Step) -> _Step:
+    def load_integer(reader: Any) -> None:
+        step(reader)
+        if reader.stack[-1].bit_length() > _MOST_BITS:
+            raise ValueError("an integer that fits no field")
+
+    return load_integer
+
+
+def _noted(step: _Step) -> _Step:
+    def load_from_memo(reader: Any) -> None:
+        step(reader)
+        reader.repeats = reader.repeats or isinstance(reader.stack[-1], list | tuple | dict)
+
+    return load_from_memo
+
+
+def _added(kind: Any, count: int | None) -> _Step:
+    """Values for the container below them: `count`, or all since the mark."""
+
+    def load_items(reader: Any) -> None:
+        values = reader.pop_mark() if count is None else [reader.stack.pop() for _ in range(count)][::-1]
+        target = reader.stack[-1]
+        if type(target) is not kind:
+            raise TypeError(f"items for a {type(target).__name__} where a {kind.__name__} is expected")
+        target.extend(values) if kind is list else target.update(_pairs(values))
+
+    return load_items
+
+
+def _load_dict(reader: Any) -> None:
+    pairs = _pairs(reader.pop_mark())
+    reader.append(dict(pairs))
+
+
+def _opcodes() -> Iterator[tuple[int, _Step]]:
+    wrapped = dict.fromkeys(("LONG", "LONG1", "LONG4"), _checked)
+    wrapped |= dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _noted)
+    own: dict[str, _Step] = {
+        "APPEND": _added(list, 1),
+        "APPENDS": _added(list, None),
+        "SETITEM": _added(dict, 2),
+        "SETITEMS": _added(dict, None),
+        "DICT": _load_dict,
+        "FRAME": lambda reader: reader.read(8),  # frames change nothing about the values
+    }
+    for opcode in pickletools.opcodes:
+        code, name = ord(opcode.code), opcode.name
+        if name in own:
+            yield code, own[name]
+        elif name in wrapped:
+            yield code, wrapped[name](pickle._Unpickler.dispatch[code])
+        elif name in _UNCHANGED:
+            yield code, pickle._Unpickler.dispatch[code]
+
+
+_PlainUnpickler.dispatch.update(_opcodes())
+
+
+def _pairs(values: list[Any]) -> Iterator[tuple[Any, Any]]:
     if len(values) % 2:
         raise ValueError("a key without a value")
     for key in values[::2]:
         if not isinstance(key, str | bytes | int | float | None):  # hashing a nested tuple can take years
             raise TypeError(f"a {type(key).__name__} as a key")
-    return dict(zip(values[::2], values[1::2], strict=True))
+    return zip(values[::2], values[1::2], strict=True)
 
 
 def _is_within(value: Any, most: int) -> bool:

@@ -59,7 +59,7 @@ class Perception(nn.Module):
         grids = (images.grid_thw[:, 1:] // merge).tolist()
         tokens = [
             self.vlm(embeds).unflatten(0, (rows, columns))
-            for embeds, (rows, columns) in zip(images.embeds, grids, strict=True)
+            for embeds, (rows, columns) in zip(images.vlm.embeds, grids, strict=True)
         ]
         level = images.detector.levels[-1].permute(0, 2, 3, 1)
         return [tokens, list(self.detector(level))]

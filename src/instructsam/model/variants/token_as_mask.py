@@ -1,22 +1,25 @@
-"""What is special about the two token baselines when they answer (`structures.forms`).
+"""One `[SEG]` and one mask per phrase, the union of the phrase's instances.
 
-"token_as_mask" draws one mask per phrase: its connected parts become the instances, each with the score of the one
-query. Things that touch become one instance and a thing that is cut in two becomes two; that is the baseline.
-"token_per_instance" has a detector row per instance: rows of one phrase are put together again.
+The connected parts of the mask become the instances, each with the score of the one query. Objects that touch become
+one instance, and an object that is cut in two becomes two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from instructsam.errors import InputError
+from instructsam.model.variants.one_query import OneQuery
 from instructsam.structures.checks import check_fraction, describe
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
+
+if TYPE_CHECKING:
+    from instructsam.model.generation import Reply
 
 MIN_PART_SHARE = 0.0005  # of the image's pixels (33 of 256 x 256); smaller parts are crumbs of a ragged mask
 NEIGHBOURS = np.ones((3, 3), dtype=np.int64)  # pixels that touch at a corner belong together
@@ -48,22 +51,18 @@ def connected_parts(mask: NDArray[np.bool_], min_share: float = MIN_PART_SHARE) 
 def split_parts(instances: Instances) -> Instances:
     """Every connected part of every mask as an instance, with its mask's score and phrase."""
     found = [Instances.empty(*instances.size)]
-    for one in instances:
-        masks = connected_parts(one.masks[0])
-        count = len(masks)
-        found.append(
-            Instances(masks, mask_boxes_xyxy(masks), one.scores.repeat(count), one.phrase_ids.repeat(count))
-        )
+    for instance in instances:
+        masks = connected_parts(instance.masks[0])
+        scores, phrase_ids = instance.scores.repeat(len(masks)), instance.phrase_ids.repeat(len(masks))
+        found.append(Instances(masks, mask_boxes_xyxy(masks), scores, phrase_ids))
     return Instances.concatenate(found)
 
 
-def regroup(instances: Instances, owners: Sequence[int]) -> Instances:
-    """Instances whose `phrase_ids` are numbers of query blocks, under the phrases of these blocks, best first.
+class TokenAsMask(OneQuery):
+    """`instance_form: token_as_mask`."""
 
-    Args:
-        instances: of one sample.
-        owners: of each block its phrase.
-    """
-    phrases = np.array(owners, dtype=np.int64)[instances.phrase_ids]
-    named = Instances(instances.masks, instances.boxes_xyxy, instances.scores, phrases)
-    return named[np.lexsort((-named.scores, phrases))]
+    value = "token_as_mask"
+    merges_instances = True
+
+    def instances(self, found: Instances, reply: Reply | None) -> Instances:
+        return split_parts(found)

@@ -1,9 +1,9 @@
-"""The baseline that writes one `[SEG]` per instance: the language model counts, left to right (`structures.forms`).
+"""One `[SEG]` per instance, left to right: the language model decides how many instances there are.
 
 `<|object_ref_start|>phrase<|object_ref_end|>` and then `<|mask_start|>[SEG]<|mask_end|>` once or more. The first block
 follows every phrase, as in the method, and its score says whether there is anything; after each block the model writes
-another `<|mask_start|>` or goes on. So phrases that are given are decoded too: nobody but the model knows how many
-blocks they take. Decoding equals one teacher-forced forward over the finished sequence.
+another `<|mask_start|>` or continues with text. So phrases that are given are decoded too: only the model knows how
+many blocks they take. Decoding equals one teacher-forced forward over the finished sequence.
 """
 
 from __future__ import annotations
@@ -12,13 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from instructsam.model.generation import Decoder, GenerationSettings, Reply
+from instructsam.model.variants.one_query import OneQuery
+from instructsam.structures.instances import Instances
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from instructsam.model.features import ImageFeatures
-    from instructsam.model.instructsam import InstructSAMModel
+    from instructsam.model.generation import DecodingModel
+    from instructsam.model.variants.base import Blocks
     from instructsam.structures.outputs import ModelInputs
 
 MAX_INSTANCES = 32  # blocks of one phrase; a model that knows no end is stopped there and counts as truncated
@@ -60,7 +66,7 @@ class InstanceDecoder(Decoder):
 
     def __init__(
         self,
-        model: InstructSAMModel,
+        model: DecodingModel,
         inputs: ModelInputs,
         images: ImageFeatures,
         settings: GenerationSettings,
@@ -99,7 +105,7 @@ class InstanceDecoder(Decoder):
 
 @torch.no_grad()
 def generate_instances(
-    model: InstructSAMModel,
+    model: DecodingModel,
     inputs: ModelInputs,
     images: ImageFeatures,
     settings: GenerationSettings | None = None,
@@ -116,3 +122,48 @@ def generate_instances(
     limits = settings or GenerationSettings()
     replies: list[Any] = InstanceDecoder(model, inputs, images, limits, separator, given).run()
     return replies
+
+
+def regroup(instances: Instances, owners: Sequence[int]) -> Instances:
+    """Instances whose `phrase_ids` are numbers of query blocks, under the phrases of these blocks, best first.
+
+    Args:
+        instances: of one sample.
+        owners: of each block its phrase.
+    """
+    phrases = np.array(owners, dtype=np.int64)[instances.phrase_ids]
+    named = Instances(instances.masks, instances.boxes_xyxy, instances.scores, phrases)
+    return named[np.lexsort((-named.scores, phrases))]
+
+
+class TokenPerInstance(OneQuery):
+    """`instance_form: token_per_instance`."""
+
+    value = "token_per_instance"
+    counts = True
+
+    def training_blocks(
+        self, instances: tuple[tuple[int, ...], ...], boxes_cxcywh: NDArray[np.float32]
+    ) -> Blocks:
+        """One block per instance, left to right.
+
+        A phrase without target still has one block, without instance: its score learns to be low.
+        """
+        places = boxes_cxcywh[:, :2].tolist()
+        rows = [sorted(named, key=lambda index: places[index]) for named in instances]
+        blocks: list[list[tuple[int, ...]]] = [[(index,) for index in row] or [()] for row in rows]
+        return tuple(len(row) for row in blocks), tuple(block for row in blocks for block in row)
+
+    def generate(
+        self,
+        model: DecodingModel,
+        inputs: ModelInputs,
+        images: ImageFeatures,
+        settings: GenerationSettings,
+        separator: Sequence[int],
+        given: Sequence[Sequence[Sequence[int]]] | None,
+    ) -> Sequence[Reply]:
+        return generate_instances(model, inputs, images, settings, separator, given)
+
+    def instances(self, found: Instances, reply: Reply | None) -> Instances:
+        return regroup(found, reply.owners) if isinstance(reply, InstanceReply) else found
