@@ -130,5 +130,5 @@ def test_the_default_warmup_fits_a_short_run() -> None:
 def test_factors_on_families_are_read_and_checked() -> None:
     config = load_config(RunConfig, None, ["data.family_shares={spatial: 2, comparison: 2.0}"])
     assert config.data.family_shares == {"spatial": 2.0, "comparison": 2.0}
-    with pytest.raises(ConfigError, match="leaves no family to ask"):
+    with pytest.raises(ConfigError, match="must leave at least one family"):
         DataSettings(families=("spatial",), family_shares={"spatial": 0.0})

@@ -17,7 +17,7 @@ from instructsam.config import Config, load_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices
 from instructsam.training.settings import RunConfig
-from instructsam.world.instructions.instruction import FAMILY_SHARES
+from instructsam.world.instructions.families import FAMILY_SHARES
 from instructsam.world.instructions.nouns import Nouns
 from instructsam.world.scenes.render import SHORT_SIDES
 from instructsam.world.scenes.scene import LAYOUTS, MOST_OBJECTS, PILES

@@ -14,7 +14,7 @@ from instructsam.config import Config
 from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices
 from instructsam.structures.files import safe_file_name
-from instructsam.world.instructions.instruction import FAMILY_SHARES, shares_of
+from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
 from instructsam.world.instructions.nouns import Nouns
 from instructsam.world.scenes.render import SHORT_SIDES
 from instructsam.world.scenes.scene import LAYOUTS, MOST_OBJECTS, PILES

@@ -14,23 +14,18 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import ConfigError
-from instructsam.world.instructions.instruction import (
-    FAMILY_SHARES,
-    Instruction,
-    PhraseAnswer,
-    instructions_about,
-)
+from instructsam.world.instructions.families import FAMILY_SHARES
+from instructsam.world.instructions.generate import instructions_about
+from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
 from instructsam.world.language import lexicon, synonyms
-from instructsam.world.language.phrases import phrase_of
-from instructsam.world.language.wording import chance, pick
-from instructsam.world.programs.execute import answer
-from instructsam.world.programs.program import from_dict
+from instructsam.world.language.chance import chance, pick
+from instructsam.world.programs.operations import from_dict
 from instructsam.world.scenes.scene import COLORS, PATTERNS, SIZES
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from instructsam.world.programs.facts import Facts
+    from instructsam.world.scenes.facts import Facts
 
 # In "multi" the other phrases keep their targets; in "chatty" the same word may belong to the distractor.
 FAMILIES_ASKED: tuple[str, ...] = tuple(name for name in FAMILY_SHARES if name not in ("multi", "chatty"))
@@ -133,7 +128,7 @@ def one_word_away(original: Instruction, facts: Facts) -> Iterator[tuple[str, st
                     continue
                 text = _swapped(original.text, fixed, table.get(value, ()), table[new])
                 program = from_dict(_edited(data, path, new))
-                if text is not None and answer(program, facts) == ():
+                if text is not None and program.answer(facts) == ():
                     yield field, new, _negative(original, text, _edited(data, path, new))
 
 
@@ -147,7 +142,7 @@ def _comparable(field: str, value: str | int, new: str | int) -> bool:
 
 
 def _negative(original: Instruction, text: str, data: Mapping[str, Any]) -> Instruction:
-    phrase = PhraseAnswer(phrase_of(from_dict(data)), ())
+    phrase = PhraseAnswer(from_dict(data).phrase(), ())
     program = {"phrases": [dict(data)]}
     return replace(original, text=text, phrases=(phrase,), program=program, original=original.text)
 
