@@ -158,7 +158,7 @@ def test_half_a_line_on_a_full_disk_is_taken_back(
         before = log._end
         Image.new("RGB", (7, 5), "red").save(image)
         stream.truncate(before)
-        with pytest.raises(InputError, match="2 answers before stay valid") as caught:
+        with pytest.raises(InputError, match="2 earlier answers stay valid") as caught:
             add(log, image)
         assert "No space left" in str(caught.value)
         assert len(stream.getvalue()) <= before
