@@ -14,7 +14,7 @@ from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.presets import get_recipe, recipe_config
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 TEXTS = ("segment the red mugs", "the leftmost blue car", "everything but the kite", "what can fly?")
 

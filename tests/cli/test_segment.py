@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 from .conftest import FakeSegmenter, Outcome
 

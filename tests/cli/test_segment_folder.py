@@ -15,7 +15,7 @@ from PIL import Image
 
 from instructsam.cli.main import run
 from instructsam.errors import InputError
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 from .conftest import FakeSegmenter, Outcome
 

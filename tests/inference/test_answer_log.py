@@ -15,7 +15,8 @@ from PIL import Image
 from instructsam.errors import InputError
 from instructsam.inference.answer_lines import recorded_overlays, restore
 from instructsam.inference.answer_log import AnswerLog, Key
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 
 HEADER: dict[str, Any] = {"version": "0.1.0", "settings": {"fingerprint": "f"}}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from instructsam.structures.files import FolderLock, check_file_destination
+from instructsam.structures.destinations import check_file_destination
+from instructsam.structures.locks import FolderLock
 
 
 def check_run_folder(out: Path | None, *names: str, alone: bool = True) -> None:

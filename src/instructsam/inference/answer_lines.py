@@ -11,8 +11,9 @@ from PIL import Image
 
 from instructsam.errors import InputError, first_line
 from instructsam.structures.checks import describe, parse_json
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import decode_rles
+from instructsam.structures.predictions import Prediction
 
 FORMAT = "instructsam-segment-1"
 LOG_NAME = "predictions.jsonl"

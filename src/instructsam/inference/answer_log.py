@@ -27,8 +27,10 @@ from instructsam.inference.answer_lines import (
     restore,
 )
 from instructsam.structures.checks import parse_json
-from instructsam.structures.files import FolderLock, check_file_destination, end_of_last_line, reason
-from instructsam.structures.instances import Prediction
+from instructsam.structures.destinations import check_file_destination
+from instructsam.structures.files import end_of_last_line, reason
+from instructsam.structures.locks import FolderLock
+from instructsam.structures.predictions import Prediction
 
 DOCUMENT_NAME = "predictions.json"
 _BLOCK = 1 << 20  # bytes
