@@ -158,7 +158,7 @@ def test_a_lone_bad_image_is_one_line(
         (["PHOTO", "   "], "instruction is empty"),
         (["PHOTO", "-i", ""], "instruction is empty"),
         (["PHOTO", "--phrase", " "], "phrase is empty"),
-        (["PHOTO", "-i", "a", "-i", "b", "--phrase", "c"], "one instruction, or none"),
+        (["PHOTO", "-i", "a", "-i", "b", "--phrase", "c"], "at most one instruction"),
         (["PHOTO", "x", "--overwrite"], "name the folder"),
         (["PHOTO", "x", "--score-threshold", "nan"], "[0, 1]"),
         (["PHOTO", "x", "--score-threshold", "1.5"], "[0, 1]"),

@@ -75,7 +75,7 @@ def test_a_subfolder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.M
         ("a.txt", b" \n\n", "no instruction"),
         ("a.txt", b"caf\xe9", "not UTF-8"),
         ("a.txt", "the mugs".encode("utf-16"), "not UTF-8"),
-        ("a.txt", b"image,instruction\na.png,x\n", "name the file .csv or .tsv"),
+        ("a.txt", b"image,instruction\na.png,x\n", "rename the file to .csv or .tsv"),
         ("a.json", b'[{"image": "a.png", "instruction": "x"}]', "save it as .jsonl"),
         ("a.csv", b"image,text\na.png,x\n", "line 1: expected the column names"),
         ("a.csv", b"image,instruction\na.png,x,y\n", "line 2: expected 2 fields, got 3"),

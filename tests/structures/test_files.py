@@ -86,7 +86,7 @@ def test_a_name_is_found_in_the_other_composition(tmp_path: Path, listed: str, s
 
 def test_a_folder_has_one_writer_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from instructsam.structures.files import FolderLock\n"
+        "import sys, time; from pathlib import Path; from instructsam.structures.locks import FolderLock\n"
         "with FolderLock(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
