@@ -229,7 +229,7 @@ def test_unwritable_out_is_said_before_the_model_is_loaded(
 
 
 def test_an_empty_folder_is_one_line(command: Command, tmp_path: Path) -> None:
-    assert "no picture" in one_line(command("segment", tmp_path, "left"))
+    assert "no image" in one_line(command("segment", tmp_path, "left"))
 
 
 def test_a_note_is_one_line_and_the_same_note_of_other_images_is_counted(
