@@ -157,7 +157,7 @@ class Decoder:
         self.last = last_real(encoded.hidden, real)
 
     def open_replies(self, count: int) -> list[Any]:
-        """Replies of which nothing is said yet."""
+        """Empty replies."""
         return [Reply() for _ in range(count)]
 
     def prompt_positions(self, inputs: ModelInputs, images: ImageFeatures) -> Tensor:
