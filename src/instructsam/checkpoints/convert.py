@@ -25,7 +25,8 @@ from instructsam.checkpoints.published_layout import config_to_published, map_pu
 from instructsam.checkpoints.saving import model_folder
 from instructsam.errors import CheckpointError, InputError
 from instructsam.structures.checks import check_count
-from instructsam.structures.files import check_new_folder, write_text
+from instructsam.structures.destinations import check_new_folder
+from instructsam.structures.files import write_text
 
 if TYPE_CHECKING:
     from instructsam.model.configuration import InstructSAMConfig
