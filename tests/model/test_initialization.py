@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from instructsam.errors import ConfigError
-from instructsam.model.initialization import build_small, sine_table
+from instructsam.model.initial_weights import sine_table
+from instructsam.model.initialization import build_small
 from instructsam.model.presets import get_recipe, recipe_config
 from instructsam.processing.tokens import TokenIds
 from tests.tiny import tiny_tokenizer

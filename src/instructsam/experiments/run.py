@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from instructsam.errors import ConfigError
+from instructsam.errors import ConfigError, MissingExtraError
 from instructsam.experiments import table as ablation_table
 from instructsam.experiments.plan import EvaluationSettings, Job, Plan
+from instructsam.experiments.plot import draw_table
 from instructsam.experiments.table import FinishedRun
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import write_json, write_text
@@ -90,6 +91,7 @@ def work(
 
 def _train(job: Job, clock: Clock) -> bool:
     """Start or resume; whether all steps are done, and exported."""
+    from instructsam.experiments.sources import open_source
     from instructsam.training.export import export_is_current
     from instructsam.training.trainer import run
 
@@ -97,7 +99,7 @@ def _train(job: Job, clock: Clock) -> bool:
     done = _steps_done(job)
     if done < config.schedule.total_steps or not export_is_current(job.folder):
         box = "0" if math.isinf(clock.deadline) else f"{max(clock.left(), 1e-3):.4f}"
-        run(job.config_path, [*job.overrides, f"schedule.max_minutes={box}"], resume=done > 0)
+        run(job.config_path, open_source, [*job.overrides, f"schedule.max_minutes={box}"], resume=done > 0)
     return _steps_done(job) >= config.schedule.total_steps
 
 
@@ -227,5 +229,8 @@ def write_table(plan: Plan, jobs: Sequence[Job], folder: Path) -> str:
     text = ablation_table.to_markdown(plan.name, rows, facts) + ablation_table.curves_to_markdown(curves)
     write_text(folder / "table.md", text)
     write_json(folder / "table.json", ablation_table.to_dict(plan.name, rows, runs, facts))
-    write_text(folder / "plot.svg", ablation_table.to_svg(plan.name, rows))
+    try:
+        write_text(folder / "plot.svg", draw_table(plan.name, rows))
+    except MissingExtraError as missing:
+        text += f"\nplot.svg is not written: {missing}\n"
     return text

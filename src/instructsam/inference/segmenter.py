@@ -136,15 +136,15 @@ class Segmenter:
         save_model(self.model, self.processor, check_path(folder, "folder"), self.scope)
 
     def compile(self, **options: Any) -> None:
-        """Compile both vision towers and the detector's encoder with `torch.compile`; the first calls take minutes.
+        """Compile both vision encoders and the detector's encoder with `torch.compile`; the first calls take minutes.
 
-        Worth it for many pictures on a GPU. The detector's tower always sees one size; the VLM's is compiled anew for
-        pictures of another size.
+        Worth it for many pictures on a GPU. The detector's input always has one size; the VLM's encoder is compiled
+        again for images of another size.
 
         Args:
             options: of `torch.compile`, e.g. `mode="max-autotune"`.
         """
-        for module in (self.model.vlm.visual, *self.model.detector.compiled_modules()):
+        for module in (*self.model.vlm.vision_modules(), *self.model.detector.compiled_modules()):
             module.compile(**options)
 
     def unload(self) -> None:

@@ -1,16 +1,18 @@
-"""Configuration of the whole model: a Qwen3-VL, a detector, and what joins them (docs/model.md, "Parts")."""
+"""Configuration of the whole model: a VLM, a detector, and what joins them (docs/model.md, "Parts")."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from transformers import AutoConfig, PreTrainedConfig, Qwen3VLConfig
+from transformers import AutoConfig, PreTrainedConfig
 
 from instructsam.errors import ConfigError, InputError
 from instructsam.model.detector.base import Detector
 from instructsam.model.detector.registry import detector_class, detector_config
 from instructsam.model.variants.base import Variant
 from instructsam.model.variants.registry import check_variants, variant
+from instructsam.model.vlm.base import hidden_size
+from instructsam.model.vlm.registry import vlm_config
 from instructsam.structures.checks import check_count, check_fraction
 
 MODES = ("generate", "direct")
@@ -20,7 +22,8 @@ class InstructSAMConfig(PreTrainedConfig):
     """Sizes of the two stock models, the query bank and the structural token ids.
 
     Args:
-        vlm_config: a `Qwen3VLConfig` or its dictionary; any size.
+        vlm_config: configuration of a VLM or its dictionary, any size; its `model_type` names a line of
+            `model.vlm.registry`.
         detector_config: configuration of a detector or its dictionary; its `model_type` names a line of
             `model.detector.registry`. A text encoder of its own is never built.
         num_queries: Q, instance queries per phrase; the detector's decoder has as many slots.
@@ -38,7 +41,7 @@ class InstructSAMConfig(PreTrainedConfig):
     """
 
     model_type = "instructsam"
-    sub_configs: ClassVar[dict[str, Any]] = {"vlm_config": Qwen3VLConfig, "detector_config": AutoConfig}
+    sub_configs: ClassVar[dict[str, Any]] = {"vlm_config": AutoConfig, "detector_config": AutoConfig}
 
     vlm_config: Any = None
     detector_config: Any = None
@@ -56,8 +59,7 @@ class InstructSAMConfig(PreTrainedConfig):
     instance_form: str = "queries"
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if not isinstance(self.vlm_config, PreTrainedConfig):
-            self.vlm_config = Qwen3VLConfig(**(self.vlm_config or {}))
+        self.vlm_config = vlm_config(self.vlm_config)
         self.detector_config = detector_config(self.detector_config)
         self._detector.set_num_queries(self.detector_config, self.num_queries)
         check_variants(self)
@@ -82,7 +84,7 @@ class InstructSAMConfig(PreTrainedConfig):
     @property
     def hidden_size(self) -> int:
         """D, the VLM's width."""
-        return int(self.vlm_config.text_config.hidden_size)
+        return hidden_size(self.vlm_config)
 
     @property
     def detector_size(self) -> int:

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from instructsam.model.configuration import InstructSAMConfig
-from instructsam.model.initial_weights import local_attention, sine_table
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.presets import Recipe
 from instructsam.model.queries import spread_boxes
@@ -55,10 +54,6 @@ def build_small(
         nn.init.normal_(model.instance_queries.weight, std=recipe.query_std)
         nn.init.normal_(model.get_input_embeddings().weight, std=recipe.embedding_std)
         model.detector.initialize_encoder()
-        vlm_positions = model.vlm.visual.pos_embed.weight
-        vlm_positions.copy_(sine_table(*vlm_positions.shape))
-        for block in model.vlm.visual.blocks:
-            query, key, value = block.attn.qkv.weight.chunk(3)
-            local_attention(query, key, value, block.attn.proj.weight)
+        model.vlm.initialize_encoder()
         model.detector.initialize_decoder(recipe.spread_slots)
     return model

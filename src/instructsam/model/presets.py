@@ -15,8 +15,12 @@ from instructsam.config import Config, build_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector.base import DetectorSizes
-from instructsam.model.detector.registry import DEFAULT, DETECTORS
+from instructsam.model.detector.registry import DEFAULT as DEFAULT_DETECTOR
+from instructsam.model.detector.registry import DETECTORS
 from instructsam.model.variants.registry import METHOD_VALUES, variant
+from instructsam.model.vlm.base import VLMSizes
+from instructsam.model.vlm.registry import DEFAULT as DEFAULT_VLM
+from instructsam.model.vlm.registry import VLMS
 from instructsam.structures.checks import check_choices
 
 MOST_CELLS = 512  # a side, of a vision encoder
@@ -34,7 +38,7 @@ class Recipe(Config):
         vision_layers, text_layers: depth of the VLM's towers.
         heads: attention heads everywhere.
         num_queries: Q.
-        detector: a line of `model.detector.registry`.
+        vlm, detector: lines of `model.vlm.registry` and `model.detector.registry`.
         use_presence: keep the detector's presence token.
         tie_embeddings: share the token table with the head that writes text.
         embedding_std: of fresh token embeddings. The detector reads phrase tokens as bare embeddings, so at the usual
@@ -57,7 +61,8 @@ class Recipe(Config):
     text_layers: int = Field(default=6, ge=1, le=256)
     heads: int = Field(default=4, ge=1, le=256)
     num_queries: int = Field(default=10, ge=1, le=1000)
-    detector: str = DEFAULT
+    vlm: str = DEFAULT_VLM
+    detector: str = DEFAULT_DETECTOR
     use_presence: bool = True
     max_instruction_tokens: int = Field(default=256, ge=1, le=4096)
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -73,6 +78,7 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
+        check_choices("vlm", (self.vlm,), tuple(VLMS))
         check_choices("detector", (self.detector,), tuple(DETECTORS))
         for field in METHOD_VALUES:
             variant(field, getattr(self, field))
@@ -119,7 +125,7 @@ def get_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
 def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -> InstructSAMConfig:
     """The full configuration of a recipe; token ids as in `processing.tokens.TokenIds`."""
     return InstructSAMConfig(
-        vlm_config=_vlm_config(recipe, vocab_size, token_ids),
+        vlm_config={"model_type": recipe.vlm, **_vlm_config(recipe, vocab_size, token_ids)},
         detector_config={"model_type": recipe.detector, **_detector_config(recipe)},
         num_queries=recipe.num_queries,
         use_presence=recipe.use_presence,
@@ -137,49 +143,18 @@ def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int])
 
 
 def _vlm_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -> dict[str, Any]:
-    head = recipe.vlm_width // recipe.heads
-    return {
-        "text_config": {
-            "vocab_size": vocab_size,
-            "hidden_size": recipe.vlm_width,
-            "intermediate_size": 3 * recipe.vlm_width,
-            "num_hidden_layers": recipe.text_layers,
-            "num_attention_heads": recipe.heads,
-            "num_key_value_heads": recipe.heads,
-            "head_dim": head,
-            "max_position_embeddings": 4096,
-            "tie_word_embeddings": recipe.tie_embeddings,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10000.0,
-                "mrope_section": _rope_section(head // 2),
-                "mrope_interleaved": True,
-            },
-        },
-        "vision_config": {
-            "depth": recipe.vision_layers,
-            "hidden_size": recipe.vlm_width,
-            "intermediate_size": 3 * recipe.vlm_width,
-            "num_heads": recipe.heads,
-            "patch_size": recipe.vlm_patch,
-            "spatial_merge_size": 2,
-            "temporal_patch_size": 1,
-            "out_hidden_size": recipe.vlm_width,
-            "num_position_embeddings": (recipe.image_size // recipe.vlm_patch) ** 2,
-            "deepstack_visual_indexes": [recipe.vision_layers // 2],
-        },
-        "image_token_id": token_ids["image"],
-        "video_token_id": token_ids["video"],
-        "vision_start_token_id": token_ids["vision_start"],
-        "vision_end_token_id": token_ids["vision_end"],
-        "tie_word_embeddings": recipe.tie_embeddings,
-    }
-
-
-def _rope_section(half: int) -> list[int]:
-    """Half a head's rotary dimensions, shared over time, height and width."""
-    side = half // 3
-    return [half - 2 * side, side, side]
+    sizes = VLMSizes(
+        image_size=recipe.image_size,
+        patch_size=recipe.vlm_patch,
+        width=recipe.vlm_width,
+        vision_layers=recipe.vision_layers,
+        text_layers=recipe.text_layers,
+        heads=recipe.heads,
+        tie_embeddings=recipe.tie_embeddings,
+        vocab_size=vocab_size,
+        token_ids=token_ids,
+    )
+    return VLMS[recipe.vlm].small_config(sizes)
 
 
 def _detector_config(recipe: Recipe) -> dict[str, Any]:

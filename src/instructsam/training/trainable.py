@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from torch import Tensor, nn
 
+from instructsam.data.sample import ObjectAttribute
 from instructsam.errors import ConfigError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
@@ -22,15 +24,16 @@ class Trainable(nn.Module):
     def __init__(
         self,
         model: InstructSAMModel,
-        with_perception: bool,
+        attributes: Sequence[ObjectAttribute] = (),
         with_reader: bool = False,
         with_denoising: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
         config = model.config
-        self.merge = int(config.vlm_config.vision_config.spatial_merge_size)
-        self.perception = Perception(config.hidden_size, config.detector_size) if with_perception else None
+        self.merge = model.vlm.pixel_rules(config.vlm_config, config.min_pixels, config.max_pixels).merge_size
+        widths = (config.hidden_size, config.detector_size)
+        self.perception = Perception(*widths, attributes) if attributes else None
         self.reader = QueryReader(config.hidden_size) if with_reader else None
         self.denoising = DenoisingQuery(config.detector_size) if with_denoising else None
 
@@ -48,7 +51,7 @@ class Trainable(nn.Module):
                 f"stage phrases leaves the language model out, and {form.value} needs it to count: train it with "
                 "stage all"
             )
-        towers = [self.model.vlm.visual, self.model.detector.vision_encoder]
+        towers = [*self.model.vlm.vision_modules(), self.model.detector.vision_encoder]
         detection = [self.model.detector, self.model.phrase_projector, self.model.query_projector]
         asked = [self.model.instance_queries, self.model.get_input_embeddings()]
         used = towers if stage == "eyes" else [*towers, *detection, *asked]

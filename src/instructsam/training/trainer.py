@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from instructsam.config import load_config
+from instructsam.data.sources import SampleSource
 from instructsam.errors import ConfigError, InputError, InstructSAMError
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
@@ -35,10 +36,17 @@ from instructsam.training.optim import build_optimizer, clip_gradients, set_lear
 from instructsam.training.precision import attention_kernel, uses_bfloat16
 from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
 from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
+from instructsam.training.run_source import (
+    OpenSource,
+    check_same_source,
+    dense_attributes,
+    open_run_source,
+    source_record,
+)
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
-from instructsam.training.stream import WorkerLostError, WorldBatches, batches
+from instructsam.training.stream import TrainingBatches, WorkerLostError, batches
 from instructsam.training.trainable import Trainable, sum_of_outputs
 
 OnCheckpoint = Callable[[Path, int], None]
@@ -46,6 +54,7 @@ OnCheckpoint = Callable[[Path, int], None]
 
 def run(
     config_path: str | Path | None,
+    open_source: OpenSource,
     overrides: Sequence[str] = (),
     resume: bool = False,
     on_checkpoint: OnCheckpoint | None = None,
@@ -54,6 +63,7 @@ def run(
 
     Args:
         config_path: a `RunConfig` as YAML; None for the defaults.
+        open_source: opens the source of training samples that the configuration names.
         overrides: `key=value` pairs such as `optim.lr=1e-3`.
         resume: continue from the newest checkpoint of the run's folder, with the same settings.
         on_checkpoint: called in the main process at each checkpoint with the exported model's folder, step.
@@ -73,13 +83,13 @@ def run(
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         exported = config.folder / MODEL
+        source = open_run_source(config, open_source)
         # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
-        model, processor = (
-            open_model(exported, attention_kernel(config))
-            if resume and exported.is_dir()
-            else start_model(config.model, attention_kernel(config))
-        )
-        return Trainer(config, model, processor, criterion, on_checkpoint).fit(resume)
+        if resume and exported.is_dir():
+            model, processor = open_model(exported, attention_kernel(config))
+        else:
+            model, processor = start_model(config.model, source.texts, attention_kernel(config))
+        return Trainer(config, source, model, processor, criterion, on_checkpoint).fit(resume)
 
 
 class Trainer:
@@ -88,12 +98,14 @@ class Trainer:
     def __init__(
         self,
         config: RunConfig,
+        source: SampleSource,
         model: InstructSAMModel,
         processor: InstructSAMProcessor,
         criterion: Criterion,
         on_checkpoint: OnCheckpoint | None = None,
     ) -> None:
         self.config = config
+        self.source = source
         self.processor = processor
         self.on_checkpoint = on_checkpoint
         # the direct and the written way of asking do not always reach the same parameters
@@ -107,7 +119,7 @@ class Trainer:
         checkpointing.align(self.plain_model)
         reads = config.loss.reading > 0 and config.stage == "all"
         denoises = config.loss.denoising > 0 and config.stage != "eyes"
-        trainable = Trainable(self.plain_model, config.loss.perception > 0, reads, denoises)
+        trainable = Trainable(self.plain_model, dense_attributes(config.loss, source), reads, denoises)
         self.trainable = trainable.to(self.device)
         self.trainable.freeze_unused(config.stage)
         self.criterion = criterion
@@ -119,16 +131,12 @@ class Trainer:
         self.seconds = 0.0
         self.stop_reason = ""
         self.saved_step = -1
-        self.log = ProgressLog(
-            config.folder / "log.jsonl",
-            config.schedule.log_seconds,
-            config.schedule.total_steps,
-            writes=self.accelerator.is_main_process,
-        )
-        readers = self.trainable.perception
-        source = config.model.path or config.model.take_from
-        if readers is not None and source and not load_readers(readers, Path(source)):
-            self.log.say(f"no readers beside {source}: the towers' readers start afresh")
+        every, total = config.schedule.log_seconds, config.schedule.total_steps
+        writes = self.accelerator.is_main_process
+        self.log = ProgressLog(config.folder / "log.jsonl", every, total, writes)
+        readers, start = self.trainable.perception, config.model.path or config.model.take_from
+        if readers is not None and start and not load_readers(readers, Path(start)):
+            self.log.say(f"no readers beside {start}: the towers' readers start afresh")
 
     @property
     def checkpoints(self) -> Path:
@@ -269,7 +277,7 @@ class Trainer:
                 loss = loss + config.loss.reading * torch.stack(list(losses.values())).sum()
                 parts |= {name: value.detach() for name, value in losses.items()}
         if cells is not None:
-            seen = perception_loss(cells, batch.truths(self.device))
+            seen = perception_loss(cells, batch.truths(self.device), self.source.attributes)
             loss = loss + config.loss.perception * torch.stack(list(seen.values())).sum()
             parts |= {name: value.detach() for name, value in seen.items()}
         return loss, parts
@@ -278,7 +286,7 @@ class Trainer:
         """The phrases that the detector answers, None for all."""
         if self.config.stage != "all":
             return None
-        return detected_phrases(len(batch.phrase_scene), self.config.loss.detected, position)
+        return detected_phrases(len(batch.phrase_image), self.config.loss.detected, position)
 
     def save(self) -> Path:
         """Write checkpoint and exported model, then call back.
@@ -312,6 +320,7 @@ class Trainer:
             "seconds": self.seconds,
             "processes": self.accelerator.num_processes,
             "ema_averaged": int(self.average.n_averaged) if self.average else 1,
+            "source": source_record(self.source),
         }
         rank, wait = self.accelerator.process_index, self.accelerator.wait_for_everyone
         keep = self.config.schedule.keep_checkpoints
@@ -326,6 +335,7 @@ class Trainer:
                 f"{folder} was written by {processes} processes and this run has "
                 f"{self.accelerator.num_processes}; resume with as many, or start anew with model.path=..."
             )
+        check_same_source(checkpoint.meta, self.source, folder)
         model, average = checkpointing.model_tensors(self.trainable), self.average
         checkpointing.copy_tensors(checkpoint.model, model, "model")
         checkpointing.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)
@@ -365,10 +375,9 @@ class Trainer:
         )
 
     def _stream(self) -> Iterator[TrainingBatch]:
-        accelerator, config = self.accelerator, self.config
-        dataset = WorldBatches(
-            self.processor, config.data, config.seed, accelerator.process_index, accelerator.num_processes
-        )
+        place = self.accelerator.process_index, self.accelerator.num_processes
+        config = self.config
+        dataset = TrainingBatches(self.source, self.processor, config.data, config.seed, *place)
         return batches(dataset, self.step, config.schedule.total_steps)
 
     def _export(self) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from instructsam.world.programs.knowledge import DISPUTED_FAMILY, FUNCTIONS
+from instructsam.world.language.knowledge import DISPUTED_FAMILY, FUNCTIONS
 from instructsam.world.scenes.pairs import HELD_OUT_PAIRS
 from instructsam.world.scenes.scene import COLORS, FAMILIES, KINDS
 

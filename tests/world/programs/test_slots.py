@@ -7,11 +7,15 @@ import re
 import numpy as np
 import pytest
 
+from instructsam.world.instructions.chatty import chatty_slots
 from instructsam.world.instructions.choosing import choose
 from instructsam.world.language import lexicon
-from instructsam.world.language.slots import chatty_slots, slots_for
-from instructsam.world.language.wording import Speaker
-from instructsam.world.programs.program import All, Counted, Filter, Ordinal, Superlative
+from instructsam.world.language.speaker import Speaker
+from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.counted import Counted
+from instructsam.world.programs.filter import Filter
+from instructsam.world.programs.ordinal import Ordinal
+from instructsam.world.programs.superlative import Superlative
 from instructsam.world.scenes.scene import COLORS, KINDS
 from tests.world.random_facts import random_facts
 
@@ -46,7 +50,7 @@ def test_what_is_counted_can_be_counted(family: str) -> None:
     for seed in range(12):
         speaker = Speaker(np.random.default_rng(seed), random_facts(seed))
         for program in (Counted(source, 3), Superlative(source, "largest", 2), Ordinal(source, "left", 2)):
-            slots = slots_for(speaker, program)
+            slots = program.slots(speaker)
             for words in slots.values():
                 assert not any(
                     re.search(rf"\b(two|three|3|both|all)( (?!of\b)\w+)* {form}$", words) for form in bad
@@ -57,7 +61,7 @@ def test_two_are_both_and_three_are_all_three() -> None:
     apples = Filter(All(), "kind", "apple")
     for seed in range(12):
         speaker = Speaker(np.random.default_rng(seed), random_facts(seed))
-        both, three = (slots_for(speaker, Counted(apples, count)) for count in (2, 3))
+        both, three = (Counted(apples, count).slots(speaker) for count in (2, 3))
         assert re.fullmatch(r"both (of the |the )?apples", both["all_count"])
         assert re.fullmatch(r"all (three|3) (of the )?apples", three["all_count"])
         assert re.fullmatch(r"the (three|3) apples", three["the_count"])
@@ -69,11 +73,11 @@ def test_something_that_is_needed_is_said_in_several_ways() -> None:
     said: dict[str, set[str]] = {}
     for seed in range(30):
         speaker = Speaker(np.random.default_rng(seed), random_facts(1))
-        for name, words in slots_for(speaker, Filter(All(), "function", "drink from")).items():
+        for name, words in Filter(All(), "function", "drink from").slots(speaker).items():
             said.setdefault(name, set()).add(words)
     assert {"thing_to", "that", "ask", "need", "heads", "the"} <= said.keys()
     assert all(len(said[name]) >= 2 for name in ("thing_to", "that", "ask", "need"))
     colored = Filter(Filter(All(), "color", "red"), "function", "drink from")
-    slots = slots_for(Speaker(np.random.default_rng(0), random_facts(1)), colored)
+    slots = colored.slots(Speaker(np.random.default_rng(0), random_facts(1)))
     assert "ask" not in slots, "the question would lose the colour"
     assert "red" in slots["thing_to"]

@@ -13,25 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructsam.world.instructions.instruction import instructions_about
-from instructsam.world.language.phrases import phrase_of
-from instructsam.world.programs.execute import answer, execute
-from instructsam.world.programs.facts import Facts, ObjectFact
-from instructsam.world.programs.knowledge import FUNCTIONS
-from instructsam.world.programs.program import (
-    All,
-    AmbiguousProgramError,
-    Between,
-    Compare,
-    Counted,
-    Filter,
-    Nearest,
-    OnShelf,
-    Program,
-    Same,
-    Superlative,
-    from_dict,
-)
+from instructsam.world.instructions.generate import instructions_about
+from instructsam.world.language.knowledge import FUNCTIONS
+from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.between import Between
+from instructsam.world.programs.compare import Compare
+from instructsam.world.programs.counted import Counted
+from instructsam.world.programs.filter import Filter
+from instructsam.world.programs.nearest import Nearest
+from instructsam.world.programs.on_shelf import OnShelf
+from instructsam.world.programs.operations import from_dict
+from instructsam.world.programs.program import AmbiguousProgramError, Program
+from instructsam.world.programs.same import Same
+from instructsam.world.programs.superlative import Superlative
+from instructsam.world.scenes.facts import Facts, ObjectFact
 from instructsam.world.scenes.scene import FAMILY_OF
 from tests.world.random_facts import random_facts
 
@@ -89,8 +84,8 @@ BUS = Filter(All(), "kind", "bus")
     ],
 )
 def test_programs_denote_what_they_say(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
-    assert execute(program, TABLE) == answer(program, TABLE) == expected
-    assert phrase_of(program) == phrase
+    assert program.execute(TABLE) == program.answer(TABLE) == expected
+    assert program.phrase() == phrase
 
 
 def moved(index: int, shelves: int = 2, **changes: Any) -> Facts:
@@ -129,14 +124,14 @@ def kind(index: int, name: str) -> Facts:
 )
 def test_what_people_could_answer_either_way_is_ambiguous(program: Program, facts: Facts) -> None:
     with pytest.raises(AmbiguousProgramError):
-        execute(program, facts)
-    assert answer(program, facts) is None
+        program.execute(facts)
+    assert program.answer(facts) is None
 
 
 def test_there_is_nothing_on_the_shelf_of_a_picture_without_shelves() -> None:
-    assert answer(OnShelf(All(), "top"), Facts(TABLE.objects)) == ()
+    assert OnShelf(All(), "top").answer(Facts(TABLE.objects)) == ()
     three = Facts(tuple(replace(fact, shelf=fact.index) for fact in TABLE.objects), shelves=3)
-    assert [answer(OnShelf(All(), shelf), three) for shelf in ("top", "middle", "bottom")] == [
+    assert [OnShelf(All(), shelf).answer(three) for shelf in ("top", "middle", "bottom")] == [
         (1,),
         (2,),
         (3,),
@@ -145,7 +140,7 @@ def test_there_is_nothing_on_the_shelf_of_a_picture_without_shelves() -> None:
 
 def test_a_wide_picture_stretches_distances() -> None:
     facts = Facts((thing(0, "mug", "red", "small", 0.5, 0.5), *(t for t in TABLE.objects if t.kind != "mug")))
-    assert answer(Nearest(All(), MUG), facts) == (2,)
+    assert Nearest(All(), MUG).answer(facts) == (2,)
     near = Facts(
         (
             thing(0, "mug", "red", "small", 0.5, 0.3),
@@ -153,8 +148,8 @@ def test_a_wide_picture_stretches_distances() -> None:
             thing(2, "key", "red", "small", 0.5, 0.7),
         )
     )
-    assert answer(Nearest(All(), MUG), near) == (1,)
-    assert answer(Nearest(All(), MUG), replace(near, aspect=2.4, answers={})) == (2,)
+    assert Nearest(All(), MUG).answer(near) == (1,)
+    assert Nearest(All(), MUG).answer(replace(near, aspect=2.4, answers={})) == (2,)
 
 
 def members(data: dict[str, Any], facts: Facts) -> list[ObjectFact] | None:
@@ -239,8 +234,8 @@ def test_every_stored_program_gives_its_stored_answer(seed: int) -> None:
     for made in instructions_about(facts, np.random.default_rng(seed), 6):
         fresh = replace(facts, answers={})
         programs = [from_dict(data) for data in made.program["phrases"]]
-        assert [answer(program, fresh) for program in programs] == [p.instances for p in made.phrases]
-        assert [phrase_of(program) for program in programs] == [p.text for p in made.phrases]
+        assert [program.answer(fresh) for program in programs] == [p.instances for p in made.phrases]
+        assert [program.phrase() for program in programs] == [p.text for p in made.phrases]
         for one, other in permutations(made.phrases, 2):
             assert not set(one.instances) & set(other.instances)
         assert all(not facts.objects[index].hidden for p in made.phrases for index in p.instances)

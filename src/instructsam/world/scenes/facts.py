@@ -1,11 +1,12 @@
-"""What a scene's instructions are computed from: a few numbers per object.
+"""The facts that answers are computed from: a few numbers per object of a scene.
 
-An object less than `MIN_VISIBLE` visible is a hidden object: it is never a target, and an instruction whose
-answer changes when it is counted is rejected (`execute.answer`).
+An object that is less than `MIN_VISIBLE` visible is hidden: it is never a target, and an instruction whose
+answer changes when it is counted is rejected (`Program.answer`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING
 from instructsam.world.scenes.scene import FAMILY_OF
 
 if TYPE_CHECKING:
-    from instructsam.world.programs.program import Program
     from instructsam.world.scenes.scene import RenderedScene
 
 MIN_VISIBLE = 0.35
@@ -21,14 +21,14 @@ MIN_VISIBLE = 0.35
 
 @dataclass(frozen=True)
 class ObjectFact:
-    """One object as an instruction sees it.
+    """One object.
 
     Attributes:
         index: position in `Scene.objects`.
         x, y: centre of the whole object's box, fractions of width and height, y grows downwards.
         area: area of the whole object, fraction of the picture.
         visible: visible fraction of the whole object, in [0, 1].
-        shelf: the board that it stands on, counted from the top; 0 where there is none.
+        shelf: the shelf that it stands on, counted from the top; 0 without shelves.
         width, height: of the whole object's box, fractions of the picture's width and height.
     """
 
@@ -48,7 +48,7 @@ class ObjectFact:
 
     @property
     def hidden(self) -> bool:
-        """Too little of it is seen to ask for it."""
+        """Too little of it is visible for a target."""
         return self.visible < MIN_VISIBLE
 
 
@@ -58,14 +58,14 @@ class Facts:
 
     Attributes:
         aspect: width / height of the picture.
-        shelves: how many boards there are.
-        answers: what `execute.answer` has found out about the scene so far.
+        shelves: number of shelves.
+        answers: program -> answer, the cache of `Program.answer`.
     """
 
     objects: tuple[ObjectFact, ...]
     aspect: float = 1.0
     shelves: int = 0
-    answers: dict[Program, tuple[int, ...] | None] = field(default_factory=dict, compare=False, repr=False)
+    answers: dict[Hashable, tuple[int, ...] | None] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, rendered: RenderedScene) -> Facts:
@@ -97,12 +97,12 @@ class Facts:
 
     @cached_property
     def seen(self) -> Facts:
-        """Only the objects that are visible enough to be asked for."""
+        """Only the objects that are visible enough for a target."""
         if not self.has_hidden:
             return self
         return replace(self, objects=tuple(fact for fact in self.objects if not fact.hidden), answers={})
 
     @cached_property
     def has_hidden(self) -> bool:
-        """Whether any object is too little visible to be a target."""
+        """Whether any object is hidden."""
         return any(fact.hidden for fact in self.objects)
