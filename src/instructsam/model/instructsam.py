@@ -118,7 +118,7 @@ class InstructSAMModel(PreTrainedModel):
         return write_queries(self.query_bank(), embeds, block_ids)
 
     def query_bank(self) -> Tensor:
-        """What every query block starts as: float [Q, D]."""
+        """The embeddings of every query block: float [Q, D]."""
         bank: Tensor = self.instance_queries(self.detector.slot_boxes() if self.config.slot_boxes else None)
         return bank
 
