@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from instructsam.checkpoints.published_layout import config_from_published, config_to_published
+from instructsam.checkpoints.published_sizes import PUBLISHED_2B
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.attention import hybrid_mask
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.generation import GenerationSettings
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.sizes import PUBLISHED_2B
 from instructsam.model.variants.base import Variant
 from instructsam.model.variants.registry import METHOD, METHOD_VALUES, VARIANTS, choices, variant
 from instructsam.model.variants.token_per_instance import MAX_INSTANCES, generate_instances
@@ -192,7 +192,7 @@ def test_one_token_per_instance_decodes_as_it_is_trained(given: bool) -> None:
     reply = decode(model, processor, said, [ids] if given else None)
     assert reply.owners == [0, 0, 0, 1]
     assert reply.phrases == ids
-    assert reply.heard == [ids[0], ids[0], ids[0], ids[1]]
+    assert reply.detector_phrases == [ids[0], ids[0], ids[0], ids[1]]
     assert (reply.truncated, reply.malformed) == (False, False)
     assert_near(torch.stack(reply.states), taught.query_states, 1e-4)
     assert whole.phrase_sample.tolist() == [0] * 4

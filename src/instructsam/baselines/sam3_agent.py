@@ -19,7 +19,8 @@ from instructsam.errors import InputError
 from instructsam.images.loader import load_image
 from instructsam.structures.answering import Answerer, Mode
 from instructsam.structures.calls import Calls
-from instructsam.structures.instances import Instances, Prediction, Status
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction, Status
 from instructsam.vlms.protocol import Turn, VisionLanguageModel
 
 

@@ -25,9 +25,10 @@ from instructsam.processing.processor import load_tokenizer, resize_masks
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.answering import Mode
 from instructsam.structures.calls import Calls
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
 from instructsam.structures.outputs import require_numbers
+from instructsam.structures.predictions import Prediction
 
 if TYPE_CHECKING:
     from instructsam.inference.segmenter import ImageSource

@@ -1,7 +1,7 @@
-"""Fresh weights: no two slots alike, and small models that hear and see from the first step.
+"""Initial weights: distinct slots, and small models that train from scratch.
 
 Stock initialisation (docs/model.md, "Initialisation") is right for loading pretrained weights and poor for training
-a small model from nothing; docs/experiments.md has the curves.
+a small model from scratch; docs/experiments.md has the curves.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from torch import nn
 
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.presets import Recipe
+from instructsam.model.presets import SizePreset
 from instructsam.model.queries import spread_boxes
 
 
 def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") -> InstructSAMModel:
-    """A fresh model with stock initialisation, but distinct slots: reference boxes are spread over the image."""
+    """A new model with stock initialisation, but distinct slots: reference boxes are spread over the image."""
     model: InstructSAMModel = InstructSAMModel._from_config(
         config, attn_implementation=attn_implementation, dtype=torch.float32
     )
@@ -26,13 +26,13 @@ def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") ->
 
 
 def build_small(
-    recipe: Recipe, config: InstructSAMConfig, attn_implementation: str = "sdpa"
+    preset: SizePreset, config: InstructSAMConfig, attn_implementation: str = "sdpa"
 ) -> InstructSAMModel:
-    """A fresh small model that hears and sees from the first step; `config` is that of the recipe.
+    """A new small model to train from scratch; `config` is that of the preset.
 
     Stock initialisation, N(0, .02), is made for widths of a thousand and more; at a width of 128 every layer would
-    pass on a fifth of its input. Here linear and convolution weights keep the size of what flows through
-    (Xavier), as DETR initialises its own; the last layers that move boxes and attention biases stay near zero.
+    scale its input down to a fifth. Here linear and convolution weights keep the scale of activations (Xavier), as
+    in DETR; the last layers that move boxes and attention biases stay near zero.
     """
     model = build_model(config, attn_implementation)
     quiet = {*model.detector.quiet_layers(), model.lm_head}
@@ -51,9 +51,9 @@ def build_small(
                 nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        nn.init.normal_(model.instance_queries.weight, std=recipe.query_std)
-        nn.init.normal_(model.get_input_embeddings().weight, std=recipe.embedding_std)
+        nn.init.normal_(model.instance_queries.weight, std=preset.query_std)
+        nn.init.normal_(model.get_input_embeddings().weight, std=preset.embedding_std)
         model.detector.initialize_encoder()
         model.vlm.initialize_encoder()
-        model.detector.initialize_decoder(recipe.spread_slots)
+        model.detector.initialize_decoder(preset.spread_slots)
     return model

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args, o
 from PIL import Image
 
 from instructsam.structures.calls import Calls
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs

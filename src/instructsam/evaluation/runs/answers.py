@@ -25,7 +25,7 @@ from instructsam.evaluation.runs.content import ContentOf
 from instructsam.evaluation.runs.predictions import UNANSWERED, PredictionFile, StoredPrediction
 from instructsam.structures.answering import AnyAnswerer, Mode, takes_records
 from instructsam.structures.checks import check_fraction
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from instructsam.structures.safe_text import one_line
 
 

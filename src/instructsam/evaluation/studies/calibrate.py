@@ -18,7 +18,7 @@ from instructsam.evaluation.runner import mode_of, run_header, score_answer
 from instructsam.evaluation.runs.answers import keeping, predict_all
 from instructsam.evaluation.runs.content import RecordContent
 from instructsam.structures.answering import AnyAnswerer
-from instructsam.structures.files import FolderLock
+from instructsam.structures.locks import FolderLock
 
 CALIBRATION = "world/calibration"
 THRESHOLDS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(1, 19))
