@@ -11,7 +11,7 @@ from PIL import Image
 
 from instructsam.model.initialization import build_model
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.presets import get_recipe, recipe_config
+from instructsam.model.presets import get_preset, preset_config
 from instructsam.model.vlm.registry import DEFAULT, VLMS
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
@@ -30,7 +30,7 @@ def tiny_pair(seed: int = 0, **overrides: Any) -> tuple[InstructSAMModel, Instru
     vlm = overrides.get("vlm", DEFAULT)
     tokenizer = tiny_tokenizer(vlm)
     token_ids = TokenIds.from_tokenizer(tokenizer, VLMS[vlm]).as_dict()
-    config = recipe_config(get_recipe("tiny", overrides), len(tokenizer), token_ids)
+    config = preset_config(get_preset("tiny", overrides), len(tokenizer), token_ids)
     torch.manual_seed(seed)
     model = build_model(config).eval()
     with torch.no_grad():  # away from the near-identical start, so that differences show
