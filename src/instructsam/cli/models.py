@@ -14,7 +14,7 @@ from instructsam.cli import console
 from instructsam.cli.options import DeviceOption, Opening
 from instructsam.errors import InputError
 from instructsam.structures.checks import check_choice, check_number
-from instructsam.structures.files import check_new_folder
+from instructsam.structures.destinations import check_new_folder
 
 
 class Layout(str, Enum):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from instructsam.model.generation import Reply
-    from instructsam.structures.instances import TakenMode
     from instructsam.structures.outputs import ModelInputs
+    from instructsam.structures.predictions import TakenMode
 
 MODES = ("auto", "generate", "direct")
 PHRASES_PER_PASS = 16  # given phrases that share one conversation

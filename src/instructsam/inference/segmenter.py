@@ -34,8 +34,9 @@ from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.checks import check_choice, check_count, check_fraction, check_number, check_path
-from instructsam.structures.instances import Instances, Prediction, TakenMode
+from instructsam.structures.instances import Instances
 from instructsam.structures.outputs import concatenate
+from instructsam.structures.predictions import Prediction, TakenMode
 
 if TYPE_CHECKING:
     import numpy as np
