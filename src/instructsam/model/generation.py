@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from instructsam.model.shared_prefix import ConversationModel, encode_shared
+from instructsam.model.shared_prefix import ConversationModel, conversation_layout, encode_shared
 from instructsam.structures.checks import check_count
 from instructsam.structures.outputs import require_numbers
 
@@ -150,9 +150,9 @@ class Decoder:
         ids, real = inputs.input_ids, inputs.attention_mask
         self.next_position = positions.masked_fill(real == 0, -1).amax(dim=(0, 2)) + 1
         self.position_axes = len(positions)
-        encoded = encode_shared(
-            model, ids, real, inputs.block_ids, images, inputs.image_index, self.cache, positions
-        )
+        conversations = (ids, real, inputs.block_ids)
+        layout = conversation_layout(positions, *conversations, inputs.image_index, model.image_token_id)
+        encoded = encode_shared(model, *conversations, images, inputs.image_index, self.cache, layout)
         self.mask = encoded.cache_mask
         self.last = last_real(encoded.hidden, real)
 
