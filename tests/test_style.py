@@ -65,6 +65,19 @@ CHECKED = (
     "structures/saving.py",
     "structures/secrets.py",
     "visualization",
+    "world/__init__.py",
+    "world/instructions",
+    "world/language/chance.py",
+    "world/language/knowledge.py",
+    "world/language/lexicon.py",
+    "world/language/speaker.py",
+    "world/language/synonyms.py",
+    "world/language/templates/__init__.py",
+    "world/language/templates/table.py",
+    "world/language/typos.py",
+    "world/programs",
+    "world/scenes",
+    "world/splits",
 )
 CHECKED_PAGES: tuple[str, ...] = ()
 
