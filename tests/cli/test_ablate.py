@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BASE = """
 device: cpu
 threads: 1
-model: {recipe: tiny}
+model: {preset: tiny}
 data: {images_per_batch: 2, instructions_per_image: 2, world: {short_sides: [64], nouns: {colors: 0}, max_objects: 3}}
 schedule: {log_seconds: 0, export_dtype: float32, keep_checkpoints: 1, checkpoint_minutes: 0}
 """
@@ -30,7 +30,7 @@ EYES = """
 stage: eyes
 device: cpu
 threads: 1
-model: {recipe: tiny, vocab_size: 300, tokenizer_texts: 50}
+model: {preset: tiny, vocab_size: 300, tokenizer_texts: 50}
 data: {images_per_batch: 1, instructions_per_image: 1, world: {short_sides: [64], max_objects: 3}}
 loss: {perception: 1.0}
 schedule: {total_steps: 1, log_seconds: 0, export_dtype: float32}

@@ -14,7 +14,7 @@ from instructsam.world.splits import build
 CONFIG = """
 device: cpu
 precision: float32
-model: {recipe: tiny, vocab_size: 400, tokenizer_texts: 300}
+model: {preset: tiny, vocab_size: 400, tokenizer_texts: 300}
 data: {images_per_batch: 2, instructions_per_image: 3}
 optim: {warmup_steps: 1}
 schedule: {total_steps: 4, log_seconds: 0, export_dtype: float32}

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from instructsam.checkpoints.published_layout import config_from_published, config_to_published
+from instructsam.checkpoints.published_sizes import PUBLISHED_2B
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.attention import hybrid_mask
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.generation import GenerationSettings
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.sizes import PUBLISHED_2B
 from instructsam.model.variants.base import Variant
 from instructsam.model.variants.registry import METHOD, METHOD_VALUES, VARIANTS, choices, variant
 from instructsam.model.variants.token_per_instance import MAX_INSTANCES, generate_instances

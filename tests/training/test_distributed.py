@@ -74,7 +74,7 @@ def test_a_time_box_that_ends_between_stages_is_a_success(tmp_path: Path) -> Non
     kept = ("data.", "device", "schedule.", "optim.")
     changes = [one for one in tiny(tmp_path) if one.startswith(kept)]
     (tmp_path / "one.yaml").write_text(
-        f"output_dir: {tmp_path}/one\nmodel: {{recipe: tiny, vocab_size: 400, tokenizer_texts: 300}}\n"
+        f"output_dir: {tmp_path}/one\nmodel: {{preset: tiny, vocab_size: 400, tokenizer_texts: 300}}\n"
     )
     (tmp_path / "two.yaml").write_text(f"output_dir: {tmp_path}/two\nmodel: {{path: {tmp_path}/one/model}}\n")
     stages = [str(tmp_path / name) for name in ("one.yaml", "two.yaml")]

@@ -117,7 +117,7 @@ def test_a_stage_after_a_kill_does_not_start_from_old_weights(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "first.yaml").write_text(
-        "name: first\nmodel: {recipe: tiny, vocab_size: 400, tokenizer_texts: 300}\n"
+        "name: first\nmodel: {preset: tiny, vocab_size: 400, tokenizer_texts: 300}\n"
     )
     (tmp_path / "second.yaml").write_text("name: second\nmodel: {path: runs/first/model}\n")
     stages = [tmp_path / "first.yaml", tmp_path / "second.yaml"]

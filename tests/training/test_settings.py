@@ -16,7 +16,7 @@ from instructsam.world.source import WorldSourceSettings
 def test_a_run_is_read_from_yaml_and_overrides(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(
-        "name: small\nmodel: {recipe: tiny, overrides: {num_queries: 6}}\n"
+        "name: small\nmodel: {preset: tiny, overrides: {num_queries: 6}}\n"
         "optim: {lr: 1e-3, betas: [0.9, 0.95], lr_multipliers: {vlm: 0.5}}\n"
         "loss: {overrides: {points: null, weights: {text: 0.5}, matcher: {dice: 3}}}\n"
     )

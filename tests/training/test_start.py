@@ -78,7 +78,7 @@ def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFi
     model, processor = tiny_pair()
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    settings = ModelSettings(recipe="tiny", take_from=str(tmp_path), overrides={"num_queries": 1})
+    settings = ModelSettings(preset="tiny", take_from=str(tmp_path), overrides={"num_queries": 1})
     fresh, its_processor = start_model(settings, all_texts)
     assert its_processor.token_ids == processor.token_ids
     assert its_processor.settings.num_queries == 1

@@ -11,7 +11,7 @@ from torch import nn
 
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.presets import Recipe
+from instructsam.model.presets import SizePreset
 from instructsam.model.queries import spread_boxes
 
 
@@ -26,9 +26,9 @@ def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") ->
 
 
 def build_small(
-    recipe: Recipe, config: InstructSAMConfig, attn_implementation: str = "sdpa"
+    preset: SizePreset, config: InstructSAMConfig, attn_implementation: str = "sdpa"
 ) -> InstructSAMModel:
-    """A fresh small model that hears and sees from the first step; `config` is that of the recipe.
+    """A fresh small model that hears and sees from the first step; `config` is that of the preset.
 
     Stock initialisation, N(0, .02), is made for widths of a thousand and more; at a width of 128 every layer would
     pass on a fifth of its input. Here linear and convolution weights keep the size of what flows through
@@ -51,9 +51,9 @@ def build_small(
                 nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        nn.init.normal_(model.instance_queries.weight, std=recipe.query_std)
-        nn.init.normal_(model.get_input_embeddings().weight, std=recipe.embedding_std)
+        nn.init.normal_(model.instance_queries.weight, std=preset.query_std)
+        nn.init.normal_(model.get_input_embeddings().weight, std=preset.embedding_std)
         model.detector.initialize_encoder()
         model.vlm.initialize_encoder()
-        model.detector.initialize_decoder(recipe.spread_slots)
+        model.detector.initialize_decoder(preset.spread_slots)
     return model

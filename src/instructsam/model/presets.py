@@ -1,6 +1,6 @@
 """Recipes: a small model from a few numbers.
 
-Classes take plain arguments; this builder flattens a small recipe into the two stock configurations.
+Classes take plain arguments; this builder flattens a small preset into the two stock configurations.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from instructsam.structures.checks import check_choices
 MOST_CELLS = 512  # a side, of a vision encoder
 
 
-class Recipe(Config):
+class SizePreset(Config):
     """Sizes of a small model.
 
     Attributes:
@@ -77,7 +77,7 @@ class Recipe(Config):
     instance_form: str = "queries"
 
     @model_validator(mode="after")
-    def _check(self) -> Recipe:
+    def _check(self) -> SizePreset:
         check_choices("vlm", (self.vlm,), tuple(VLMS))
         check_choices("detector", (self.detector,), tuple(DETECTORS))
         for field in METHOD_VALUES:
@@ -101,9 +101,9 @@ class Recipe(Config):
         return self
 
 
-RECIPES: dict[str, Recipe] = {
-    "default": Recipe(),
-    "tiny": Recipe(
+PRESETS: dict[str, SizePreset] = {
+    "default": SizePreset(),
+    "tiny": SizePreset(
         image_size=64, patch_size=8, vlm_patch=8, detector_width=32, detector_vision_layers=1,
         detector_encoder_layers=1, detector_layers=2, vlm_width=32, vision_layers=1, text_layers=2,
         heads=2, num_queries=4,
@@ -111,63 +111,65 @@ RECIPES: dict[str, Recipe] = {
 }  # fmt: skip
 
 
-def get_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """A named recipe with some values changed.
+def get_preset(name: str, overrides: Mapping[str, Any] | None = None) -> SizePreset:
+    """A named preset with some values changed.
 
     Raises:
-        ConfigError: unknown recipe or field, a value of the wrong type, or sizes that do not fit each other.
+        ConfigError: unknown preset or field, a value of the wrong type, or sizes that do not fit each other.
     """
-    if name not in RECIPES:
-        raise ConfigError(f"model.recipe must be one of {', '.join(RECIPES)}, got {name!r}")
-    return build_config(Recipe, {**to_dict(RECIPES[name]), **(overrides or {})}, prefix="model.overrides.")
-
-
-def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -> InstructSAMConfig:
-    """The full configuration of a recipe; token ids as in `processing.tokens.TokenIds`."""
-    return InstructSAMConfig(
-        vlm_config={"model_type": recipe.vlm, **_vlm_config(recipe, vocab_size, token_ids)},
-        detector_config={"model_type": recipe.detector, **_detector_config(recipe)},
-        num_queries=recipe.num_queries,
-        use_presence=recipe.use_presence,
-        token_ids=dict(token_ids),
-        min_pixels=recipe.image_size**2 // 2,
-        max_pixels=recipe.image_size**2,
-        max_instruction_tokens=recipe.max_instruction_tokens,
-        default_mode=recipe.default_mode,
-        tie_word_embeddings=recipe.tie_embeddings,
-        query_attention=recipe.query_attention,
-        projectors=recipe.projectors,
-        slot_boxes=recipe.slot_boxes,
-        instance_form=recipe.instance_form,
+    if name not in PRESETS:
+        raise ConfigError(f"model.preset must be one of {', '.join(PRESETS)}, got {name!r}")
+    return build_config(
+        SizePreset, {**to_dict(PRESETS[name]), **(overrides or {})}, prefix="model.overrides."
     )
 
 
-def _vlm_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -> dict[str, Any]:
+def preset_config(preset: SizePreset, vocab_size: int, token_ids: Mapping[str, int]) -> InstructSAMConfig:
+    """The full configuration of a preset; token ids as in `processing.tokens.TokenIds`."""
+    return InstructSAMConfig(
+        vlm_config={"model_type": preset.vlm, **_vlm_config(preset, vocab_size, token_ids)},
+        detector_config={"model_type": preset.detector, **_detector_config(preset)},
+        num_queries=preset.num_queries,
+        use_presence=preset.use_presence,
+        token_ids=dict(token_ids),
+        min_pixels=preset.image_size**2 // 2,
+        max_pixels=preset.image_size**2,
+        max_instruction_tokens=preset.max_instruction_tokens,
+        default_mode=preset.default_mode,
+        tie_word_embeddings=preset.tie_embeddings,
+        query_attention=preset.query_attention,
+        projectors=preset.projectors,
+        slot_boxes=preset.slot_boxes,
+        instance_form=preset.instance_form,
+    )
+
+
+def _vlm_config(preset: SizePreset, vocab_size: int, token_ids: Mapping[str, int]) -> dict[str, Any]:
     sizes = VLMSizes(
-        image_size=recipe.image_size,
-        patch_size=recipe.vlm_patch,
-        width=recipe.vlm_width,
-        vision_layers=recipe.vision_layers,
-        text_layers=recipe.text_layers,
-        heads=recipe.heads,
-        tie_embeddings=recipe.tie_embeddings,
+        image_size=preset.image_size,
+        patch_size=preset.vlm_patch,
+        width=preset.vlm_width,
+        vision_layers=preset.vision_layers,
+        text_layers=preset.text_layers,
+        heads=preset.heads,
+        tie_embeddings=preset.tie_embeddings,
         vocab_size=vocab_size,
         token_ids=token_ids,
     )
-    return VLMS[recipe.vlm].small_config(sizes)
+    return VLMS[preset.vlm].small_config(sizes)
 
 
-def _detector_config(recipe: Recipe) -> dict[str, Any]:
+def _detector_config(preset: SizePreset) -> dict[str, Any]:
     sizes = DetectorSizes(
-        image_size=recipe.image_size,
-        patch_size=recipe.patch_size,
-        width=recipe.detector_width,
-        vision_layers=recipe.detector_vision_layers,
-        encoder_layers=recipe.detector_encoder_layers,
-        layers=recipe.detector_layers,
-        mask_stages=recipe.mask_stages,
-        heads=recipe.heads,
-        dropout=recipe.dropout,
-        num_queries=recipe.num_queries,
+        image_size=preset.image_size,
+        patch_size=preset.patch_size,
+        width=preset.detector_width,
+        vision_layers=preset.detector_vision_layers,
+        encoder_layers=preset.detector_encoder_layers,
+        layers=preset.detector_layers,
+        mask_stages=preset.mask_stages,
+        heads=preset.heads,
+        dropout=preset.dropout,
+        num_queries=preset.num_queries,
     )
-    return DETECTORS[recipe.detector].small_config(sizes)
+    return DETECTORS[preset.detector].small_config(sizes)

@@ -29,8 +29,8 @@ class ModelSettings(Config):
         take_from: folder of a saved model whose tokenizer a fresh model uses and whose tensors it takes over wherever
             name and shape are the same; what starts afresh is listed in the log.
         fresh: beginnings of names of tensors that `take_from` leaves out, [instance_queries] say.
-        recipe: name of a fresh model's recipe (`instructsam.model.presets`).
-        overrides: changes to the recipe's values.
+        preset: size preset of a new model (`instructsam.model.presets`).
+        overrides: changes to the values of the preset.
         vocab_size: largest size of a fresh model's tokenizer, which is trained on the world's language.
         tokenizer_texts: instructions and phrases that it is trained on.
     """
@@ -38,7 +38,7 @@ class ModelSettings(Config):
     path: str = ""
     take_from: str = ""
     fresh: tuple[str, ...] = ()
-    recipe: str = "default"
+    preset: str = "default"
     overrides: dict[str, Value] = Field(default_factory=dict)
     vocab_size: int = Field(default=2048, ge=300, le=1_000_000)
     tokenizer_texts: int = Field(default=8000, ge=1, le=1_000_000)

@@ -16,7 +16,7 @@ from instructsam.errors import ConfigError
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.model.initialization import build_small
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.presets import get_recipe, recipe_config
+from instructsam.model.presets import get_preset, preset_config
 from instructsam.model.vlm.registry import VLMS
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
@@ -33,7 +33,7 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
         made_before: models to start from that earlier stages of the same command will have trained.
 
     Raises:
-        ConfigError: the recipe, the loss or their combination is impossible, or the model to start from is stale.
+        ConfigError: the preset, the loss or their combination is impossible, or the model to start from is stale.
         CheckpointError: there is no model to start from.
     """
     settings = config.model
@@ -43,7 +43,7 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
             local_folder(name)
     if not settings.path:
         ids = dict.fromkeys(("image", "video", "vision_start", "vision_end"), 0)
-        recipe_config(get_recipe(settings.recipe, settings.overrides), settings.vocab_size, ids)
+        preset_config(get_preset(settings.preset, settings.overrides), settings.vocab_size, ids)
     criterion = start_criterion(config.loss)
     weights = {name for name, weight in criterion.config.weights.items() if weight}
     if config.stage == "phrases":
@@ -67,22 +67,22 @@ def start_model(
         attention: kernel of every attention layer.
 
     Raises:
-        ConfigError: the recipe or one of its overrides is unknown, or nothing in `settings.take_from` fits.
+        ConfigError: the preset or one of its overrides is unknown, or nothing in `settings.take_from` fits.
         CheckpointError: `settings.path` or `settings.take_from` holds no usable model.
     """
     if settings.path:
         return open_model(Path(settings.path), attention)
-    recipe = get_recipe(settings.recipe, settings.overrides)
+    preset = get_preset(settings.preset, settings.overrides)
     donor = None
     if settings.take_from:
         donor, its_processor = open_model(Path(settings.take_from), attention)
         tokenizer, vocab_size = its_processor.tokenizer, donor.lm_head.weight.shape[0]
     else:
-        tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size, VLMS[recipe.vlm])
+        tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size, VLMS[preset.vlm])
         vocab_size = len(tokenizer)
-    token_ids = TokenIds.from_tokenizer(tokenizer, VLMS[recipe.vlm]).as_dict()
-    config = recipe_config(recipe, vocab_size, token_ids)
-    model = build_small(recipe, config, attention)
+    token_ids = TokenIds.from_tokenizer(tokenizer, VLMS[preset.vlm]).as_dict()
+    config = preset_config(preset, vocab_size, token_ids)
+    model = build_small(preset, config, attention)
     if donor is not None:
         for line in take_over(model, donor, settings.take_from, settings.fresh):
             logging.getLogger(__name__).warning("%s", line)
@@ -115,7 +115,7 @@ def take_over(
     theirs = {key: tensor for key, tensor in theirs.items() if not key.startswith(tuple(fresh))}
     fitting = [key for key, tensor in ours.items() if key in theirs and theirs[key].shape == tensor.shape]
     if not fitting:
-        raise ConfigError(f"no tensor of {name} fits this recipe: give model.take_from a model of its sizes")
+        raise ConfigError(f"no tensor of {name} fits this preset: give model.take_from a model of its sizes")
     for key in fitting:
         ours[key].copy_(theirs[key])
     other = [

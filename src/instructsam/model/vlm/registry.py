@@ -10,10 +10,12 @@ from transformers import PreTrainedConfig
 from instructsam.errors import ConfigError
 from instructsam.model.vlm.base import VLM
 from instructsam.model.vlm.qwen3_vl import Qwen3VL
+from instructsam.model.vlm.smolvlm import SmolVLM
 
 DEFAULT = Qwen3VL.model_type
 VLMS: dict[str, type[VLM]] = {
     Qwen3VL.model_type: Qwen3VL,
+    SmolVLM.model_type: SmolVLM,
 }
 
 

@@ -66,4 +66,9 @@ def _propose(draw: Proposer, subject: Subject, absent: bool) -> Program:
     return Compare(subject.source, pick(draw.rng, COMPARISONS), draw.anchor(absent, ("size",)))
 
 
-OPERATION = Operation(Compare, (Proposal("comparison", 0.4, _propose),), choices={"comparison": COMPARISONS})
+OPERATION = Operation(
+    Compare,
+    (Proposal("comparison", 0.4, _propose),),
+    choices={"comparison": COMPARISONS},
+    swaps={"comparison": ({name: (name,) for name in COMPARISONS},)},
+)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from instructsam.world.language.chance import chance, pick
-from instructsam.world.language.lexicon import NUMBERS
+from instructsam.world.language.lexicon import COUNT_SWAPS, NUMBERS
 from instructsam.world.language.speaker import NounPhrase, Speaker
 from instructsam.world.programs.all_objects import All
 from instructsam.world.programs.filter import Filter, filters_of
@@ -72,4 +72,4 @@ def _propose(draw: Proposer, subject: Subject, absent: bool) -> Program:
     return Counted(subject.source, pick(draw.rng, wrong))
 
 
-OPERATION = Operation(Counted, (Proposal("counting", 1.0, _propose),))
+OPERATION = Operation(Counted, (Proposal("counting", 1.0, _propose),), swaps={"count": COUNT_SWAPS})

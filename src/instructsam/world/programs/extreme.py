@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from instructsam.world.language.chance import chance, pick
-from instructsam.world.language.lexicon import NUMBERS, SIDE_FURTHEST, SIDE_MOST
+from instructsam.world.language.lexicon import COUNT_SWAPS, NUMBERS, SIDE_FURTHEST, SIDE_MOST
 from instructsam.world.language.speaker import NounPhrase, Speaker
 from instructsam.world.programs.operation import Operation, Proposal, Subject
 from instructsam.world.programs.program import Program, Slots
 from instructsam.world.programs.proposer import Proposer
 from instructsam.world.programs.ranked import Ranked, drawn_count, number_word, the_ones
-from instructsam.world.programs.sides import SIDES, ranked_from, take
+from instructsam.world.programs.sides import SIDE_SWAPS, SIDES, ranked_from, take
 
 if TYPE_CHECKING:
     from instructsam.world.scenes.facts import Facts, ObjectFact
@@ -62,4 +62,9 @@ def _propose(draw: Proposer, subject: Subject, absent: bool) -> Program:
     return Extreme(subject.source, pick(draw.rng, SIDES), count)
 
 
-OPERATION = Operation(Extreme, (Proposal("ordinal", 0.35, _propose),), choices={"side": SIDES})
+OPERATION = Operation(
+    Extreme,
+    (Proposal("ordinal", 0.35, _propose),),
+    choices={"side": SIDES},
+    swaps={"side": SIDE_SWAPS, "count": COUNT_SWAPS},
+)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.knowledge import DISPUTED_FAMILY, FUNCTIONS
-from instructsam.world.language.lexicon import indefinite
+from instructsam.world.language.lexicon import KIND_NOUNS, Swaps, indefinite
 from instructsam.world.language.speaker import NounPhrase, Speaker
+from instructsam.world.language.synonyms import SIZE_WORDS
 from instructsam.world.programs.program import AmbiguousProgramError, Program, Slots
 from instructsam.world.scenes.scene import COLORS, FAMILIES, KINDS, PATTERNS, SIZES
 
@@ -22,6 +23,20 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "size": SIZES,
     "pattern": PATTERNS,
     "function": tuple(FUNCTIONS),
+}
+
+
+def _nouns(many: bool) -> Swaps:
+    """The canonical noun of each kind in one number; without those that are the same in both ("fish")."""
+    nouns = {kind: names[0] for kind, names in KIND_NOUNS.items()}
+    return {kind: (one.many if many else one.one,) for kind, one in nouns.items() if one.one != one.many}
+
+
+ATTRIBUTE_SWAPS: dict[str, tuple[Swaps, ...]] = {
+    "color": ({color: (color,) for color in COLORS},),
+    "size": ({size: SIZE_WORDS[size][:2] for size in SIZES},),
+    "pattern": ({pattern: (pattern,) for pattern in PATTERNS},),
+    "kind": (_nouns(many=False), _nouns(many=True)),
 }
 ADJECTIVES = ("size", "pattern", "color")
 """Attributes that stand before a noun, in English order."""

@@ -63,4 +63,5 @@ OPERATION = Operation(
     OnShelf,
     (Proposal("spatial", 0.04, _propose_without_shelves), Proposal("spatial", 0.26, _propose)),
     choices={"shelf": SHELVES},
+    swaps={"shelf": ({name: (name,) for name in SHELVES},)},
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from instructsam.world.language.lexicon import Swaps
 from instructsam.world.programs.program import Program
 from instructsam.world.programs.proposer import Proposer
 
@@ -52,8 +53,11 @@ class Operation:
         program: the class of its programs.
         proposals: how they are proposed for instructions.
         choices: the values that its string fields may have.
+        swaps: field (of a filter its attribute) -> groups of values whose words can replace each other, for hard
+            negatives.
     """
 
     program: type[Program]
     proposals: tuple[Proposal, ...] = ()
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    swaps: Mapping[str, tuple[Swaps, ...]] = field(default_factory=dict)

@@ -28,7 +28,7 @@ from instructsam.world.programs import (
     superlative,
 )
 from instructsam.world.programs.all_objects import All
-from instructsam.world.programs.filter import ATTRIBUTES, Filter
+from instructsam.world.programs.filter import ATTRIBUTE_SWAPS, ATTRIBUTES, Filter
 from instructsam.world.programs.operation import Operation, Proposal, Subject
 from instructsam.world.programs.program import Program
 from instructsam.world.programs.proposer import Proposer
@@ -37,7 +37,7 @@ OPERATIONS: dict[str, Operation] = {
     operation.program.op(): operation
     for operation in (
         Operation(All),
-        Operation(Filter, choices={"attribute": tuple(ATTRIBUTES)}),
+        Operation(Filter, choices={"attribute": tuple(ATTRIBUTES)}, swaps=ATTRIBUTE_SWAPS),
         on_shelf.OPERATION,
         position.OPERATION,
         nearest.OPERATION,

@@ -6,16 +6,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from instructsam.world.language.chance import pick
-from instructsam.world.language.lexicon import ORDINALS
+from instructsam.world.language.lexicon import ORDINAL_NUMBERS, ORDINALS, Swaps
 from instructsam.world.language.speaker import NounPhrase, Speaker
 from instructsam.world.programs.operation import Operation, Proposal, Subject
 from instructsam.world.programs.program import Program, Slots
 from instructsam.world.programs.proposer import Proposer
 from instructsam.world.programs.ranked import Ranked
-from instructsam.world.programs.sides import SIDES, ranked_from, take
+from instructsam.world.programs.sides import SIDE_SWAPS, SIDES, ranked_from, take
 
 if TYPE_CHECKING:
     from instructsam.world.scenes.facts import Facts, ObjectFact
+
+NTH_SWAPS: tuple[Swaps, ...] = (
+    {nth: (word,) for nth, word in enumerate(ORDINALS, 1)},
+    {nth: (word,) for nth, word in enumerate(ORDINAL_NUMBERS, 1)},
+)
 
 
 @dataclass(frozen=True)
@@ -60,4 +65,9 @@ def _propose(draw: Proposer, subject: Subject, absent: bool) -> Program:
     return Ordinal(subject.source, pick(draw.rng, SIDES), 1 + int(draw.rng.integers(4)))
 
 
-OPERATION = Operation(Ordinal, (Proposal("ordinal", 0.35, _propose),), choices={"side": SIDES})
+OPERATION = Operation(
+    Ordinal,
+    (Proposal("ordinal", 0.35, _propose),),
+    choices={"side": SIDES},
+    swaps={"side": SIDE_SWAPS, "nth": NTH_SWAPS},
+)

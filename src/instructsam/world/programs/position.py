@@ -12,7 +12,7 @@ from instructsam.world.programs.modified import PLACE, Modified
 from instructsam.world.programs.operation import Operation, Proposal, Subject
 from instructsam.world.programs.program import AmbiguousProgramError, Program
 from instructsam.world.programs.proposer import Proposer
-from instructsam.world.programs.sides import SIDES, along
+from instructsam.world.programs.sides import SIDE_SWAPS, SIDES, along
 
 if TYPE_CHECKING:
     from instructsam.world.scenes.facts import Facts, ObjectFact
@@ -57,4 +57,6 @@ def _propose(draw: Proposer, subject: Subject, absent: bool) -> Program:
     return Position(subject.source, pick(draw.rng, SIDES))
 
 
-OPERATION = Operation(Position, (Proposal("spatial", 0.2, _propose),), choices={"side": SIDES})
+OPERATION = Operation(
+    Position, (Proposal("spatial", 0.2, _propose),), choices={"side": SIDES}, swaps={"side": SIDE_SWAPS}
+)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from instructsam.world.language.chance import pick
-from instructsam.world.language.lexicon import RELATION_WORDS
+from instructsam.world.language.lexicon import RELATION_WORDS, Swaps
 from instructsam.world.language.speaker import Speaker
 from instructsam.world.programs.modified import PLACE, Modified, has_others
 from instructsam.world.programs.operation import Operation, Proposal, Subject
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from instructsam.world.scenes.facts import Facts, ObjectFact
 
 RELATIONS = ("left_of", "right_of", "above", "below")
+RELATION_SWAPS: tuple[Swaps, ...] = (
+    {"left_of": ("left",), "right_of": ("right",)},
+    {"above": ("above", "higher"), "below": ("below", "lower")},
+)
 
 
 @dataclass(frozen=True)
@@ -64,4 +68,9 @@ def _propose(draw: Proposer, subject: Subject, absent: bool) -> Program:
     return Relate(subject.source, pick(draw.rng, RELATIONS), draw.anchor(absent))
 
 
-OPERATION = Operation(Relate, (Proposal("spatial", 0.26, _propose),), choices={"relation": RELATIONS})
+OPERATION = Operation(
+    Relate,
+    (Proposal("spatial", 0.26, _propose),),
+    choices={"relation": RELATIONS},
+    swaps={"relation": RELATION_SWAPS},
+)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instructsam.world.language.lexicon import Swaps
 from instructsam.world.programs.program import AmbiguousProgramError
 
 if TYPE_CHECKING:
     from instructsam.world.scenes.facts import ObjectFact
 
 SIDES = ("left", "right", "top", "bottom")
+SIDE_SWAPS: tuple[Swaps, ...] = (
+    {"left": ("left", "leftmost"), "right": ("right", "rightmost")},
+    {"top": ("top", "topmost"), "bottom": ("bottom", "bottommost")},
+)
 ORDER_MARGIN = 0.05  # of the picture's side: objects closer than this have no order that people agree on
 
 

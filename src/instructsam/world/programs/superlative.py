@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from instructsam.world.language.chance import pick
-from instructsam.world.language.lexicon import EXTREME_WORDS
+from instructsam.world.language.lexicon import COUNT_SWAPS, EXTREME_WORDS
 from instructsam.world.language.speaker import NounPhrase, Speaker
 from instructsam.world.programs.measures import AREA_RATIO, looks_shorter
 from instructsam.world.programs.operation import Operation, Proposal, Subject
@@ -72,4 +72,9 @@ def _propose(draw: Proposer, subject: Subject, absent: bool) -> Program:
     return Superlative(subject.source, pick(draw.rng, EXTREMES), count)
 
 
-OPERATION = Operation(Superlative, (Proposal("ordinal", 0.3, _propose),), choices={"extreme": EXTREMES})
+OPERATION = Operation(
+    Superlative,
+    (Proposal("ordinal", 0.3, _propose),),
+    choices={"extreme": EXTREMES},
+    swaps={"count": COUNT_SWAPS},
+)
