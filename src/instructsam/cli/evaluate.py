@@ -159,7 +159,7 @@ def _score_again(
     predictions: Path, benchmark: str | None, data: Path | None, score_threshold: float | None
 ) -> _Scored:
     from instructsam.evaluation.benchmarks.benchmark import get_benchmark
-    from instructsam.evaluation.runner import rescore
+    from instructsam.evaluation.rescore import rescore
     from instructsam.evaluation.studies.compare import (
         benchmark_name,
         predictions_file,

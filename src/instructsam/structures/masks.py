@@ -84,16 +84,25 @@ def decode_rles(codes: Sequence[Mapping[str, Any]], size: tuple[int, int], name:
 
 
 def coco_code(rle: Mapping[str, Any]) -> dict[str, Any]:
-    """A run-length code in the form that pycocotools takes, checked. Raises as `decode_rle`.
-
-    Codes with empty runs between others are encoded again: pycocotools takes two such runs for the end.
-    """
+    """A run-length code in the form that pycocotools takes, checked; no mask is allocated. Raises as `decode_rle`."""
     height, width, runs = checked_runs(rle)
     counts = rle["counts"]
     if isinstance(counts, list) or not runs[1:].all():
-        code: dict[str, Any] = coco.encode(_decode(height, width, runs).view(np.uint8))
+        plain = {"size": [height, width], "counts": _without_empty_runs(runs)}
+        code: dict[str, Any] = coco.frPyObjects(plain, height, width)
         return code
     return {"size": [height, width], "counts": counts.encode("ascii") if isinstance(counts, str) else counts}
+
+
+def _without_empty_runs(runs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same mask without empty runs but for the first: pycocotools takes two of them for the end of its masks."""
+    filled = np.flatnonzero(runs)
+    if not filled.size:
+        return runs[:1]
+    ones = filled % 2
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(ones)) + 1))
+    merged = np.add.reduceat(runs[filled], starts)
+    return np.concatenate(([0], merged)) if ones[0] else merged
 
 
 def text_code(code: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class RleMasks:
             return np.zeros((len(self), len(other)), dtype=np.int64)
         # For a crowd pycocotools divides by the area of the first mask instead of the union.
         share = coco.iou(list(self.codes), list(other.codes), [1] * len(other))
-        return np.rint(share * self.areas()[:, None]).astype(np.int64)
+        return np.asarray(np.rint(share * self.areas()[:, None]), dtype=np.int64)
 
     def iou(self, other: RleMasks) -> NDArray[np.float64]:
         """Intersection over union of each pair: float64 [N, M]. Two empty masks agree (1.0)."""
