@@ -14,7 +14,7 @@ from instructsam.evaluation.metrics.scoring import score_instruction
 from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.predictions import read_predictions
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import RECORDS, Oracle, Shifted, Silent, make_record, toy_benchmark
 
 

@@ -28,7 +28,7 @@ from instructsam.evaluation.runs.answers import (
 from instructsam.evaluation.runs.content import RecordContent, answer_settings
 from instructsam.evaluation.runs.predictions import PredictionFile
 from instructsam.evaluation.runs.shards import merge_parts
-from instructsam.structures.files import FolderLock
+from instructsam.structures.locks import FolderLock
 
 __all__ = [
     "Answer",

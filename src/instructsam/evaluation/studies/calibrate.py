@@ -18,7 +18,7 @@ from instructsam.evaluation.runner import mode_of, run_header
 from instructsam.evaluation.runs.answers import Evaluated, keeping, predict_all
 from instructsam.evaluation.runs.content import RecordContent
 from instructsam.evaluation.runs.score_answer import score_answer
-from instructsam.structures.files import FolderLock
+from instructsam.structures.locks import FolderLock
 
 CALIBRATION = "world/calibration"
 THRESHOLDS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(1, 19))
