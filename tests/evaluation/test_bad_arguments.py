@@ -27,6 +27,9 @@ class Silent:
     """Has a threshold, and must not be asked."""
 
     score_threshold = 0.5
+    default_mode = "generate"
+    fingerprint = ""
+    calls = None
 
     def segment(self, *_: Any, **__: Any) -> Any:
         pytest.fail("a model was asked")

@@ -17,25 +17,18 @@ from instructsam.evaluation.reports.build import build_report
 from instructsam.evaluation.reports.report import Report
 from instructsam.evaluation.runs.answers import (
     Answer,
-    Evaluated,
     Keeper,
-    Mode,
-    RecordSegmenter,
-    SegmenterLike,
     predict_all,
     threshold_of,
 )
 from instructsam.evaluation.runs.content import RecordContent, answer_settings
 from instructsam.evaluation.runs.predictions import PredictionFile
 from instructsam.evaluation.runs.shards import merge_parts
+from instructsam.structures.answering import AnyAnswerer, Mode, takes_records
 from instructsam.structures.locks import FolderLock
 
 __all__ = [
     "Answer",
-    "Evaluated",
-    "Mode",
-    "RecordSegmenter",
-    "SegmenterLike",
     "changed_note",
     "evaluate",
     "header_facts",
@@ -46,7 +39,7 @@ __all__ = [
 
 
 def evaluate(
-    segmenter: Evaluated,
+    segmenter: AnyAnswerer,
     benchmark: Benchmark,
     limit: int | None = None,
     phrases_given: bool = False,
@@ -92,7 +85,7 @@ def evaluate(
             notes = merge_parts(path, header)  # of a run with several processes that was stopped
             store = stack.enter_context(PredictionFile(path, header))
             notes += store.notes
-            keeper = Keeper(store, RecordContent(benchmark.folder, isinstance(segmenter, RecordSegmenter)))
+            keeper = Keeper(store, RecordContent(benchmark.folder, takes_records(segmenter)))
         pairs = predict_all(segmenter, benchmark.load(limit), mode, keeper, warn)
         report = build_report(benchmark, pairs, threshold, facts, notes, progress)
     return replace(report, notes=(*report.notes, *changed_note(keeper)))
@@ -104,11 +97,11 @@ def mode_of(phrases_given: bool) -> Mode:
 
 
 def run_header(
-    segmenter: Evaluated, benchmark: str, mode: Mode, provenance: Mapping[str, Any] | None
+    segmenter: AnyAnswerer, benchmark: str, mode: Mode, provenance: Mapping[str, Any] | None
 ) -> dict[str, str]:
     """The first line of a predictions file: what decides about answers. Answers of another run are not mixed in."""
     given = provenance or {}
-    model = given.get("model") or getattr(segmenter, "fingerprint", "")
+    model = given.get("model") or segmenter.fingerprint
     settings = answer_settings(segmenter)
     if given.get("quantize"):
         settings["quantize"] = str(given["quantize"])
