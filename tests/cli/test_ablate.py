@@ -15,6 +15,7 @@ from instructsam.cli.main import run
 from instructsam.config import load_config
 from instructsam.errors import ConfigError
 from instructsam.experiments.plan import Plan, jobs_of
+from instructsam.experiments.sources import world_settings
 from instructsam.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ BASE = """
 device: cpu
 threads: 1
 model: {recipe: tiny}
-data: {short_sides: [64], scenes_per_batch: 2, instructions_per_scene: 2, nouns: {colors: 0}, max_objects: 3}
+data: {images_per_batch: 2, instructions_per_image: 2, world: {short_sides: [64], nouns: {colors: 0}, max_objects: 3}}
 schedule: {log_seconds: 0, export_dtype: float32, keep_checkpoints: 1, checkpoint_minutes: 0}
 """
 EYES = """
@@ -30,7 +31,7 @@ stage: eyes
 device: cpu
 threads: 1
 model: {recipe: tiny, vocab_size: 300, tokenizer_texts: 50}
-data: {short_sides: [64], scenes_per_batch: 1, instructions_per_scene: 1, max_objects: 3}
+data: {images_per_batch: 1, instructions_per_image: 1, world: {short_sides: [64], max_objects: 3}}
 loss: {perception: 1.0}
 schedule: {total_steps: 1, log_seconds: 0, export_dtype: float32}
 """
@@ -264,7 +265,7 @@ def test_the_plans_of_the_claims_are_fit_to_run(name: str) -> None:
     )
     sizes = jobs[0].config().model.overrides
     assert configs[0].model.overrides == sizes, "the shared stage has the sizes of the base"
-    world, asked = configs[0].data, claims.evaluation
+    world, asked = world_settings(configs[0].data), claims.evaluation
     assert (world.min_objects, world.max_objects) == (asked.min_objects, asked.max_objects)
     assert world.layouts == asked.layouts
     assert world.short_sides == (asked.short_side,)

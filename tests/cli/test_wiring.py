@@ -12,6 +12,8 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
+from instructsam.experiments.sources import open_source
+
 from .conftest import FakeSegmenter, Outcome
 
 Command = Callable[..., Outcome]
@@ -78,7 +80,7 @@ def test_train_hands_its_arguments_on(
     config.write_text("seed: 3\n")
     code, out, _ = command("train", config, "seed=4", "optim.lr=1e-3", "--resume")
     assert code == 0
-    assert seen == [config, ["seed=4", "optim.lr=1e-3"], True]
+    assert seen == [config, open_source, ["seed=4", "optim.lr=1e-3"], True]
     assert "runs/x/model" in out
 
 
@@ -91,7 +93,7 @@ def test_train_hands_a_recipe_on(command: Command, tmp_path: Path, monkeypatch: 
     for config in configs:
         config.write_text("seed: 3\n")
     assert command("train", *configs, "seed=4", "--resume", "--max-minutes", "9")[0] == 0
-    assert seen == [configs, ["seed=4"], True, 9.0]
+    assert seen == [configs, open_source, ["seed=4"], True, 9.0]
 
 
 @pytest.mark.parametrize("change", ["sede=4", "seed=four", "seed"])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
+from instructsam.experiments.sources import open_source
 from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.training import trainer
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import start_model
+from instructsam.world.splits.stream import all_texts
 
 TINY = (
     "device=cpu",
@@ -17,9 +21,9 @@ TINY = (
     "model.recipe=tiny",
     "model.vocab_size=400",
     "model.tokenizer_texts=300",
-    "data.short_sides=[64]",
-    "data.scenes_per_batch=2",
-    "data.instructions_per_scene=3",
+    "data.world.short_sides=[64]",
+    "data.images_per_batch=2",
+    "data.instructions_per_image=3",
     "optim.lr=1e-3",
     "optim.warmup_steps=1",
     "schedule.total_steps=6",
@@ -33,6 +37,16 @@ def tiny(folder: Path, *more: str) -> list[str]:
     return [*TINY, f"output_dir={folder}", *more]
 
 
+def run(
+    config: Path | None,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    on_checkpoint: trainer.OnCheckpoint | None = None,
+) -> Path:
+    """`trainer.run` with every source that the package knows."""
+    return trainer.run(config, open_source, overrides, resume, on_checkpoint)
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
@@ -40,4 +54,4 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def processor() -> InstructSAMProcessor:
-    return start_model(ModelSettings(recipe="tiny", vocab_size=400, tokenizer_texts=300))[1]
+    return start_model(ModelSettings(recipe="tiny", vocab_size=400, tokenizer_texts=300), all_texts)[1]

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from instructsam.config import load_config
+from instructsam.experiments.sources import open_source
 from instructsam.training.checkpointing import latest_step
 from instructsam.training.settings import RunConfig
 from instructsam.training.trainer import Trainer, run
@@ -38,7 +39,7 @@ def train(kill: str, overrides: list[str]) -> None:
     os.replace = replace  # type: ignore[assignment]
     Trainer.train_step = train_step  # type: ignore[method-assign]
     config = load_config(RunConfig, None, overrides)
-    run(None, overrides, resume=latest_step(config.folder / "checkpoints") is not None)
+    run(None, open_source, overrides, resume=latest_step(config.folder / "checkpoints") is not None)
 
 
 def main(kills: list[str], overrides: list[str]) -> None:

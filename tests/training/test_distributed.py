@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from instructsam.training.trainer import run
-from tests.training.conftest import tiny
+from tests.training.conftest import run, tiny
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 
@@ -42,10 +41,10 @@ def test_two_processes_train_like_one_with_the_double_batch(tmp_path: Path) -> N
         "optim.muon_lr=1e-4",
         "schedule.total_steps=2",
     )
-    said = launch(str(SCRIPT), "fresh", *tiny(tmp_path / "two", *only_masks, "data.scenes_per_batch=1"))
+    said = launch(str(SCRIPT), "fresh", *tiny(tmp_path / "two", *only_masks, "data.images_per_batch=1"))
     assert "2 processes on cpu" in said
     assert said.count("step 2/2") == 1
-    run(None, tiny(tmp_path / "one", *only_masks, "data.scenes_per_batch=2"))
+    run(None, tiny(tmp_path / "one", *only_masks, "data.images_per_batch=2"))
     logs = [
         [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
         for name in ("one", "two")

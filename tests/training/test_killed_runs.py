@@ -15,13 +15,14 @@ from safetensors.torch import load_file
 
 from instructsam.config import load_config
 from instructsam.errors import ConfigError
+from instructsam.experiments.sources import open_source
 from instructsam.training import checkpointing
 from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current, require_current
 from instructsam.training.settings import RunConfig
 from instructsam.training.stages import run_recipe
 from instructsam.training.start import check_start
-from instructsam.training.trainer import Trainer, run
-from tests.training.conftest import tiny
+from instructsam.training.trainer import Trainer
+from tests.training.conftest import run, tiny
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 SHORT = (
@@ -140,7 +141,7 @@ def test_a_stage_after_a_kill_does_not_start_from_old_weights(
     with pytest.raises(ConfigError, match=r"model.path: runs/first/model is not what its run trained last"):
         run(stages[1], changes)
     assert not Path("runs/second").exists() or not Path("runs/second/checkpoints").exists()
-    run_recipe(stages, changes, resume=True)
+    run_recipe(stages, open_source, changes, resume=True)
     assert "exporting step 2 again" in capsys.readouterr().err
     assert export_is_current(first)
     assert export_is_current(Path("runs/second"))
@@ -191,7 +192,7 @@ def test_48_steps_and_8_kills_end_with_the_same_bits(tmp_path: Path) -> None:
         "optim.muon_lr=1e-3",
         "loss.reading=1",
     )
-    more += ("model.overrides.dropout=0.1", "data.scenes_per_batch=1", "data.workers=1")
+    more += ("model.overrides.dropout=0.1", "data.images_per_batch=1", "data.workers=1")
 
     def start(folder: Path, kills: str) -> list[int]:
         words = [sys.executable, str(SCRIPT), kills, *tiny(folder, *more)]

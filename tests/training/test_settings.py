@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from instructsam.config import load_config, to_dict
+from instructsam.config import build_config, load_config, to_dict
 from instructsam.errors import ConfigError
-from instructsam.training.settings import DataSettings, RunConfig
+from instructsam.experiments.sources import check_source
+from instructsam.training.settings import RunConfig
 from instructsam.training.start import start_criterion
+from instructsam.world.source import WorldSourceSettings
 
 
 def test_a_run_is_read_from_yaml_and_overrides(tmp_path: Path) -> None:
@@ -18,11 +20,11 @@ def test_a_run_is_read_from_yaml_and_overrides(tmp_path: Path) -> None:
         "optim: {lr: 1e-3, betas: [0.9, 0.95], lr_multipliers: {vlm: 0.5}}\n"
         "loss: {overrides: {points: null, weights: {text: 0.5}, matcher: {dice: 3}}}\n"
     )
-    config = load_config(RunConfig, path, ["data.short_sides=[96, 128]", "model.overrides.dropout=0.1"])
+    config = load_config(RunConfig, path, ["data.world.short_sides=[96, 128]", "model.overrides.dropout=0.1"])
     assert config.folder == Path("runs/small")
     assert config.model.overrides == {"num_queries": 6, "dropout": 0.1}
     assert (config.optim.lr, config.optim.betas) == (1e-3, (0.9, 0.95))
-    assert config.data.short_sides == (96, 128)
+    assert config.data.world == {"short_sides": [96, 128]}
     criterion = start_criterion(config.loss)
     assert criterion.config.weight("text") == 0.5
     assert criterion.config.weight("mask_bce") > 0
@@ -64,30 +66,30 @@ REFUSED = [  # (overrides, the key, what is expected there)
     ("optim.clip_norm=-1", "optim.clip_norm", "at least 0"),
     ("optim.ema_decay=1", "optim.ema_decay", "[0, 1)"),
     ("optim.lr_multipliers={vlm: -1}", "optim.lr_multipliers.vlm", "[0, 1000]"),
-    ("data.scenes_per_batch=0", "data.scenes_per_batch", "[1, 4096]"),
-    ("data.scenes_per_batch=1000000000", "data.scenes_per_batch", "[1, 4096]"),
-    ("data.instructions_per_scene=0", "data.instructions_per_scene", "[1, 1000]"),
-    ("data.short_sides=[]", "data.short_sides", "at least one size"),
-    ("data.short_sides=[160, 31]", "data.short_sides[1]", "[32, 2048]"),
-    ("data.short_sides=160", "data.short_sides", "a list"),
-    ("data.min_objects=0", "data.min_objects", "[1, 14]"),
-    ("data.max_objects=15", "data.max_objects", "[1, 14]"),
-    ("data.min_objects=11", "data.min_objects", "at most data.max_objects (10)"),
-    ("data.families=[spatial, colour]", "data.families", "some of category"),
-    ("data.families=[spacial]", "data.families", "did you mean 'spatial'?"),
-    ("data.families=[spatial, spatial]", "data.families", "every name once"),
-    ("data.family_shares={relation: 2}", "data.family_shares", "some of category"),
-    ("data.family_shares={spatial: -1}", "data.family_shares.spatial", "at least 0"),
-    ("data.layouts=[heap]", "data.layouts", "piles"),
-    ("data.nouns={verbs: 0}", "data.nouns", "colors, kinds, all"),
-    ("data.nouns={colors: -1}", "data.nouns.colors", "at least 0"),
-    ("data.nouns={kinds: 5}", "data.nouns", "the level of batch 0"),
+    ("data.images_per_batch=0", "data.images_per_batch", "[1, 4096]"),
+    ("data.images_per_batch=1000000000", "data.images_per_batch", "[1, 4096]"),
+    ("data.instructions_per_image=0", "data.instructions_per_image", "[1, 1000]"),
+    ("data.world.short_sides=[]", "data.world.short_sides", "at least one size"),
+    ("data.world.short_sides=[160, 31]", "data.world.short_sides[1]", "[32, 2048]"),
+    ("data.world.short_sides=160", "data.world.short_sides", "a list"),
+    ("data.world.min_objects=0", "data.world.min_objects", "[1, 14]"),
+    ("data.world.max_objects=15", "data.world.max_objects", "[1, 14]"),
+    ("data.world.min_objects=11", "data.world.min_objects", "at most data.world.max_objects (10)"),
+    ("data.world.families=[spatial, colour]", "data.world.families", "some of category"),
+    ("data.world.families=[spacial]", "data.world.families", "did you mean 'spatial'?"),
+    ("data.world.families=[spatial, spatial]", "data.world.families", "every name once"),
+    ("data.world.family_shares={relation: 2}", "data.world.family_shares", "some of category"),
+    ("data.world.family_shares={spatial: -1}", "data.world.family_shares.spatial", "at least 0"),
+    ("data.world.layouts=[heap]", "data.world.layouts", "piles"),
+    ("data.world.nouns={verbs: 0}", "data.world.nouns", "colors, kinds, all"),
+    ("data.world.nouns={colors: -1}", "data.world.nouns.colors", "at least 0"),
+    ("data.world.nouns={kinds: 5}", "data.world.nouns", "the level of batch 0"),
     ("data.direct_fraction=1.5", "data.direct_fraction", "[0, 1]"),
-    ("data.invented_words=-0.5", "data.invented_words", "[0, 1]"),
-    ("data.light=1", "data.light", "[0, 0.9]"),
+    ("data.world.invented_words=-0.5", "data.world.invented_words", "[0, 1]"),
+    ("data.color_jitter=1", "data.color_jitter", "[0, 0.9]"),
     ("data.workers=-1", "data.workers", "[0, 256]"),
     ("data.prefetch=0", "data.prefetch", "[1, 1024]"),
-    ("data.captions=maybe", "data.captions", "true or false"),
+    ("data.world.captions=maybe", "data.world.captions", "true or false"),
     ("loss.perception=-1", "loss.perception", "[0, 1000000]"),
     ("loss.reading=-1", "loss.reading", "[0, 1000000]"),
     ("loss.denoising=-1", "loss.denoising", "[0, 1000000]"),
@@ -114,7 +116,7 @@ REFUSED = [  # (overrides, the key, what is expected there)
 @pytest.mark.parametrize(("overrides", "key", "expected"), REFUSED, ids=[row[0][:40] for row in REFUSED])
 def test_a_wrong_value_is_named_with_what_is_expected(overrides: str, key: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        load_config(RunConfig, None, overrides.split(" & "))
+        check_source(load_config(RunConfig, None, overrides.split(" & ")).data)
     message = str(caught.value)
     assert message.startswith((f"{key} ", f"unknown key {key}")), message
     assert expected in message
@@ -128,7 +130,8 @@ def test_the_default_warmup_fits_a_short_run() -> None:
 
 
 def test_factors_on_families_are_read_and_checked() -> None:
-    config = load_config(RunConfig, None, ["data.family_shares={spatial: 2, comparison: 2.0}"])
-    assert config.data.family_shares == {"spatial": 2.0, "comparison": 2.0}
+    config = load_config(RunConfig, None, ["data.world.family_shares={spatial: 2, comparison: 2.0}"])
+    settings = build_config(WorldSourceSettings, config.data.world)
+    assert settings.family_shares == {"spatial": 2.0, "comparison": 2.0}
     with pytest.raises(ConfigError, match="leaves no family to ask"):
-        DataSettings(families=("spatial",), family_shares={"spatial": 0.0})
+        WorldSourceSettings(families=("spatial",), family_shares={"spatial": 0.0})

@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from instructsam.data.sample import relative_boxes_cxcywh
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.processing.processor import ProcessorSettings
-from instructsam.training.collate import collate, one_block_each, visible_boxes_cxcywh
+from instructsam.training.collate import collate, one_block_each
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import open_model, start_model, take_over
-from instructsam.training.trainer import run
-from instructsam.world.splits.stream import WorldSettings, world_sample
+from instructsam.world.source import training_sample
+from instructsam.world.splits.stream import WorldSettings, all_texts, world_sample
 from tests.published import publish
 from tests.tiny import tiny_pair
-from tests.training.conftest import tiny
+from tests.training.conftest import run, tiny
 
 SCENE = WorldSettings(short_sides=(64,), instructions_per_scene=6, min_objects=5, nouns="colors")
 
@@ -77,25 +78,25 @@ def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFi
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     settings = ModelSettings(recipe="tiny", take_from=str(tmp_path), overrides={"num_queries": 1})
-    fresh, its_processor = start_model(settings)
+    fresh, its_processor = start_model(settings, all_texts)
     assert its_processor.token_ids == processor.token_ids
     assert its_processor.settings.num_queries == 1
     assert torch.equal(fresh.lm_head.weight, model.lm_head.weight)
     assert "start afresh" in caplog.text
     with pytest.raises(ConfigError, match="give one"):
-        start_model(ModelSettings(path=str(tmp_path), take_from=str(tmp_path)))
+        start_model(ModelSettings(path=str(tmp_path), take_from=str(tmp_path)), all_texts)
 
 
 def test_one_block_per_instance_from_left_to_right() -> None:
     _, processor = tiny_pair(num_queries=1, instance_form="token_per_instance")
     scene = world_sample(5, 1, SCENE)
-    boxes = visible_boxes_cxcywh(scene.rendered.masks)
+    boxes = relative_boxes_cxcywh(scene.rendered.masks)
     blocks, rows = one_block_each(((2, 0, 1), ()), boxes)
     assert blocks == (3, 1)
     assert rows[3] == ()
     places = [boxes[row[0], 0] for row in rows[:3]]
     assert places == sorted(places)
-    batch = collate(0, [scene], [[True] * len(scene.instructions)], processor)
+    batch = collate(0, [training_sample("scene", scene)], [[True] * len(scene.instructions)], processor)
     wanted = [max(1, len(one.phrases[0].instances)) for one in scene.instructions]
     assert max(wanted) > 1
     assert min(len(one.phrases[0].instances) for one in scene.instructions) == 0
@@ -108,7 +109,7 @@ def test_one_block_per_instance_from_left_to_right() -> None:
 def test_one_mask_per_phrase_is_the_union() -> None:
     _, processor = tiny_pair(num_queries=1, instance_form="token_as_mask")
     scene = world_sample(5, 1, SCENE)
-    batch = collate(0, [scene], [[True] * len(scene.instructions)], processor)
+    batch = collate(0, [training_sample("scene", scene)], [[True] * len(scene.instructions)], processor)
     counts = set()
     for target, one in zip(batch.targets("cpu"), scene.instructions, strict=True):
         named = list(one.phrases[0].instances)
@@ -118,7 +119,7 @@ def test_one_mask_per_phrase_is_the_union() -> None:
             union = scene.rendered.masks[named].any(0)
             assert torch.equal(target.masks[0].bool(), torch.from_numpy(union))
             assert torch.allclose(
-                target.boxes_cxcywh[0], torch.from_numpy(visible_boxes_cxcywh(union[None])[0])
+                target.boxes_cxcywh[0], torch.from_numpy(relative_boxes_cxcywh(union[None])[0])
             )
     assert counts == {0, 1, 2}
 

@@ -25,8 +25,8 @@ from instructsam.training.export import export_is_current
 from instructsam.training.progress import ProgressLog
 from instructsam.training.stopping import StopSignals
 from instructsam.training.stream import WorkerLostError
-from instructsam.training.trainer import Trainer, run
-from tests.training.conftest import tiny
+from instructsam.training.trainer import Trainer
+from tests.training.conftest import run, tiny
 
 LOST = (
     RuntimeError(
@@ -34,7 +34,7 @@ LOST = (
     ),
     torch.distributed.DistNetworkError("Failed to recv, got 0 bytes"),
 )
-LONG = ("schedule.total_steps=100000", "data.workers=2", "data.scenes_per_batch=1", "optim.warmup_steps=1")
+LONG = ("schedule.total_steps=100000", "data.workers=2", "data.images_per_batch=1", "optim.warmup_steps=1")
 
 
 @pytest.mark.parametrize("error", LOST)
@@ -135,7 +135,7 @@ def test_a_lost_worker_is_reported_with_a_checkpoint(tmp_path: Path, monkeypatch
         return plain(self, batch)
 
     monkeypatch.setattr(Trainer, "train_step", train_step)
-    more = ("data.workers=1", "data.prefetch=1", "schedule.total_steps=50", "data.scenes_per_batch=1")
+    more = ("data.workers=1", "data.prefetch=1", "schedule.total_steps=50", "data.images_per_batch=1")
     with pytest.raises(WorkerLostError, match=r"lower data.workers .*--resume"):
         run(None, tiny(tmp_path, *more))
     latest = checkpointing.latest_step(tmp_path / "checkpoints")
@@ -253,7 +253,7 @@ def test_only_settings_that_change_no_step_may_change_on_resume(
     run(None, tiny(tmp_path, "schedule.max_minutes=1e-9"))
     for change, key, old, new in (
         ("seed=5", "seed", "0", "5"),
-        ("data.scenes_per_batch=3", "data.scenes_per_batch", "2", "3"),
+        ("data.images_per_batch=3", "data.images_per_batch", "2", "3"),
         ("optim.lr=2e-3", "optim.lr", "0.001", "0.002"),
         ("loss.overrides.weights.score=3", "loss.overrides.weights.score", "None", "3"),
         ("model.overrides.dropout=0.5", "model.overrides.dropout", "None", "0.5"),

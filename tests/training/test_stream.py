@@ -1,19 +1,41 @@
+"""Batches are a pure function of their number, and hold what the source's samples say."""
+
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from instructsam.data.sample import SampleInstruction, SamplePhrase, relative_boxes_cxcywh
+from instructsam.experiments.sources import open_source
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training.collate import TrainingBatch, phrases_and_instances, visible_boxes_cxcywh
-from instructsam.training.settings import DataSettings
-from instructsam.training.stream import WorldBatches, batches
-from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
+from instructsam.training.collate import TrainingBatch, phrases_and_instances
+from instructsam.training.data_settings import DataSettings
+from instructsam.training.stream import TrainingBatches, batches
 from instructsam.world.splits.stream import WorldSettings, world_sample
 
-SETTINGS = DataSettings(scenes_per_batch=3, instructions_per_scene=4, short_sides=(64, 80))
+SETTINGS = DataSettings(images_per_batch=3, instructions_per_image=4, world={"short_sides": (64, 80)})
+
+
+def stream(
+    processor: InstructSAMProcessor, settings: DataSettings, seed: int, rank: int = 0, processes: int = 1
+) -> TrainingBatches:
+    source = open_source(settings, seed, settings.images_per_batch * processes)
+    return TrainingBatches(source, processor, settings, seed, rank, processes)
+
+
+def small(images: int, instructions: int, direct_fraction: float = 0.3, **world: Any) -> DataSettings:
+    """Scenes of 64 px."""
+    options = {"short_sides": (64,), **world}
+    return DataSettings(
+        images_per_batch=images,
+        instructions_per_image=instructions,
+        direct_fraction=direct_fraction,
+        world=options,
+    )
 
 
 def assert_same(one: TrainingBatch, other: TrainingBatch) -> None:
@@ -26,52 +48,38 @@ def assert_same(one: TrainingBatch, other: TrainingBatch) -> None:
 
 
 def test_a_batch_depends_on_its_number_alone(processor: InstructSAMProcessor) -> None:
-    here = list(batches(WorldBatches(processor, SETTINGS, seed=3), 0, 4))
-    later = list(batches(WorldBatches(processor, SETTINGS, seed=3), 2, 4))
+    here = list(batches(stream(processor, SETTINGS, seed=3), 0, 4))
+    later = list(batches(stream(processor, SETTINGS, seed=3), 2, 4))
     assert [batch.index for batch in later] == [2, 3]
     for one, other in zip(here[2:], later, strict=True):
         assert_same(one, other)
-    another_seed = WorldBatches(processor, SETTINGS, seed=4)[0]
+    another_seed = stream(processor, SETTINGS, seed=4)[0]
     assert not torch.equal(here[0].inputs.detector_pixel_values, another_seed.inputs.detector_pixel_values)
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_bring_the_same_batches_in_order(processor: InstructSAMProcessor) -> None:
-    plain = list(batches(WorldBatches(processor, SETTINGS, seed=3), 5, 9))
-    worked = list(batches(WorldBatches(processor, SETTINGS.model_copy(update={"workers": 2}), seed=3), 5, 9))
+    plain = list(batches(stream(processor, SETTINGS, seed=3), 5, 9))
+    worked = list(batches(stream(processor, SETTINGS.model_copy(update={"workers": 2}), seed=3), 5, 9))
     for one, other in zip(plain, worked, strict=True):
         assert_same(one, other)
 
 
 def test_reading_batches_leaves_the_random_state_alone(processor: InstructSAMProcessor) -> None:
     state = torch.get_rng_state()
-    next(batches(WorldBatches(processor, SETTINGS, seed=3), 0, 1))
+    next(batches(stream(processor, SETTINGS, seed=3), 0, 1))
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_processes_share_the_scenes_out(processor: InstructSAMProcessor) -> None:
-    whole = WorldBatches(
-        processor, DataSettings(scenes_per_batch=6, instructions_per_scene=2, short_sides=(64,)), seed=1
-    )[0]
-    parts = [
-        WorldBatches(
-            processor,
-            DataSettings(scenes_per_batch=3, instructions_per_scene=2, short_sides=(64,)),
-            1,
-            rank,
-            2,
-        )[0]
-        for rank in range(2)
-    ]
+def test_processes_share_the_images_out(processor: InstructSAMProcessor) -> None:
+    whole = stream(processor, small(6, 2), seed=1)[0]
+    parts = [stream(processor, small(3, 2), 1, rank, 2)[0] for rank in range(2)]
     pixels = torch.cat([part.inputs.detector_pixel_values for part in parts])
     assert torch.equal(whole.inputs.detector_pixel_values, pixels)
 
 
 def test_targets_are_the_worlds_answers(processor: InstructSAMProcessor) -> None:
-    settings = DataSettings(
-        scenes_per_batch=6, instructions_per_scene=6, short_sides=(64,), direct_fraction=0.0
-    )
-    batch = WorldBatches(processor, settings, seed=11)[2]
+    batch = stream(processor, small(6, 6, direct_fraction=0.0), seed=11)[2]
     world = WorldSettings(short_sides=(64,), instructions_per_scene=6)
     expected = []
     for position in range(12, 18):
@@ -84,7 +92,7 @@ def test_targets_are_the_worlds_answers(processor: InstructSAMProcessor) -> None
     for target, masks in zip(targets, expected, strict=True):
         assert target.masks.dtype == torch.uint8
         assert np.array_equal(target.masks.numpy().astype(bool), masks)
-        assert np.allclose(target.boxes_cxcywh.numpy(), visible_boxes_cxcywh(masks))
+        assert np.allclose(target.boxes_cxcywh.numpy(), relative_boxes_cxcywh(masks))
     assert {0, 1} < {len(masks) for masks in expected}
 
 
@@ -92,10 +100,7 @@ def test_targets_are_the_worlds_answers(processor: InstructSAMProcessor) -> None
 def test_written_samples_supervise_text_and_direct_ones_do_not(
     processor: InstructSAMProcessor, direct_fraction: float
 ) -> None:
-    settings = DataSettings(
-        scenes_per_batch=4, instructions_per_scene=6, short_sides=(64,), direct_fraction=direct_fraction
-    )
-    batch = WorldBatches(processor, settings, seed=5)[0]
+    batch = stream(processor, small(4, 6, direct_fraction), seed=5)[0]
     labels = batch.inputs.labels
     assert labels is not None
     assert [not bool(row) for row in (labels != -100).any(dim=1)] == list(batch.direct)
@@ -105,42 +110,25 @@ def test_written_samples_supervise_text_and_direct_ones_do_not(
 
 
 def test_captions_are_not_counted_as_instructions(processor: InstructSAMProcessor) -> None:
-    plain, told = (
-        WorldBatches(
-            processor,
-            DataSettings(scenes_per_batch=2, instructions_per_scene=3, short_sides=(64,), captions=captions),
-            seed=5,
-        )[0]
-        for captions in (False, True)
+    plain, described = (
+        stream(processor, small(2, 3, captions=captions), seed=5)[0] for captions in (False, True)
     )
-    assert told.direct == plain.direct
-    assert len(told.inputs.input_ids) == len(plain.inputs.input_ids) + 2
+    assert described.direct == plain.direct
+    assert len(described.inputs.input_ids) == len(plain.inputs.input_ids) + 2
 
 
 def test_a_direct_sample_pools_the_instances_of_all_phrases() -> None:
-    instruction = Instruction(
+    instruction = SampleInstruction(
         "the cups and what stands left of the bus",
-        (PhraseAnswer("mug", (3, 1)), PhraseAnswer("apple", ()), PhraseAnswer("key", (1, 4))),
-        "multi",
-        "template",
-        {},
+        (SamplePhrase("mug", (3, 1)), SamplePhrase("apple", ()), SamplePhrase("key", (1, 4))),
     )
     assert phrases_and_instances(instruction, direct=True) == ((instruction.text,), ((1, 3, 4),))
     assert phrases_and_instances(instruction, direct=False) == (("mug", "apple", "key"), ((3, 1), (), (1, 4)))
 
 
-def test_boxes_by_hand() -> None:
-    masks = np.zeros((2, 4, 8), dtype=bool)
-    masks[0, 1:3, 2:6] = True
-    assert visible_boxes_cxcywh(masks).tolist() == [[0.5, 0.5, 0.5, 0.5], [0.0, 0.0, 0.0, 0.0]]
-
-
 def test_nouns_rise_with_the_batches(processor: InstructSAMProcessor) -> None:
-    settings = DataSettings(
-        scenes_per_batch=2, instructions_per_scene=4, short_sides=(64,), direct_fraction=0.0,
-        nouns={"kinds": 3, "colors": 0},
-    )  # fmt: skip
-    dataset = WorldBatches(processor, settings, seed=4)
+    settings = small(2, 4, direct_fraction=0.0, nouns={"kinds": 3, "colors": 0})
+    dataset = stream(processor, settings, seed=4)
     words = []
     for index in range(6):
         inputs = dataset[index].inputs
@@ -150,23 +138,11 @@ def test_nouns_rise_with_the_batches(processor: InstructSAMProcessor) -> None:
     assert any(not text.endswith(" object") for batch in words[3:] for text in batch)
 
 
-def test_family_shares_reach_the_stream(processor: InstructSAMProcessor) -> None:
-    only = DataSettings(
-        scenes_per_batch=2,
-        instructions_per_scene=4,
-        short_sides=(64,),
-        families=("spatial", "logic"),
-        family_shares={"logic": 0.0},
+def test_some_objects_get_invented_names(processor: InstructSAMProcessor) -> None:
+    plain, named = (
+        stream(processor, small(8, 8, direct_fraction=0.0, invented_words=share), seed=3)[2]
+        for share in (0.0, 1.0)
     )
-    world = WorldBatches(processor, only, seed=4).world
-    asked = {made.family for index in range(6) for made in world_sample(4, index, world).instructions}
-    assert asked - {"category"} == {"spatial"}  # a scene that offers nothing is asked for an absent kind
-
-
-def test_some_things_get_names_that_nobody_knows(processor: InstructSAMProcessor) -> None:
-    settings = DataSettings(scenes_per_batch=8, short_sides=(64,), direct_fraction=0.0)
-    plain = WorldBatches(processor, settings, seed=3)[2]
-    named = WorldBatches(processor, settings.model_copy(update={"invented_words": 1.0}), seed=3)[2]
     emptied = [
         new == () != old for new, old in zip(named.phrase_instances, plain.phrase_instances, strict=True)
     ]

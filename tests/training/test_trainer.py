@@ -18,8 +18,9 @@ from instructsam.training import checkpointing, trainer
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import open_model, start_model
 from instructsam.training.stopping import TrainingInterrupted
-from instructsam.training.trainer import Trainer, run
-from tests.training.conftest import tiny
+from instructsam.training.trainer import Trainer
+from instructsam.world.splits.stream import all_texts
+from tests.training.conftest import run, tiny
 
 
 def log(folder: Path) -> list[dict[str, Any]]:
@@ -71,7 +72,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
         assert a["parts"] == b["parts"]
 
 
-SIMPLE = ("data.families=[category]", "data.max_objects=3")  # 25 steps of the whole world are mostly noise
+SIMPLE = (
+    "data.world.families=[category]",
+    "data.world.max_objects=3",
+)  # 25 steps of the whole world are mostly noise
 
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
@@ -100,7 +104,7 @@ def test_a_stage_changes_only_what_it_runs(tmp_path: Path, stage: str, still: tu
     settings = (f"stage={stage}", "loss.perception=1", "optim.ema_decay=0", "schedule.total_steps=1")
     folder = run(None, tiny(tmp_path, *settings))
     torch.manual_seed(0)
-    start, _ = start_model(load_config(RunConfig, None, tiny(tmp_path)).model)
+    start, _ = start_model(load_config(RunConfig, None, tiny(tmp_path)).model, all_texts)
     trained = load_file(folder / "model.safetensors")
     for name, parameter in start.named_parameters():
         same = torch.equal(trained[name], parameter)
@@ -196,7 +200,7 @@ def test_a_killed_process_leaves_a_log_that_can_be_continued(tmp_path: Path) -> 
         ("loss.preset=published", "loss.overrides.points=64"),
         ("optim.ema_decay=0", "optim.clip_norm=0"),
         ("data.direct_fraction=1",),
-        ("data.max_objects=1",),
+        ("data.world.max_objects=1",),
     ],
     ids=lambda overrides: overrides[0],
 )

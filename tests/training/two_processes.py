@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from instructsam.experiments.sources import open_source
 from instructsam.training.trainer import run
 
 if __name__ == "__main__":
-    run(None, sys.argv[2:], resume=sys.argv[1] == "resume")
+    run(None, open_source, sys.argv[2:], resume=sys.argv[1] == "resume")

@@ -36,6 +36,7 @@ def train(
     Ctrl-C, SIGTERM and SIGHUP save a checkpoint; the exit code is then 128 + the signal's number.
     """
     from instructsam.config import load_config
+    from instructsam.experiments.sources import check_source, open_source
     from instructsam.structures.files import check_folder_destination
     from instructsam.training.settings import RunConfig
 
@@ -49,7 +50,9 @@ def train(
         if config.suffix not in (".yaml", ".yml"):
             raise InputError(f"expected YAML files and changes like seed=4, got {config}")
         # a wrong key or destination is reported before torch is imported
-        check_folder_destination(load_config(RunConfig, config, changes).folder, "output_dir")
+        stage = load_config(RunConfig, config, changes)
+        check_folder_destination(stage.folder, "output_dir")
+        check_source(stage.data)
     from instructsam.training.stopping import TrainingInterrupted, leave_process_group
 
     try:
@@ -57,11 +60,11 @@ def train(
             from instructsam.training.trainer import run
 
             box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
-            folder = run(configs[0], [*changes, *box], resume)
+            folder = run(configs[0], open_source, [*changes, *box], resume)
         else:
             from instructsam.training.stages import run_recipe
 
-            folder = run_recipe(configs, changes, resume, max_minutes)
+            folder = run_recipe(configs, open_source, changes, resume, max_minutes)
     except TrainingInterrupted as stop:
         leave_process_group()
         console.note(f"instructsam: {stop}")

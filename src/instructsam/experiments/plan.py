@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from instructsam.config import Config, load_config, to_dict
 from instructsam.errors import ConfigError
+from instructsam.experiments.sources import check_source
 from instructsam.structures.checks import check_choices
 from instructsam.training.settings import RunConfig
 from instructsam.world.instructions.instruction import FAMILY_SHARES
@@ -69,7 +70,7 @@ class EvaluationSettings(Config):
             (highest set gIoU); 0 keeps the threshold of the model's configuration.
         mode: how they are asked.
         short_side: px; instructions_per_scene, min_objects, max_objects, families, nouns: as in `WorldSettings`.
-        layouts: as in `DataSettings`.
+        layouts: as in `WorldSourceSettings`.
     """
 
     instructions: int = Field(default=300, ge=1, le=1_000_000)
@@ -230,7 +231,7 @@ def jobs_of(plan: Plan, plan_path: Path, out: Path, only: Sequence[str] = ()) ->
             title = f"{variant.name}, seed {seed}"
             jobs.append(Job(title, variant.name, seed, plan_path.parent / plan.base, changes, folder))
     for job in jobs:
-        job.config()
+        check_source(job.config().data)
     return jobs
 
 

@@ -90,6 +90,7 @@ def work(
 
 def _train(job: Job, clock: Clock) -> bool:
     """Start or resume; whether all steps are done, and exported."""
+    from instructsam.experiments.sources import open_source
     from instructsam.training.export import export_is_current
     from instructsam.training.trainer import run
 
@@ -97,7 +98,7 @@ def _train(job: Job, clock: Clock) -> bool:
     done = _steps_done(job)
     if done < config.schedule.total_steps or not export_is_current(job.folder):
         box = "0" if math.isinf(clock.deadline) else f"{max(clock.left(), 1e-3):.4f}"
-        run(job.config_path, [*job.overrides, f"schedule.max_minutes={box}"], resume=done > 0)
+        run(job.config_path, open_source, [*job.overrides, f"schedule.max_minutes={box}"], resume=done > 0)
     return _steps_done(job) >= config.schedule.total_steps
 
 

@@ -1,133 +1,135 @@
-"""Drawn scenes with instructions -> one training batch.
+"""Training samples -> one training batch.
 
-Targets travel as one mask stack per scene plus instance indices per phrase: instructions about the same image
+Targets travel as one mask stack per image plus instance indices per phrase: instructions about the same image
 share the masks, and few tensors cross the process border.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from instructsam.data.sample import SampleInstruction, TrainingSample
 from instructsam.errors import InputError
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs, PhraseTarget
-from instructsam.training.auxiliary.dense_classes import SceneTruth, object_classes
-from instructsam.world.instructions.caption import ORDERS, caption
-
-if TYPE_CHECKING:
-    from instructsam.world.instructions.instruction import Instruction
-    from instructsam.world.splits.stream import WorldSample
+from instructsam.training.auxiliary.dense_classes import ImageTruth
 
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """What one process trains on in one step; P phrases in the order of `inputs.phrase_ids`.
+    """The batch of one process in one step; P phrases in the order of `inputs.phrase_ids`.
 
     Attributes:
         index: position in the stream.
         inputs: the model's inputs, with labels.
-        scene_masks: uint8 [N, H, W] of each scene, visible pixels of its objects.
-        scene_boxes: float32 [N, 4] of each scene, cxcywh in [0, 1], around the visible pixels.
-        scene_classes: int64 [N, 4] of each scene, kind, colour, size and pattern of its objects.
-        phrase_scene: the scene of each phrase.
-        phrase_instances: the objects that each phrase names, in its scene; of `token_per_instance` those that each
+        masks: uint8 [N, H, W] of each image, visible pixels of its objects.
+        boxes_cxcywh: float32 [N, 4] of each image, in [0, 1], around the visible pixels.
+        classes: int64 [N, A] of each image, values of its objects' attributes; None where a source knows none.
+        phrase_image: the image of each phrase.
+        phrase_instances: the objects that each phrase names, in its image; of `token_per_instance` those that each
             query block stands for, one or none.
-        direct: for each instruction, whether it was given as its own phrase; captions are not counted.
+        direct: for each instruction, whether it was given as its own phrase; descriptions are not counted.
         united: whether a phrase's objects are one target, as `token_as_mask` wants it.
     """
 
     index: int
     inputs: ModelInputs
-    scene_masks: tuple[NDArray[np.uint8], ...]
-    scene_boxes: tuple[NDArray[np.float32], ...]
-    scene_classes: tuple[NDArray[np.int64], ...]
-    phrase_scene: tuple[int, ...]
+    masks: tuple[NDArray[np.uint8], ...]
+    boxes_cxcywh: tuple[NDArray[np.float32], ...]
+    classes: tuple[NDArray[np.int64] | None, ...]
+    phrase_image: tuple[int, ...]
     phrase_instances: tuple[tuple[int, ...], ...]
     direct: tuple[bool, ...]
     united: bool = False
 
-    def truths(self, device: torch.device | str) -> list[SceneTruth]:
-        """What is where in each scene, on a device."""
-        stacks = zip(self.scene_masks, self.scene_boxes, self.scene_classes, strict=True)
-        return [SceneTruth(*(torch.from_numpy(array).to(device) for array in arrays)) for arrays in stacks]
+    def truths(self, device: torch.device | str) -> list[ImageTruth]:
+        """The objects of each image with their classes, on a device.
+
+        Raises:
+            InputError: the classes of an image are unknown.
+        """
+        truths = []
+        for masks, boxes, classes in zip(self.masks, self.boxes_cxcywh, self.classes, strict=True):
+            if classes is None:
+                raise InputError(
+                    f"batch {self.index}: the classes of an image's objects are unknown: set loss.perception=0"
+                )
+            arrays = (torch.from_numpy(array).to(device) for array in (masks, boxes, classes))
+            truths.append(ImageTruth(*arrays))
+        return truths
 
     def targets(self, device: torch.device | str) -> list[PhraseTarget]:
         """The target of each phrase, on a device."""
-        masks = [torch.from_numpy(array).to(device) for array in self.scene_masks]
-        boxes = [torch.from_numpy(array).to(device) for array in self.scene_boxes]
+        masks = [torch.from_numpy(array).to(device) for array in self.masks]
+        boxes = [torch.from_numpy(array).to(device) for array in self.boxes_cxcywh]
         targets = []
-        for scene, instances in zip(self.phrase_scene, self.phrase_instances, strict=True):
+        for image, instances in zip(self.phrase_image, self.phrase_instances, strict=True):
             index = torch.tensor(instances, dtype=torch.int64, device=device)
-            targets.append(PhraseTarget(masks[scene][index], boxes[scene][index]))
+            targets.append(PhraseTarget(masks[image][index], boxes[image][index]))
         return [target.merged() for target in targets] if self.united else targets
 
 
 def collate(
     index: int,
-    scenes: list[WorldSample],
-    direct: list[list[bool]],
+    samples: Sequence[TrainingSample],
+    direct: Sequence[Sequence[bool]],
     processor: InstructSAMProcessor,
-    captions: bool = False,
 ) -> TrainingBatch:
-    """One batch of some scenes with all their instructions.
+    """One batch of some samples with all their instructions.
 
     Args:
         index: position in the stream, kept for the log.
-        scenes: the images with their instructions.
-        direct: per scene and instruction, True to give the instruction as its own phrase. The target is
+        samples: images with their instructions; of one with descriptions, the batch takes one.
+        direct: per sample and instruction, True to give the instruction as its own phrase. The target is
             then everything that the instruction names, whatever its phrases are, and no text is supervised.
-        captions: also ask for each scene in words, without a phrase.
 
     Raises:
-        InputError: an instruction names an object of which no pixel is visible.
+        InputError: the masks of a sample are unknown.
     """
     form = processor.settings.instance_form
-    images, samples, flags = [], [], []
-    masks, boxes = [], []
-    phrase_scene: list[int] = []
+    conversations: list[Sample] = []
+    flags: list[bool] = []
+    phrase_image: list[int] = []
     phrase_instances: list[tuple[int, ...]] = []
-    for number, (scene, scene_direct) in enumerate(zip(scenes, direct, strict=True)):
-        images.append(Image.fromarray(scene.rendered.image))
-        masks.append(np.ascontiguousarray(scene.rendered.masks).astype(np.uint8))
-        boxes.append(visible_boxes_cxcywh(scene.rendered.masks))
-        for instruction, is_direct in zip(scene.instructions, scene_direct, strict=True):
+    for number, (sample, sample_direct) in enumerate(zip(samples, direct, strict=True)):
+        for instruction, is_direct in zip(sample.instructions, sample_direct, strict=True):
             phrases, instances = phrases_and_instances(instruction, is_direct)
             blocks = None
             if form == "token_per_instance":
-                blocks, instances = one_block_each(instances, boxes[number])
-            samples.append(
+                blocks, instances = one_block_each(instances, sample.boxes_cxcywh)
+            conversations.append(
                 Sample(number, instruction.text, phrases, supervise_text=not is_direct, blocks=blocks),
             )
             flags.append(is_direct)
-            phrase_scene.extend([number] * len(instances))
+            phrase_image.extend([number] * len(instances))
             phrase_instances.extend(instances)
-        if captions:
-            request, reply = caption(scene.rendered, order=(index + number) % len(ORDERS))
-            samples.append(Sample(number, request, reply=reply))
-    for scene_number, instances_of_phrase in zip(phrase_scene, phrase_instances, strict=True):
-        for instance in instances_of_phrase:
-            if not boxes[scene_number][instance, 2:].all():
-                raise InputError(
-                    f"batch {index}: object {instance} of scene {scene_number} is an answer but no pixel "
-                    "of it is visible; instructions must only name visible objects"
-                )
+        if sample.descriptions:
+            description = sample.descriptions[(index + number) % len(sample.descriptions)]
+            conversations.append(Sample(number, description.request, reply=description.reply))
+    images = [Image.fromarray(sample.image) for sample in samples]
     return TrainingBatch(
         index=index,
-        inputs=processor.encode(images, samples, labels=True),
-        scene_masks=tuple(masks),
-        scene_boxes=tuple(boxes),
-        scene_classes=tuple(object_classes(scene.rendered.scene) for scene in scenes),
-        phrase_scene=tuple(phrase_scene),
+        inputs=processor.encode(images, conversations, labels=True),
+        masks=tuple(_mask_stack(sample) for sample in samples),
+        boxes_cxcywh=tuple(sample.boxes_cxcywh for sample in samples),
+        classes=tuple(sample.classes for sample in samples),
+        phrase_image=tuple(phrase_image),
         phrase_instances=tuple(phrase_instances),
         direct=tuple(flags),
         united=form == "token_as_mask",
     )
+
+
+def _mask_stack(sample: TrainingSample) -> NDArray[np.uint8]:
+    if sample.masks is None:
+        raise InputError(f"sample {sample.id} has boxes only, and the losses need masks: leave it out")
+    return np.ascontiguousarray(sample.masks).astype(np.uint8)
 
 
 def one_block_each(
@@ -135,7 +137,7 @@ def one_block_each(
 ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
     """For `token_per_instance`: query blocks per phrase, and of each block its one object, left to right.
 
-    A phrase that names nothing still has one block, without object: its score learns to say so.
+    A phrase that names nothing still has one block, without object: its score learns to tell.
     """
     places = boxes_cxcywh[:, :2].tolist()
     rows = [sorted(named, key=lambda index: places[index]) for named in instances]
@@ -144,33 +146,16 @@ def one_block_each(
 
 
 def phrases_and_instances(
-    instruction: Instruction, direct: bool
+    instruction: SampleInstruction, direct: bool
 ) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
-    """The phrases of one sample and the objects that each names.
+    """The phrases of one conversation and the objects that each names.
 
-    With `direct` the instruction is the only phrase and all objects of its canonical phrases are pooled.
+    With `direct` the instruction is the only phrase and all objects of its target phrases are pooled.
     """
     if direct:
         pooled = sorted({instance for phrase in instruction.phrases for instance in phrase.instances})
         return (instruction.text,), (tuple(pooled),)
     return (
         tuple(phrase.text for phrase in instruction.phrases),
-        tuple(tuple(phrase.instances) for phrase in instruction.phrases),
+        tuple(phrase.instances for phrase in instruction.phrases),
     )
-
-
-def visible_boxes_cxcywh(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Boxes [N, 4] around the pixels of masks [N, H, W], in [0, 1]; zeros for an empty mask."""
-    count, height, width = masks.shape
-    boxes = np.zeros((count, 4), dtype=np.float32)
-    for number, mask in enumerate(masks):
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if rows.size:
-            y1, y2, x1, x2 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-            boxes[number] = (
-                (x1 + x2) / (2 * width),
-                (y1 + y2) / (2 * height),
-                (x2 - x1) / width,
-                (y2 - y1) / height,
-            )
-    return boxes

@@ -6,18 +6,14 @@ Every value has a default, so a YAML names only what differs; an unknown key is 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from instructsam.config import Config
 from instructsam.errors import ConfigError
-from instructsam.structures.checks import check_choices
 from instructsam.structures.files import safe_file_name
-from instructsam.world.instructions.instruction import FAMILY_SHARES, shares_of
-from instructsam.world.instructions.nouns import Nouns
-from instructsam.world.scenes.render import SHORT_SIDES
-from instructsam.world.scenes.scene import LAYOUTS, MOST_OBJECTS, PILES
+from instructsam.training.data_settings import DataSettings
 
 Stage = Literal["eyes", "phrases", "all"]
 Scalar = bool | int | float | str | tuple[float, ...] | None
@@ -64,64 +60,6 @@ class ModelSettings(Config):
             raise ConfigError(
                 "fresh must hold beginnings of tensor names, got an empty one, which fits all of them"
             )
-        return self
-
-
-class DataSettings(Config):
-    """The endless stream of drawn scenes.
-
-    Attributes:
-        scenes_per_batch: images of one batch and process.
-        instructions_per_scene: instructions that share an image and its vision passes.
-        short_sides: px, sizes that scenes are drawn at.
-        min_objects, max_objects: things in a scene.
-        families: instruction families to ask, empty for all; the simple ones first are a curriculum.
-        family_shares: instruction family -> factor on how often it is asked, {spatial: 2.0, comparison: 2.0} for
-            twice as often as the others; one that is not named has 1. Bare noun phrases have no families.
-        nouns: bare noun phrases instead of instructions (`world.instructions.nouns`): level -> the batch from
-            which it is asked, {colors: 0, kinds: 200}; empty for instructions.
-        layouts: how things lie, some of `instructsam.world.scenes.scene.LAYOUTS`, or `piles`; empty for all but piles.
-        direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
-        light: in [0, 0.9], how far a picture's brightness may be from 1, contrast and colours less far
-            (`training.light`); 0 leaves pictures as they are drawn.
-        invented_words: share of instructions in [0, 1] whose only kind, where they have one, gets a name that nobody
-            knows, so that nothing is meant (`instructsam.world.instructions.invented`).
-        captions: one more sample per scene, that describes it in words (`instructsam.world.instructions.caption`).
-        workers: processes that draw scenes; 0 draws in the training process.
-        prefetch: batches that each worker keeps ready.
-    """
-
-    scenes_per_batch: int = Field(default=4, ge=1, le=4096)
-    instructions_per_scene: int = Field(default=8, ge=1, le=1000)
-    short_sides: tuple[Annotated[int, Field(ge=SHORT_SIDES[0], le=SHORT_SIDES[1])], ...] = (160,)
-    min_objects: int = Field(default=1, ge=1, le=MOST_OBJECTS)
-    max_objects: int = Field(default=10, ge=1, le=MOST_OBJECTS)
-    families: tuple[str, ...] = ()
-    family_shares: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    nouns: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    layouts: tuple[str, ...] = ()
-    direct_fraction: float = Field(default=0.3, ge=0, le=1)
-    light: float = Field(default=0.0, ge=0, le=0.9)
-    invented_words: float = Field(default=0.0, ge=0, le=1)
-    captions: bool = False
-    workers: int = Field(default=0, ge=0, le=256)
-    prefetch: int = Field(default=2, ge=1, le=1024)
-
-    @model_validator(mode="after")
-    def _check(self) -> DataSettings:
-        if not self.short_sides:
-            raise ConfigError("short_sides must hold at least one size in pixels, got an empty list")
-        if self.min_objects > self.max_objects:
-            raise ConfigError(
-                f"min_objects must be at most data.max_objects ({self.max_objects}), got {self.min_objects}"
-            )
-        check_choices("families", self.families, tuple(FAMILY_SHARES))
-        check_choices("family_shares", self.family_shares, tuple(FAMILY_SHARES))
-        check_choices("layouts", self.layouts, (*LAYOUTS, PILES))
-        check_choices("nouns", self.nouns, [level for level in get_args(Nouns) if level])
-        if self.nouns and min(self.nouns.values()) > 0:
-            raise ConfigError("nouns must name the level of batch 0, for example {colors: 0}")
-        shares_of(tuple(self.families), self.family_shares)
         return self
 
 

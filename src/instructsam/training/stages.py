@@ -23,6 +23,7 @@ from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current
 from instructsam.training.run_folder import MAY_CHANGE, changed_settings, check_run_folder
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start
+from instructsam.training.stream import OpenSource
 from instructsam.training.trainer import run
 
 LEAST_MINUTES = 0.2  # a shorter rest of the time box, after another stage, would go into loading
@@ -30,6 +31,7 @@ LEAST_MINUTES = 0.2  # a shorter rest of the time box, after another stage, woul
 
 def run_recipe(
     configs: Sequence[str | Path],
+    open_source: OpenSource,
     overrides: Sequence[str] = (),
     resume: bool = False,
     max_minutes: float = 0.0,
@@ -40,6 +42,7 @@ def run_recipe(
 
     Args:
         configs: one YAML per stage.
+        open_source: opens the source of training samples that a configuration names.
         overrides: `key=value` pairs for every stage.
         resume: continue from what earlier commands left: finished stages are passed over. Without it every stage
             must be new.
@@ -66,7 +69,7 @@ def run_recipe(
         if max_minutes and trained and left < LEAST_MINUTES:
             break
         box = [f"schedule.max_minutes={max(left, 0.001):.3f}"] if max_minutes else []
-        model, trained = run(config, [*overrides, *box], resume and reached is not None), True
+        model, trained = run(config, open_source, [*overrides, *box], resume and reached is not None), True
         if not _is_done(stage):
             break
     return model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -22,7 +22,6 @@ from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.training.checkpointing import model_tensors
 from instructsam.training.export import require_current
 from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
-from instructsam.world.splits.stream import all_texts
 
 
 def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criterion:
@@ -57,9 +56,14 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
 
 
 def start_model(
-    settings: ModelSettings, attention: str = "sdpa"
+    settings: ModelSettings, texts: Callable[[int], Iterator[str]], attention: str = "sdpa"
 ) -> tuple[InstructSAMModel, InstructSAMProcessor]:
     """The model to train, in float32, and its processor.
+
+    Args:
+        settings: where it comes from.
+        texts: at most so many texts, to train the tokenizer of a new model on (`SampleSource.texts`).
+        attention: kernel of every attention layer.
 
     Raises:
         ConfigError: the recipe or one of its overrides is unknown, or nothing in `settings.take_from` fits.
@@ -73,7 +77,7 @@ def start_model(
         donor, its_processor = open_model(Path(settings.take_from), attention)
         tokenizer, vocab_size = its_processor.tokenizer, donor.lm_head.weight.shape[0]
     else:
-        tokenizer = train_tokenizer(all_texts(settings.tokenizer_texts), settings.vocab_size)
+        tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size)
         vocab_size = len(tokenizer)
     token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
     config = recipe_config(recipe, vocab_size, token_ids)

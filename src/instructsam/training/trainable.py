@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from torch import Tensor, nn
 
+from instructsam.data.sample import ObjectAttribute
 from instructsam.errors import ConfigError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
@@ -22,7 +24,7 @@ class Trainable(nn.Module):
     def __init__(
         self,
         model: InstructSAMModel,
-        with_perception: bool,
+        attributes: Sequence[ObjectAttribute] = (),
         with_reader: bool = False,
         with_denoising: bool = False,
     ) -> None:
@@ -30,7 +32,8 @@ class Trainable(nn.Module):
         self.model = model
         config = model.config
         self.merge = int(config.vlm_config.vision_config.spatial_merge_size)
-        self.perception = Perception(config.hidden_size, config.detector_size) if with_perception else None
+        widths = (config.hidden_size, config.detector_size)
+        self.perception = Perception(*widths, attributes) if attributes else None
         self.reader = QueryReader(config.hidden_size) if with_reader else None
         self.denoising = DenoisingQuery(config.detector_size) if with_denoising else None
 

@@ -7,6 +7,7 @@ One step: draw a batch, forward, criterion, backward, clip, update, average. Wha
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from instructsam.config import load_config
+from instructsam.data.sample import ObjectAttribute
+from instructsam.data.sources import SampleSource
 from instructsam.errors import ConfigError, InputError, InstructSAMError
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
@@ -38,7 +41,7 @@ from instructsam.training.run_folder import LENGTH, changed_settings, open_run_f
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
-from instructsam.training.stream import WorkerLostError, WorldBatches, batches
+from instructsam.training.stream import OpenSource, TrainingBatches, WorkerLostError, batches
 from instructsam.training.trainable import Trainable, sum_of_outputs
 
 OnCheckpoint = Callable[[Path, int], None]
@@ -46,6 +49,7 @@ OnCheckpoint = Callable[[Path, int], None]
 
 def run(
     config_path: str | Path | None,
+    open_source: OpenSource,
     overrides: Sequence[str] = (),
     resume: bool = False,
     on_checkpoint: OnCheckpoint | None = None,
@@ -54,6 +58,7 @@ def run(
 
     Args:
         config_path: a `RunConfig` as YAML; None for the defaults.
+        open_source: opens the source of training samples that the configuration names.
         overrides: `key=value` pairs such as `optim.lr=1e-3`.
         resume: continue from the newest checkpoint of the run's folder, with the same settings.
         on_checkpoint: called in the main process at each checkpoint with the exported model's folder, step.
@@ -73,13 +78,15 @@ def run(
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         exported = config.folder / MODEL
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        source = open_source(config.data, config.seed, config.data.images_per_batch * processes)
         # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
         model, processor = (
             open_model(exported, attention_kernel(config))
             if resume and exported.is_dir()
-            else start_model(config.model, attention_kernel(config))
+            else start_model(config.model, source.texts, attention_kernel(config))
         )
-        return Trainer(config, model, processor, criterion, on_checkpoint).fit(resume)
+        return Trainer(config, source, model, processor, criterion, on_checkpoint).fit(resume)
 
 
 class Trainer:
@@ -88,12 +95,14 @@ class Trainer:
     def __init__(
         self,
         config: RunConfig,
+        source: SampleSource,
         model: InstructSAMModel,
         processor: InstructSAMProcessor,
         criterion: Criterion,
         on_checkpoint: OnCheckpoint | None = None,
     ) -> None:
         self.config = config
+        self.source = source
         self.processor = processor
         self.on_checkpoint = on_checkpoint
         # the direct and the written way of asking do not always reach the same parameters
@@ -107,7 +116,7 @@ class Trainer:
         checkpointing.align(self.plain_model)
         reads = config.loss.reading > 0 and config.stage == "all"
         denoises = config.loss.denoising > 0 and config.stage != "eyes"
-        trainable = Trainable(self.plain_model, config.loss.perception > 0, reads, denoises)
+        trainable = Trainable(self.plain_model, self._attributes(), reads, denoises)
         self.trainable = trainable.to(self.device)
         self.trainable.freeze_unused(config.stage)
         self.criterion = criterion
@@ -126,9 +135,18 @@ class Trainer:
             writes=self.accelerator.is_main_process,
         )
         readers = self.trainable.perception
-        source = config.model.path or config.model.take_from
-        if readers is not None and source and not load_readers(readers, Path(source)):
-            self.log.say(f"no readers beside {source}: the towers' readers start afresh")
+        start = config.model.path or config.model.take_from
+        if readers is not None and start and not load_readers(readers, Path(start)):
+            self.log.say(f"no readers beside {start}: the towers' readers start afresh")
+
+    def _attributes(self) -> tuple[ObjectAttribute, ...]:
+        """The attributes that the vision encoders learn to name, none without `loss.perception`."""
+        if self.config.loss.perception and not self.source.attributes:
+            raise ConfigError(
+                f"loss.perception needs a source that knows the attributes of every object, and {self.source.name} "
+                "does not: set loss.perception=0"
+            )
+        return self.source.attributes if self.config.loss.perception else ()
 
     @property
     def checkpoints(self) -> Path:
@@ -269,7 +287,7 @@ class Trainer:
                 loss = loss + config.loss.reading * torch.stack(list(losses.values())).sum()
                 parts |= {name: value.detach() for name, value in losses.items()}
         if cells is not None:
-            seen = perception_loss(cells, batch.truths(self.device))
+            seen = perception_loss(cells, batch.truths(self.device), self.source.attributes)
             loss = loss + config.loss.perception * torch.stack(list(seen.values())).sum()
             parts |= {name: value.detach() for name, value in seen.items()}
         return loss, parts
@@ -278,7 +296,7 @@ class Trainer:
         """The phrases that the detector answers, None for all."""
         if self.config.stage != "all":
             return None
-        return detected_phrases(len(batch.phrase_scene), self.config.loss.detected, position)
+        return detected_phrases(len(batch.phrase_image), self.config.loss.detected, position)
 
     def save(self) -> Path:
         """Write checkpoint and exported model, then call back.
@@ -312,6 +330,7 @@ class Trainer:
             "seconds": self.seconds,
             "processes": self.accelerator.num_processes,
             "ema_averaged": int(self.average.n_averaged) if self.average else 1,
+            "data": {"name": self.source.name, "fingerprint": self.source.fingerprint},
         }
         rank, wait = self.accelerator.process_index, self.accelerator.wait_for_everyone
         keep = self.config.schedule.keep_checkpoints
@@ -325,6 +344,12 @@ class Trainer:
             raise ConfigError(
                 f"{folder} was written by {processes} processes and this run has "
                 f"{self.accelerator.num_processes}; resume with as many, or start anew with model.path=..."
+            )
+        data = checkpoint.meta.get("data", {"fingerprint": self.source.fingerprint})
+        if data["fingerprint"] != self.source.fingerprint:
+            raise ConfigError(
+                f"{folder} was trained on other contents of {data['name']} than are there now: restore them, or start "
+                "another run with model.path=... and another output_dir"
             )
         model, average = checkpointing.model_tensors(self.trainable), self.average
         checkpointing.copy_tensors(checkpoint.model, model, "model")
@@ -366,9 +391,8 @@ class Trainer:
 
     def _stream(self) -> Iterator[TrainingBatch]:
         accelerator, config = self.accelerator, self.config
-        dataset = WorldBatches(
-            self.processor, config.data, config.seed, accelerator.process_index, accelerator.num_processes
-        )
+        rank, processes = accelerator.process_index, accelerator.num_processes
+        dataset = TrainingBatches(self.source, self.processor, config.data, config.seed, rank, processes)
         return batches(dataset, self.step, config.schedule.total_steps)
 
     def _export(self) -> None:

@@ -28,11 +28,10 @@ from instructsam.training.auxiliary.denoising import (
     noised_targets,
 )
 from instructsam.training.settings import RunConfig
-from instructsam.training.trainer import run
 from tests.losses.builders import instances, layer, nothing, segmentation
 from tests.reference import assert_near
 from tests.tiny import picture, tiny_pair
-from tests.training.conftest import tiny
+from tests.training.conftest import run, tiny
 
 TARGETS = [instances(2), nothing(), instances(3, 1)]
 

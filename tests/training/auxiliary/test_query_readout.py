@@ -13,10 +13,9 @@ from instructsam.processing.processor import Sample
 from instructsam.structures.outputs import PhraseTarget
 from instructsam.training.auxiliary.query_readout import QueryReader, detected_phrases, reading_loss
 from instructsam.training.settings import RunConfig
-from instructsam.training.trainer import run
 from tests.reference import assert_near
 from tests.tiny import picture, tiny_pair
-from tests.training.conftest import tiny
+from tests.training.conftest import run, tiny
 
 
 def target(*boxes: tuple[float, float, float, float]) -> PhraseTarget:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from instructsam.data.formats.coco import ONLY_CROWDS
 from instructsam.data.formats.source import Tally
 from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import Record, read_records
+from instructsam.data.targets import with_known_answer
 from instructsam.errors import ImageError, InputError
 from instructsam.images.loader import load_image, size_mismatch
 from instructsam.structures.checks import check_count, check_path
@@ -138,7 +138,7 @@ class Benchmark:
 
         def texts() -> Iterator[Record]:
             tally.left_out.clear()
-            return _with_known_answer(read_records(records), tally)
+            return with_known_answer(read_records(records), tally)
 
         return cls(
             str(folder), lambda limit: _with_images(folder, islice(texts(), limit)), tally, texts, folder
@@ -164,16 +164,6 @@ class Benchmark:
             return known.read(root, tally)
 
         return cls(known.name, lambda limit: _with_images(root, islice(texts(), limit)), tally, texts, root)
-
-
-def _with_known_answer(records: Iterable[Record], tally: Tally) -> Iterator[Record]:
-    """Records without those whose only regions are crowds or ignored: they neither have a target nor have none."""
-    for record in records:
-        regions = bool(record.crowds) or record.ignore is not None
-        if regions and not any(phrase.instances for phrase in record.phrases):
-            tally.leave_out(ONLY_CROWDS, example=one_line(record.id))
-        else:
-            yield record
 
 
 def _check_records(name: str, folder: Path | None, records: Iterable[Record]) -> int:

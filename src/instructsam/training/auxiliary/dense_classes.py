@@ -1,47 +1,43 @@
 """A teacher for the eyes: what each cell of a vision tower shows, while the whole model trains.
 
 Published models start from pretrained towers; ours start from nothing, and an instruction tells them one bit per
-object. In the drawn world the truth about every pixel is at hand, so each tower also names the kind, colour, size,
-pattern and box of what its cells show, through one linear layer that is thrown away after training.
+object. Where a source knows the attributes of every object, each tower also names those and the box of what its cells
+show, through one linear layer that is thrown away after training.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from instructsam.data.sample import ObjectAttribute
 from instructsam.errors import CheckpointError
-from instructsam.world.scenes.scene import COLORS, KINDS, PATTERNS, SIZES
 
 if TYPE_CHECKING:
     from instructsam.model.features import ImageFeatures
-    from instructsam.world.scenes.scene import Scene
 
 READERS_FILE = "readers.safetensors"
 COVER = 0.3  # a cell shows an object that covers at least this share of it
 BOX_WEIGHT = 2.0
-KIND_WEIGHT = 4.0  # shapes are learned last, and most cells show none
-CLASSES: tuple[int, ...] = tuple(len(n) + 1 for n in (KINDS, COLORS, SIZES, PATTERNS))  # 0 is background
 
 
 @dataclass(frozen=True)
-class SceneTruth:
-    """What is where in one scene.
+class ImageTruth:
+    """The objects of one image.
 
     Attributes:
         masks: uint8 [N, H, W], visible pixels.
         boxes_cxcywh: float [N, 4] in [0, 1].
-        classes: int64 [N, 4], kind, colour, size and pattern of each object, counted from 1.
+        classes: int64 [N, A], value of each attribute of each object, counted from 1.
     """
 
     masks: Tensor
@@ -49,22 +45,12 @@ class SceneTruth:
     classes: Tensor
 
 
-def object_classes(scene: Scene) -> NDArray[np.int64]:
-    """Kind, colour, size and pattern numbers of a scene's objects, int64 [N, 4], counted from 1."""
-    colors = list(COLORS)
-    rows = [
-        (KINDS.index(o.kind), colors.index(o.color), SIZES.index(o.size), PATTERNS.index(o.pattern))
-        for o in scene.objects
-    ]
-    return np.array(rows, dtype=np.int64).reshape(-1, len(CLASSES)) + 1
-
-
 class Perception(nn.Module):
     """One linear reader per tower, on the VLM's image tokens [., D] and the detector's coarse level [., C]."""
 
-    def __init__(self, vlm_width: int, detector_width: int) -> None:
+    def __init__(self, vlm_width: int, detector_width: int, attributes: Sequence[ObjectAttribute]) -> None:
         super().__init__()
-        outputs = sum(CLASSES) + 4
+        outputs = sum(attribute.values + 1 for attribute in attributes) + 4
         self.vlm = nn.Linear(vlm_width, outputs)
         self.detector = nn.Linear(detector_width, outputs)
 
@@ -108,11 +94,13 @@ def load_readers(readers: Perception, model_folder: Path) -> bool:
     return True
 
 
-def perception_loss(towers: list[list[Tensor]], truths: list[SceneTruth]) -> dict[str, Tensor]:
+def perception_loss(
+    towers: list[list[Tensor]], truths: list[ImageTruth], attributes: Sequence[ObjectAttribute]
+) -> dict[str, Tensor]:
     """Mean losses over cells and towers.
 
     Returns:
-        "see_kind", "see_color", "see_size", "see_pattern": cross-entropies, that of kinds times `KIND_WEIGHT`;
+        "see_NAME" of each attribute: cross-entropy times its weight;
         "see_box": L1 of the box around what a cell shows, as an offset from the cell's centre and a size, over
         cells that show something, times `BOX_WEIGHT`.
     """
@@ -124,22 +112,22 @@ def perception_loss(towers: list[list[Tensor]], truths: list[SceneTruth]) -> dic
             labels.append(label)
             boxes.append(box)
     every, wanted, target = torch.cat(logits), torch.cat(labels), torch.cat(boxes)
-    parts = every.split([*CLASSES, 4], dim=1)
-    names = ("see_kind", "see_color", "see_size", "see_pattern")
-    losses = {name: F.cross_entropy(parts[i], wanted[:, i]) for i, name in enumerate(names)}
-    losses["see_kind"] = KIND_WEIGHT * losses["see_kind"]
+    parts = every.split([*(attribute.values + 1 for attribute in attributes), 4], dim=1)
+    losses = {
+        f"see_{attribute.name}": attribute.loss_weight * F.cross_entropy(part, wanted[:, column])
+        for column, (attribute, part) in enumerate(zip(attributes, parts, strict=False))
+    }
     shown = (wanted[:, 0] > 0).float()
     distance = (parts[-1] - target).abs().sum(1)
     return {**losses, "see_box": BOX_WEIGHT * (distance * shown).sum() / shown.sum().clamp(min=1)}
 
 
-def cell_truth(truth: SceneTruth, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """Classes int64 [cells, 4] (0: nothing) and boxes float [cells, 4] of a grid laid over the scene."""
+def cell_truth(truth: ImageTruth, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    """Classes int64 [cells, A] (0: nothing) and boxes float [cells, 4] of a grid laid over the image."""
     device = truth.masks.device
     if not len(truth.masks):
-        return torch.zeros(rows * columns, len(CLASSES), dtype=torch.int64, device=device), torch.zeros(
-            rows * columns, 4, device=device
-        )
+        classes = truth.classes.new_zeros(rows * columns, truth.classes.shape[1])
+        return classes, torch.zeros(rows * columns, 4, device=device)
     cover = F.adaptive_avg_pool2d(truth.masks.float().unsqueeze(0), (rows, columns))[0].flatten(1)
     share, which = cover.max(dim=0)
     classes = torch.where((share >= COVER).unsqueeze(1), truth.classes[which], 0)

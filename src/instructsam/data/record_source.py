@@ -1,0 +1,140 @@
+"""Inst2Seg records and published data sets as sources of training samples (`data.sources.SampleSource`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructsam.data.formats.source import Tally
+from instructsam.data.published import Published
+from instructsam.data.record import InstanceRecord, Record, read_records, record_to_dict
+from instructsam.data.sample import (
+    ObjectAttribute,
+    SampleInstruction,
+    SamplePhrase,
+    TrainingSample,
+    relative_boxes_cxcywh,
+)
+from instructsam.data.targets import decode_all, with_known_answer
+from instructsam.errors import InputError
+from instructsam.images.loader import load_image, size_mismatch
+from instructsam.structures.files import find_file
+from instructsam.structures.safe_text import one_line
+
+
+class RecordSource:
+    """Inst2Seg records: one sample for each image, or several where more than `instructions` are about it.
+
+    Attributes:
+        left_out: records without a known answer and what the reader left out, by reason.
+
+    Raises:
+        InputError: a record is malformed, none has a known answer, or images are missing.
+    """
+
+    attributes: tuple[ObjectAttribute, ...] = ()
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        records: Iterable[Record],
+        instructions: int,
+        tally: Tally | None = None,
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        tally = Tally() if tally is None else tally
+        digest = hashlib.sha256(str(instructions).encode())
+        of_image: dict[str, list[Record]] = {}
+        for record in with_known_answer(records, tally):
+            digest.update(json.dumps(record_to_dict(record), sort_keys=True).encode())
+            of_image.setdefault(record.image.file, []).append(record)
+        self.fingerprint = digest.hexdigest()[:16]
+        self.groups = [
+            group[first : first + instructions]
+            for group in of_image.values()
+            for first in range(0, len(group), instructions)
+        ]
+        if not self.groups:
+            raise InputError(f"{name} holds no record to train on: give a source with at least one")
+        absent = [file for file in of_image if not find_file(folder, file).is_file()]
+        if absent:
+            raise InputError(
+                f"{name}: {len(absent)} of {len(of_image)} images are missing, such as {str(folder / absent[0])!r}: "
+                "put them where the records name them"
+            )
+        self.left_out = dict(tally.left_out)
+        for line in tally.lines():
+            logging.getLogger(__name__).warning("%s: %s", name, line)
+
+    @classmethod
+    def open(cls, path: Path, instructions: int) -> RecordSource:
+        """The records of a file, or of `records.jsonl` in a folder; image paths are relative to its folder."""
+        file = path / "records.jsonl" if path.is_dir() else path
+        return cls(str(path), file.parent, read_records(file), instructions)
+
+    @classmethod
+    def published(cls, known: Published, folder: Path, instructions: int) -> RecordSource:
+        """The records of a published data set in a data folder; image paths are relative to it."""
+        tally = Tally()
+        return cls(known.name, folder, known.read(folder, tally), instructions, tally)
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return len(self.groups)
+
+    def __getitem__(self, index: int) -> TrainingSample:
+        group = self.groups[index]
+        numbers: dict[str, int] = {}
+        instances: list[InstanceRecord] = []
+
+        def number_of(instance: InstanceRecord) -> int:
+            """Instances with the same mask are one object, in whichever record."""
+            number = numbers.setdefault(str(instance.rle["counts"]), len(instances))
+            if number == len(instances):
+                instances.append(instance)
+            return number
+
+        instructions = tuple(
+            SampleInstruction(
+                record.instruction,
+                tuple(
+                    SamplePhrase(phrase.text, tuple(dict.fromkeys(map(number_of, phrase.instances))))
+                    for phrase in record.phrases
+                ),
+            )
+            for record in group
+        )
+        masks = decode_all([instance.rle for instance in instances], group[0])
+        return TrainingSample(
+            id=f"{self.name}, record {one_line(group[0].id)!r}",
+            image=self._image(group[0]),
+            instructions=instructions,
+            boxes_cxcywh=relative_boxes_cxcywh(masks),
+            masks=masks,
+        )
+
+    def _image(self, record: Record) -> NDArray[np.uint8]:
+        path = find_file(self.folder, record.image.file)
+        image = np.asarray(load_image(path).image)
+        stated = (record.image.height, record.image.width)
+        if image.shape[:2] != stated:
+            found = (image.shape[0], image.shape[1])
+            raise InputError(f"record {one_line(record.id)!r}: {size_mismatch(path, found, stated)}")
+        return image
+
+    def texts(self, count: int) -> Iterator[str]:
+        """Instructions and their phrases, in the order of the records."""
+        records = (record for group in self.groups for record in group)
+        return islice(
+            (text for one in records for text in (one.instruction, *(p.text for p in one.phrases))), count
+        )

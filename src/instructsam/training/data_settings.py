@@ -1,0 +1,53 @@
+"""The group `data` of a run's configuration: where samples come from and how batches are made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from instructsam.config import Config
+from instructsam.errors import ConfigError
+
+
+class DataSettings(Config):
+    """Sample source and batches.
+
+    Attributes:
+        source: "world" (drawn scenes, without end), a file or folder of Inst2Seg records, or the training split of a
+            published data set such as refcoco/train; several of them with their weights for a mixture,
+            {world: 1, refcoco/train: 3}.
+        folder: the data folder that holds the files of published data sets.
+        world: options of the drawn world (`world.source.WorldSourceSettings`).
+        images_per_batch: images of one batch and process.
+        instructions_per_image: at most so many instructions share an image and its vision passes.
+        direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
+        color_jitter: in [0, 0.9], how far an image's brightness may be from 1, contrast and colours less far
+            (`training.augment`); 0 leaves images as they are.
+        workers: processes that make batches; 0 makes them in the training process.
+        prefetch: batches that each worker keeps ready.
+    """
+
+    source: str | dict[str, float] = "world"
+    folder: str = ""
+    world: dict[str, Any] = Field(default_factory=dict)
+    images_per_batch: int = Field(default=4, ge=1, le=4096)
+    instructions_per_image: int = Field(default=8, ge=1, le=1000)
+    direct_fraction: float = Field(default=0.3, ge=0, le=1)
+    color_jitter: float = Field(default=0.0, ge=0, le=0.9)
+    workers: int = Field(default=0, ge=0, le=256)
+    prefetch: int = Field(default=2, ge=1, le=1024)
+
+    @model_validator(mode="after")
+    def _check(self) -> DataSettings:
+        if not self.weights or not all(name and weight > 0 for name, weight in self.weights.items()):
+            raise ConfigError(
+                "source must be a name or names with weights above 0, such as {world: 1, refcoco/train: 3}, got "
+                f"{self.source!r}"
+            )
+        return self
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of every source by its name."""
+        return {self.source: 1.0} if isinstance(self.source, str) else self.source

@@ -1,0 +1,58 @@
+"""The world as a source of training samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from instructsam.experiments.sources import open_source
+from instructsam.training.data_settings import DataSettings
+from instructsam.world.scenes.layout import sample_scene
+from instructsam.world.scenes.scene import COLORS, KINDS, PATTERNS, SIZES
+from instructsam.world.source import ATTRIBUTES, WorldSource, WorldSourceSettings, object_classes
+from instructsam.world.splits.stream import WorldSettings, all_texts, world_sample
+
+
+def test_a_sample_is_a_scene_with_its_instructions() -> None:
+    source = WorldSource(WorldSourceSettings(short_sides=(64,), captions=True), 7, 3, 2)
+    sample, scene = source[5], world_sample(7, 5, WorldSettings(short_sides=(64,), instructions_per_scene=3))
+    assert np.array_equal(sample.image, scene.rendered.image)
+    assert [one.text for one in sample.instructions] == [one.text for one in scene.instructions]
+    assert np.array_equal(sample.masks, scene.rendered.masks)
+    assert sample.classes is not None
+    assert sample.classes.shape == (len(scene.rendered.masks), len(ATTRIBUTES))
+    assert [one.request for one in sample.descriptions] == [
+        "Describe the picture from left to right.",
+        "Describe the picture from top to bottom.",
+    ]
+    assert list(source.texts(5)) == list(all_texts(5))
+
+
+def test_classes_of_a_scene() -> None:
+    scene = sample_scene(5)
+    for drawn, row in zip(scene.objects, object_classes(scene).tolist(), strict=True):
+        assert KINDS[row[0] - 1] == drawn.kind
+        assert list(COLORS)[row[1] - 1] == drawn.color
+        assert SIZES[row[2] - 1] == drawn.size
+        assert PATTERNS[row[3] - 1] == drawn.pattern
+
+
+def test_family_shares_reach_the_source() -> None:
+    options = {"short_sides": (64,), "families": ("spatial", "logic"), "family_shares": {"logic": 0.0}}
+    source = open_source(DataSettings(world=options, instructions_per_image=4), 4, 2)
+    assert isinstance(source, WorldSource)
+    drawn = {made.family for index in range(6) for made in world_sample(4, index, source.world).instructions}
+    assert drawn - {"category"} == {"spatial"}  # a scene that offers nothing is asked for an absent kind
+
+
+def test_the_fingerprint_follows_settings_and_seed() -> None:
+    settings = WorldSourceSettings()
+    prints = {
+        WorldSource(*arguments).fingerprint
+        for arguments in (
+            (settings, 1, 4, 2),
+            (settings, 2, 4, 2),
+            (settings, 1, 5, 2),
+            (WorldSourceSettings(captions=True), 1, 4, 2),
+        )
+    }
+    assert len(prints) == 4
