@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--instructions", type=int, default=8, help="instructions of an image")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    _, processor = start_model(ModelSettings(recipe="tiny", tokenizer_texts=2000), all_texts)
+    _, processor = start_model(ModelSettings(preset="tiny", tokenizer_texts=2000), all_texts)
     print(
         f"{platform.machine()}, {os.cpu_count()} cores; {given.images} x {given.instructions} instructions a batch"
     )

@@ -18,7 +18,7 @@ from instructsam.training.stopping import TrainingInterrupted
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "run.yaml"
-    path.write_text(f"output_dir: {tmp_path / 'run'}\nmodel: {{recipe: tiny}}\n")
+    path.write_text(f"output_dir: {tmp_path / 'run'}\nmodel: {{preset: tiny}}\n")
     return path
 
 
@@ -45,7 +45,7 @@ def test_a_signal_is_the_exit_code(
         (["data.workers=-1"], "data.workers must lie in [0, 256], got -1"),
         (["output_dir=FILE"], "cannot write there (a file has this name)"),
         (["output_dir=FILE/below"], "cannot write there"),
-        (["model.recipe=huge"], "model.recipe must be one of default, tiny, got 'huge'"),
+        (["model.preset=huge"], "model.preset must be one of default, tiny, got 'huge'"),
         (["model.overrides.heads=3"], "model.overrides.detector_width must be a multiple of 24"),
         (["loss.overrides.points=0"], "loss.overrides.points must lie in"),
         (["model.path=/nowhere/model", "model.overrides={}"], "neither an existing folder nor a hub id"),

@@ -14,7 +14,7 @@ from instructsam.world.splits import build
 CONFIG = """
 device: cpu
 precision: float32
-model: {recipe: tiny, vocab_size: 400, tokenizer_texts: 300}
+model: {preset: tiny, vocab_size: 400, tokenizer_texts: 300}
 data: {images_per_batch: 2, instructions_per_image: 3}
 optim: {warmup_steps: 1}
 schedule: {total_steps: 4, log_seconds: 0, export_dtype: float32}
@@ -69,7 +69,7 @@ def test_changed_records_are_not_resumed_on(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["data.source=RECORDS", "loss.perception=1"], "set loss.perception=0"),
+        (["data.source=RECORDS", "loss.objectives.dense_classes=1"], "set loss.objectives.dense_classes=0"),
         (["data.source=nowhere"], "data.source must be world, a file of Inst2Seg records, a folder"),
         (
             ["data.source=refcoco/val", "data.folder=."],

@@ -53,7 +53,7 @@ def test_attention_starts_inside_the_box() -> None:
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("huge", {}, "model.recipe must be one of default, tiny, got 'huge'"),
+        ("huge", {}, "model.preset must be one of default, tiny, got 'huge'"),
         ("tiny", {"depth": 3}, "unknown key model.overrides.depth"),
     ],
 )

@@ -18,7 +18,7 @@ from instructsam.world.splits.stream import all_texts
 TINY = (
     "device=cpu",
     "precision=float32",  # alike on CPUs with and without bfloat16 instructions
-    "model.recipe=tiny",
+    "model.preset=tiny",
     "model.vocab_size=400",
     "model.tokenizer_texts=300",
     "data.world.short_sides=[64]",
@@ -54,4 +54,4 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def processor() -> InstructSAMProcessor:
-    return start_model(ModelSettings(recipe="tiny", vocab_size=400, tokenizer_texts=300), all_texts)[1]
+    return start_model(ModelSettings(preset="tiny", vocab_size=400, tokenizer_texts=300), all_texts)[1]

@@ -16,7 +16,7 @@ from instructsam.world.source import WorldSourceSettings
 def test_a_run_is_read_from_yaml_and_overrides(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(
-        "name: small\nmodel: {recipe: tiny, overrides: {num_queries: 6}}\n"
+        "name: small\nmodel: {preset: tiny, overrides: {num_queries: 6}}\n"
         "optim: {lr: 1e-3, betas: [0.9, 0.95], lr_multipliers: {vlm: 0.5}}\n"
         "loss: {overrides: {points: null, weights: {text: 0.5}, matcher: {dice: 3}}}\n"
     )
@@ -38,7 +38,7 @@ REFUSED = [  # (overrides, the key, what is expected there)
     ("seed=1.5", "seed", "a whole number"),
     ("seed=1e30", "seed", "below 2**63"),
     ("threads=-1", "threads", "[0, 1024]"),
-    ("stage=ears", "stage", "'eyes', 'phrases', 'all'"),
+    ("stage=ears", "stage", "'vision', 'phrases', 'all'"),
     ("device=tpu", "device", "'auto', 'cpu'"),
     ("precision=int8", "precision", "'bfloat16'"),
     ("attention=flash", "attention", "'auto', 'sdpa', 'eager'"),
@@ -90,14 +90,17 @@ REFUSED = [  # (overrides, the key, what is expected there)
     ("data.workers=-1", "data.workers", "[0, 256]"),
     ("data.prefetch=0", "data.prefetch", "[1, 1024]"),
     ("data.world.captions=maybe", "data.world.captions", "true or false"),
-    ("loss.perception=-1", "loss.perception", "[0, 1000000]"),
-    ("loss.reading=-1", "loss.reading", "[0, 1000000]"),
-    ("loss.denoising=-1", "loss.denoising", "[0, 1000000]"),
+    ("loss.objectives.dense_classes=-1", "loss.objectives.dense_classes", "[0, 1000000]"),
+    ("loss.objectives.query_readout=-1", "loss.objectives.query_readout", "[0, 1000000]"),
+    ("loss.objectives.denoising=-1", "loss.objectives.denoising", "[0, 1000000]"),
+    ("loss.objectives.reading=1", "loss.objectives", "query_readout"),
+    ("stage=phrases & loss.objectives.query_readout=1", "loss.objectives", "stage phrases"),
+    ("loss.objectives.segmentation=0", "loss.objectives", "nothing to train on in stage all"),
     ("loss.denoising_groups=0", "loss.denoising_groups", "[1, 100]"),
-    ("loss.detected=0", "loss.detected", "(0, 1]"),
-    ("loss.detected=0.5", "loss.detected", "loss.reading above 0"),
+    ("loss.detected_fraction=0", "loss.detected_fraction", "(0, 1]"),
+    ("loss.detected_fraction=0.5", "loss.detected_fraction", "loss.objectives.query_readout above 0"),
     ("loss.preset=mine", "loss.preset", "'published'"),
-    ("stage=eyes", "loss.perception", "above 0"),
+    ("stage=vision & loss.objectives.dense_classes=0", "loss.objectives", "dense_classes a weight above 0"),
     ("schedule.total_steps=0", "schedule.total_steps", "[1, 1000000000]"),
     ("schedule.max_minutes=-1", "schedule.max_minutes", "at least 0"),
     ("schedule.checkpoint_minutes=-1", "schedule.checkpoint_minutes", "at least 0"),
@@ -106,10 +109,10 @@ REFUSED = [  # (overrides, the key, what is expected there)
     ("schedule.export_dtype=int8", "schedule.export_dtype", "'float16'"),
     ("model.vocab_size=10", "model.vocab_size", "[300, 1000000]"),
     ("model.tokenizer_texts=0", "model.tokenizer_texts", "[1, 1000000]"),
-    ("model.path=a & model.take_from=b", "model.path", "give one of them"),
+    ("model.path=a & model.init_from=b", "model.path", "give one of them"),
     ("model.path=a & model.overrides={heads: 2}", "model.path", "remove them"),
-    ("model.fresh=[lm_head]", "model.fresh", "set model.take_from too"),
-    ("model.take_from=a & model.fresh=['']", "model.fresh", "an empty one"),
+    ("model.reinitialize=[lm_head]", "model.reinitialize", "set model.init_from too"),
+    ("model.init_from=a & model.reinitialize=['']", "model.reinitialize", "an empty one"),
 ]
 
 

@@ -110,7 +110,7 @@ def get_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
         ConfigError: unknown recipe or field, a value of the wrong type, or sizes that do not fit each other.
     """
     if name not in RECIPES:
-        raise ConfigError(f"model.recipe must be one of {', '.join(RECIPES)}, got {name!r}")
+        raise ConfigError(f"model.preset must be one of {', '.join(RECIPES)}, got {name!r}")
     return build_config(Recipe, {**to_dict(RECIPES[name]), **(overrides or {})}, prefix="model.overrides.")
 
 

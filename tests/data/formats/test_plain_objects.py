@@ -219,7 +219,9 @@ def test_a_number_in_a_file_reserves_no_memory(tmp_path: Path, content: bytes) -
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("content", [b"\x80\x09N.", b"g0\n.", b"\xffN.", b"(lp-1\n.", b"N", b"e.", b"\x85.", b"Nj\x00"])
+@pytest.mark.parametrize(
+    "content", [b"\x80\x09N.", b"g0\n.", b"\xffN.", b"(lp-1\n.", b"N", b"e.", b"\x85.", b"Nj\x00"]
+)
 def test_a_stream_that_no_pickler_wrote_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "refs.p"
     path.write_bytes(content)
