@@ -27,9 +27,9 @@ from torch import Tensor, nn
 
 import instructsam
 from instructsam.checkpoints.published_layout import config_from_published
+from instructsam.checkpoints.published_sizes import PUBLISHED_2B
 from instructsam.inference.segmenter import Segmenter
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.sizes import PUBLISHED_2B
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import train_tokenizer
 

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from instructsam.model.sizes import PUBLISHED_2B
+from instructsam.checkpoints.published_sizes import PUBLISHED_2B
 
 
 def write_checkpoint(folder: Path) -> None:

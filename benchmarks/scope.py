@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from scipy.optimize import minimize
 
-from instructsam.checkpoints.scope import Scope, content_words, picture_features, read_scope, save_scope
+from instructsam.checkpoints.scope import Scope, content_words, image_features, read_scope, save_scope
 from instructsam.evaluation.benchmarks.benchmark import get_benchmark
 from instructsam.evaluation.benchmarks.perturbations import PERTURBATIONS, jpeg
 from instructsam.evaluation.studies.false_alarms import STRANGERS
@@ -124,7 +124,7 @@ def fit(folder: Path, count: int, texts: int) -> Scope:
     """Logistic regression between changed scenes and changed photographs, and the words of the training texts."""
     rng = np.random.default_rng(0)
     drawn = [
-        picture_features(one)
+        image_features(one)
         for scene in scenes(count)
         for one in (scene, changed(scene, rng), changed(scene, rng))
     ]
@@ -132,7 +132,7 @@ def fit(folder: Path, count: int, texts: int) -> Scope:
     for path in photographs(folder, "fit"):
         image = load_image(path).image
         image.thumbnail((1024, 1024))
-        taken += [picture_features(changed(image, rng) if number else image) for number in range(40)]
+        taken += [image_features(changed(image, rng) if number else image) for number in range(40)]
     features, is_taken = np.array(drawn + taken), np.array([0.0] * len(drawn) + [1.0] * len(taken))
     means, scales = features.mean(axis=0), features.std(axis=0) + 1e-6
     weights = _logistic((features - means) / scales, is_taken)

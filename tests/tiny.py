@@ -11,7 +11,8 @@ from PIL import Image
 
 from instructsam.model.initialization import build_model
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.presets import get_recipe, recipe_config
+from instructsam.model.presets import get_preset, preset_config
+from instructsam.model.vlm.registry import DEFAULT, VLMS
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.structures.instances import Prediction
@@ -20,15 +21,16 @@ TEXTS = ("segment the red mugs", "the leftmost blue car", "everything but the ki
 
 
 @cache
-def tiny_tokenizer() -> Any:
-    return train_tokenizer(TEXTS * 4, vocab_size=400)
+def tiny_tokenizer(vlm: str = DEFAULT) -> Any:
+    return train_tokenizer(TEXTS * 4, vocab_size=400, vlm=VLMS[vlm])
 
 
 def tiny_pair(seed: int = 0, **overrides: Any) -> tuple[InstructSAMModel, InstructSAMProcessor]:
-    """A fresh tiny model in eval mode, without gradients, and its processor."""
-    tokenizer = tiny_tokenizer()
-    token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
-    config = recipe_config(get_recipe("tiny", overrides), len(tokenizer), token_ids)
+    """A new tiny model in eval mode, without gradients, and its processor; `overrides` of the size preset."""
+    vlm = overrides.get("vlm", DEFAULT)
+    tokenizer = tiny_tokenizer(vlm)
+    token_ids = TokenIds.from_tokenizer(tokenizer, VLMS[vlm]).as_dict()
+    config = preset_config(get_preset("tiny", overrides), len(tokenizer), token_ids)
     torch.manual_seed(seed)
     model = build_model(config).eval()
     with torch.no_grad():  # away from the near-identical start, so that differences show

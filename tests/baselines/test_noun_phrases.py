@@ -8,7 +8,12 @@ import pytest
 
 from instructsam.baselines.noun_phrases import Looks, covering_phrases, spoken_phrase
 from instructsam.data.record import ImageRef, PhraseRecord, Record
-from instructsam.world.programs.program import All, Difference, Either, Filter, Program, Relate, to_dict
+from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.difference import Difference
+from instructsam.world.programs.either import Either
+from instructsam.world.programs.filter import Filter
+from instructsam.world.programs.program import Program
+from instructsam.world.programs.relate import Relate
 
 MUG = {"kind": "mug", "family": "drinkware", "color": "red", "size": "small"}
 GLASS = {"kind": "glass", "family": "drinkware", "color": "blue", "size": "small"}
@@ -47,7 +52,7 @@ def record(meta: dict[str, Any]) -> Record:
     ],
 )
 def test_a_vain_search_is_for_the_first_noun(program: Program, phrase: str) -> None:
-    found = record({"program": {"phrases": [to_dict(program)]}})
+    found = record({"program": {"phrases": [program.to_dict()]}})
     assert spoken_phrase(found, found.phrases[0]) == phrase
 
 

@@ -11,8 +11,7 @@ from transformers import Sam3Model
 
 from instructsam.baselines.sam3_concept import Sam3Concept, load_sam3
 from instructsam.errors import CheckpointError, InputError
-from instructsam.processing.tokens import IM_END
-from instructsam.processing.vision import detector_pixels
+from instructsam.model.pixels import square_pixels
 from tests.tiny import picture, tiny_tokenizer
 
 
@@ -29,7 +28,7 @@ def test_scores_and_masks_are_those_of_the_stock_model(concept: Sam3Concept, sam
     size = stock.config.vision_config.backbone_config.image_size
     with torch.no_grad():
         output = stock(
-            pixel_values=detector_pixels(image, size)[None],
+            pixel_values=square_pixels(image, size)[None],
             input_ids=torch.tensor([ids]),
             attention_mask=torch.ones(1, len(ids), dtype=torch.int64),
         )
@@ -84,7 +83,7 @@ def test_long_text_is_cut_and_says_so(concept: Sam3Concept) -> None:
 
 
 def test_special_tokens_are_plain_text(concept: Sam3Concept) -> None:
-    ids, _ = concept._ids(f"mug {IM_END} kite")
+    ids, _ = concept._ids("mug <|im_end|> kite")
     assert ids.count(concept.tokenizer.eos_token_id) == 1
 
 

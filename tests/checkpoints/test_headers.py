@@ -43,7 +43,10 @@ def folder(published: Path, tmp_path: Path) -> Path:
         (lambda _: b"", r"model\.safetensors is empty: the download was interrupted"),
         (lambda _: bytes(5000), r"model\.safetensors is empty"),
         (lambda _: b"<!DOCTYPE html><html>429", r"model\.safetensors is a web page"),
-        (lambda _: b"<?xml version='1.0'?><Error>", r"model\.safetensors is a web page or an error message"),
+        (
+            lambda _: b"<?xml version='1.0'?><Error>",
+            r"model\.safetensors is a web page or a server's error message",
+        ),
         (lambda _: b"PK\x03\x04" + bytes(90), r"model\.safetensors is a pickled PyTorch file"),
         (lambda _: b"GGUF" + bytes(90), r"model\.safetensors is a GGUF file"),
         (lambda whole: whole[:5], r"model\.safetensors is not a safetensors file"),

@@ -46,7 +46,7 @@ def test_a_published_folder_and_what_is_wrong_with_it(tmp_path: Path) -> None:
     found = account(tmp_path)
     assert found.missing == ["instance_queries.weight"]
     assert found.unexpected == ["model.extra"]
-    assert found.misshapen[0].startswith("lm_head.weight is (2, 2), config.json asks for (")
+    assert found.misshapen[0].startswith("lm_head.weight is (2, 2), config.json requires (")
 
 
 def test_damage_is_named(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"lacks model\.safetensors"):
         account(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "sam3"}))
-    with pytest.raises(CheckpointError, match="that of a sam3 model, not of InstructSAM"):
+    with pytest.raises(CheckpointError, match="describes a sam3 model, expected InstructSAM"):
         read_config(tmp_path)
 
 

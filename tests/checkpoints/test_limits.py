@@ -11,11 +11,11 @@ import pytest
 
 from instructsam.checkpoints.folder import read_config
 from instructsam.checkpoints.limits import require_sane
+from instructsam.checkpoints.published_sizes import PUBLISHED_2B
 from instructsam.checkpoints.resolve import DEFAULT_FOLDER
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.inference.loading import load
 from instructsam.model.configuration import InstructSAMConfig
-from instructsam.model.sizes import PUBLISHED_2B
 
 TEXT, DECODER = ("vlm_config", "text_config"), ("detector_config", "detr_decoder_config")
 BACKBONE = ("detector_config", "vision_config", "backbone_config")

@@ -48,7 +48,7 @@ def test_folders_open_no_socket(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("problem", "message"),
     [
-        (errors.GatedRepoError, r"owner/model is gated: ask for access .* `hf auth login`"),
+        (errors.GatedRepoError, r"owner/model is gated: request access .* `hf auth login`"),
         (errors.RepositoryNotFoundError, "no such repository on the hub, or a private one"),
         (errors.RevisionNotFoundError, "owner/model has no revision 'v9'"),
         (errors.LocalEntryNotFoundError, "fetch it once with `hf download owner/model`"),
@@ -98,13 +98,13 @@ def test_one_commit_for_small_files_and_weights(monkeypatch: pytest.MonkeyPatch,
         resolve("owner/model")
     (folder / "config.json").write_text('{"model_type": "llama"}')
     asked.clear()
-    with pytest.raises(CheckpointError, match="that of a llama model"):
+    with pytest.raises(CheckpointError, match="describes a llama model"):
         resolve("owner/model")
     assert asked == [(None, False)]  # its weights were not fetched
 
 
 def test_names_that_the_hub_would_refuse() -> None:
-    with pytest.raises(CheckpointError, match="could not be fetched as a hub id"):
+    with pytest.raises(CheckpointError, match="could not be downloaded as a hub id"):
         account_of("a/b--c")
 
 

@@ -139,8 +139,8 @@ def test_weights_elsewhere_are_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"megatron_config": {"a": 1}, "megatron_core": "evil"}, "megatron_config is not read"),
-        ({"layer_replication": [[0, 10**6]]}, "layer_replication is not read"),
+        ({"megatron_config": {"a": 1}, "megatron_core": "evil"}, "megatron_config is not supported"),
+        ({"layer_replication": [[0, 10**6]]}, "layer_replication is not supported"),
         ({"r": 10**9}, "r and the values of rank_pattern must be a whole number"),
         ({"r": "8"}, "r and the values of rank_pattern must be a whole number"),
         ({"r": 8, "rank_pattern": {"q": 10**9}}, "r and the values of rank_pattern"),

@@ -17,8 +17,8 @@ from instructsam.checkpoints.scope import (
     Scope,
     annotate,
     content_words,
-    is_one_slip,
-    picture_features,
+    differs_by_one_edit,
+    image_features,
     read_scope,
     save_scope,
 )
@@ -86,7 +86,7 @@ def test_textures_on_every_scale_are_a_photograph(shipped: Scope, size: tuple[in
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (2, 3)])
 def test_every_picture_has_finite_features(size: tuple[int, int]) -> None:
     for color in ("black", "white"):
-        features = picture_features(Image.new("RGB", size, color))
+        features = image_features(Image.new("RGB", size, color))
         assert features.shape == (FEATURES,)
         assert np.isfinite(features).all()
 
@@ -97,9 +97,9 @@ def test_one_note_gives_both_reasons_and_keeps_the_others(shipped: Scope) -> Non
     reason = "outside what this model was trained on (drawn scenes of 40 kinds of things, and their words): "
     assert first.notes == (
         "an earlier note",
-        f"{reason}the picture looks like a photograph; unknown words: elephant",
+        f"{reason}the image looks like a photograph; unknown words: elephant",
     )
-    assert second.notes == ("an earlier note", f"{reason}the picture looks like a photograph")
+    assert second.notes == ("an earlier note", f"{reason}the image looks like a photograph")
 
 
 def test_each_picture_is_judged_once(shipped: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_words_without_meaning_do_not_count() -> None:
     ],
 )
 def test_one_slip(word: str, known: str, expected: bool) -> None:
-    assert is_one_slip(word, known) is is_one_slip(known, word) is expected
+    assert differs_by_one_edit(word, known) is differs_by_one_edit(known, word) is expected
 
 
 def test_a_folder_without_the_file_has_no_scope(tmp_path: Path) -> None:

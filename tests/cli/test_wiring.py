@@ -45,7 +45,7 @@ def test_evaluate_writes_json_and_files(command: Command, segmenter: FakeSegment
     assert json.loads((out_folder / "report.json").read_text()) == document
     assert "gIoU" in (out_folder / "report.md").read_text()
     assert "precision at IoU .50" in (out_folder / "report.md").read_text()
-    assert "<svg" in (out_folder / "report.html").read_text()
+    assert "data:image/svg+xml" in (out_folder / "report.html").read_text()
     assert (out_folder / "predictions.jsonl").stat().st_size > 0
     assert {call["mode"] for call in segmenter.calls[1:]} <= {"auto", "generate", "direct"}
 

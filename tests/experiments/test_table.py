@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import json
-from xml.etree import ElementTree
 
 import pytest
 
-from instructsam.experiments.table import FinishedRun, gather, to_dict, to_markdown, to_svg
+from instructsam.experiments.table import FinishedRun, gather, to_dict, to_markdown
 
 VARIANTS = [("method", "the method"), ("causal", "(b) causal"), ("open", "not yet trained")]
 RUNS = [
@@ -38,12 +37,7 @@ def test_the_table_says_how_many_seeds_each_row_has() -> None:
     assert "- finished: 3 of 6" in text
 
 
-def test_json_holds_every_run_and_the_picture_is_well_formed() -> None:
+def test_json_holds_every_run() -> None:
     rows = gather(VARIANTS, RUNS)
     document = json.loads(json.dumps(to_dict("claims", rows, RUNS, {}), allow_nan=False))
     assert [run["seed"] for run in document["runs"]] == [1, 0, 0]
-    picture = to_svg("a < b", rows)
-    bars = [e for e in ElementTree.fromstring(picture) if e.tag.endswith("rect") and e.get("height") == "11"]
-    assert len(bars) == 4, "two numbers of method, one of causal, and its missing AP is no bar"
-    lengths = sorted(float(bar.get("width") or 0) for bar in bars)
-    assert lengths[0] == pytest.approx(lengths[-1] / 4, abs=0.1)

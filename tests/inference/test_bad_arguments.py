@@ -13,8 +13,8 @@ import torch
 
 from instructsam.errors import InputError
 from instructsam.inference.segmenter import Segmenter
-from instructsam.inference.token_as_mask import connected_parts
 from instructsam.model.generation import GenerationSettings
+from instructsam.model.variants.token_as_mask import connected_parts
 from instructsam.vlms.protocol import Turn
 from tests.tiny import picture, tiny_pair
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from instructsam.checkpoints.published_layout import config_from_published
+from instructsam.checkpoints.published_sizes import PUBLISHED_2B
 from instructsam.inference.segmenter import Segmenter
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.sizes import PUBLISHED_2B
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from tests.tiny import picture, tiny_tokenizer
 

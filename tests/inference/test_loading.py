@@ -61,7 +61,7 @@ def test_missing_unexpected_and_misshapen(saved: Path) -> None:
         load(saved)
     edit(saved, lambda t: (t.pop("extra"), t.update({"instance_queries.weight": torch.zeros(5, 32)})))
     with pytest.raises(
-        CheckpointError, match=r"instance_queries.weight is \(5, 32\), config.json asks for \(4, 32\)"
+        CheckpointError, match=r"instance_queries.weight is \(5, 32\), config.json requires \(4, 32\)"
     ):
         load(saved)
 
@@ -206,7 +206,7 @@ def test_published_tensors_are_all_accounted_for(tmp_path: Path) -> None:
     ):
         load(tmp_path)
     edit(tmp_path, lambda t: (t.pop("model.extra"), t.update({"model.mask_queries": torch.zeros(5, 32)})))
-    with pytest.raises(CheckpointError, match=r"model.mask_queries is \(5, 32\), config.json asks for"):
+    with pytest.raises(CheckpointError, match=r"model.mask_queries is \(5, 32\), config.json requires"):
         load(tmp_path)
 
 
@@ -277,5 +277,5 @@ def test_devices_that_are_none() -> None:
         with pytest.raises(InputError, match="use auto, cpu, cuda"):
             pick_device(name)
     if not torch.backends.mps.is_available():
-        with pytest.raises(InputError, match="machine has none; use cpu"):
+        with pytest.raises(InputError, match="machine has none: use cpu"):
             pick_device("mps")

@@ -11,7 +11,8 @@ import torch
 
 from instructsam.errors import ImageError, InputError
 from instructsam.inference.segmenter import Segmenter
-from instructsam.processing.tokens import SPECIAL_TOKENS
+from instructsam.model.vlm.qwen3_vl import Qwen3VL
+from instructsam.processing.tokens import special_tokens
 from instructsam.structures.instances import Prediction
 from tests.tiny import picture, same, tiny_pair
 
@@ -142,7 +143,7 @@ def test_an_answer_names_the_mode_taken_and_its_slots(segmenter: Segmenter) -> N
 
 @pytest.mark.parametrize("mode", ["direct", "generate"])
 def test_special_tokens_are_plain_text(segmenter: Segmenter, mode: str) -> None:
-    text = "".join(SPECIAL_TOKENS)
+    text = "".join(special_tokens(Qwen3VL))
     prediction = segmenter.segment(picture(), text, mode=mode, max_new_tokens=4)
     assert prediction.instruction == text
     if mode == "direct":

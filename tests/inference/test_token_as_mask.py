@@ -12,7 +12,8 @@ import torch
 import instructsam
 from instructsam.errors import InputError
 from instructsam.inference.segmenter import Segmenter
-from instructsam.inference.token_as_mask import connected_parts, regroup, split_parts
+from instructsam.model.variants.token_as_mask import connected_parts, split_parts
+from instructsam.model.variants.token_per_instance import regroup
 from instructsam.structures.instances import Instances, Prediction
 from instructsam.structures.masks import mask_boxes_xyxy
 from tests.model.test_generation import Scripted

@@ -14,7 +14,7 @@ from instructsam.checkpoints.assemble import read_detector
 from instructsam.checkpoints.inspect import account_of
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.detector.registry import DETECTORS, detector_config
-from instructsam.model.presets import get_recipe
+from instructsam.model.presets import get_preset
 from instructsam.training.trainer import run
 from tests.model.grid_detector import GridConfig, GridDetector
 from tests.tiny import picture
@@ -58,7 +58,7 @@ def test_an_unknown_detector_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"detector_config.model_type must be one of sam3, got 'grid'"):
         detector_config({"model_type": "grid"})
     with pytest.raises(ConfigError, match="detector must be some of sam3, got str 'grid'"):
-        get_recipe("tiny", {"detector": "grid"})
+        get_preset("tiny", {"detector": "grid"})
     fields = {"model_type": "instructsam", "detector_config": {"model_type": "grid"}}
     (tmp_path / "config.json").write_text(json.dumps(fields))
     with pytest.raises(CheckpointError, match="must be one of sam3"):

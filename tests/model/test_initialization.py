@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from instructsam.errors import ConfigError
-from instructsam.model.initialization import build_small, sine_table
-from instructsam.model.presets import get_recipe, recipe_config
+from instructsam.model.initial_weights import sine_table
+from instructsam.model.initialization import build_small
+from instructsam.model.presets import get_preset, preset_config
 from instructsam.processing.tokens import TokenIds
 from tests.tiny import tiny_tokenizer
 
@@ -20,15 +21,15 @@ def test_positions_can_be_told_apart() -> None:
     assert near[0, 1] < near[0, 8]  # a neighbour is more alike than a far cell of the same row
 
 
-def test_slots_and_queries_start_as_the_recipe_says() -> None:
+def test_slots_and_queries_start_as_the_preset_says() -> None:
     tokenizer = tiny_tokenizer()
     ids = TokenIds.from_tokenizer(tokenizer).as_dict()
     for changes, spread, alike in (
         ({}, True, False),
         ({"spread_slots": False, "query_std": 0.0}, False, True),
     ):
-        recipe = get_recipe("tiny", changes)
-        model = build_small(recipe, recipe_config(recipe, len(tokenizer), ids))
+        preset = get_preset("tiny", changes)
+        model = build_small(preset, preset_config(preset, len(tokenizer), ids))
         boxes = model.detector.detr_decoder.reference_points.weight.sigmoid()
         assert bool((boxes[:, :2].std(0) > 0.1).all()) is spread
         assert bool((model.query_bank() == model.query_bank()[:1]).all()) is alike
@@ -37,8 +38,8 @@ def test_slots_and_queries_start_as_the_recipe_says() -> None:
 def test_attention_starts_inside_the_box() -> None:
     tokenizer = tiny_tokenizer()
     ids = TokenIds.from_tokenizer(tokenizer).as_dict()
-    recipe = get_recipe("tiny", {"image_size": 128})
-    decoder = build_small(recipe, recipe_config(recipe, len(tokenizer), ids)).detector.detr_decoder
+    preset = get_preset("tiny", {"image_size": 128})
+    decoder = build_small(preset, preset_config(preset, len(tokenizer), ids)).detector.detr_decoder
     box = torch.tensor([[[0.25, 0.25, 0.3, 0.3]]])
     with torch.no_grad():
         bias = decoder._get_rpb_matrix(box, (torch.tensor(16), torch.tensor(16)))[0, :, 0].unflatten(
@@ -57,9 +58,9 @@ def test_attention_starts_inside_the_box() -> None:
         ("tiny", {"depth": 3}, "unknown key model.overrides.depth"),
     ],
 )
-def test_recipes_that_are_not(name: str, overrides: dict, message: str) -> None:
+def test_presets_that_are_not(name: str, overrides: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        get_recipe(name, overrides)
+        get_preset(name, overrides)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_recipes_that_are_not(name: str, overrides: dict, message: str) -> None:
 )
 def test_sizes_must_fit(overrides: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        get_recipe("tiny", overrides)
+        get_preset("tiny", overrides)
 
 
 def test_the_default_stays_small() -> None:
@@ -97,20 +98,20 @@ def test_the_default_stays_small() -> None:
     with torch.device("meta"):
         from instructsam.model.instructsam import InstructSAMModel
 
-        model = InstructSAMModel(recipe_config(get_recipe("default"), 2048, ids))
+        model = InstructSAMModel(preset_config(get_preset("default"), 2048, ids))
     assert sum(parameter.numel() for parameter in model.parameters()) <= 16_000_000
 
 
 def test_patches_are_heard_beside_their_positions() -> None:
     tokenizer = tiny_tokenizer()
-    recipe = get_recipe("default")
+    preset = get_preset("default")
     ids = TokenIds.from_tokenizer(tokenizer).as_dict()
-    model = build_small(recipe, recipe_config(recipe, len(tokenizer), ids))
+    model = build_small(preset, preset_config(preset, len(tokenizer), ids))
     embeddings = model.detector.vision_encoder.backbone.embeddings
     with torch.no_grad():
-        grey = torch.full((1, 3, recipe.image_size, recipe.image_size), 0.6)
+        grey = torch.full((1, 3, preset.image_size, preset.image_size), 0.6)
         content = embeddings.patch_embeddings(grey)
-        vlm = model.vlm.visual.patch_embed(torch.full((4, 3 * recipe.vlm_patch**2), 0.6))
+        vlm = model.vlm.visual.patch_embed(torch.full((4, 3 * preset.vlm_patch**2), 0.6))
     for rows, positions in (
         (content, embeddings.position_embeddings),
         (vlm, model.vlm.visual.pos_embed.weight),

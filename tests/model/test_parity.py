@@ -133,13 +133,14 @@ def test_intermediate_tensors(reference: dict[str, torch.Tensor]) -> None:
     images = model.encode_images(
         case["in.pixel_values"], case["in.image_grid_thw"], case["in.sam_pixel_values"]
     )
-    assert_near(torch.cat(images.embeds), case["vision.image_embeds"])
-    assert_near(torch.cat(images.deepstack[0]), case["vision.deepstack.0"])
+    assert_near(torch.cat(images.vlm.embeds), case["vision.image_embeds"])
+    assert_near(torch.cat(images.vlm.deepstack[0]), case["vision.deepstack.0"])
     for i, level in enumerate(images.detector.levels):
         assert_near(level, case[f"sam.fpn.{i}"])
     assert_near(images.detector.positions[:1], case["sam.fpn_pos.2"])
     index = torch.arange(2)
-    embeds = model.embed(case["in.input_ids"], blocks, images, index)
+    rows, _ = images.vlm.select(index.tolist(), model.get_input_embeddings().weight)
+    embeds = model.embed(case["in.input_ids"], blocks, rows)
     real = case["in.attention_mask"]
     assert_near(embeds[real], case["lm.inputs_embeds"][real])
     positions = model.positions(case["in.input_ids"], mask, images.grid_thw)

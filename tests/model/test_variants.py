@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from instructsam.checkpoints.published_layout import config_from_published, config_to_published
+from instructsam.checkpoints.published_sizes import PUBLISHED_2B
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.attention import hybrid_mask
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.generation import GenerationSettings
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.sizes import PUBLISHED_2B
-from instructsam.model.token_per_instance import MAX_INSTANCES, generate_instances
+from instructsam.model.variants.base import Variant
+from instructsam.model.variants.registry import METHOD, METHOD_VALUES, VARIANTS, choices, variant
+from instructsam.model.variants.token_per_instance import MAX_INSTANCES, generate_instances
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
 from tests.model.test_generation import Scripted
@@ -30,8 +32,13 @@ def test_causal_differs_from_hybrid_only_inside_blocks() -> None:
     embeds = model.get_input_embeddings()(inputs.input_ids)
     text_config = model.vlm.language_model.config
     hybrid, causal = (
-        hybrid_mask(text_config, embeds, inputs.attention_mask, inputs.block_ids, None, kind)[0, 0]
-        for kind in ("hybrid", "causal")
+        hybrid_mask(
+            text_config,
+            embeds,
+            inputs.attention_mask,
+            variant("query_attention", kind).attention_blocks(inputs.block_ids),
+        )[0, 0]
+        for kind in choices("query_attention")
     )
     length = len(causal)
     assert torch.equal(causal, torch.ones(length, length, dtype=torch.bool).tril())
@@ -80,6 +87,24 @@ def test_queries_that_know_their_slot_follow_its_box() -> None:
     assert model.instance_queries.slot.weight.grad is not None
 
 
+def test_every_variant_has_a_field_and_a_value_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = [(one.field, one.value) for one in VARIANTS.values()]
+    assert len(set(chosen)) == len(chosen)
+    for one in VARIANTS.values():
+        assert variant(one.field, one.value) is one
+    for field, value in METHOD_VALUES.items():
+        assert variant(field, value) is METHOD
+
+    class Blind(Variant):
+        field = "query_attention"
+        value = "blind"
+
+    with pytest.raises(ConfigError, match="must be one of hybrid, causal, got 'blind'"):
+        tiny_pair(query_attention="blind")
+    monkeypatch.setitem(VARIANTS, "blind", Blind())
+    assert isinstance(tiny_pair(query_attention="blind")[0].config.variant("query_attention"), Blind)
+
+
 def test_without_projectors_there_are_no_projector_parameters() -> None:
     model, processor = tiny_pair(projectors=False)
     assert not [name for name, _ in model.named_parameters() if "projector" in name]
@@ -93,7 +118,7 @@ def test_without_projectors_there_are_no_projector_parameters() -> None:
     ("changes", "words"),
     [
         ({"projectors": False, "vlm_width": 64}, "64 and 32"),
-        ({"query_attention": "both"}, "'hybrid', 'causal'"),
+        ({"query_attention": "both"}, "hybrid, causal"),
         ({"instance_form": "token_as_mask"}, "num_queries"),
         ({"instance_form": "tokens"}, "token_per_instance"),
     ],

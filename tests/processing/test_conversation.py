@@ -8,11 +8,12 @@ from tests.tiny import tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 IDS = TokenIds.from_tokenizer(TOKENIZER)
+LAYOUT = ["<|vision_start|>", "<|image_pad|>", "<|image_pad|>", "<|vision_end|>"]
 ENCODER = ConversationEncoder(TOKENIZER, IDS, num_queries=3)
 
 
 def written(*phrases: str, supervise: bool = True):
-    conversation = ENCODER.prompt(encode_text(TOKENIZER, "the red mugs"), num_image_tokens=2)
+    conversation = ENCODER.prompt(encode_text(TOKENIZER, "the red mugs"), LAYOUT)
     ENCODER.add_reply(conversation, [encode_text(TOKENIZER, phrase) for phrase in phrases], supervise)
     return conversation
 
@@ -40,7 +41,7 @@ def test_labels_and_blocks() -> None:
             assert label == IGNORE
         if token in (IDS.mask_start, IDS.ref_start, IDS.ref_end):
             assert label == token
-    prompt = ENCODER.prompt(encode_text(TOKENIZER, "the red mugs"), num_image_tokens=2)
+    prompt = ENCODER.prompt(encode_text(TOKENIZER, "the red mugs"), LAYOUT)
     assert conversation.ids[: len(prompt.ids)] == prompt.ids
     assert set(prompt.labels) == {IGNORE}
 

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructsam.errors import CheckpointError
-from instructsam.processing.tokens import SPECIAL_TOKENS, TokenIds, cut_special, encode_text, train_tokenizer
+from instructsam.model.vlm.qwen3_vl import Qwen3VL
+from instructsam.processing.tokens import TokenIds, cut_special, encode_text, special_tokens, train_tokenizer
 from tests.tiny import tiny_tokenizer
 
+SPECIAL_TOKENS = special_tokens(Qwen3VL)
 STRUCTURE = st.sampled_from(SPECIAL_TOKENS)
 
 

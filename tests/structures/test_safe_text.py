@@ -15,8 +15,9 @@ from instructsam.evaluation.reports.tables import format_rows
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.studies.compare import Comparison
 from instructsam.evaluation.studies.robustness import Change, Robustness
-from instructsam.experiments.table import FinishedRun, gather, to_markdown, to_svg
-from instructsam.structures.safe_text import for_html, for_markdown, one_line
+from instructsam.experiments.plot import draw_table
+from instructsam.experiments.table import FinishedRun, gather, to_markdown
+from instructsam.structures.safe_text import for_markdown, one_line
 from tests.evaluation.fakes import RECORDS, Oracle, toy_benchmark
 
 HOSTILE = (
@@ -43,6 +44,12 @@ def test_one_line_is_printable_and_short(text: str) -> None:
     assert "\n" not in for_markdown(text)
 
 
+def test_without_a_limit_nothing_is_cut() -> None:
+    assert one_line("a\n b " * 5000, None) == " ".join(["a b"] * 5000)
+    assert one_line("\x1b[1m", None) == "\N{REPLACEMENT CHARACTER}[1m"
+    assert one_line("", None) == ""
+
+
 def test_ordinary_text_stays_as_it_is() -> None:
     text = "the “mug” on the left, 3 of them: é ß 杯 कप می‌خواهم 👩‍🍳 world/test_crowded --out a_b.jsonl"
     assert one_line(text) == text
@@ -55,7 +62,6 @@ def test_ordinary_text_stays_as_it_is() -> None:
 def test_nothing_begins_in_markdown() -> None:
     assert for_markdown(HOSTILE[0]).startswith("&lt;script&gt;alert")
     assert for_markdown("a|b `c` *d* [e](f) \\ _g_") == "a\\|b \\`c\\` \\*d\\* \\[e\\](f) \\\\ \\_g\\_"
-    assert for_html('<a href="x">') == "&lt;a href=&quot;x&quot;&gt;"
     table = format_rows([["a|b", "c"], ["x\ny", "\x1b[1m"]])
     assert [line.count("|") - line.count("\\|") for line in table.splitlines()] == [3, 3, 3]
     assert table.count("\n") == 2
@@ -112,7 +118,7 @@ def test_other_tables_with_hostile_names(text: str) -> None:
     assert len(robust.to_markdown().splitlines()) == len(robust.to_text().splitlines())
     assert "<" not in robust.to_markdown()
     rows = gather([(text, text)], [FinishedRun(text, 0, {"giou": 0.5})])
-    ElementTree.fromstring(to_svg(text, rows))
+    ElementTree.fromstring(draw_table(text, rows))
     markdown = to_markdown(text, rows, {text: text})
     assert "<" not in markdown
     assert all(line.isprintable() for line in markdown.splitlines())

@@ -43,6 +43,13 @@ def test_gallery_writes_an_image_per_scene(script: Script, tmp_path: Path) -> No
     Image.open(tmp_path / "meadow.png").verify()
 
 
+def test_every_layer_of_the_contract_is_drawn() -> None:
+    module = runpy.run_path(str(ROOT / "tools" / "draw_layers.py"))
+    names = [name for row in module["layers"]() for name in row]
+    assert {"cli", "structures", "errors"} <= set(names) <= set(module["PURPOSE"])
+    assert module["draw"]().height > 500
+
+
 def test_shipped_scenes_are_what_the_script_draws(script: Script, tmp_path: Path) -> None:
     script("make_scenes.py", "--out", tmp_path)
     texts = json.loads((tmp_path / "instructions.json").read_text("utf-8"))

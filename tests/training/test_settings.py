@@ -136,5 +136,5 @@ def test_factors_on_families_are_read_and_checked() -> None:
     config = load_config(RunConfig, None, ["data.world.family_shares={spatial: 2, comparison: 2.0}"])
     settings = build_config(WorldSourceSettings, config.data.world)
     assert settings.family_shares == {"spatial": 2.0, "comparison": 2.0}
-    with pytest.raises(ConfigError, match="leaves no family to ask"):
+    with pytest.raises(ConfigError, match="must leave at least one family"):
         WorldSourceSettings(families=("spatial",), family_shares={"spatial": 0.0})

@@ -10,8 +10,9 @@ import torch
 
 from instructsam.data.sample import relative_boxes_cxcywh
 from instructsam.errors import CheckpointError, ConfigError
+from instructsam.model.variants.token_per_instance import TokenPerInstance
 from instructsam.processing.processor import ProcessorSettings
-from instructsam.training.collate import collate, one_block_each
+from instructsam.training.collate import collate
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import initialize_from, open_model, start_model
 from instructsam.world.source import training_sample
@@ -91,7 +92,8 @@ def test_one_block_per_instance_from_left_to_right() -> None:
     _, processor = tiny_pair(num_queries=1, instance_form="token_per_instance")
     scene = world_sample(5, 1, SCENE)
     boxes = relative_boxes_cxcywh(scene.rendered.masks)
-    blocks, rows = one_block_each(((2, 0, 1), ()), boxes)
+    blocks, rows = TokenPerInstance().training_blocks(((2, 0, 1), ()), boxes)
+    assert blocks is not None
     assert blocks == (3, 1)
     assert rows[3] == ()
     places = [boxes[row[0], 0] for row in rows[:3]]

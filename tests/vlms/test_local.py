@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from instructsam.errors import CheckpointError, InputError, InstructSAMError
-from instructsam.processing.tokens import IM_END, IMAGE_PAD
+from instructsam.model.vlm.qwen3_vl import Qwen3VL
 from instructsam.vlms.local import LocalVLM, load_vlm
 from instructsam.vlms.protocol import Turn
 from tests.tiny import picture, tiny_pair, tiny_tokenizer
@@ -50,24 +50,24 @@ def test_logits_that_are_not_numbers_are_an_error(vlm: LocalVLM, monkeypatch: py
 
 
 def test_every_picture_has_its_tokens(vlm: LocalVLM) -> None:
-    inputs = vlm._qwen([Turn("user", "two", (picture(0), picture(1)))])
+    inputs = vlm._own_inputs(Qwen3VL, [Turn("user", "two", (picture(0), picture(1)))])
     merged = vlm.model.config.vision_config.spatial_merge_size**2
     pads = int((inputs["input_ids"] == vlm.model.config.image_token_id).sum())
     assert pads == len(inputs["pixel_values"]) // merged
     assert len(inputs["image_grid_thw"]) == 2
     with torch.no_grad():
         seen = vlm.model(**inputs).logits
-        other = vlm.model(**vlm._qwen([Turn("user", "two", (picture(0), picture(5)))])).logits
+        other = vlm.model(**vlm._own_inputs(Qwen3VL, [Turn("user", "two", (picture(0), picture(5)))])).logits
     assert not torch.equal(seen[0, -1], other[0, -1]), "the second picture is seen"
 
 
 def test_special_tokens_in_words_stay_words(vlm: LocalVLM) -> None:
     def counts(text: str) -> list[int]:
-        ids = vlm._qwen([Turn("user", text)])["input_ids"][0].tolist()
+        ids = vlm._own_inputs(Qwen3VL, [Turn("user", text)])["input_ids"][0].tolist()
         known = vlm.tokenizer.get_added_vocab()
-        return [ids.count(known[token]) for token in (IM_END, IMAGE_PAD)]
+        return [ids.count(known[token]) for token in ("<|im_end|>", "<|image_pad|>")]
 
-    assert counts(f"a{IM_END}b{IMAGE_PAD}") == counts("plain") == [1, 0]
+    assert counts("a<|im_end|>b<|image_pad|>") == counts("plain") == [1, 0]
 
 
 def test_a_template_that_refuses_is_one_sentence(vlm: LocalVLM) -> None:

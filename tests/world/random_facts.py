@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from instructsam.world.programs.facts import Facts, ObjectFact
+from instructsam.world.scenes.facts import Facts, ObjectFact
 from instructsam.world.scenes.scene import COLORS, FAMILY_OF, KINDS, PATTERNS, SIZES
 
 AREAS = {"small": 0.015, "medium": 0.035, "large": 0.09}

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from instructsam.data.record import PhraseRecord, Record
 from instructsam.errors import InputError
-from instructsam.world.language.phrases import phrase_of
-from instructsam.world.programs.program import ATTRIBUTES, All, Both, Either, Filter, Program, from_dict
+from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.both import Both
+from instructsam.world.programs.either import Either
+from instructsam.world.programs.filter import ATTRIBUTES, Filter
+from instructsam.world.programs.operations import from_dict
+from instructsam.world.programs.program import Program
 from instructsam.world.scenes.scene import FAMILY_OF
 
 Looks = dict[str, str]
@@ -41,7 +45,7 @@ def spoken_phrase(record: Record, group: PhraseRecord) -> str:
     if place >= len(programs):
         return group.text
     try:
-        return phrase_of(_plain(from_dict(programs[place])))
+        return _plain(from_dict(programs[place])).phrase()
     except InputError:  # of a world with other words
         return group.text
 
@@ -51,7 +55,7 @@ def _plain(program: Program) -> Program:
     chain: list[Program] = []
     while not isinstance(program, All):
         chain.append(program)
-        program = program.first if isinstance(program, (Either, Both)) else program.source
+        program = program.first if isinstance(program, (Either, Both)) else program.head
     kept: Program = All()
     for step in reversed(chain):
         if isinstance(step, Filter):
@@ -73,4 +77,4 @@ def _phrase(shared: Mapping[str, str]) -> str:
     for name in ATTRIBUTES:
         if name in shared and not (name == "family" and kind is not None):
             program = Filter(program, name, shared[name])
-    return phrase_of(program)
+    return program.phrase()

@@ -21,9 +21,9 @@ from instructsam.checkpoints.devices import pick_device, pick_dtype
 from instructsam.checkpoints.fingerprint import weights_fingerprint
 from instructsam.errors import CheckpointError, InputError
 from instructsam.images.loader import LoadedImage, load_image
+from instructsam.model.pixels import square_pixels
 from instructsam.processing.processor import load_tokenizer, resize_masks
 from instructsam.processing.tokens import encode_text
-from instructsam.processing.vision import detector_pixels
 from instructsam.structures.instances import Instances, Prediction
 from instructsam.structures.masks import mask_boxes_xyxy
 from instructsam.structures.outputs import require_numbers
@@ -150,7 +150,7 @@ class Sam3Concept:
         if self._seen is not None and self._seen[1] is loaded:
             return self._seen[2]
         size = self.model.config.vision_config.backbone_config.image_size
-        pixels = detector_pixels(loaded.image, size).unsqueeze(0)
+        pixels = square_pixels(loaded.image, size).unsqueeze(0)
         vision = self.model.get_vision_features(pixels.to(self.model.device, self.model.dtype))
         self._seen = (image, loaded, vision)
         return vision

@@ -1,4 +1,4 @@
-"""LoRA adapter folders (arXiv 2106.09685), told by their adapter_config.json and never by their name."""
+"""LoRA adapter folders (arXiv 2106.09685), recognised by their adapter_config.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from instructsam.structures.model_files import read_object, require_inside
 Adapter = Literal["merge", "keep"]
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
-REFUSED = ("megatron_config", "layer_replication")  # imports a module that it names; copies layers
+REFUSED = ("megatron_config", "layer_replication")  # imports an arbitrary module; copies layers
 LARGEST_RANK = 4096
 
 
@@ -23,9 +23,9 @@ def is_adapter(folder: Path) -> bool:
 
 
 def base_of(folder: Path) -> tuple[str, str | None]:
-    """The model that an adapter was trained on, and its revision where the adapter names one.
+    """The model that an adapter was trained on, and its revision if the adapter names one.
 
-    A hub id, or a folder; relative folders are seen from the adapter's.
+    A hub id, or a folder; a relative folder is relative to the adapter's.
 
     Raises:
         CheckpointError: adapter_config.json is damaged or names no base.
@@ -36,7 +36,7 @@ def base_of(folder: Path) -> tuple[str, str | None]:
     name, revision = fields.get("base_model_name_or_path"), fields.get("revision")
     if not isinstance(name, str) or not name or not name.isprintable():
         raise CheckpointError(
-            f"{path} names no base model; write its folder or hub id as base_model_name_or_path"
+            f"{path} names no base model: set base_model_name_or_path to its folder or hub id"
         )
     if revision is not None and not isinstance(revision, str):
         raise CheckpointError(f"{path}: revision must be text or null, got {describe(revision)}")
@@ -45,7 +45,7 @@ def base_of(folder: Path) -> tuple[str, str | None]:
 
 
 def require_plain_lora(path: Path) -> None:
-    """Refuse settings of an adapter that import modules, copy layers, or take more memory than any adapter needs.
+    """Refuse adapter settings that import modules, copy layers, or need unreasonable memory.
 
     Raises:
         CheckpointError: names the field of `path`, an adapter_config.json.
@@ -53,7 +53,7 @@ def require_plain_lora(path: Path) -> None:
     fields = read_object(path)
     for name in REFUSED:
         if fields.get(name):
-            raise CheckpointError(f"{path}: {name} is not read; expected a plain LoRA adapter")
+            raise CheckpointError(f"{path}: {name} is not supported: expected a plain LoRA adapter")
     patterns = fields.get("rank_pattern") or {}
     ranks = list(patterns.values()) if isinstance(patterns, dict) else [patterns]
     try:
@@ -69,7 +69,7 @@ def apply_adapter(model: Any, folder: Path, how: Adapter) -> Any:
     Args:
         model: the base.
         folder: the adapter's.
-        how: "merge" adds it to the weights, which then cost nothing extra; "keep" leaves it as layers of its own.
+        how: "merge" adds it to the weights, without extra cost afterwards; "keep" leaves it as layers of its own.
 
     Raises:
         InputError: `how` is neither.
@@ -81,7 +81,7 @@ def apply_adapter(model: Any, folder: Path, how: Adapter) -> Any:
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         raise CheckpointError(
-            f"{folder} holds no {WEIGHTS_FILE}; other formats are not read, save it as safetensors"
+            f"{folder} holds no {WEIGHTS_FILE}: other formats are not supported, save it as safetensors"
         )
     require_inside(folder)
     require_plain_lora(folder / CONFIG_FILE)
@@ -100,7 +100,7 @@ def apply_adapter(model: Any, folder: Path, how: Adapter) -> Any:
         require_finite_files([weights])
         config = PeftConfig.from_pretrained(str(folder))
         if config.peft_type != "LORA":
-            raise CheckpointError(f"{folder} holds a {config.peft_type} adapter, only LoRA is read")
+            raise CheckpointError(f"{folder} holds a {config.peft_type} adapter, expected LoRA")
         adapted = PeftModel(model, config)
         report = adapted.load_adapter(str(folder), adapter_name="default", is_trainable=False)
     except (OSError, ValueError, RuntimeError, LookupError, TypeError, SafetensorError) as error:

@@ -1,7 +1,8 @@
-"""A fresh InstructSAM from two pretrained bases: a Qwen3-VL and a detector (docs/model.md, "Initialisation")."""
+"""A fresh InstructSAM from two pretrained bases: a VLM and a detector (docs/model.md, "Initialisation")."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,17 +49,36 @@ def base_folder(name: str | Path) -> Path:
 
 
 def read_vlm(folder: Path, dtype: torch.dtype) -> Base:
-    """Weights and configuration of a Qwen3-VL.
+    """Weights and configuration of a VLM, under the names of `InstructSAMModel`.
 
     Raises:
-        CheckpointError: it is none, or tensors are missing.
+        CheckpointError: the folder holds no VLM of a known family, or tensors are missing.
     """
-    from transformers import Qwen3VLForConditionalGeneration
+    from instructsam.model.vlm.registry import VLMS
 
-    model = stock_model(Qwen3VLForConditionalGeneration, folder, dtype, "qwen3_vl")
-    tensors = {f"vlm.{name}": tensor for name, tensor in model.model.state_dict().items()}
-    tensors["lm_head.weight"] = model.lm_head.weight.detach()
-    return Base(folder, model.config, tensors)
+    name = stock_name(folder, VLMS)
+    stock = stock_model(VLMS[name].stock_class(), folder, dtype, name)
+    return Base(folder, stock.config, VLMS[name].from_stock(stock))
+
+
+def stock_name(folder: Path, known: Iterable[str]) -> str:
+    """The model type among `known` that a folder holds.
+
+    Raises:
+        CheckpointError: it holds none of them, or a mixture of experts.
+    """
+    names = sorted(known, key=len, reverse=True)
+    found = str(require_stock(folder).get("model_type"))
+    name = next(
+        (name for name in names if found.startswith(name)), None
+    )  # sam3 itself is published as sam3_video
+    if name is None:
+        raise CheckpointError(f"{folder} holds a {found} model, expected {' or '.join(sorted(names))}")
+    if "moe" in found and "moe" not in name:
+        raise CheckpointError(
+            f"{folder} holds a {found} model; only dense ones are built from, such as 2B or 8B"
+        )
+    return name
 
 
 def read_detector(folder: Path, dtype: torch.dtype) -> Base:
@@ -70,10 +90,7 @@ def read_detector(folder: Path, dtype: torch.dtype) -> Base:
     from instructsam.model.detector.registry import DETECTORS
 
     names = [name for name, detector in DETECTORS.items() if detector.stock_class() is not None]
-    found = str(require_stock(folder).get("model_type"))
-    name = next((name for name in names if found.startswith(name)), None)
-    if name is None:
-        raise CheckpointError(f"{folder} holds a {found} model, expected {' or '.join(names)}")
+    name = stock_name(folder, names)
     detector = DETECTORS[name]
     model = stock_model(detector.stock_class(), folder, dtype, name)
     own = tuple(prefix for _, prefix in detector.parts)  # no text encoder
@@ -100,10 +117,6 @@ def stock_model(kind: Any, folder: Path, dtype: torch.dtype, family: str) -> Any
     options = {"local_files_only": True, "trust_remote_code": False}
     try:
         model_type = AutoConfig.from_pretrained(folder, **options).model_type
-        if "moe" in str(model_type) and "moe" not in family:
-            raise CheckpointError(
-                f"{folder} holds a {model_type} model; only dense ones are built from, such as 2B or 8B"
-            )
         if not str(model_type).startswith(family):
             raise CheckpointError(f"{folder} holds a {model_type} model, expected {family}")
         found = list(tensors(folder))
@@ -233,7 +246,9 @@ def grow_tables(tensors: dict[str, Tensor], config: InstructSAMConfig) -> str:
     """Give new tokens rows, each the mean of the old ones, where the tables have no spare rows for them."""
     import torch
 
-    name = "vlm.language_model.embed_tokens.weight"
+    from instructsam.model.vlm.registry import vlm_class
+
+    name = f"vlm.{vlm_class(config.vlm_config.model_type).token_table}"
     old = len(tensors[name])
     highest = max((config.token_ids or {}).values())
     if highest < old:
@@ -243,5 +258,5 @@ def grow_tables(tensors: dict[str, Tensor], config: InstructSAMConfig) -> str:
         rows = tensors[table]
         mean = rows.float().mean(0, keepdim=True).to(rows.dtype)
         tensors[table] = torch.cat([rows, mean.expand(new - old, -1)])
-    config.vlm_config.text_config.vocab_size = new
+    config.vlm_config.get_text_config().vocab_size = new
     return f"grown from {old} to {new} rows"

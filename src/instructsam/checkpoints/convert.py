@@ -1,4 +1,4 @@
-"""One layout into the other, tensor by tensor: never more in memory than one file of the result."""
+"""Conversion between the two layouts, tensor by tensor, with at most one output file in memory."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ UNUSED_FILE = (
 
 
 def check_layout(folder: Path, to: Layout) -> InstructSAMConfig:
-    """The configuration of a model that has a place in a layout, judged before weights are fetched or read.
+    """The configuration of a model, checked before weights are downloaded or read.
 
     Raises:
-        CheckpointError: it has none, or config.json is damaged.
+        CheckpointError: the model cannot be written in the layout `to`, or config.json is damaged.
     """
     config, _ = read_config(folder)
     if to == "published":
@@ -49,7 +49,7 @@ def check_layout(folder: Path, to: Layout) -> InstructSAMConfig:
 
 @dataclass(frozen=True)
 class Entry:
-    """One tensor to write: its new name, where it lies, and its size once written, in bytes."""
+    """One tensor to write: its new name, its source, and its size in bytes once written."""
 
     name: str
     path: Path
@@ -62,14 +62,14 @@ def convert(
 ) -> Path:
     """Write a model folder in a layout.
 
-    A published model made native keeps what its forward pass never reads in a file of its own, so that converting it
-    back gives every tensor again.
+    A published model converted to native keeps tensors that the forward pass does not need in a separate file, so that
+    converting it back restores every tensor.
 
     Args:
         source: a model folder in either layout.
         target: a folder that does not exist yet.
         to: "native" (what `save_pretrained` writes) or "published".
-        dtype: "float32", "bfloat16" or "float16" for floating-point tensors; None keeps each as it is.
+        dtype: "float32", "bfloat16" or "float16" for floating-point tensors; None keeps the format of each.
         max_shard_bytes: a larger model is written as several files with an index.
 
     Raises:
@@ -89,25 +89,25 @@ def convert(
     number_format = None if dtype is None else named_dtype(dtype)
     main, unused = plan(source, to, number_format)
     require_room(target.parent, sum(entry.num_bytes for entry in (*main, *unused)))
-    with model_folder(target) as fresh:
+    with model_folder(target) as staging:
         if to == "native":
             config.token_ids = processor.token_ids.as_dict()
             config.architectures = ["InstructSAMModel"]
             if dtype is not None:
                 config.dtype = dtype
-            config.save_pretrained(fresh)
-            processor.save_pretrained(fresh)
+            config.save_pretrained(staging)
+            processor.save_pretrained(staging)
         else:
             text = json.dumps(config_to_published(config), indent=2, default=str)
-            write_text(fresh / "config.json", text + "\n")
-            processor.tokenizer.save_pretrained(str(fresh))
+            write_text(staging / "config.json", text + "\n")
+            processor.tokenizer.save_pretrained(str(staging))
             main, unused = [*main, *unused], []
-        write(fresh, main, number_format, max_shard_bytes)
+        write(staging, main, number_format, max_shard_bytes)
         if unused:
-            save_file(dict(read(unused, None)), fresh / UNUSED_FILE, metadata={"format": "pt"})
+            save_file(dict(read(unused, None)), staging / UNUSED_FILE, metadata={"format": "pt"})
         for name in LICENCE_FILES:
             if (source / name).is_file():
-                shutil.copyfile(source / name, fresh / name)
+                shutil.copyfile(source / name, staging / name)
     return target
 
 
@@ -115,7 +115,7 @@ def require_room(folder: Path, num_bytes: int) -> None:
     """Refuse a disk that is too full for the result.
 
     Raises:
-        InputError: says how much is needed and how much is free.
+        InputError: states the required and the free space.
     """
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
@@ -126,7 +126,7 @@ def require_room(folder: Path, num_bytes: int) -> None:
 
 
 def plan(source: Path, to: Layout, dtype: torch.dtype | None) -> tuple[list[Entry], list[Entry]]:
-    """What goes into the model's own files, and what is only kept for the way back."""
+    """Tensors of the model's own files, and those only kept for converting back."""
     _, published = read_config(source)
     main: list[Entry] = []
     unused: list[Entry] = []
@@ -134,7 +134,7 @@ def plan(source: Path, to: Layout, dtype: torch.dtype | None) -> tuple[list[Entr
     for path in [*weight_files(source), *([kept] if kept.is_file() and not published else [])]:
         header, _ = read_header(path)
         for name, entry in header.items():
-            of_layout = published or path == kept  # what is kept has its published name
+            of_layout = published or path == kept  # kept tensors have their published names
             ours = map_published_name(name) if of_layout else name
             outer = name if of_layout else published_name(name)
             used = ours is not None and path != kept

@@ -1,4 +1,4 @@
-"""Devices and number formats by name, `auto` included."""
+"""Devices and number formats by name, including `auto`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def pick_device(device: str) -> torch.device:
     if chosen.type not in ("cpu", "cuda", "mps"):
         raise InputError(f"unknown device {device!r}; use auto, cpu, cuda, cuda:1 or mps")
     if chosen.type == "mps" and not torch.backends.mps.is_available():
-        raise InputError("device 'mps' was asked for, but this machine has none; use cpu")
+        raise InputError("device 'mps' was requested, but this machine has none: use cpu")
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {device!r} was asked for, but this machine has no usable CUDA; use cpu")
+        raise InputError(f"device {device!r} was requested, but this machine has no usable CUDA: use cpu")
     count = torch.cuda.device_count() if chosen.type == "cuda" else 0
     if chosen.type == "cuda" and (chosen.index or 0) >= count:
-        raise InputError(f"device {device!r} was asked for, but this machine has cuda:0 to cuda:{count - 1}")
+        raise InputError(f"device {device!r} was requested, but this machine has cuda:0 to cuda:{count - 1}")
     return chosen
 
 

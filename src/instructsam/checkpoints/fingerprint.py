@@ -1,4 +1,4 @@
-"""A short name for weights, so that results say which model they are of."""
+"""A short identifier of weights, which results store to name their model."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def weights_fingerprint(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(name.encode())
-        first = tensor.flatten()[:16].to(torch.bfloat16)  # the same for every number format
+        first = tensor.flatten()[:16].to(torch.bfloat16)  # independent of the number format
         digest.update(first.float().cpu().numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -1,7 +1,7 @@
-"""Weights must be numbers: NaN or infinite values are refused when a model is loaded.
+"""Models with NaN or infinite weights are refused when they are loaded.
 
-The least and the largest value of a tensor are NaN or infinite exactly if one of its values is. Finding them reads
-each weight once (about 7 GB/s on one core in bfloat16, a tenth of the time that copying takes) and needs no memory.
+Minimum and maximum of a tensor are finite exactly if all its values are. Computing them reads each weight once (about
+7 GB/s on one core in bfloat16, a tenth of the time of a copy) and needs no memory.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def non_finite(named: Mapping[str, Tensor]) -> list[str]:
-    """Names of the tensors that hold NaN or infinite values; integers and empty tensors never do."""
+    """Names of the tensors with NaN or infinite values."""
     names = [name for name, tensor in named.items() if tensor.dtype in FLOATS and tensor.numel()]
     if not names:
         return []
-    # one look at the device for all tensors: on a GPU each would wait
+    # one synchronisation with the GPU for all tensors
     finite = torch.stack([torch.stack(torch.aminmax(named[name])).isfinite().all() for name in names])
     return [name for name, fine in zip(names, finite.tolist(), strict=True) if not fine]
 
@@ -36,11 +36,11 @@ def require_finite(
 
     Args:
         model: loaded in any number format.
-        folder: where from, for the message.
-        places: the file that a tensor of the model came from and its name there; None where that is unknown.
+        folder: of the model, for the message.
+        places: the file of a tensor of the model and its name there; None when unknown.
 
     Raises:
-        CheckpointError: names tensors and files, and says when only the chosen number format is too narrow.
+        CheckpointError: names tensors and files; with a hint when only the range of the number format is too small.
     """
     state = model.state_dict()
     wrong = non_finite(state)
@@ -52,7 +52,7 @@ def require_finite(
     if overflown:
         narrow = str(state[overflown[0]].dtype).removeprefix("torch.")
         require_fit(
-            f"the weights in {folder} lie beyond the range of {narrow}: load with another dtype, such as 'float32'",
+            f"the weights in {folder} are out of the range of {narrow}: load with another dtype, such as 'float32'",
             overflown,
             shown=4,
         )
@@ -76,7 +76,7 @@ def require_finite_files(paths: Iterable[Path]) -> None:
             for name in file.keys():  # noqa: SIM118 - not a mapping
                 if non_finite({name: file.get_tensor(name)}):
                     raise CheckpointError(
-                        f"{path} cannot be loaded: {name} holds NaN or infinite values; the file is damaged or from a "
+                        f"{path} cannot be loaded: {name} has NaN or infinite values; the file is damaged or from a "
                         "run that diverged"
                     )
 

@@ -28,7 +28,7 @@ def read_config(folder: Path) -> tuple[InstructSAMConfig, bool]:
     """Our configuration of a folder, and whether it is in the published layout.
 
     Raises:
-        CheckpointError: config.json is missing or damaged, another model's, or leads out of the folder.
+        CheckpointError: config.json is missing or damaged, of another model, or a link out of the folder.
     """
     from huggingface_hub.errors import StrictDataclassError
 
@@ -45,7 +45,7 @@ def read_config(folder: Path) -> tuple[InstructSAMConfig, bool]:
     published = is_published(fields)
     if not published and fields.get("model_type") != InstructSAMConfig.model_type:
         kind = str(fields.get("model_type") or "nameless")[:60]
-        raise CheckpointError(f"{path} is that of a {kind} model, not of InstructSAM")
+        raise CheckpointError(f"{path} describes a {kind} model, expected InstructSAM")
     require_sane(path, fields)
     try:
         with quiet_transformers():

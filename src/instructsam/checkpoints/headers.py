@@ -1,7 +1,4 @@
-"""Weights on disk: which safetensors files a model consists of, and what their headers promise.
-
-Nothing but safetensors is ever read, and every file lies in the model's own folder.
-"""
+"""The safetensors files of a model folder and their headers. No other format of weights is read."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ def used_tensors(
 ) -> Iterator[tuple[str | None, str, dict[str, Any]]]:
     """Our name, name in the file and header entry of tensors, in either layout.
 
-    Our name is None for what the forward pass never uses; a published name that is unknown stays as it is.
+    Our name is None for tensors that the forward pass does not use; an unknown published name is kept.
     """
     from instructsam.checkpoints.published_layout import map_published_name
 
@@ -96,7 +93,7 @@ def is_plain_name(name: str) -> bool:
 
 
 def _instead(folder: Path) -> str:
-    """What lies there instead of missing weights, for the message."""
+    """Files found instead of missing weights, for the message."""
     names = sorted(path.name for path in folder.iterdir())
     cut = [name for name in names if name.endswith((".incomplete", ".part", ".crdownload", ".aria2"))]
     pickled = [name for name in names if PurePath(name).suffix in PICKLED and "model" in name]

@@ -1,4 +1,4 @@
-"""Models from the hub: one snapshot of one revision, from its cache where it is there, and errors with a way out."""
+"""Download of models from the hub: one snapshot of one revision, with actionable error messages."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FILE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".json", ".yaml
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether a name can be `owner/model`, and not the path of a file that is missing."""
+    """Whether a name can be `owner/model`, and is not the path of a missing file."""
     return HUB_ID.fullmatch(name) is not None and not name.lower().endswith(FILE_SUFFIXES)
 
 
 def fetch(hub_id: str, revision: str | None = None, patterns: Sequence[str] = FILES) -> Path:
     """The local snapshot of a hub repository; all its files are of one revision.
 
-    With `HF_HUB_OFFLINE=1` nothing is asked of the network and the cache must hold the model.
+    With `HF_HUB_OFFLINE=1` the network is not used and the cache must contain the model.
 
     Raises:
         CheckpointError: it is gated, does not exist, is not in the cache while offline, or cannot be fetched.
@@ -38,7 +38,7 @@ def fetch(hub_id: str, revision: str | None = None, patterns: Sequence[str] = FI
 
 
 def cached(hub_id: str, revision: str | None = None) -> Path | None:
-    """The snapshot in the cache, None without one; its weights may be missing. Opens no connection.
+    """The snapshot in the cache, None without one; its weights may be missing. Does not use the network.
 
     Raises:
         CheckpointError: the name cannot be a hub id.
@@ -59,7 +59,7 @@ def revision_of(folder: Path) -> str:
 
 
 def remote_headers(hub_id: str, revision: str | None = None) -> list[tuple[str, dict[str, Any]]]:
-    """Name and header entry of every tensor of a hub repository's weights, without fetching them.
+    """Name and header entry of every tensor of a hub repository's weights, without downloading them.
 
     Raises:
         CheckpointError: as `fetch`, or there are no safetensors weights.
@@ -83,7 +83,7 @@ def remote_headers(hub_id: str, revision: str | None = None) -> list[tuple[str, 
 
 @contextmanager
 def explained(hub_id: str, revision: str | None) -> Iterator[None]:
-    """Turns what the hub's library raises inside into one sentence with a way out.
+    """Convert exceptions of the hub's library into one actionable message.
 
     Raises:
         CheckpointError: instead of the library's own errors.
@@ -102,7 +102,7 @@ def explained(hub_id: str, revision: str | None) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         raise CheckpointError(
-            f"{hub_id} is gated: ask for access on its page, then log in with `hf auth login` (or set HF_TOKEN), "
+            f"{hub_id} is gated: request access on its page, then log in with `hf auth login` (or set HF_TOKEN), "
             "or give a folder that holds the files"
         ) from error
     except RepositoryNotFoundError as error:
@@ -121,6 +121,6 @@ def explained(hub_id: str, revision: str | None) -> Iterator[None]:
         ) from error
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise CheckpointError(
-            f"no folder {hub_id!r} here, and it could not be fetched as a hub id ({type(error).__name__}); check the "
-            "name, the network and your access, or give a local folder"
+            f"no folder {hub_id!r} here, and it could not be downloaded as a hub id ({type(error).__name__}): "
+            "check the name, the network and your access, or give a local folder"
         ) from error

@@ -1,4 +1,4 @@
-"""What a model folder holds, read from the headers of its files: nothing is loaded, nothing is computed."""
+"""The tensors of a model folder by part, from the headers of its files; no weights are loaded."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from instructsam.checkpoints.resolve import local_folder
 from instructsam.errors import CheckpointError, first_line
 
 PARTS: tuple[tuple[str, str], ...] = (
-    ("VLM vision tower", "vlm.visual."),
-    ("VLM language model", "vlm.language_model."),
     ("text head", "lm_head."),
     ("instance queries", "instance_queries."),
     ("projectors", "query_projector."),
@@ -28,7 +26,7 @@ LICENCE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "README.md")
 
 @dataclass
 class Part:
-    """One part of a model: how many tensors, how many parameters, how many bytes."""
+    """Numbers of tensors, parameters and bytes of one part of a model."""
 
     tensors: int = 0
     parameters: int = 0
@@ -41,13 +39,13 @@ class Account:
 
     Attributes:
         layout: "native" or "published".
-        parts: part name -> its sums; "not used" holds published tensors that the forward pass never reads.
-        dtypes: number format -> tensors in it.
-        missing, unexpected, misshapen: what keeps the folder from loading, names as in the files; tensors in a wrong
-            number format count as misshapen.
+        parts: part name -> its sums; "not used" counts published tensors that the forward pass does not need.
+        dtypes: number format -> number of tensors.
+        missing, unexpected, misshapen: tensors that keep the folder from loading, by their names in the files; a
+            wrong number format counts as misshapen.
         revision: commit of the hub's snapshot, "" for a plain folder.
-        problems: what else keeps it from loading, such as a missing tokenizer.
-        licence: first lines that say what the weights may be used for, with the file's name.
+        problems: other reasons that keep it from loading, such as a missing tokenizer.
+        licence: first lines of licence files, with the file's name.
     """
 
     folder: Path
@@ -107,7 +105,7 @@ class Account:
 
 
 def account_of(name_or_path: str | Path, revision: str | None = None) -> Account:
-    """The account of a folder or a hub id; of a hub id that is not in the cache only the headers are fetched.
+    """The account of a folder or a hub id; for a hub id that is not in the cache only the headers are downloaded.
 
     Raises:
         CheckpointError: as `account`, or the hub refuses.
@@ -135,7 +133,7 @@ def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None =
         headers: name and header entry of every tensor, where the weights themselves are elsewhere.
 
     Raises:
-        CheckpointError: a file is missing or damaged, or config.json is no InstructSAM model's.
+        CheckpointError: a file is missing or damaged, or config.json is not that of an InstructSAM model.
     """
     config, published = read_config(folder)
     expected, parts = expected_shapes(config), model_parts(config)
@@ -148,7 +146,7 @@ def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None =
         elif ours is not None:
             seen.add(ours)
             if shape != expected[ours]:
-                result.misshapen.append(f"{name} is {shape}, config.json asks for {expected[ours]}")
+                result.misshapen.append(f"{name} is {shape}, config.json requires {expected[ours]}")
             if entry["dtype"] not in FLOATS:
                 place = f" in {entry['file']}" if "file" in entry else ""
                 formats = ", ".join(FLOATS)
@@ -165,7 +163,7 @@ def account(folder: Path, headers: Iterable[tuple[str, dict[str, Any]]] | None =
 
 
 def expected_shapes(config: Any) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor that a configuration asks for; takes no memory.
+    """Name and shape of every tensor that a configuration requires; allocates no memory.
 
     Raises:
         CheckpointError: its sizes do not fit one another.
@@ -186,9 +184,15 @@ def expected_shapes(config: Any) -> dict[str, tuple[int, ...]]:
 def model_parts(config: Any) -> tuple[tuple[str, str], ...]:
     """Title and name prefix of every part of a model."""
     from instructsam.model.detector.registry import detector_class
+    from instructsam.model.vlm.registry import vlm_class
 
+    vlm = vlm_class(config.vlm_config.model_type).parts
     detector = detector_class(config.detector_config.model_type).parts
-    return (*PARTS, *((title, f"detector.{prefix}") for title, prefix in detector))
+    return (
+        *((title, f"vlm.{prefix}") for title, prefix in vlm),
+        *PARTS,
+        *((title, f"detector.{prefix}") for title, prefix in detector),
+    )
 
 
 def part_of(name: str | None, parts: tuple[tuple[str, str], ...]) -> str:
@@ -202,7 +206,7 @@ def part_of(name: str | None, parts: tuple[tuple[str, str], ...]) -> str:
 
 
 def licence_notes(folder: Path) -> list[str]:
-    """What the folder's own files say about their licence: the README's field, the first line of a licence file."""
+    """The licence stated in the folder: the README's field, the first line of a licence file."""
     notes = []
     for name in LICENCE_FILES:
         path = folder / name

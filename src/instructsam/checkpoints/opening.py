@@ -1,4 +1,4 @@
-"""The model of a folder in either layout, every tensor accounted for."""
+"""Strict loading of the model of a folder, in either layout."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def load_model(
     device: torch.device | str = "cpu",
     quantize: Quantize | None = None,
 ) -> Any:
-    """The model of a folder in either layout, on a device; every tensor accounted for.
+    """Load the model of a folder, in either layout; every tensor must be accounted for.
 
-    Weights go straight into the wanted number format and device, one tensor after the other: the module is built
-    without memory first.
+    The module is created without memory; weights are then read tensor by tensor, directly in the requested number
+    format and on the requested device.
 
     Raises:
         CheckpointError: names missing, unexpected or misshapen tensors, or the damaged file.
-        InputError, MissingExtraError: `quantize` cannot be had, see `inference.quantizing`.
+        InputError, MissingExtraError: `quantize` is unavailable, see `checkpoints.quantize`.
     """
     import torch
     from huggingface_hub.errors import StrictDataclassError
@@ -43,8 +43,8 @@ def load_model(
     config, published = read_config(folder)
     bits = quantization_config(quantize, config, torch.device(device), dtype)
     places = weight_places(folder, published)
-    account(folder).require_complete()  # before memory is taken for shapes that the files do not have
-    if bits is not None:  # NaN cannot be found once it is packed
+    account(folder).require_complete()  # before memory is allocated for shapes that the files do not have
+    if bits is not None:  # NaN cannot be detected in packed weights
         require_finite_files(weight_files(folder))
     try:
         with quiet_transformers():
@@ -76,7 +76,7 @@ def load_model(
 
 
 def weight_places(folder: Path, published: bool) -> dict[str, tuple[Path, str]]:
-    """The file and the name there of every tensor that a folder's model uses, by our name.
+    """File and name in it of every tensor that the model uses, by our name.
 
     Raises:
         CheckpointError: a file is missing, damaged or something else, or a tensor is not of floating point.

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from instructsam.model.configuration import InstructSAMConfig
     from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 
-FIXED = ("num_queries", "image_size", "patch_size", "merge_size", "temporal_patch_size", "instance_form")
+FIXED = (
+    "num_queries", "image_size", "patch_size", "merge_size", "temporal_patch_size", "instance_form", "vlm", "square",
+)  # fmt: skip
 
 
 def load_processor(folder: Path) -> InstructSAMProcessor:
@@ -57,13 +59,8 @@ def require_same_tokens(folder: Path, processor: InstructSAMProcessor, config: I
         CheckpointError: it is another model's.
     """
     found = processor.token_ids.as_dict()
-    vlm = config.vlm_config
-    asked = {
-        "image": vlm.image_token_id,
-        "vision_start": vlm.vision_start_token_id,
-        **(config.token_ids or {}),
-    }
-    wrong = [name for name, number in asked.items() if number is not None and found[name] != number]
+    expected = {**processor.vlm.config_token_ids(config.vlm_config), **(config.token_ids or {})}
+    wrong = [name for name, number in expected.items() if number is not None and found.get(name) != number]
     if wrong:
-        listed = ", ".join(f"{name} {found[name]}, config.json {asked[name]}" for name in wrong)
+        listed = ", ".join(f"{name} {found.get(name)}, config.json {expected[name]}" for name in wrong)
         raise CheckpointError(f"the tokenizer in {folder} is not this model's: it has {listed}")

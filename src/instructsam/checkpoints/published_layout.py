@@ -14,7 +14,9 @@ from torch import Tensor
 
 from instructsam.errors import CheckpointError
 from instructsam.model.configuration import InstructSAMConfig
+from instructsam.model.variants.registry import METHOD_VALUES
 
+PUBLISHED_VLM = "qwen3_vl"
 PREFIXES: tuple[tuple[str, str], ...] = (
     ("model.visual.", "vlm.visual."),
     ("model.language_model.", "vlm.language_model."),
@@ -47,7 +49,7 @@ OURS_KEY = (
     "instructsam"  # where a model that we write in the published layout keeps them; a published one has none
 )
 
-ABLATIONS = {"query_attention": "hybrid", "projectors": True, "slot_boxes": False, "instance_form": "queries"}
+ABLATIONS = {**METHOD_VALUES, "slot_boxes": False}
 
 
 def is_published(fields: Mapping[str, Any]) -> bool:
@@ -128,6 +130,11 @@ def config_to_published(config: InstructSAMConfig) -> dict[str, Any]:
         raise CheckpointError(
             f"the published layout knows the method alone and this model has {listed}; keep it in the native layout"
         )
+    if config.vlm_config.model_type != PUBLISHED_VLM:
+        raise CheckpointError(
+            f"the published layout is for {PUBLISHED_VLM} and this model has a {config.vlm_config.model_type}; keep it "
+            "in the native layout"
+        )
     if config.use_presence:
         raise CheckpointError(
             "the published layout has no presence token and this model has one; keep it in the native layout"
@@ -137,7 +144,7 @@ def config_to_published(config: InstructSAMConfig) -> dict[str, Any]:
     ids = config.token_ids or {}
     return {
         **{key: value for key, value in vlm.items() if not key.startswith("_")},
-        "model_type": "qwen3_vl",
+        "model_type": PUBLISHED_VLM,
         "tie_word_embeddings": bool(config.tie_word_embeddings),
         "max_seg_nums": config.num_queries,
         "out_dim": config.detector_size,

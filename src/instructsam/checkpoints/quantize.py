@@ -1,9 +1,9 @@
 """The VLM's linear layers in 8 or 4 bits, through bitsandbytes, on CUDA and on CPUs.
 
-`int8` is LLM.int8 (arXiv 2208.07339): weights are kept as int8 with one scale per row; while multiplying, activations
+`int8` is LLM.int8 (arXiv 2208.07339): weights are kept as int8 with one scale per row; during the product, activations
 are rounded to int8 too, except columns with outliers. `int4` is NF4 (QLoRA, arXiv 2305.14314): weights in 4 bits with
-one scale per 64 values, expanded while multiplying. The detector, the projectors, the queries and the token tables
-keep their number format: masks and scores come from them, and they are the smaller part.
+one scale per 64 values, expanded for the product. The detector, the projectors, the queries and the token tables
+keep their number format: they produce masks and scores, and are the smaller part.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ Quantize = Literal["int8", "int4"]
 KEPT = (
     "detector",
     "lm_head",
-    "vlm.language_model.embed_tokens",
     "instance_queries",
     "query_projector",
     "phrase_projector",
@@ -35,16 +34,16 @@ INT4_BLOCK = 64  # values that share a scale
 def quantization_config(
     quantize: str | None, config: InstructSAMConfig, device: torch.device, dtype: torch.dtype
 ) -> Any:
-    """What `from_pretrained` is told, None for plain weights.
+    """The `quantization_config` for `from_pretrained`, None for plain weights.
 
     Args:
         quantize: "int8", "int4" or None.
         config: the model's.
-        device: where the model goes.
+        device: of the model.
         dtype: of everything that is not quantized, and of the products in `int4`.
 
     Raises:
-        InputError: another word, a device that bitsandbytes does not serve here, or layers that int4 cannot cut.
+        InputError: another word, a device other than CUDA and CPU, or layers whose width does not suit int4.
         MissingExtraError: bitsandbytes is not installed.
     """
     if quantize is None:
@@ -55,19 +54,23 @@ def quantization_config(
         raise InputError(
             f"quantize={quantize!r} works on cuda and cpu, the device is {device.type}: leave it out"
         )
-    odd = [width for width in input_widths(config) if width % INT4_BLOCK]
+    from instructsam.model.vlm.registry import vlm_class
+
+    vlm = vlm_class(config.vlm_config.model_type)
+    odd = [width for width in vlm.linear_widths(config.vlm_config) if width % INT4_BLOCK]
     if quantize == "int4" and odd:
         raise InputError(
             f"int4 needs layers whose width is a multiple of {INT4_BLOCK}, this model has one of {odd[0]}: use int8"
         )
     try:
-        import bitsandbytes  # noqa: F401 - whether it is there
+        import bitsandbytes  # noqa: F401 - checks that it is installed
     except ImportError as error:
         raise MissingExtraError("quantize needs bitsandbytes: pip install 'instructsam[quantize]'") from error
     from transformers import BitsAndBytesConfig
 
-    logging.getLogger("bitsandbytes.autograd._functions").addFilter(says_something)
-    options: dict[str, Any] = {"llm_int8_skip_modules": list(KEPT)}
+    logging.getLogger("bitsandbytes.autograd._functions").addFilter(is_not_cast_warning)
+    token_table = f"vlm.{vlm.token_table}".removesuffix(".weight")
+    options: dict[str, Any] = {"llm_int8_skip_modules": [*KEPT, token_table]}
     if quantize == "int8":
         return BitsAndBytesConfig(load_in_8bit=True, **options)
     return BitsAndBytesConfig(
@@ -75,21 +78,6 @@ def quantization_config(
     )
 
 
-def says_something(record: logging.LogRecord) -> bool:
-    """False for what bitsandbytes says at every layer: that it casts to float16 while it rounds, as int8 does there."""
+def is_not_cast_warning(record: logging.LogRecord) -> bool:
+    """False for a warning that bitsandbytes repeats for every layer: the cast to float16, which int8 always does."""
     return "MatMul8bitLt: inputs will be cast" not in record.getMessage()
-
-
-def input_widths(config: InstructSAMConfig) -> list[int]:
-    """Of the VLM's linear layers."""
-    text, vision = config.vlm_config.text_config, config.vlm_config.vision_config
-    merged = vision.hidden_size * vision.spatial_merge_size**2
-    heads = text.num_attention_heads * text.head_dim
-    return [
-        text.hidden_size,
-        text.intermediate_size,
-        heads,
-        vision.hidden_size,
-        vision.intermediate_size,
-        merged,
-    ]

@@ -1,4 +1,4 @@
-"""transformers without its reports and progress bars, which would land in the log of a library's user."""
+"""Silences the reports and progress bars of transformers, so that they do not appear in a caller's log."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _lock = threading.Lock()
-_inside = 0  # calls of all threads: the settings are global, so the first one changes and the last one restores them
+_inside = 0  # calls in all threads: the settings are global, so the first call changes and the last one restores them
 _restore: Callable[[], None] | None = None
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Inside, transformers prints neither a report nor a progress bar; afterwards the caller's settings are back.
+    """Silence reports and progress bars of transformers inside the block; the caller's settings are restored after.
 
-    Errors of ours say what a report would say.
+    Our own errors contain the information of the reports.
     """
     global _inside, _restore
     with _lock:
@@ -32,13 +32,13 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def _silence() -> Callable[[], None]:
-    """Turn reports and bars of transformers off; what turns them on again, where they were."""
+    """Disable reports and progress bars of transformers; returns a function that restores the earlier settings."""
     from huggingface_hub.constants import HF_HUB_DISABLE_PROGRESS_BARS
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
     from transformers import logging
 
     verbosity, hub_off = logging.get_verbosity(), are_progress_bars_disabled()
-    # HF_HUB_DISABLE_PROGRESS_BARS=0 asks for bars, and has priority in huggingface_hub.
+    # HF_HUB_DISABLE_PROGRESS_BARS=0 requests bars, and has priority in huggingface_hub.
     bars = logging.is_progress_bar_enabled() and HF_HUB_DISABLE_PROGRESS_BARS is None
     logging.set_verbosity_error()
     if bars:
@@ -47,7 +47,7 @@ def _silence() -> Callable[[], None]:
     def restore() -> None:
         logging.set_verbosity(verbosity)
         if bars:
-            logging.enable_progress_bar()  # turns those of huggingface_hub on as well
+            logging.enable_progress_bar()  # enables those of huggingface_hub as well
             if hub_off:
                 disable_progress_bars()
 

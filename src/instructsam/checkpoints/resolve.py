@@ -1,4 +1,4 @@
-"""From what a caller calls a model to the folder that holds it."""
+"""Resolves a model name (shipped default, folder or hub id) to a local folder."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def resolve(
     revision: str | None = None,
     check: Callable[[Path], object] = read_config,
 ) -> Path:
-    """The local folder of a model; a hub id is fetched (or found in the hub's own cache).
+    """The local folder of a model; a hub id is downloaded, or found in the hub's cache.
 
     Args:
         name_or_path, revision: as in `load`.
-        check: raises for a configuration that the caller cannot use; called before the weights of a hub id are fetched.
+        check: raises for a configuration that is not usable; called before the weights of a hub id are downloaded.
 
     Raises:
-        CheckpointError: there is no such folder, it holds no model, or the hub refuses.
+        CheckpointError: there is no such folder, it contains no model, or the download failed.
     """
     folder = local_folder(name_or_path)
     return fetch_model(str(name_or_path), revision, check) if folder is None else folder
@@ -36,10 +36,11 @@ def resolve(
 def fetch_model(
     hub_id: str, revision: str | None = None, check: Callable[[Path], object] = read_config
 ) -> Path:
-    """The snapshot of a model's repository; its configuration is judged before its weights are fetched.
+    """The snapshot of a model's repository; its configuration is checked before its weights are downloaded.
 
     Raises:
-        CheckpointError: it is no InstructSAM model, the hub refuses, or the cache lacks the weights while offline.
+        CheckpointError: it is not an InstructSAM model, the download failed, or the weights are not in the cache while
+            offline.
     """
     small = fetch(hub_id, revision, SMALL_FILES)
     if is_adapter(small):
@@ -54,16 +55,16 @@ def fetch_model(
 
 
 def local_folder(name_or_path: str | Path | None) -> Path | None:
-    """The folder of a model that is here: the shipped default for None, a folder as it is; None for a hub id.
+    """The folder of a local model, the shipped default for None; None for a hub id.
 
     Raises:
         CheckpointError: there is no such folder and it cannot be a hub id, or the folder holds no model.
     """
-    # Unlike their pathlib versions, these never fail: not for an unknown ~user, not for a name that is too long.
+    # Unlike pathlib, these functions do not raise for an unknown ~user or a name that is too long.
     folder = DEFAULT_FOLDER if name_or_path is None else Path(os.path.expanduser(name_or_path))
     if name_or_path is None and not (folder / "config.json").is_file():
         raise CheckpointError(
-            "this installation holds no default model; reinstall instructsam or name a folder"
+            "this installation has no default model: reinstall instructsam or give a folder"
         )
     if os.path.isdir(folder):
         if not (folder / "config.json").is_file() and not is_adapter(folder):

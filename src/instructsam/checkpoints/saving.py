@@ -1,4 +1,4 @@
-"""Writing model folders so that a full disk leaves what was there before."""
+"""Atomic writing of model folders."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def save_model(
     Raises:
         InputError: the folder cannot be written, a file has its name, or the disk is full.
     """
-    with model_folder(folder, stale=WEIGHT_FILES) as fresh:
+    with model_folder(folder, stale=WEIGHT_FILES) as staging:
         with quiet_transformers():
-            model.save_pretrained(fresh)
-        processor.save_pretrained(fresh)
-        save_scope(scope, fresh)
+            model.save_pretrained(staging)
+        processor.save_pretrained(staging)
+        save_scope(scope, staging)
 
 
 @contextmanager
 def model_folder(folder: Path, stale: Sequence[str] = ()) -> Iterator[Path]:
-    """`whole_folder` for what safetensors writes.
+    """`whole_folder` for files that safetensors writes.
 
     Raises:
         InputError: see there.
     """
-    with whole_folder(folder, "", stale) as fresh:
+    with whole_folder(folder, "", stale) as staging:
         try:
-            yield fresh
-        except SafetensorError as error:  # the form in which the library passes on an OSError
+            yield staging
+        except SafetensorError as error:  # the library's wrapper of an OSError
             raise InputError(f"{folder}: cannot be written ({first_line(error)})") from error

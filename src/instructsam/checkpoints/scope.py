@@ -1,7 +1,7 @@
-"""A note where a picture or an instruction lies outside what a small model was trained on.
+"""A note for images and instructions that differ from the training data of a small model.
 
-`scope.json` beside the weights describes the training data: a linear score of a few image statistics that tells
-photographs from drawn scenes, and the words that the instructions used. Models without the file get no note.
+`scope.json` beside the weights describes the training data: a linear score of a few image statistics that separates
+photographs from drawn scenes, and the vocabulary of the instructions. Models without the file get no note.
 `benchmarks/scope.py` fits and measures it.
 """
 
@@ -23,12 +23,12 @@ from instructsam.structures.model_files import read_object
 
 SCOPE_FILE = "scope.json"
 FEATURES = 12
-_SIDE = 96  # px of the reduced picture: sensor noise and paper grain are gone, textures are not
-_THINNED = 20  # times that side: pictures of more than 1,920 px are thinned out to it, which bounds the time
+_SIDE = 96  # px of the reduced image: removes sensor noise and paper grain, keeps textures
+_THINNED = 20  # times that side: images of more than 1,920 px are subsampled first, which limits the time
 _LUMA = np.array((0.299, 0.587, 0.114), dtype=np.float32)
 _WORD = re.compile(r"[^\W\d_]+")
-_SHORT = 3  # letters; shorter words say nothing
-_TYPO = 5  # letters from which on one slip of the fingers is forgiven
+_SHORT = 3  # letters; shorter words carry no meaning
+_TYPO = 5  # letters; from this length on one typing error is accepted
 _FUNCTION_WORDS = frozenset(
     _WORD.findall(
         """
@@ -43,13 +43,13 @@ _FUNCTION_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Scope:
-    """What a model was trained on.
+    """A description of the training data of a model.
 
     Attributes:
-        trained_on: in words, for the note.
-        means, scales, weights: [FEATURES] each; a picture's score is the sum of weights * (feature - mean) / scale.
+        trained_on: short text for the note.
+        means, scales, weights: [FEATURES] each; an image's score is the sum of weights * (feature - mean) / scale.
         bias: added to the score.
-        limit: a picture with a higher score is taken for a photograph.
+        limit: an image with a higher score counts as a photograph.
         unknown_share: an instruction gets a note when at least this share of its words that carry meaning is unknown.
         vocabulary: lower-case words of the training instructions.
     """
@@ -64,16 +64,16 @@ class Scope:
     vocabulary: frozenset[str]
 
     def is_photograph(self, image: Image.Image) -> bool:
-        """Whether the statistics of an RGB picture are those of a photograph; about 1 ms for 512 px."""
+        """Whether the statistics of an RGB image are those of a photograph; about 1 ms for 512 px."""
         return self.score(image) > self.limit
 
     def score(self, image: Image.Image) -> float:
-        """The higher, the less like the pictures of the training data."""
-        scaled = (picture_features(image) - np.array(self.means)) / np.array(self.scales)
+        """The score of an image; higher means less like the training images."""
+        scaled = (image_features(image) - np.array(self.means)) / np.array(self.scales)
         return float(scaled @ np.array(self.weights)) + self.bias
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
-        """The unknown words of a text, each once, if they are at least `unknown_share` of those that carry meaning."""
+        """Unknown words of a text, if they are at least `unknown_share` of the words that carry meaning; else empty."""
         words = list(dict.fromkeys(content_words(text)))
         unknown = tuple(word for word in words if not self._is_known(word))
         return unknown if words and unknown and len(unknown) >= self.unknown_share * len(words) else ()
@@ -84,11 +84,11 @@ class Scope:
         near = (
             known for known in self.vocabulary if len(known) >= _TYPO and abs(len(known) - len(word)) <= 1
         )
-        return len(word) >= _TYPO and any(is_one_slip(word, known) for known in near)
+        return len(word) >= _TYPO and any(differs_by_one_edit(word, known) for known in near)
 
     def note(self, photograph: bool, words: tuple[str, ...]) -> str | None:
-        """The note for what was found, if anything."""
-        reasons = ["the picture looks like a photograph"] if photograph else []
+        """The note, None when there is no reason for one."""
+        reasons = ["the image looks like a photograph"] if photograph else []
         if words:
             listed = ", ".join(words[:5]) + (", ..." if len(words) > 5 else "")
             reasons.append(f"unknown words: {listed}")
@@ -98,7 +98,7 @@ class Scope:
 
 
 def save_scope(scope: Scope | None, folder: str | Path) -> None:
-    """Write `scope.json` beside a model that has one."""
+    """Write `scope.json` into a model folder; does nothing for None."""
     if scope is not None:
         fields = {**asdict(scope), "vocabulary": sorted(scope.vocabulary)}
         write_text(Path(folder) / SCOPE_FILE, json.dumps(fields, indent=1, ensure_ascii=False) + "\n")
@@ -130,12 +130,12 @@ def read_scope(folder: str | Path) -> Scope | None:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{path} is damaged: {error}; get it again, or delete it to do without notes"
+            f"{path} is damaged: {error}; download it again, or delete it to disable notes"
         ) from error
 
 
 def annotate(predictions: list[Prediction], scope: Scope | None) -> list[Prediction]:
-    """The predictions, those outside the scope with one more note; each picture is judged once."""
+    """The predictions, with a note for those outside the scope; each image is scored once."""
     if scope is None:
         return predictions
     photographs: dict[int, bool] = {}
@@ -151,8 +151,8 @@ def annotate(predictions: list[Prediction], scope: Scope | None) -> list[Predict
     return annotated
 
 
-def picture_features(image: Image.Image) -> NDArray[np.float64]:
-    """Statistics [FEATURES] of an RGB picture, hardly changed by size, brightness and JPEG.
+def image_features(image: Image.Image) -> NDArray[np.float64]:
+    """Statistics [FEATURES] of an RGB image, nearly independent of size, brightness and JPEG compression.
 
     Shares of flat, textured and sharp neighbours, mean and spread of brightness steps, quartiles of brightness, and
     shares of pale and dark pixels, after the brightest pixels were scaled to white.
@@ -180,7 +180,7 @@ def picture_features(image: Image.Image) -> NDArray[np.float64]:
 
 
 def _reduced(image: Image.Image) -> NDArray[np.float32]:
-    """The picture with a longer side of `_SIDE` px, at least 2 x 2; large ones are thinned out first."""
+    """The image with a longer side of `_SIDE` px, at least 2 x 2; large images are subsampled first."""
     scale = _SIDE / max(image.size)
 
     def size(factor: float) -> tuple[int, int]:
@@ -200,8 +200,8 @@ def content_words(text: str) -> list[str]:
     ]
 
 
-def is_one_slip(word: str, known: str) -> bool:
-    """Whether two words differ by one letter more, less or changed, or by two neighbours swapped."""
+def differs_by_one_edit(word: str, known: str) -> bool:
+    """Whether two words differ by one inserted, deleted or changed letter, or by two swapped neighbours."""
     if len(word) == len(known):
         wrong = [place for place, letter in enumerate(word) if letter != known[place]]
         if len(wrong) == 2 and wrong[1] == wrong[0] + 1:

@@ -20,18 +20,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from instructsam.structures.safe_text import one_line
 from instructsam.structures.secrets import redact_urls
 
 if TYPE_CHECKING:
     from instructsam.structures.instances import Prediction
 
 _WIDTH_WITHOUT_TERMINAL = 120
-
-
-def printable(text: object) -> str:
-    """One line without control characters, so that no file name or generated text can steer the terminal."""
-    line = " ".join(str(text).split())
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
 
 
 def prepare_streams() -> None:
@@ -51,7 +46,7 @@ def prepare_streams() -> None:
 def note(message: object) -> None:
     """A line for the user on stderr; a stderr that cannot be written to ends no run."""
     with suppress(OSError):
-        print(printable(message), file=sys.stderr)
+        print(one_line(message, None), file=sys.stderr)
 
 
 def error(message: object) -> None:
@@ -61,7 +56,7 @@ def error(message: object) -> None:
 
 def say(message: object) -> None:
     """A line of the result on stdout."""
-    print(printable(message))
+    print(one_line(message, None))
 
 
 def command_line() -> str:
@@ -97,7 +92,11 @@ def print_prediction(title: str, prediction: Prediction) -> None:
     for row in rows:
         box = " ".join(f"{value:.0f}" for value in row["box_xyxy"])
         table.add_row(
-            str(row["number"]), Text(printable(row["phrase"])), f"{row['score']:.2f}", box, str(row["area"])
+            str(row["number"]),
+            Text(one_line(row["phrase"], None)),
+            f"{row['score']:.2f}",
+            box,
+            str(row["area"]),
         )
     width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
     Console(file=sys.stdout, width=width, highlight=False).print(table)

@@ -11,6 +11,7 @@ import typer
 
 from instructsam.cli import console
 from instructsam.cli.options import JsonOption
+from instructsam.structures.safe_text import one_line
 
 CHECKPOINT_FILES = ("config.json", "model.safetensors")
 
@@ -39,7 +40,7 @@ def doctor(
         console.print_json(facts)
     else:
         for name, value in facts.items():
-            print(f"{name:<20}{console.printable(value)}")
+            print(f"{name:<20}{one_line(value, None)}")
     return 0 if complete else 1
 
 
@@ -50,20 +51,20 @@ def _account(model: str, revision: str | None, as_json: bool) -> int:
     if as_json:
         console.print_json(found.as_dict())
         return 0 if found.complete else 1
-    print(f"{'folder':<32}{console.printable(found.folder)}")
+    print(f"{'folder':<32}{one_line(found.folder, None)}")
     print(f"{'layout':<32}{found.layout}{f', revision {found.revision}' if found.revision else ''}")
     print(f"{'number formats':<32}{', '.join(f'{n} x {kind}' for kind, n in found.dtypes.items())}")
     for line in found.licence or ["nothing in the folder says"]:
-        print(f"{'licence':<32}{console.printable(line)}")
+        print(f"{'licence':<32}{one_line(line, None)}")
     print(f"\n{'part':<32}{'tensors':>8}{'parameters':>16}{'MB':>10}")
     for name, part in [*found.parts.items(), ("all", found.total)]:
         print(f"{name:<32}{part.tensors:>8,}{part.parameters:>16,}{part.num_bytes / 1e6:>10,.1f}")
     problems = {"missing": found.missing, "unexpected": found.unexpected, "misshapen": found.misshapen}
     for kind, names in problems.items():
         for name in names:
-            print(f"{kind}: {console.printable(name)}")
+            print(f"{kind}: {one_line(name, None)}")
     for line in found.problems:
-        print(f"problem: {console.printable(line)}")
+        print(f"problem: {one_line(line, None)}")
     print("\nevery tensor is accounted for" if found.complete else "\nthis model cannot be loaded as it is")
     return 0 if found.complete else 1
 

@@ -30,7 +30,7 @@ from instructsam.cli.options import (
 from instructsam.cli.progress import counter
 from instructsam.cli.rivals import AnyOpening
 from instructsam.cli.tables import UNANSWERED_CODE, print_table
-from instructsam.errors import InputError
+from instructsam.errors import InputError, MissingExtraError
 from instructsam.structures.files import write_json, write_text
 
 if TYPE_CHECKING:
@@ -182,7 +182,10 @@ def _show(
 
         write_json(out / "report.json", report.to_dict())
         write_text(out / "report.md", report.to_markdown() + "\n")
-        write_text(out / "report.html", page_of_run(report, chosen, predictions))
+        try:
+            write_text(out / "report.html", page_of_run(report, chosen, predictions))
+        except MissingExtraError as missing:
+            console.note(f"{out / 'report.html'} is not written: {missing}")
     if as_json:
         console.print_json(report.to_dict())
     else:

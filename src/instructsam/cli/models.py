@@ -53,7 +53,7 @@ def convert(
 
 def build(
     out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
-    vlm: Annotated[str, typer.Option("--vlm", help="Folder or hub id of a Qwen3-VL.")] = VLM,
+    vlm: Annotated[str, typer.Option("--vlm", help="Folder or hub id of a Qwen3-VL or SmolVLM.")] = VLM,
     detector: Annotated[str, typer.Option("--detector", help="Folder or hub id of SAM3.")] = DETECTOR,
     num_queries: Annotated[
         int, typer.Option("--num-queries", min=1, help="Instances that one phrase can name.")

@@ -163,10 +163,9 @@ def _override_value(annotation: Any, key: str, text: str) -> Any:
 
 
 def _fits(annotation: Any, value: Any) -> bool:
+    config = None if fields_of(unwrapped(annotation)[0]) else _STRICT  # models have their own
     try:
-        TypeAdapter(annotation, config=None if fields_of(annotation) else _STRICT).validate_json(
-            json.dumps(value)
-        )
+        TypeAdapter(annotation, config=config).validate_json(json.dumps(value))
     except (ValidationError, ValueError):
         return False
     return True
@@ -177,7 +176,7 @@ def _type_at(annotation: Any, parts: Sequence[str]) -> Any:
     for part in parts:
         inner, _ = unwrapped(annotation)
         if part in fields_of(inner):
-            annotation = fields_of(inner)[part].annotation
+            annotation = fields_of(inner)[part]
         elif get_origin(inner) is dict:
             annotation = get_args(inner)[1]
         else:

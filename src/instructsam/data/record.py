@@ -1,72 +1,107 @@
 """One Inst2Seg line: an image, an instruction, and the instances of each phrase. See docs/inst2seg.md.
 
-Reading is strict: the first thing that is wrong is reported with its file, line and field.
+Parsing is strict: the first error is reported with its file, line and field. pydantic checks fields and types of a line
+as it parses the JSON; masks, boxes and sizes are checked against each other afterwards.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 
 from instructsam.errors import InputError, RecordError
-from instructsam.structures.checks import check_path, check_text, is_number, name_of_key, parse_json, shorten
+from instructsam.structures.checks import check_path, check_text, parse_json, shorten
 from instructsam.structures.files import reason
 from instructsam.structures.masks import check_mask_size, rle_area
+from instructsam.structures.validation import Expected, first_fault, place_of
+
+if TYPE_CHECKING:
+    Rle: TypeAlias = dict[str, Any]
+else:
+    from typing_extensions import TypedDict
+
+    @with_config(ConfigDict(extra="forbid"))
+    class Rle(TypedDict):
+        """COCO's run-length code as COCO stores it; `size` is compared with the image's."""
+
+        size: Any
+        counts: Annotated[str, Strict(), Field(pattern=r"\S"), Expected("text that is not empty")]
+
 
 _LONGEST_PATH = 4096
 BOX_SLACK = 1.0  # pixels that a box may lie outside the image, for boxes that were rounded elsewhere
 
+# Values keep their types (Strict), while lists of JSON become tuples and objects become these classes.
+_forbid = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
+_Word: TypeAlias = Annotated[str, Strict(), Field(pattern="")]  # any pattern refuses half of a character
+_Text: TypeAlias = Annotated[str, Strict(), Field(pattern=r"\S"), Expected("text that is not empty")]
+_Side: TypeAlias = Annotated[int, Strict(), Field(ge=1), Expected("a positive whole number of pixels")]
+_Number: TypeAlias = Annotated[float, Strict()]
+_Box: TypeAlias = Annotated[
+    tuple[_Number, _Number, _Number, _Number], Expected("four finite numbers [x, y, width, height]")
+]
 
+
+@_forbid
 @dataclass(frozen=True)
 class ImageRef:
     """An image file, relative to the folder of the records, and its upright size in pixels."""
 
-    file: str
-    height: int
-    width: int
+    file: _Text
+    height: _Side
+    width: _Side
 
 
+@_forbid
 @dataclass(frozen=True)
 class InstanceRecord:
     """One object: COCO run-length mask at image size, box in pixels, and what it is, if known."""
 
-    rle: dict[str, Any]
-    box_xywh: tuple[float, float, float, float]
-    category: str = ""
+    rle: Rle
+    box_xywh: _Box
+    category: _Word = ""
 
 
+@_forbid
 @dataclass(frozen=True)
 class PhraseRecord:
     """A noun phrase and its instances; no instances means no target."""
 
-    text: str
-    instances: tuple[InstanceRecord, ...]
+    text: _Text
+    instances: Annotated[tuple[InstanceRecord, ...], Expected("a list")]
 
 
+@_forbid
 @dataclass(frozen=True)
 class Record:
     """One instruction about one image.
 
     Attributes:
         meta: whatever the record's maker wants to keep.
-        ignore: COCO run-length code of the pixels that no score looks at; None: every pixel counts.
+        ignore: COCO run-length code of the pixels that no score counts; None: every pixel counts.
         crowds: COCO run-length codes of crowd regions, which are no targets (see docs/metrics.md).
-        alternatives: what other annotators took for the instances of all phrases; only cgF1 looks at it.
+        alternatives: instances of all phrases according to other annotators; only cgF1 uses them.
     """
 
-    id: str
+    id: _Text
     image: ImageRef
-    instruction: str
-    phrases: tuple[PhraseRecord, ...]
-    family: str = ""
-    meta: dict[str, Any] = field(default_factory=dict)
-    ignore: dict[str, Any] | None = None
-    crowds: tuple[dict[str, Any], ...] = ()
-    alternatives: tuple[tuple[InstanceRecord, ...], ...] = ()
+    instruction: _Text
+    phrases: Annotated[tuple[PhraseRecord, ...], Expected("a list")]
+    family: _Word = ""
+    meta: Annotated[dict[str, Any], Expected("an object")] = field(default_factory=dict)
+    ignore: Rle | None = None
+    crowds: Annotated[tuple[Rle, ...], Expected("a list")] = ()
+    alternatives: Annotated[
+        tuple[Annotated[tuple[InstanceRecord, ...], Expected("a list")], ...], Expected("a list")
+    ] = ()
+
+
+_RECORD = TypeAdapter(Record)
 
 
 def parse_record(obj: Any, where: str) -> Record:
@@ -78,29 +113,38 @@ def parse_record(obj: Any, where: str) -> Record:
     Raises:
         RecordError: naming `where` and the field.
     """
-    optional = ("family", "meta", "ignore", "crowds", "alternatives")
-    top = _Object(obj, where, "", ("id", "image", "instruction", "phrases"), optional)
-    image = _image(_Object(top.get("image"), where, "image", ("file", "height", "width")))
-    phrases = tuple(
-        _phrase(_Object(item, where, f"phrases[{n}]", ("text", "instances")), image)
-        for n, item in enumerate(top.items("phrases"))
-    )
-    if not phrases:
-        raise top.wrong("phrases", "at least one phrase", [])
-    meta = top.get("meta", {})
-    if not isinstance(meta, dict):
-        raise top.wrong("meta", "an object", meta)
-    return Record(
-        top.text("id"),
-        image,
-        top.text("instruction"),
-        phrases,
-        top.text("family", ""),
-        meta,
-        ignore=_rle(top, "ignore", image) if top.get("ignore") is not None else None,
-        crowds=_crowds(top, image),
-        alternatives=_alternatives(top, image),
-    )
+    try:
+        record = _RECORD.validate_python(obj)
+    except ValidationError as error:
+        raise RecordError(_message(error, obj, where)) from error
+    _check(record, where)
+    return record
+
+
+def _parse_line(line: bytes, where: str) -> Record:
+    try:
+        record = _RECORD.validate_json(line)
+        if record.meta:
+            json.dumps(record.meta, allow_nan=False)
+    except ValueError:  # the slower way finds the place; it also accepts half of a character in `meta`
+        return parse_record(_decode(line, where), where)
+    _check(record, where)
+    return record
+
+
+def _message(error: ValidationError, obj: Any, where: str) -> str:
+    fault = first_fault(error, Record, obj)
+    at = f"{where}, field {fault.place}" if fault.place else where
+    if fault.kind == "unknown":
+        return f"{at}: unknown field; {fault.text}"
+    if fault.kind == "missing":
+        return f"{at}: the field is missing"
+    if isinstance(fault.value, str):
+        try:
+            check_text(fault.value, at)
+        except InputError as problem:
+            return str(problem)
+    return f"{at}: expected {fault.text}, got {shorten(fault.value)}"
 
 
 def read_records(path: str | Path) -> Iterator[Record]:
@@ -115,7 +159,7 @@ def read_records(path: str | Path) -> Iterator[Record]:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 where = f"{path}, line {number}"
-                record = parse_record(_decode(line, where), where)
+                record = _parse_line(line, where)
                 if record.id in seen:
                     first = seen[record.id]
                     raise RecordError(
@@ -176,7 +220,7 @@ def record_to_dict(record: Record) -> dict[str, Any]:
         "image": {"file": record.image.file, "height": record.image.height, "width": record.image.width},
         "instruction": record.instruction,
         "phrases": [
-            {"text": phrase.text, "instances": [_instance_to_dict(one) for one in phrase.instances]}
+            {"text": phrase.text, "instances": [_instance_to_dict(instance) for instance in phrase.instances]}
             for phrase in record.phrases
         ],
     }
@@ -189,65 +233,15 @@ def record_to_dict(record: Record) -> dict[str, Any]:
     if record.crowds:
         data["crowds"] = list(record.crowds)
     if record.alternatives:
-        data["alternatives"] = [[_instance_to_dict(one) for one in other] for other in record.alternatives]
+        data["alternatives"] = [
+            [_instance_to_dict(instance) for instance in other] for other in record.alternatives
+        ]
     return data
 
 
 def _instance_to_dict(instance: InstanceRecord) -> dict[str, Any]:
     data: dict[str, Any] = {"rle": instance.rle, "box_xywh": list(instance.box_xywh)}
     return data | ({"category": instance.category} if instance.category else {})
-
-
-class _Object:
-    """A JSON object whose field names are checked, with the place for messages."""
-
-    def __init__(
-        self, data: Any, where: str, place: str, required: tuple[str, ...], optional: tuple[str, ...] = ()
-    ) -> None:
-        self.where, self.place = where, place
-        if not isinstance(data, Mapping):
-            at = f", field {place}" if place else ""
-            raise RecordError(f"{where}{at}: expected a JSON object, got {shorten(data)}")
-        self.data = data
-        known = (*required, *optional)
-        for name in data:
-            if name not in known:
-                odd = name_of_key(name)
-                near = get_close_matches(odd, known, n=1, cutoff=0.0)[0]
-                raise RecordError(f"{where}, field {self.path(odd)}: unknown field; did you mean {near!r}?")
-        for name in required:
-            if name not in data:
-                raise RecordError(f"{where}, field {self.path(name)}: the field is missing")
-
-    def path(self, name: str) -> str:
-        return f"{self.place}.{name}" if self.place else name
-
-    def wrong(self, name: str, expected: str, got: Any) -> RecordError:
-        return RecordError(f"{self.where}, field {self.path(name)}: expected {expected}, got {shorten(got)}")
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.data.get(name, default)
-
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self.data.get(name, default)
-        if not isinstance(value, str) or (default is None and not value.strip()):
-            raise self.wrong(name, "text" if default is not None else "text that is not empty", value)
-        try:
-            return check_text(value, f"{self.where}, field {self.path(name)}")
-        except InputError as error:
-            raise RecordError(str(error)) from error
-
-    def items(self, name: str) -> list[Any]:
-        value = self.data[name]
-        if not isinstance(value, list):
-            raise self.wrong(name, "a list", value)
-        return value
-
-    def side(self, name: str) -> int:
-        value = self.data[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise self.wrong(name, "a positive whole number of pixels", value)
-        return value
 
 
 def _decode(line: bytes, where: str) -> Any:
@@ -259,20 +253,34 @@ def _decode(line: bytes, where: str) -> Any:
         raise RecordError(str(error)) from error
 
 
-def _image(image: _Object) -> ImageRef:
-    file = image.text("file")
-    parts = PurePosixPath(file)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in file or file[1:2] == ":":
-        raise image.wrong("file", "a path with forward slashes inside the folder of the records", file)
+def _check(record: Record, where: str) -> None:
+    """Path, size, masks and boxes of a record whose fields have the right types."""
+    image = record.image
+    _check_image(image, where)
+    if not record.phrases:
+        raise _wrong(where, ("phrases",), "at least one phrase", [])
+    for number, phrase in enumerate(record.phrases):
+        _check_instances(phrase.instances, image, where, ("phrases", number, "instances"))
+    for number, other in enumerate(record.alternatives):
+        _check_instances(other, image, where, ("alternatives", number))
+    for number, crowd in enumerate(record.crowds):
+        _check_rle(crowd, image, where, ("crowds", number))
+    if record.ignore is not None:
+        _check_rle(record.ignore, image, where, ("ignore",))
+
+
+def _check_image(image: ImageRef, where: str) -> None:
+    file = image.file
+    if file.startswith("/") or ".." in file.split("/") or "\\" in file or file[1:2] == ":":
+        expected = "a path with forward slashes inside the folder of the records"
+        raise _wrong(where, ("image", "file"), expected, file)
     if not is_path(file):
         expected = f"a path of at most {_LONGEST_PATH} letters without control characters"
-        raise image.wrong("file", expected, file)
-    height, width = image.side("height"), image.side("width")
+        raise _wrong(where, ("image", "file"), expected, file)
     try:
-        check_mask_size(height, width, f"{image.where}, field image: [height, width]")
+        check_mask_size(image.height, image.width, f"{where}, field image: [height, width]")
     except InputError as error:
         raise RecordError(str(error)) from error
-    return ImageRef(file, height, width)
 
 
 def is_path(text: str) -> bool:
@@ -280,63 +288,32 @@ def is_path(text: str) -> bool:
     return len(text) <= _LONGEST_PATH and text.isprintable()
 
 
-def _phrase(phrase: _Object, image: ImageRef) -> PhraseRecord:
-    items = phrase.items("instances")
-    return PhraseRecord(phrase.text("text"), _instances(items, phrase, phrase.path("instances"), image))
+def _check_instances(
+    instances: tuple[InstanceRecord, ...], image: ImageRef, where: str, place: tuple[str | int, ...]
+) -> None:
+    for number, instance in enumerate(instances):
+        _check_rle(instance.rle, image, where, (*place, number, "rle"))
+        x, y, width, height = box = instance.box_xywh
+        if width <= 0 or height <= 0:
+            raise _wrong(where, (*place, number, "box_xywh"), "a positive width and height", list(box))
+        right, bottom = image.width + BOX_SLACK, image.height + BOX_SLACK
+        if x < -BOX_SLACK or y < -BOX_SLACK or x + width > right or y + height > bottom:
+            expected = f"a box inside the {image.width} x {image.height} image"
+            raise _wrong(where, (*place, number, "box_xywh"), expected, list(box))
 
 
-def _instances(items: list[Any], parent: _Object, place: str, image: ImageRef) -> tuple[InstanceRecord, ...]:
-    fields = ("rle", "box_xywh"), ("category",)
-    objects = (_Object(item, parent.where, f"{place}[{n}]", *fields) for n, item in enumerate(items))
-    return tuple(_instance(one, image) for one in objects)
-
-
-def _crowds(top: _Object, image: ImageRef) -> tuple[dict[str, Any], ...]:
-    if "crowds" not in top.data:
-        return ()
-    codes = {f"crowds[{n}]": code for n, code in enumerate(top.items("crowds"))}
-    return tuple(_rle(_Object(codes, top.where, "", tuple(codes)), name, image) for name in codes)
-
-
-def _alternatives(top: _Object, image: ImageRef) -> tuple[tuple[InstanceRecord, ...], ...]:
-    if "alternatives" not in top.data:
-        return ()
-    others = []
-    for n, other in enumerate(top.items("alternatives")):
-        if not isinstance(other, list):
-            raise top.wrong(f"alternatives[{n}]", "a list", other)
-        others.append(_instances(other, top, f"alternatives[{n}]", image))
-    return tuple(others)
-
-
-def _instance(instance: _Object, image: ImageRef) -> InstanceRecord:
-    return InstanceRecord(_rle(instance, "rle", image), _box(instance, image), instance.text("category", ""))
-
-
-def _rle(parent: _Object, name: str, image: ImageRef) -> dict[str, Any]:
+def _check_rle(rle: Rle, image: ImageRef, where: str, place: tuple[str | int, ...]) -> None:
     """A run-length code of the image's size with at least one pixel."""
-    rle = _Object(parent.get(name), parent.where, parent.path(name), ("size", "counts"))
     size = [image.height, image.width]
-    if rle.get("size") != size:
-        raise rle.wrong("size", f"the image's [height, width] = {size}", rle.get("size"))
-    counts = rle.text("counts")
+    if rle["size"] != size:
+        raise _wrong(where, (*place, "size"), f"the image's [height, width] = {size}", rle["size"])
     try:
-        area = rle_area({"size": size, "counts": counts})
+        area = rle_area(rle)
     except InputError as error:
-        raise RecordError(f"{rle.where}, field {rle.path('counts')}: {error}") from error
+        raise RecordError(f"{where}, field {place_of((*place, 'counts'))}: {error}") from error
     if not area:
-        raise rle.wrong("counts", "a mask with at least one pixel", counts)
-    return {"size": size, "counts": counts}
+        raise _wrong(where, (*place, "counts"), "a mask with at least one pixel", rle["counts"])
 
 
-def _box(instance: _Object, image: ImageRef) -> tuple[float, float, float, float]:
-    box = instance.get("box_xywh")
-    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
-        raise instance.wrong("box_xywh", "four finite numbers [x, y, width, height]", box)
-    x, y, width, height = (float(value) for value in box)
-    if width <= 0 or height <= 0:
-        raise instance.wrong("box_xywh", "a positive width and height", box)
-    right, bottom = image.width + BOX_SLACK, image.height + BOX_SLACK
-    if x < -BOX_SLACK or y < -BOX_SLACK or x + width > right or y + height > bottom:
-        raise instance.wrong("box_xywh", f"a box inside the {image.width} x {image.height} image", box)
-    return x, y, width, height
+def _wrong(where: str, place: tuple[str | int, ...], expected: str, value: Any) -> RecordError:
+    return RecordError(f"{where}, field {place_of(place)}: expected {expected}, got {shorten(value)}")

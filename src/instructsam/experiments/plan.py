@@ -18,7 +18,7 @@ from instructsam.errors import ConfigError
 from instructsam.experiments.sources import check_source
 from instructsam.structures.checks import check_choices
 from instructsam.training.settings import RunConfig
-from instructsam.world.instructions.instruction import FAMILY_SHARES
+from instructsam.world.instructions.families import FAMILY_SHARES
 from instructsam.world.instructions.nouns import Nouns
 from instructsam.world.scenes.render import SHORT_SIDES
 from instructsam.world.scenes.scene import LAYOUTS, MOST_OBJECTS, PILES

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from instructsam.errors import ConfigError
+from instructsam.errors import ConfigError, MissingExtraError
 from instructsam.experiments import table as ablation_table
 from instructsam.experiments.plan import EvaluationSettings, Job, Plan
+from instructsam.experiments.plot import draw_table
 from instructsam.experiments.table import FinishedRun
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import write_json, write_text
@@ -228,5 +229,8 @@ def write_table(plan: Plan, jobs: Sequence[Job], folder: Path) -> str:
     text = ablation_table.to_markdown(plan.name, rows, facts) + ablation_table.curves_to_markdown(curves)
     write_text(folder / "table.md", text)
     write_json(folder / "table.json", ablation_table.to_dict(plan.name, rows, runs, facts))
-    write_text(folder / "plot.svg", ablation_table.to_svg(plan.name, rows))
+    try:
+        write_text(folder / "plot.svg", draw_table(plan.name, rows))
+    except MissingExtraError as missing:
+        text += f"\nplot.svg is not written: {missing}\n"
     return text

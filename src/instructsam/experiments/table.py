@@ -1,4 +1,4 @@
-"""The table and the picture of an ablation: finished runs of several variants and seeds, side by side. No torch."""
+"""The table of an ablation: finished runs of several variants and seeds, side by side. No torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from instructsam.evaluation.metrics.registry import METRICS
 from instructsam.evaluation.reports.tables import format_rows
-from instructsam.structures.safe_text import for_html, for_markdown
+from instructsam.structures.safe_text import for_markdown
 
 Numbers = Mapping[str, float | None]
 
@@ -24,9 +24,6 @@ COLUMNS: tuple[tuple[str, str, int], ...] = (
     ("minutes", "minutes", 1),
 )  # key, heading, decimals
 CURVES = (("mask_dice", "mask dice"), ("box_giou", "box GIoU"), ("score", "score"), ("presence", "presence"))
-SHOWN = ("giou", "set_giou", "ap", "n_acc")  # in the picture
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito
-_ROW, _LEFT, _WIDTH = 64, 190, 680
 
 
 @dataclass(frozen=True)
@@ -118,45 +115,6 @@ def to_dict(title: str, rows: Sequence[Row], runs: Sequence[FinishedRun], facts:
         ],
         "runs": [{"variant": run.variant, "seed": run.seed, **run.numbers} for run in runs],
     }
-
-
-def to_svg(title: str, rows: Sequence[Row]) -> str:
-    """Bars of gIoU, set gIoU, AP and N-acc from 0 to 1, with a line as long as ± the deviation."""
-    titles = {key: METRICS[key].title for key in SHOWN}
-    height = 50 + _ROW * len(rows)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" font-size="12" '
-        'font-family="sans-serif">',
-        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
-        f'<text x="8" y="18" font-weight="bold">{for_html(title)}</text>',
-    ]
-    for number, key in enumerate(SHOWN):
-        left = _LEFT + 100 * number
-        parts.append(f'<rect x="{left}" y="9" width="10" height="10" fill="{_COLORS[number]}"/>')
-        parts.append(f'<text x="{left + 14}" y="18">{titles[key]}</text>')
-    for place, row in enumerate(rows):
-        top = 34 + _ROW * place
-        name = f"{row.variant} ({len(row.seeds)} seed{'' if len(row.seeds) == 1 else 's'})"
-        parts.append(f'<text x="{_LEFT - 8}" y="{top + 28}" text-anchor="end">{for_html(name)}</text>')
-        for number, key in enumerate(SHOWN):
-            parts += _bar(row.mean.get(key), row.deviation.get(key), top + 13 * number, _COLORS[number])
-    parts.append(f'<path d="M{_LEFT} 30V{height - 8}" stroke="#000"/></svg>')
-    return "\n".join(parts) + "\n"
-
-
-def _bar(value: float | None, deviation: float | None, top: int, color: str) -> list[str]:
-    if value is None:
-        return []
-    scale = _WIDTH - _LEFT - 60
-    length = scale * value
-    parts = [f'<rect x="{_LEFT}" y="{top}" width="{length:.1f}" height="11" fill="{color}"/>']
-    end = length
-    if deviation:
-        low, high = scale * max(value - deviation, 0.0), scale * (value + deviation)
-        parts.append(f'<path d="M{_LEFT + low:.1f} {top + 5.5}H{_LEFT + high:.1f}" stroke="#000"/>')
-        end = high
-    parts.append(f'<text x="{_LEFT + end + 4:.1f}" y="{top + 10}">{value:.3f}</text>')
-    return parts
 
 
 def _deviation(values: Sequence[float]) -> float | None:

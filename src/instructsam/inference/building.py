@@ -37,7 +37,7 @@ def build(
     """A model that is ready to be trained: both bases with their weights, instance queries and projectors fresh.
 
     Args:
-        vlm: folder or hub id of any dense Qwen3-VL.
+        vlm: folder or hub id of a VLM of a supported family (docs/weights.md, "A new model").
         detector: folder or hub id of SAM3; where its decoder has other than `num_queries` slots, those whose reference
             boxes lie farthest apart are taken.
         num_queries: Q, instances that one phrase can name.
@@ -55,6 +55,7 @@ def build(
     from instructsam.inference.segmenter import Segmenter
     from instructsam.model.detector.registry import detector_class
     from instructsam.model.instructsam import InstructSAMModel
+    from instructsam.model.vlm.registry import vlm_class
     from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings, load_tokenizer
     from instructsam.processing.tokens import TokenIds, add_missing_tokens
 
@@ -65,16 +66,17 @@ def build(
     check_count(seed, "seed", low=0, high=2**63 - 1)
     target = pick_device(device)
     number_format = pick_dtype(dtype, target)
-    eyes_and_words = read_vlm(require_plain(base_folder(vlm)), number_format)
+    vlm_base = read_vlm(require_plain(base_folder(vlm)), number_format)
     detector_base = read_detector(require_plain(base_folder(detector)), number_format)
     slots = detector_class(detector_base.config.model_type).stock_slot_boxes(detector_base.tensors)
     if not 1 <= num_queries <= len(slots):
         raise InputError(f"num_queries must lie between 1 and {len(slots)}, got {num_queries}")
-    tokenizer = load_tokenizer(eyes_and_words.folder)
-    added = add_missing_tokens(tokenizer)
-    config = combined_config(eyes_and_words, detector_base, num_queries, use_presence)
-    config.token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
-    tensors, origin = assemble(eyes_and_words, detector_base, config, seed)
+    tokenizer = load_tokenizer(vlm_base.folder)
+    family = vlm_class(vlm_base.config.model_type)
+    added = add_missing_tokens(tokenizer, family)
+    config = combined_config(vlm_base, detector_base, num_queries, use_presence)
+    config.token_ids = TokenIds.from_tokenizer(tokenizer, family).as_dict()
+    tensors, origin = assemble(vlm_base, detector_base, config, seed)
     origin = (f"{len(added)} tokens added: {', '.join(added) or 'none'}", *origin)
     with quiet_transformers():
         model, report = InstructSAMModel.from_pretrained(

@@ -26,12 +26,10 @@ from instructsam.inference.requests import (
     taken_mode,
 )
 from instructsam.inference.threads import check_process
-from instructsam.inference.token_as_mask import regroup, split_parts
-from instructsam.model.generation import GenerationSettings, Reply, generate
+from instructsam.model.generation import GenerationSettings, Reply
 from instructsam.model.kernels import no_cudnn_attention
 from instructsam.model.released import generate_released
 from instructsam.model.shared_prefix import query_states
-from instructsam.model.token_per_instance import InstanceReply, generate_instances
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
@@ -49,6 +47,7 @@ if TYPE_CHECKING:
     from instructsam.inference.requests import Options
     from instructsam.model.features import ImageFeatures
     from instructsam.model.instructsam import InstructSAMModel
+    from instructsam.model.variants.base import Variant
     from instructsam.structures.outputs import ModelInputs, SegmentationOutput
 
     ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
@@ -92,7 +91,8 @@ class Segmenter:
         Raises:
             InputError: released decoding of a baseline.
         """
-        if released_decoding and model.config.instance_form != "queries":
+        self.form: Variant = model.config.variant("instance_form")
+        if released_decoding and not self.form.released_decoding:
             raise InputError(
                 "released_decoding reproduces the published model, and this one is a baseline with instance_form "
                 f"{model.config.instance_form}: load it without"
@@ -131,15 +131,15 @@ class Segmenter:
         save_model(self.model, self.processor, check_path(folder, "folder"), self.scope)
 
     def compile(self, **options: Any) -> None:
-        """Compile both vision towers and the detector's encoder with `torch.compile`; the first calls take minutes.
+        """Compile both vision encoders and the detector's encoder with `torch.compile`; the first calls take minutes.
 
-        Worth it for many pictures on a GPU. The detector's tower always sees one size; the VLM's is compiled anew for
-        pictures of another size.
+        Worth it for many pictures on a GPU. The detector's input always has one size; the VLM's encoder is compiled
+        again for images of another size.
 
         Args:
             options: of `torch.compile`, e.g. `mode="max-autotune"`.
         """
-        for module in (self.model.vlm.visual, *self.model.detector.compiled_modules()):
+        for module in (*self.model.vlm.vision_modules(), *self.model.detector.compiled_modules()):
             module.compile(**options)
 
     def unload(self) -> None:
@@ -281,9 +281,7 @@ class Segmenter:
     ) -> list[Prediction]:
         used = sorted({sample.image_index for sample in samples})
         local = [replace(sample, image_index=used.index(sample.image_index)) for sample in samples]
-        form = self.model.config.instance_form
-        counts = form == "token_per_instance"  # which decodes given phrases, too
-        asked = [replace(sample, phrases=None) for sample in local] if counts else local
+        asked = [replace(sample, phrases=None) for sample in local] if self.form.counts else local
         inputs = self.processor.encode([images[i].image for i in used], asked).to(self.device)
         if seen.features is None or seen.images != used:  # a long list about one image encodes it once
             seen.images, seen.features = (
@@ -295,7 +293,7 @@ class Segmenter:
         features = seen.features
         sizes = [(images[s.image_index].image.height, images[s.image_index].image.width) for s in samples]
         replies: list[Reply | None] = [None] * len(samples)
-        if counts or samples[0].phrases is None:
+        if self.form.counts or samples[0].phrases is None:
             generated = self._write(inputs, features, limits, samples)
             replies = list(generated)
             inputs, states = as_read(inputs, generated)
@@ -306,8 +304,6 @@ class Segmenter:
             found = self.processor.post_process(output, sizes, score_threshold, mask_threshold)
         else:
             found = [Instances.empty(*size) for size in sizes]
-        if form == "token_as_mask":
-            found = [split_parts(instances) for instances in found]
         return [
             self._prediction(images[sample.image_index], sample, reply, instances, mode)
             for sample, reply, instances in zip(samples, replies, found, strict=True)
@@ -317,13 +313,12 @@ class Segmenter:
         self, inputs: ModelInputs, features: ImageFeatures, limits: GenerationSettings, samples: list[Sample]
     ) -> Sequence[Reply]:
         """Let the VLM write its replies, or the blocks of phrases that are given."""
-        if self.model.config.instance_form != "token_per_instance":
-            write = generate_released if self.released_decoding else generate
-            return write(self.model, inputs, features, limits)
+        if self.released_decoding:
+            return generate_released(self.model, inputs, features, limits)
         named = [sample.phrases for sample in samples]
         given = [self.processor.encode_phrases(phrases) for phrases in named if phrases is not None]
         separator = self.processor.conversations.separator
-        return generate_instances(self.model, inputs, features, limits, separator, given or None)
+        return self.form.generate(self.model, inputs, features, limits, separator, given or None)
 
     def _detect(self, inputs: ModelInputs, states: Tensor, features: ImageFeatures) -> SegmentationOutput:
         """The detector over all phrases, some at a time: each holds a copy of its image's features."""
@@ -342,8 +337,7 @@ class Segmenter:
     def _prediction(
         self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances, mode: TakenMode
     ) -> Prediction:
-        if isinstance(reply, InstanceReply):
-            instances = regroup(instances, reply.owners)
+        instances = self.form.instances(instances, reply)
         if reply is None or sample.phrases is not None:
             phrases, text = sample.phrases or (), ""
         else:
@@ -375,5 +369,4 @@ class Segmenter:
     @property
     def _num_queries(self) -> int | None:
         """Instances that one phrase can have; None without a limit."""
-        config = self.model.config
-        return int(config.num_queries) if config.instance_form == "queries" else None
+        return self.form.most_instances(int(self.model.config.num_queries))

@@ -34,9 +34,8 @@ def hybrid_mask(
     attention_mask: Tensor,
     block_ids: Tensor,
     cache: Any = None,
-    query_attention: str = "hybrid",
 ) -> Tensor:
-    """The 4-D mask for `inputs_embeds` [B, L, D], in the form that the configured kernel takes.
+    """The 4-D mask for `inputs_embeds` [B, L, D], in the layout that the configured kernel takes.
 
     Args:
         text_config: the VLM's text configuration; names the kernel.
@@ -44,15 +43,12 @@ def hybrid_mask(
         attention_mask: int [B, past + L], 0 at padding.
         block_ids: int [B, L], one number per query block and -1 elsewhere.
         cache: past keys and values, None for a whole sequence.
-        query_attention: "causal" leaves the blocks as causal as the rest, which is the ablation.
 
     Returns:
         [B, 1, L, past + L]: bool with True = visible (sdpa), or float with 0 = visible (eager).
     """
     require_hybrid_support(text_config._attn_implementation)
     past = attention_mask.shape[1] - block_ids.shape[1]
-    if query_attention == "causal":
-        block_ids = block_ids.new_full(block_ids.shape, -1)
     mask: Tensor = create_causal_mask(
         config=text_config,
         inputs_embeds=inputs_embeds,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from instructsam.model.detector.base import DetectorFeatures
+from instructsam.model.vlm.base import ImageEmbeds
 
 
 @dataclass(frozen=True)
@@ -14,13 +15,11 @@ class ImageFeatures:
     """Both encodings of I images, computed once and shared by every instruction about them.
 
     Attributes:
-        embeds: per image, float [tokens, D]: the embeddings at the image positions of the conversation.
-        deepstack: per DeepStack layer and image, float [tokens, D].
+        vlm: embeddings for the language model.
         grid_thw: int64 [I, 3], the VLM's patch grids.
         detector: the detector's features.
     """
 
-    embeds: tuple[Tensor, ...]
-    deepstack: tuple[tuple[Tensor, ...], ...]
+    vlm: ImageEmbeds
     grid_thw: Tensor
     detector: DetectorFeatures

@@ -9,22 +9,31 @@ batched with samples at different points of their replies.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
-from instructsam.model.shared_prefix import encode_shared
+from instructsam.model.shared_prefix import ConversationModel, encode_shared
 from instructsam.structures.checks import check_count
 from instructsam.structures.outputs import require_numbers
 
 if TYPE_CHECKING:
     from instructsam.model.features import ImageFeatures
-    from instructsam.model.instructsam import InstructSAMModel
     from instructsam.structures.outputs import ModelInputs
 
 # Tokens of other parts of a conversation: in a reply they mean nothing.
 STRAY = ("im_start", "vision_start", "vision_end", "image", "video", "mask_start", "mask_end", "query")
+
+
+class DecodingModel(ConversationModel, Protocol):
+    """The part of `InstructSAMModel` that decodes."""
+
+    @property
+    def config(self) -> Any: ...
+
+    @property
+    def lm_head(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ class Reply:
 
 @torch.no_grad()
 def generate(
-    model: InstructSAMModel,
+    model: DecodingModel,
     inputs: ModelInputs,
     images: ImageFeatures,
     settings: GenerationSettings | None = None,
@@ -126,7 +135,7 @@ class Decoder:
 
     def __init__(
         self,
-        model: InstructSAMModel,
+        model: DecodingModel,
         inputs: ModelInputs,
         images: ImageFeatures,
         settings: GenerationSettings,

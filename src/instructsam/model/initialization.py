@@ -10,9 +10,8 @@ import torch
 from torch import nn
 
 from instructsam.model.configuration import InstructSAMConfig
-from instructsam.model.initial_weights import local_attention, sine_table
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.presets import Recipe
+from instructsam.model.presets import SizePreset
 from instructsam.model.queries import spread_boxes
 
 
@@ -27,9 +26,9 @@ def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") ->
 
 
 def build_small(
-    recipe: Recipe, config: InstructSAMConfig, attn_implementation: str = "sdpa"
+    preset: SizePreset, config: InstructSAMConfig, attn_implementation: str = "sdpa"
 ) -> InstructSAMModel:
-    """A fresh small model that hears and sees from the first step; `config` is that of the recipe.
+    """A fresh small model that hears and sees from the first step; `config` is that of the preset.
 
     Stock initialisation, N(0, .02), is made for widths of a thousand and more; at a width of 128 every layer would
     pass on a fifth of its input. Here linear and convolution weights keep the size of what flows through
@@ -52,13 +51,9 @@ def build_small(
                 nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        nn.init.normal_(model.instance_queries.weight, std=recipe.query_std)
-        nn.init.normal_(model.get_input_embeddings().weight, std=recipe.embedding_std)
+        nn.init.normal_(model.instance_queries.weight, std=preset.query_std)
+        nn.init.normal_(model.get_input_embeddings().weight, std=preset.embedding_std)
         model.detector.initialize_encoder()
-        vlm_positions = model.vlm.visual.pos_embed.weight
-        vlm_positions.copy_(sine_table(*vlm_positions.shape))
-        for block in model.vlm.visual.blocks:
-            query, key, value = block.attn.qkv.weight.chunk(3)
-            local_attention(query, key, value, block.attn.proj.weight)
-        model.detector.initialize_decoder(recipe.spread_slots)
+        model.vlm.initialize_encoder()
+        model.detector.initialize_decoder(preset.spread_slots)
     return model

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, DynamicCache, PreTrainedModel, Qwen3VLModel
+from transformers import AutoConfig, AutoModel, DynamicCache, PreTrainedModel
 
 from instructsam.model.attention import hybrid_mask, require_hybrid_support
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector.base import Detector, DetectorFeatures, ExtraQueries
 from instructsam.model.detector.registry import detector_class
 from instructsam.model.features import ImageFeatures
-from instructsam.model.projector import make_projector
 from instructsam.model.queries import InstanceQueries, write_queries
 from instructsam.model.shared_prefix import encode_shared
+from instructsam.model.vlm.base import VLM
+from instructsam.model.vlm.registry import vlm_class
 from instructsam.structures.outputs import SegmentationOutput
 
 
@@ -39,20 +39,32 @@ class InstructSAMModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _supports_flash_attn = False
-    _no_split_modules: ClassVar[Any] = ["Qwen3VLTextDecoderLayer", "Qwen3VLVisionBlock"]
-    _tied_weights_keys: ClassVar[Any] = {"lm_head.weight": "vlm.language_model.embed_tokens.weight"}
 
-    def __init__(self, config: InstructSAMConfig) -> None:
+    def __init__(
+        self, config: InstructSAMConfig, vlm: VLM | None = None, detector: Detector | None = None
+    ) -> None:
+        """A model of given parts.
+
+        Args:
+            config: sizes of all parts.
+            vlm, detector: the parts; default: new ones of the classes that `config` names.
+        """
         require_hybrid_support(config._attn_implementation)
         super().__init__(config)
+        if vlm is None:
+            vlm = vlm_class(config.vlm_config.model_type)(config.vlm_config)
+        if detector is None:
+            detector_type = detector_class(config.detector_config.model_type)
+            detector = detector_type(config.detector_config, config.use_presence)
         width, detector_width = config.hidden_size, config.detector_size
-        self.vlm = Qwen3VLModel(config.vlm_config)
-        self.lm_head = nn.Linear(width, config.vlm_config.text_config.vocab_size, bias=False)
+        self.vlm: VLM = vlm
+        self.lm_head = nn.Linear(width, config.vlm_config.get_text_config().vocab_size, bias=False)
         self.instance_queries = InstanceQueries(config.num_queries, width, config.slot_boxes)
-        self.query_projector = make_projector(width, detector_width, config.projectors)
-        self.phrase_projector = make_projector(width, detector_width, config.projectors)
-        detector = detector_class(config.detector_config.model_type)
-        self.detector: Detector = detector(config.detector_config, config.use_presence)
+        projectors = config.variant("projectors")
+        self.query_projector = projectors.projector(width, detector_width)
+        self.phrase_projector = projectors.projector(width, detector_width)
+        self.detector: Detector = detector
+        self._tied_weights_keys = {"lm_head.weight": f"vlm.{vlm.token_table}"}
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -66,10 +78,10 @@ class InstructSAMModel(PreTrainedModel):
         super().save_pretrained(save_directory, **options)
 
     def get_input_embeddings(self) -> Any:
-        return self.vlm.language_model.embed_tokens
+        return self.vlm.language_model.get_input_embeddings()
 
     def set_input_embeddings(self, value: Any) -> None:
-        self.vlm.language_model.embed_tokens = value
+        self.vlm.language_model.set_input_embeddings(value)
 
     def get_output_embeddings(self) -> Any:
         return self.lm_head
@@ -80,35 +92,28 @@ class InstructSAMModel(PreTrainedModel):
     def encode_images(
         self, pixel_values: Tensor, image_grid_thw: Tensor, detector_pixel_values: Tensor
     ) -> ImageFeatures:
-        """Run both vision towers, once per image.
+        """Run both vision encoders, once per image.
 
         Args:
-            pixel_values: float [patches of all images, C * temporal * patch * patch].
+            pixel_values: float [patches of all images, ...], from `VLM.patches`.
             image_grid_thw: int64 [I, 3].
             detector_pixel_values: float [I, 3, S, S].
         """
-        vision = self.vlm.get_image_features(pixel_values.to(self.dtype), image_grid_thw, return_dict=True)
-        tokens = [len(embeds) for embeds in vision.pooler_output]
-        deepstack = tuple(
-            tuple(layer.split(tokens)) if isinstance(layer, Tensor) else tuple(layer)
-            for layer in vision.deepstack_features
-        )
+        embeds = self.vlm.encode_images(pixel_values.to(self.dtype), image_grid_thw)
         detector = self.detector.encode(detector_pixel_values.to(self.dtype))
-        return ImageFeatures(tuple(vision.pooler_output), deepstack, image_grid_thw, detector)
+        return ImageFeatures(embeds, image_grid_thw, detector)
 
-    def embed(
-        self,
-        input_ids: Tensor,
-        block_ids: Tensor,
-        images: ImageFeatures | None = None,
-        image_index: Tensor | None = None,
-    ) -> Tensor:
-        """Token embeddings with the images and the instance queries written in: float [B, L, D]."""
+    def embed(self, input_ids: Tensor, block_ids: Tensor, image_rows: Tensor | None = None) -> Tensor:
+        """Token embeddings with the images and the instance queries written in: float [B, L, D].
+
+        Args:
+            input_ids, block_ids: int64 [B, L].
+            image_rows: float [image positions, D], the embeddings at all image positions.
+        """
         embeds: Tensor = self.get_input_embeddings()(input_ids)
-        if images is not None and image_index is not None:
-            rows = torch.cat([images.embeds[i] for i in image_index.tolist()])
+        if image_rows is not None:
             is_image = input_ids == self.image_token_id
-            embeds = embeds.masked_scatter(is_image.unsqueeze(-1), rows.to(embeds.dtype))
+            embeds = embeds.masked_scatter(is_image.unsqueeze(-1), image_rows)
         return write_queries(self.query_bank(), embeds, block_ids)
 
     def query_bank(self) -> Tensor:
@@ -117,12 +122,8 @@ class InstructSAMModel(PreTrainedModel):
         return bank
 
     def positions(self, input_ids: Tensor, attention_mask: Tensor, grid_thw: Tensor) -> Tensor:
-        """M-RoPE positions of whole sequences, query blocks included: int64 [3, B, L]."""
-        is_image = (input_ids == self.image_token_id).int()
-        position_ids, _ = self.vlm.get_rope_index(
-            input_ids, mm_token_type_ids=is_image, image_grid_thw=grid_thw, attention_mask=attention_mask
-        )
-        return position_ids  # type: ignore[no-any-return]
+        """Positions of whole sequences, query blocks included: int64 [A, B, L]."""
+        return self.vlm.positions(input_ids, attention_mask, grid_thw)
 
     def encode(
         self,
@@ -145,28 +146,16 @@ class InstructSAMModel(PreTrainedModel):
             cache: keys and values of earlier steps; holds this step afterwards.
             visible_blocks: int64 [B, L], the tokens that attend to each other both ways; default: `block_ids`.
         """
-        embeds = self.embed(input_ids, block_ids, images, image_index)
-        language_model = self.vlm.language_model
-        blocks = block_ids if visible_blocks is None else visible_blocks
-        deepstack = None
+        rows, is_image = None, None
+        deepstack: list[Tensor] = []
         if images is not None and image_index is not None:
-            rows = image_index.tolist()
-            deepstack = [
-                torch.cat([layer[i] for i in rows]).to(embeds.dtype) for layer in images.deepstack
-            ] or None
-        output = language_model(
-            inputs_embeds=embeds,
-            attention_mask=hybrid_mask(
-                language_model.config, embeds, attention_mask, blocks, cache, self.config.query_attention
-            ),
-            position_ids=positions,
-            visual_pos_masks=None if images is None else input_ids == self.image_token_id,
-            deepstack_visual_embeds=deepstack,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        )
-        hidden: Tensor = output.last_hidden_state
-        return hidden
+            rows, deepstack = images.vlm.select(image_index.tolist(), self.get_input_embeddings().weight)
+            is_image = input_ids == self.image_token_id
+        embeds = self.embed(input_ids, block_ids, rows)
+        blocks = block_ids if visible_blocks is None else visible_blocks
+        blocks = self.config.variant("query_attention").attention_blocks(blocks)
+        mask = hybrid_mask(self.vlm.language_model.config, embeds, attention_mask, blocks, cache)
+        return self.vlm.encode(embeds, mask, positions, cache, is_image, deepstack)
 
     @property
     def image_token_id(self) -> int:

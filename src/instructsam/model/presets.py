@@ -1,6 +1,6 @@
 """Recipes: a small model from a few numbers.
 
-Classes take plain arguments; this builder flattens a small recipe into the two stock configurations.
+Classes take plain arguments; this builder flattens a small preset into the two stock configurations.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from instructsam.config import Config, build_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector.base import DetectorSizes
-from instructsam.model.detector.registry import DEFAULT, DETECTORS
+from instructsam.model.detector.registry import DEFAULT as DEFAULT_DETECTOR
+from instructsam.model.detector.registry import DETECTORS
+from instructsam.model.variants.registry import METHOD_VALUES, variant
+from instructsam.model.vlm.base import VLMSizes
+from instructsam.model.vlm.registry import DEFAULT as DEFAULT_VLM
+from instructsam.model.vlm.registry import VLMS
 from instructsam.structures.checks import check_choices
-from instructsam.structures.forms import InstanceForm, QueryAttention
 
 MOST_CELLS = 512  # a side, of a vision encoder
 
 
-class Recipe(Config):
+class SizePreset(Config):
     """Sizes of a small model.
 
     Attributes:
@@ -34,7 +38,7 @@ class Recipe(Config):
         vision_layers, text_layers: depth of the VLM's towers.
         heads: attention heads everywhere.
         num_queries: Q.
-        detector: a line of `model.detector.registry`.
+        vlm, detector: lines of `model.vlm.registry` and `model.detector.registry`.
         use_presence: keep the detector's presence token.
         tie_embeddings: share the token table with the head that writes text.
         embedding_std: of fresh token embeddings. The detector reads phrase tokens as bare embeddings, so at the usual
@@ -57,7 +61,8 @@ class Recipe(Config):
     text_layers: int = Field(default=6, ge=1, le=256)
     heads: int = Field(default=4, ge=1, le=256)
     num_queries: int = Field(default=10, ge=1, le=1000)
-    detector: str = DEFAULT
+    vlm: str = DEFAULT_VLM
+    detector: str = DEFAULT_DETECTOR
     use_presence: bool = True
     max_instruction_tokens: int = Field(default=256, ge=1, le=4096)
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -66,14 +71,17 @@ class Recipe(Config):
     embedding_std: float = Field(default=0.5, ge=0, le=100)
     query_std: float = Field(default=0.5, ge=0, le=100)
     spread_slots: bool = True
-    query_attention: QueryAttention = "hybrid"
+    query_attention: str = "hybrid"
     projectors: bool = True
     slot_boxes: bool = False
-    instance_form: InstanceForm = "queries"
+    instance_form: str = "queries"
 
     @model_validator(mode="after")
-    def _check(self) -> Recipe:
+    def _check(self) -> SizePreset:
+        check_choices("vlm", (self.vlm,), tuple(VLMS))
         check_choices("detector", (self.detector,), tuple(DETECTORS))
+        for field in METHOD_VALUES:
+            variant(field, getattr(self, field))
         size = self.image_size
         if size % self.patch_size:
             raise ConfigError(f"image_size must be a multiple of patch_size ({self.patch_size}), got {size}")
@@ -93,9 +101,9 @@ class Recipe(Config):
         return self
 
 
-RECIPES: dict[str, Recipe] = {
-    "default": Recipe(),
-    "tiny": Recipe(
+PRESETS: dict[str, SizePreset] = {
+    "default": SizePreset(),
+    "tiny": SizePreset(
         image_size=64, patch_size=8, vlm_patch=8, detector_width=32, detector_vision_layers=1,
         detector_encoder_layers=1, detector_layers=2, vlm_width=32, vision_layers=1, text_layers=2,
         heads=2, num_queries=4,
@@ -103,94 +111,65 @@ RECIPES: dict[str, Recipe] = {
 }  # fmt: skip
 
 
-def get_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """A named recipe with some values changed.
+def get_preset(name: str, overrides: Mapping[str, Any] | None = None) -> SizePreset:
+    """A named preset with some values changed.
 
     Raises:
-        ConfigError: unknown recipe or field, a value of the wrong type, or sizes that do not fit each other.
+        ConfigError: unknown preset or field, a value of the wrong type, or sizes that do not fit each other.
     """
-    if name not in RECIPES:
-        raise ConfigError(f"model.preset must be one of {', '.join(RECIPES)}, got {name!r}")
-    return build_config(Recipe, {**to_dict(RECIPES[name]), **(overrides or {})}, prefix="model.overrides.")
+    if name not in PRESETS:
+        raise ConfigError(f"model.preset must be one of {', '.join(PRESETS)}, got {name!r}")
+    return build_config(
+        SizePreset, {**to_dict(PRESETS[name]), **(overrides or {})}, prefix="model.overrides."
+    )
 
 
-def recipe_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -> InstructSAMConfig:
-    """The full configuration of a recipe; token ids as in `processing.tokens.TokenIds`."""
+def preset_config(preset: SizePreset, vocab_size: int, token_ids: Mapping[str, int]) -> InstructSAMConfig:
+    """The full configuration of a preset; token ids as in `processing.tokens.TokenIds`."""
     return InstructSAMConfig(
-        vlm_config=_vlm_config(recipe, vocab_size, token_ids),
-        detector_config={"model_type": recipe.detector, **_detector_config(recipe)},
-        num_queries=recipe.num_queries,
-        use_presence=recipe.use_presence,
+        vlm_config={"model_type": preset.vlm, **_vlm_config(preset, vocab_size, token_ids)},
+        detector_config={"model_type": preset.detector, **_detector_config(preset)},
+        num_queries=preset.num_queries,
+        use_presence=preset.use_presence,
         token_ids=dict(token_ids),
-        min_pixels=recipe.image_size**2 // 2,
-        max_pixels=recipe.image_size**2,
-        max_instruction_tokens=recipe.max_instruction_tokens,
-        default_mode=recipe.default_mode,
-        tie_word_embeddings=recipe.tie_embeddings,
-        query_attention=recipe.query_attention,
-        projectors=recipe.projectors,
-        slot_boxes=recipe.slot_boxes,
-        instance_form=recipe.instance_form,
+        min_pixels=preset.image_size**2 // 2,
+        max_pixels=preset.image_size**2,
+        max_instruction_tokens=preset.max_instruction_tokens,
+        default_mode=preset.default_mode,
+        tie_word_embeddings=preset.tie_embeddings,
+        query_attention=preset.query_attention,
+        projectors=preset.projectors,
+        slot_boxes=preset.slot_boxes,
+        instance_form=preset.instance_form,
     )
 
 
-def _vlm_config(recipe: Recipe, vocab_size: int, token_ids: Mapping[str, int]) -> dict[str, Any]:
-    head = recipe.vlm_width // recipe.heads
-    return {
-        "text_config": {
-            "vocab_size": vocab_size,
-            "hidden_size": recipe.vlm_width,
-            "intermediate_size": 3 * recipe.vlm_width,
-            "num_hidden_layers": recipe.text_layers,
-            "num_attention_heads": recipe.heads,
-            "num_key_value_heads": recipe.heads,
-            "head_dim": head,
-            "max_position_embeddings": 4096,
-            "tie_word_embeddings": recipe.tie_embeddings,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10000.0,
-                "mrope_section": _rope_section(head // 2),
-                "mrope_interleaved": True,
-            },
-        },
-        "vision_config": {
-            "depth": recipe.vision_layers,
-            "hidden_size": recipe.vlm_width,
-            "intermediate_size": 3 * recipe.vlm_width,
-            "num_heads": recipe.heads,
-            "patch_size": recipe.vlm_patch,
-            "spatial_merge_size": 2,
-            "temporal_patch_size": 1,
-            "out_hidden_size": recipe.vlm_width,
-            "num_position_embeddings": (recipe.image_size // recipe.vlm_patch) ** 2,
-            "deepstack_visual_indexes": [recipe.vision_layers // 2],
-        },
-        "image_token_id": token_ids["image"],
-        "video_token_id": token_ids["video"],
-        "vision_start_token_id": token_ids["vision_start"],
-        "vision_end_token_id": token_ids["vision_end"],
-        "tie_word_embeddings": recipe.tie_embeddings,
-    }
+def _vlm_config(preset: SizePreset, vocab_size: int, token_ids: Mapping[str, int]) -> dict[str, Any]:
+    sizes = VLMSizes(
+        image_size=preset.image_size,
+        patch_size=preset.vlm_patch,
+        width=preset.vlm_width,
+        vision_layers=preset.vision_layers,
+        text_layers=preset.text_layers,
+        heads=preset.heads,
+        tie_embeddings=preset.tie_embeddings,
+        vocab_size=vocab_size,
+        token_ids=token_ids,
+    )
+    return VLMS[preset.vlm].small_config(sizes)
 
 
-def _rope_section(half: int) -> list[int]:
-    """Half a head's rotary dimensions, shared over time, height and width."""
-    side = half // 3
-    return [half - 2 * side, side, side]
-
-
-def _detector_config(recipe: Recipe) -> dict[str, Any]:
+def _detector_config(preset: SizePreset) -> dict[str, Any]:
     sizes = DetectorSizes(
-        image_size=recipe.image_size,
-        patch_size=recipe.patch_size,
-        width=recipe.detector_width,
-        vision_layers=recipe.detector_vision_layers,
-        encoder_layers=recipe.detector_encoder_layers,
-        layers=recipe.detector_layers,
-        mask_stages=recipe.mask_stages,
-        heads=recipe.heads,
-        dropout=recipe.dropout,
-        num_queries=recipe.num_queries,
+        image_size=preset.image_size,
+        patch_size=preset.patch_size,
+        width=preset.detector_width,
+        vision_layers=preset.detector_vision_layers,
+        encoder_layers=preset.detector_encoder_layers,
+        layers=preset.detector_layers,
+        mask_stages=preset.mask_stages,
+        heads=preset.heads,
+        dropout=preset.dropout,
+        num_queries=preset.num_queries,
     )
-    return DETECTORS[recipe.detector].small_config(sizes)
+    return DETECTORS[preset.detector].small_config(sizes)

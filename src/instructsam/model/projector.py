@@ -10,8 +10,3 @@ class Projector(nn.Sequential):
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(nn.Linear(in_features, in_features), nn.ReLU(), nn.Linear(in_features, out_features))
-
-
-def make_projector(in_features: int, out_features: int, projects: bool = True) -> nn.Module:
-    """A projector, or, for an ablation between equal widths, nothing in its place."""
-    return Projector(in_features, out_features) if projects else nn.Identity()

@@ -16,7 +16,7 @@ from instructsam.model.generation import Decoder, GenerationSettings, Reply
 
 if TYPE_CHECKING:
     from instructsam.model.features import ImageFeatures
-    from instructsam.model.instructsam import InstructSAMModel
+    from instructsam.model.generation import DecodingModel
     from instructsam.structures.outputs import ModelInputs
 
 
@@ -44,7 +44,7 @@ class ReleasedDecoder(Decoder):
 
 @torch.no_grad()
 def generate_released(
-    model: InstructSAMModel,
+    model: DecodingModel,
     inputs: ModelInputs,
     images: ImageFeatures,
     settings: GenerationSettings | None = None,

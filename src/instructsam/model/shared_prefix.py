@@ -45,6 +45,7 @@ class ConversationModel(Protocol):
         images: ImageFeatures | None = None,
         image_index: Tensor | None = None,
         cache: DynamicCache | None = None,
+        visible_blocks: Tensor | None = None,
     ) -> Tensor: ...
 
     def at_queries(self, hidden: Tensor, block_ids: Tensor) -> Tensor: ...

@@ -1,16 +1,26 @@
 """Instruction and phrases <-> chat ids: one function for training and for inference.
 
-`<|im_start|>user\\n<image>instruction<|im_end|>\\n<|im_start|>assistant\\n` and then, per phrase,
-`<|object_ref_start|>phrase<|object_ref_end|><|mask_start|>[SEG]*Q<|mask_end|>`, joined by `, ` and closed by
-`<|im_end|>` (docs/model.md, "Sequence").
+The user turn with the image and the instruction, and the assistant turn with, per phrase,
+`<|object_ref_start|>phrase<|object_ref_end|><|mask_start|>[SEG]*Q<|mask_end|>`, joined by `, ` (docs/model.md,
+"Sequence"). How turns open and close is the VLM family's `ChatFormat`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
+from instructsam.model.vlm.base import VLM
+from instructsam.model.vlm.registry import DEFAULT, VLMS
+from instructsam.processing.tokens import (
+    TokenIds,
+    TokenizerLike,
+    encode_pieces,
+    encode_text,
+    special_ids,
+    special_tokens,
+)
 
 IGNORE = -100
 MAX_PHRASE_TOKENS = 32
@@ -42,25 +52,31 @@ class Conversation:
 class ConversationEncoder:
     """Writes conversations for one tokenizer and one number of queries; `separator` stands between phrases."""
 
-    def __init__(self, tokenizer: TokenizerLike, token_ids: TokenIds, num_queries: int) -> None:
+    def __init__(
+        self,
+        tokenizer: TokenizerLike,
+        token_ids: TokenIds,
+        num_queries: int,
+        vlm: type[VLM] = VLMS[DEFAULT],
+    ) -> None:
         self.tokenizer = tokenizer
         self.token_ids = token_ids
         self.num_queries = num_queries
-        self._user = [token_ids.im_start, *encode_text(tokenizer, "user\n")]
-        self._assistant = [
-            token_ids.im_end,
-            *encode_text(tokenizer, "\n"),
-            token_ids.im_start,
-            *encode_text(tokenizer, "assistant\n"),
-        ]
+        self._pieces = partial(encode_pieces, tokenizer, special_ids(tokenizer, special_tokens(vlm)))
+        self._user = self._pieces([*vlm.chat.begin, *vlm.chat.roles["user"]])
+        self._assistant = self._pieces([*vlm.chat.end, *vlm.chat.roles["assistant"]])
         self.separator = encode_text(tokenizer, ", ")
 
-    def prompt(self, instruction_ids: Sequence[int], num_image_tokens: int) -> Conversation:
-        """The user turn and the opened assistant turn; nothing supervised."""
-        tokens = self.token_ids
+    def prompt(self, instruction_ids: Sequence[int], image_layout: Iterable[str]) -> Conversation:
+        """The user turn and the opened assistant turn; nothing supervised.
+
+        Args:
+            instruction_ids: token ids of the instruction.
+            image_layout: from `VLM.image_layout`.
+        """
         conversation = Conversation()
         conversation.add(self._user)
-        conversation.add([tokens.vision_start, *[tokens.image] * num_image_tokens, tokens.vision_end])
+        conversation.add(self._pieces(image_layout))
         conversation.add(instruction_ids)
         conversation.add(self._assistant)
         return conversation

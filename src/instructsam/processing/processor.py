@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from instructsam.errors import CheckpointError, InputError, first_line
+from instructsam.model.pixels import square_pixels
+from instructsam.model.vlm.base import PixelRules
+from instructsam.model.vlm.registry import DEFAULT, VLMS, vlm_class
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS, Conversation, ConversationEncoder
 from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
-from instructsam.processing.vision import detector_pixels, vlm_patches
-from instructsam.structures.checks import check_count, describe
-from instructsam.structures.forms import InstanceForm
+from instructsam.structures.checks import check_count, check_text, describe
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
 from instructsam.structures.model_files import read_object, require_inside, wrong_content
@@ -67,7 +68,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class ProcessorSettings:
-    """Everything about the inputs that the model's configuration fixes; lengths in pixels."""
+    """Everything about the inputs that the model's configuration fixes; lengths in pixels.
+
+    Attributes:
+        image_size: side of the detector's square.
+        patch_size, merge_size, temporal_patch_size, min_pixels, max_pixels, square: of the VLM, see `PixelRules`.
+        vlm: the VLM's family, a line of `model.vlm.registry`.
+    """
 
     num_queries: int
     image_size: int
@@ -77,23 +84,28 @@ class ProcessorSettings:
     min_pixels: int
     max_pixels: int
     max_instruction_tokens: int
-    instance_form: InstanceForm = "queries"
+    instance_form: str = "queries"
+    vlm: str = DEFAULT
+    square: int = 0
 
     @classmethod
     def from_config(cls, config: Any) -> ProcessorSettings:
-        """Read the settings off an `InstructSAMConfig`."""
-        vision = config.vlm_config.vision_config
+        """Take the settings from an `InstructSAMConfig`."""
+        vlm = config.vlm_config.model_type
+        rules = vlm_class(vlm).pixel_rules(config.vlm_config, config.min_pixels, config.max_pixels)
         return cls(
             num_queries=config.num_queries,
             image_size=config.image_size,
-            patch_size=vision.patch_size,
-            merge_size=vision.spatial_merge_size,
-            temporal_patch_size=vision.temporal_patch_size,
-            min_pixels=config.min_pixels,
-            max_pixels=config.max_pixels,
             max_instruction_tokens=config.max_instruction_tokens,
             instance_form=config.instance_form,
+            vlm=vlm,
+            **vars(rules),
         )
+
+    @property
+    def pixel_rules(self) -> PixelRules:
+        """How the VLM's images become patches."""
+        return PixelRules(**{name: getattr(self, name) for name in PixelRules.__dataclass_fields__})
 
     @classmethod
     def from_fields(cls, fields: Any) -> ProcessorSettings:
@@ -105,12 +117,12 @@ class ProcessorSettings:
         """
         if not isinstance(fields, dict):
             raise InputError(f"settings must be an object, got {describe(fields)}")
-        form = fields.get("instance_form", "queries")
-        if form not in get_args(InstanceForm):
-            raise InputError(f"instance_form must be one of {get_args(InstanceForm)}, got {describe(form)}")
+        check_text(fields.get("instance_form", "queries"), "instance_form")
+        if fields.get("vlm", DEFAULT) not in VLMS:
+            raise InputError(f"vlm must be one of {', '.join(VLMS)}, got {describe(fields['vlm'])}")
         for name, value in fields.items():
-            if name != "instance_form":
-                check_count(value, name)
+            if name not in ("instance_form", "vlm"):
+                check_count(value, name, low=0 if name == "square" else 1)
         return cls(**fields)
 
 
@@ -120,8 +132,10 @@ class InstructSAMProcessor:
     def __init__(self, tokenizer: TokenizerLike, settings: ProcessorSettings) -> None:
         self.tokenizer = tokenizer
         self.settings = settings
-        self.token_ids = TokenIds.from_tokenizer(tokenizer)
-        self.conversations = ConversationEncoder(tokenizer, self.token_ids, settings.num_queries)
+        self.vlm = vlm_class(settings.vlm)
+        self.pixel_rules = settings.pixel_rules
+        self.token_ids = TokenIds.from_tokenizer(tokenizer, self.vlm)
+        self.conversations = ConversationEncoder(tokenizer, self.token_ids, settings.num_queries, self.vlm)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **_: Any) -> InstructSAMProcessor:
@@ -181,17 +195,8 @@ class InstructSAMProcessor:
 
     def encode_images(self, images: Sequence[Image.Image]) -> tuple[Tensor, Tensor, Tensor]:
         """RGB images -> VLM patches [patches, F], grids [I, 3], detector pixels [I, 3, S, S]."""
-        s = self.settings
-        patches, grids = zip(
-            *(
-                vlm_patches(
-                    image, s.patch_size, s.merge_size, s.temporal_patch_size, s.min_pixels, s.max_pixels
-                )
-                for image in images
-            ),
-            strict=True,
-        )
-        squares = torch.stack([detector_pixels(image, s.image_size) for image in images])
+        patches, grids = zip(*(self.vlm.patches(image, self.pixel_rules) for image in images), strict=True)
+        squares = torch.stack([square_pixels(image, self.settings.image_size) for image in images])
         return torch.cat(patches), torch.tensor(grids, dtype=torch.int64), squares
 
     def converse(self, sample: Sample, grid_thw: Sequence[int]) -> Conversation:
@@ -200,8 +205,8 @@ class InstructSAMProcessor:
         Raises:
             InputError: the instruction or a phrase is empty or too long.
         """
-        tokens = int(grid_thw[0]) * int(grid_thw[1]) * int(grid_thw[2]) // self.settings.merge_size**2
-        conversation = self.conversations.prompt(self.encode_instruction(sample.instruction), tokens)
+        layout = self.vlm.image_layout(grid_thw, self.pixel_rules)
+        conversation = self.conversations.prompt(self.encode_instruction(sample.instruction), layout)
         if sample.phrases is not None:
             phrases = self.encode_phrases(sample.phrases)
             self.conversations.add_reply(conversation, phrases, sample.supervise_text, sample.blocks)

@@ -11,10 +11,11 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict
 
 from instructsam.structures.checks import name_of_key
 
@@ -65,13 +66,14 @@ def first_fault(error: ValidationError, root: Any, document: Any, prefix: str = 
     )
     path, kind = list(first["loc"]), first["type"]
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        owner, _ = _walk(root, path[:-1])
+        owner = _type_at(root, path[:-1])
         start = prefix + (f"{place_of(path[:-1])}." if path[:-1] else "")
         hint = _known_keys(sorted(fields_of(unwrapped(owner)[0])), name_of_key(path[-1]), start)
         return Fault(prefix + place_of(path), "unknown", hint, _value_at(document, path))
     if kind == "missing" and isinstance(path[-1], int):  # a tuple that is too short
         path, kind = path[:-1], "type"
-    reached, metadata = _walk(root, path)
+    annotation = _type_at(root, path)
+    _, metadata = unwrapped(annotation)
     place, value = prefix + place_of(path), _value_at(document, path)
     if kind in ("missing", "missing_argument"):
         return Fault(place, "missing", "", None)
@@ -79,7 +81,7 @@ def first_fault(error: ValidationError, root: Any, document: Any, prefix: str = 
         return Fault(place, "check", str(first["ctx"]["error"]), value)
     if kind in _BOUNDS and not any(isinstance(item, Expected) for item in metadata):
         return Fault(place, "bounds", _interval(metadata), value)
-    return Fault(place, "type", _expected(reached, metadata, value), value)
+    return Fault(place, "type", _expected(annotation, value), value)
 
 
 def place_of(path: Sequence[str | int]) -> str:
@@ -92,10 +94,16 @@ def place_of(path: Sequence[str | int]) -> str:
     return text
 
 
-def fields_of(owner: Any) -> Mapping[str, FieldInfo]:
-    """The fields of a pydantic model or dataclass; empty for any other type."""
-    found = getattr(owner, "model_fields" if _is_model(owner) else "__pydantic_fields__", None)
-    return found if isinstance(found, Mapping) else {}
+def fields_of(owner: Any) -> Mapping[str, Any]:
+    """The fields of a pydantic model, dataclass or typed dictionary with their types; empty for any other type."""
+    if isinstance(owner, type) and issubclass(owner, BaseModel):
+        return {name: _with_metadata(field) for name, field in owner.model_fields.items()}
+    return get_type_hints(owner, include_extras=True) if is_dataclass(owner) or is_typeddict(owner) else {}
+
+
+def _with_metadata(field: FieldInfo) -> Any:
+    given: Any = Annotated
+    return given[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
 def unwrapped(annotation: Any) -> tuple[Any, list[Any]]:
@@ -112,30 +120,21 @@ def unwrapped(annotation: Any) -> tuple[Any, list[Any]]:
             return annotation, metadata
 
 
-def _walk(annotation: Any, path: list[str | int]) -> tuple[Any, list[Any]]:
+def _type_at(annotation: Any, path: list[str | int]) -> Any:
     """The type at a path; cuts the path at the first union, behind which pydantic names alternatives, not keys."""
-    whole, metadata = annotation, list[Any]()
     for depth, part in enumerate(path):
-        inner, more = unwrapped(whole)
-        metadata = metadata + more
-        arguments = get_args(inner)
-        if len(_members(inner)) > 1:
-            del path[depth:]
-            return whole, metadata
-        fields, metadata = fields_of(inner), []
+        inner, _ = unwrapped(annotation)
+        arguments, origin, fields = get_args(inner), get_origin(inner), fields_of(inner)
         if str(part) in fields:
-            field = fields[str(part)]
-            whole, metadata = field.annotation, list(field.metadata)
-        elif get_origin(inner) is tuple and isinstance(part, int):
-            whole = arguments[0] if arguments[-1] is Ellipsis else arguments[part]
-        elif get_origin(inner) is list:
-            whole = arguments[0]
-        elif get_origin(inner) in (dict, Mapping) and part != "[key]":
-            whole = arguments[1]
-        else:  # a key of a mapping, or a part of the document that the type does not describe
+            annotation = fields[str(part)]
+        elif origin is tuple and isinstance(part, int):
+            annotation = arguments[0] if arguments[-1] is Ellipsis else arguments[part]
+        elif origin is dict and path[depth + 1 :] != ["[key]"] and part != "[key]":
+            annotation = arguments[1]
+        else:
             del path[depth:]
-            return inner, more
-    return whole, metadata + unwrapped(whole)[1]
+            break
+    return annotation
 
 
 def _value_at(document: Any, path: Sequence[str | int]) -> Any:
@@ -169,25 +168,24 @@ def _interval(metadata: Sequence[Any]) -> str:
     return f"lie in {'[' if 'ge' in sides else '('}{low}, {high}{']' if 'le' in sides else ')'}"
 
 
-def _expected(annotation: Any, metadata: Sequence[Any], value: Any) -> str:
-    words = [item for item in metadata if isinstance(item, Expected)]
-    if words:
+def _expected(annotation: Any, value: Any) -> str:
+    inner, metadata = unwrapped(annotation)
+    if words := [item for item in metadata if isinstance(item, Expected)]:
         return words[-1]
-    if get_origin(annotation) is Annotated:
-        inner = get_args(annotation)[0]
-        return _expected(inner, unwrapped(annotation)[1], value)
+    if get_origin(annotation) is Annotated:  # whose `| None` counts
+        return _expected(get_args(annotation)[0], value)
     arguments, origin = get_args(annotation), get_origin(annotation)
     if origin in (Union, types.UnionType):
         choices = sorted(arguments, key=lambda kind: kind in (str, type(None)))
-        return " or ".join(_expected(kind, (), value) for kind in choices)
+        return " or ".join(_expected(kind, value) for kind in choices)
     if origin is Literal:
         return f"one of {', '.join(repr(choice) for choice in arguments)}"
     if origin is tuple and arguments[-1] is not Ellipsis and isinstance(value, list | tuple):
         return f"a list of {len(arguments)} values"
-    if origin in (tuple, list):
+    if origin is tuple:
         return "a tuple such as (1, 2)" if isinstance(value, list) else "a list such as [1, 2]"
-    if _is_model(annotation) or is_dataclass(annotation):
-        return "a mapping of keys"
+    if fields_of(inner):
+        return "a mapping of keys" if issubclass(inner, BaseModel) else "a JSON object"
     return _WORDS.get(origin or annotation, str(annotation))
 
 
@@ -196,7 +194,3 @@ def _members(annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) not in (Union, types.UnionType):
         return ()
     return tuple(member for member in get_args(annotation) if member is not type(None))
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from instructsam.data.sample import SampleInstruction, TrainingSample
 from instructsam.errors import InputError
+from instructsam.model.variants.registry import variant
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs, PhraseTarget
 
@@ -108,7 +109,7 @@ def collate(
     Raises:
         InputError: the masks of a sample are unknown.
     """
-    form = processor.settings.instance_form
+    form = variant("instance_form", processor.settings.instance_form)
     conversations: list[Sample] = []
     flags: list[bool] = []
     phrase_image: list[int] = []
@@ -116,9 +117,7 @@ def collate(
     for number, (sample, sample_direct) in enumerate(zip(samples, direct, strict=True)):
         for instruction, is_direct in zip(sample.instructions, sample_direct, strict=True):
             phrases, instances = phrases_and_instances(instruction, is_direct)
-            blocks = None
-            if form == "token_per_instance":
-                blocks, instances = one_block_each(instances, sample.boxes_cxcywh)
+            blocks, instances = form.training_blocks(instances, sample.boxes_cxcywh)
             conversations.append(
                 Sample(number, instruction.text, phrases, supervise_text=not is_direct, blocks=blocks),
             )
@@ -138,7 +137,7 @@ def collate(
         phrase_image=tuple(phrase_image),
         phrase_instances=tuple(phrase_instances),
         direct=tuple(flags),
-        united=form == "token_as_mask",
+        united=form.merges_instances,
     )
 
 
@@ -146,19 +145,6 @@ def _mask_stack(sample: TrainingSample) -> NDArray[np.uint8]:
     if sample.masks is None:
         raise InputError(f"sample {sample.id} has boxes only, and the losses need masks: leave it out")
     return np.ascontiguousarray(sample.masks).astype(np.uint8)
-
-
-def one_block_each(
-    instances: tuple[tuple[int, ...], ...], boxes_cxcywh: NDArray[np.float32]
-) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
-    """For `token_per_instance`: query blocks per phrase, and of each block its one object, left to right.
-
-    A phrase that names nothing still has one block, without object: its score learns to tell.
-    """
-    places = boxes_cxcywh[:, :2].tolist()
-    rows = [sorted(named, key=lambda index: places[index]) for named in instances]
-    blocks: list[list[tuple[int, ...]]] = [[(index,) for index in row] or [()] for row in rows]
-    return tuple(len(row) for row in blocks), tuple(block for row in blocks for block in row)
 
 
 def phrases_and_instances(

@@ -18,6 +18,7 @@ from instructsam.training import checkpointing
 from instructsam.training.ema import start_average
 from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
 from instructsam.training.probes import save_probes
+from instructsam.training.run_source import check_same_source, source_record
 from instructsam.training.settings import RunConfig
 from instructsam.training.trainable import Trainable
 
@@ -103,7 +104,7 @@ class RunState:
             "ema_averaged": int(self.average.n_averaged) if self.average else 1,
             "new_probes": list(self.new_probes),
             "trained_parts": list(self.trained_parts),
-            "data": {"name": self.source.name, "fingerprint": self.source.fingerprint},
+            "source": source_record(self.source),
         }
         rank, wait = self.accelerator.process_index, self.accelerator.wait_for_everyone
         keep = self.config.schedule.keep_checkpoints
@@ -132,11 +133,7 @@ class RunState:
                 f"{folder} was written by {meta['processes']} processes and this run has "
                 f"{self.accelerator.num_processes}: resume with as many, or start another run with model.path=..."
             )
-        if meta["data"]["fingerprint"] != self.source.fingerprint:
-            raise ConfigError(
-                f"{folder} was trained on other contents of {meta['data']['name']} than are there now: restore them, "
-                "or start another run with model.path=... and another output_dir"
-            )
+        check_same_source(meta, self.source, folder)
         model, average = checkpointing.model_tensors(self.trainable), self.average
         checkpointing.copy_tensors(checkpoint.model, model, "model")
         checkpointing.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)

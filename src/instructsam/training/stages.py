@@ -21,9 +21,9 @@ from instructsam.structures.files import check_folder_destination
 from instructsam.training.checkpointing import latest_step
 from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current
 from instructsam.training.run_folder import MAY_CHANGE, changed_settings, check_run_folder
+from instructsam.training.run_source import OpenSource
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start
-from instructsam.training.stream import OpenSource
 from instructsam.training.trackers import check_trackers
 from instructsam.training.trainer import run
 

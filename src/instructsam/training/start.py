@@ -16,7 +16,8 @@ from instructsam.errors import ConfigError
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.model.initialization import build_small
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.presets import get_recipe, recipe_config
+from instructsam.model.presets import get_preset, preset_config
+from instructsam.model.vlm.registry import VLMS
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.training.checkpointing import model_tensors
@@ -43,7 +44,7 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
             local_folder(name)
     if not settings.path:
         ids = dict.fromkeys(("image", "video", "vision_start", "vision_end"), 0)
-        recipe_config(get_recipe(settings.preset, settings.overrides), settings.vocab_size, ids)
+        preset_config(get_preset(settings.preset, settings.overrides), settings.vocab_size, ids)
     criterion = start_criterion(config.loss)
     stage = STAGES[config.stage]
     weights = {name for name, weight in criterion.config.weights.items() if weight}
@@ -72,17 +73,17 @@ def start_model(
     """
     if settings.path:
         return open_model(Path(settings.path), attention)
-    recipe = get_recipe(settings.preset, settings.overrides)
+    preset = get_preset(settings.preset, settings.overrides)
     donor = None
     if settings.init_from:
         donor, its_processor = open_model(Path(settings.init_from), attention)
         tokenizer, vocab_size = its_processor.tokenizer, donor.lm_head.weight.shape[0]
     else:
-        tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size)
+        tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size, VLMS[preset.vlm])
         vocab_size = len(tokenizer)
-    token_ids = TokenIds.from_tokenizer(tokenizer).as_dict()
-    config = recipe_config(recipe, vocab_size, token_ids)
-    model = build_small(recipe, config, attention)
+    token_ids = TokenIds.from_tokenizer(tokenizer, VLMS[preset.vlm]).as_dict()
+    config = preset_config(preset, vocab_size, token_ids)
+    model = build_small(preset, config, attention)
     if donor is not None:
         for line in initialize_from(model, donor, settings.init_from, settings.reinitialize):
             logging.getLogger(__name__).warning("%s", line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import connection, parent_process
 
@@ -25,9 +25,6 @@ from instructsam.training.augment import apply_color_jitter, draw_color_jitter
 from instructsam.training.collate import TrainingBatch, collate
 from instructsam.training.data_settings import DataSettings
 from instructsam.training.stopping import STOP_SIGNALS
-
-OpenSource = Callable[[DataSettings, int, int], SampleSource]
-"""Opens the source of a run: its data settings, seed, and the samples that all processes draw in one step."""
 
 _DIRECT_STREAM = 0xD1EC7  # keeps the choice of direct instructions apart from all other random numbers
 

@@ -55,10 +55,11 @@ class Trainable(nn.Module):
             ConfigError: a stage without language model, of a model whose queries only the language model tells apart.
         """
         trained = self.stage.trained
-        if "language_model" not in trained and self.model.config.instance_form == "token_per_instance":
+        form = self.model.config.variant("instance_form")
+        if form.counts and "language_model" not in trained:
             raise ConfigError(
-                "a stage that leaves the language model out cannot train token_per_instance, which needs it to count: "
-                "train it with stage all"
+                f"a stage that leaves the language model out cannot train {form.value}, which needs it to count: train "
+                "it with stage all"
             )
         of_part = part_parameters(self.model)
         for parameter in self.model.parameters():
@@ -115,7 +116,7 @@ class Trainable(nn.Module):
 def part_parameters(model: InstructSAMModel) -> dict[Part, set[int]]:
     """Identities of the parameters of each part (`Stage.trained`), without those of the language model: the rest."""
     modules: dict[Part, list[nn.Module]] = {
-        "vision": [model.vlm.visual, model.detector.vision_encoder],
+        "vision": [*model.vlm.vision_modules(), model.detector.vision_encoder],
         "detector": [
             model.detector,
             model.phrase_projector,

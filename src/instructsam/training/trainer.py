@@ -7,7 +7,6 @@ its checkpoint (`run_state`): weights, averages, optimizer and random state, and
 from __future__ import annotations
 
 import math
-import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -37,12 +36,13 @@ from instructsam.training.precision import attention_kernel, uses_bfloat16
 from instructsam.training.probes import load_probes, new_on_trained_parts
 from instructsam.training.progress import ProgressLog, cut_log
 from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
+from instructsam.training.run_source import OpenSource, open_run_source
 from instructsam.training.run_state import OnCheckpoint, RunState
 from instructsam.training.settings import RunConfig
 from instructsam.training.stage_table import STAGES
 from instructsam.training.start import check_start, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
-from instructsam.training.stream import OpenSource, TrainingBatches, WorkerLostError, batches
+from instructsam.training.stream import TrainingBatches, WorkerLostError, batches
 from instructsam.training.trackers import check_trackers, start_trackers
 from instructsam.training.trainable import Trainable
 
@@ -79,15 +79,12 @@ def run(
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         exported = config.folder / MODEL
-        processes = int(os.environ.get("WORLD_SIZE", "1"))
-        batches_per_step = processes * config.optim.gradient_accumulation_steps
-        source = open_source(config.data, config.seed, config.data.images_per_batch * batches_per_step)
+        source = open_run_source(config, open_source)
         # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
-        model, processor = (
-            open_model(exported, attention_kernel(config))
-            if resume and exported.is_dir()
-            else start_model(config.model, source.texts, attention_kernel(config))
-        )
+        if resume and exported.is_dir():
+            model, processor = open_model(exported, attention_kernel(config))
+        else:
+            model, processor = start_model(config.model, source.texts, attention_kernel(config))
         return Trainer(config, source, model, processor, criterion, on_checkpoint).fit(resume)
 
 
@@ -130,12 +127,8 @@ class Trainer:
         )
         self.model: Any = accelerator.prepare_model(self.trainable)
         self.stop_reason = ""
-        self.log = ProgressLog(
-            config.folder / "log.jsonl",
-            config.schedule.log_seconds,
-            config.schedule.total_steps,
-            writes=accelerator.is_main_process,
-        )
+        every, total = config.schedule.log_seconds, config.schedule.total_steps
+        self.log = ProgressLog(config.folder / "log.jsonl", every, total, accelerator.is_main_process)
         self._load_probes()
 
     def _load_probes(self) -> None:

@@ -16,6 +16,8 @@ PALETTE: tuple[Color, ...] = (
     (213, 94, 0),
     (0, 114, 178),
 )
+SERIES: tuple[Color, ...] = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))
+"""The darker ones, for lines and bars on white paper."""
 WHITE: Color = (255, 255, 255)
 BLACK: Color = (0, 0, 0)
 DARK: Color = (16, 16, 18)
@@ -26,6 +28,11 @@ AMBER: Color = (240, 180, 40)
 def color_of(index: int) -> Color:
     """The colour of entry `index`; repeats after seven, numbers do not."""
     return PALETTE[index % len(PALETTE)]
+
+
+def to_hex(color: Color) -> str:
+    """A colour as "#rrggbb"."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def ink_on(color: Color) -> Color:

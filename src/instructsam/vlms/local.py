@@ -1,12 +1,14 @@
 """A vision-language model in this process: any image-text-to-text model of transformers.
 
-Qwen3-VL is read with our own pixels and ids, because its processor needs torchvision; other models with theirs.
+Families of `model.vlm.registry` get pixels and ids from there, because their processors need torchvision; other models
+use their own processor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,23 +18,23 @@ from instructsam.checkpoints.assemble import base_folder, stock_model
 from instructsam.checkpoints.devices import pick_device, pick_dtype
 from instructsam.checkpoints.folder import CONFIG_ERRORS, CONFIG_FILE
 from instructsam.errors import CheckpointError, InputError, MissingExtraError, first_line
+from instructsam.model.vlm.base import VLM
+from instructsam.model.vlm.registry import VLMS
 from instructsam.processing.processor import load_tokenizer
-from instructsam.processing.tokens import IM_END, IM_START, VISION_END, VISION_START, encode_text
-from instructsam.processing.vision import vlm_patches
+from instructsam.processing.tokens import encode_pieces, encode_text, special_ids
 from instructsam.structures.model_files import read_object, require_inside
 from instructsam.structures.outputs import require_numbers
 from instructsam.vlms.protocol import Turn, VLMReply
 
 if TYPE_CHECKING:
-    from PIL import Image
+    pass
 
-QWEN = "qwen3_vl"
 PIXEL_LIMITS = (65_536, 1_310_720)  # of a picture: 64 to 1,280 tokens
 
 
 @dataclass
 class LocalVLM:
-    """A loaded model; see `load_vlm`. `processor` is None for a Qwen3-VL, whose inputs are made here."""
+    """A loaded model; see `load_vlm`. `processor` is None for a family of `model.vlm.registry`."""
 
     name: str
     model: Any
@@ -48,7 +50,8 @@ class LocalVLM:
             InputError: the model's template takes no such turns.
             InstructSAMError: its logits are NaN or infinite.
         """
-        inputs = self._qwen(turns) if self.processor is None else self._general(turns)
+        family = VLMS.get(self.model.config.model_type) if self.processor is None else None
+        inputs = self._general(turns) if family is None else self._own_inputs(family, turns)
         length = inputs["input_ids"].shape[1]
         end = _end_tokens(self.model, self.tokenizer)
         written = self.model.generate(
@@ -62,36 +65,30 @@ class LocalVLM:
         cut = len(written) >= max_new_tokens and written[-1] not in end
         return VLMReply(self.tokenizer.decode(written, skip_special_tokens=True).strip(), cut)
 
-    def _qwen(self, turns: Sequence[Turn]) -> dict[str, Any]:
-        """ChatML ids and patches; special tokens inside a turn's words stay words."""
-        tokenizer, vision = self.tokenizer, self.model.config.vision_config
-        ids: list[int] = []
+    def _own_inputs(self, family: type[VLM], turns: Sequence[Turn]) -> dict[str, Any]:
+        """Ids and patches of a family in the registry; special tokens inside a turn's words stay words."""
+        config, device = self.model.config, self.model.device
+        special = special_ids(self.tokenizer, (*family.tokens.values(), *family.extra_tokens))
+        pieces = partial(encode_pieces, self.tokenizer, special)
+        rules = family.pixel_rules(config, *self.pixel_limits)
+        ids = pieces(family.chat.begin)
         patches, grids = [], []
         for turn in turns:
-            ids += [_id(tokenizer, IM_START), *encode_text(tokenizer, f"{turn.role}\n")]
+            ids += pieces(family.chat.roles[turn.role])
             for image in turn.images:
-                pixels, grid = self._patches(image, vision)
+                pixels, grid = family.patches(image.convert("RGB"), rules)
                 patches.append(pixels)
                 grids.append(grid)
-                count = grid[0] * grid[1] * grid[2] // vision.spatial_merge_size**2
-                pads = [self.model.config.image_token_id] * count
-                ids += [_id(tokenizer, VISION_START), *pads, _id(tokenizer, VISION_END)]
-            ids += [*encode_text(tokenizer, turn.text), _id(tokenizer, IM_END), *encode_text(tokenizer, "\n")]
-        ids += [_id(tokenizer, IM_START), *encode_text(tokenizer, "assistant\n")]
-        device = self.model.device
+                ids += pieces(family.image_layout(grid, rules))
+            ids += [*encode_text(self.tokenizer, turn.text), *pieces(family.chat.end)]
+        ids += pieces(family.chat.roles["assistant"])
         tokens = torch.tensor([ids], device=device)
         inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
         if patches:
-            inputs |= {
-                "pixel_values": torch.cat(patches).to(device, self.model.dtype),
-                "image_grid_thw": torch.tensor(grids, device=device),
-                "mm_token_type_ids": (tokens == self.model.config.image_token_id).int(),
-            }
+            pixel_values = torch.cat(patches).to(device, self.model.dtype)
+            is_image = tokens == config.image_token_id
+            inputs |= family.stock_inputs(pixel_values, torch.tensor(grids, device=device), is_image)
         return inputs
-
-    def _patches(self, image: Image.Image, vision: Any) -> tuple[torch.Tensor, tuple[int, int, int]]:
-        sizes = vision.patch_size, vision.spatial_merge_size, vision.temporal_patch_size
-        return vlm_patches(image.convert("RGB"), *sizes, *self.pixel_limits)
 
     def _general(self, turns: Sequence[Turn]) -> dict[str, Any]:
         """What the model's own processor makes of the turns."""
@@ -130,7 +127,7 @@ def load_vlm(name_or_path: str | Path, device: str = "auto", dtype: str = "auto"
     model = (
         stock_model(AutoModelForImageTextToText, folder, pick_dtype(dtype, target), kind).to(target).eval()
     )
-    if kind == QWEN:
+    if kind in VLMS:
         return LocalVLM(str(name_or_path), model, load_tokenizer(folder))
     processor = _processor(folder)
     return LocalVLM(str(name_or_path), model, processor.tokenizer, processor)
@@ -144,7 +141,8 @@ def _processor(folder: Path) -> Any:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except ImportError as error:
         raise MissingExtraError(
-            f"the processor of the model in {folder} needs torchvision: pip install torchvision, or use a Qwen3-VL"
+            f"the processor of the model in {folder} needs torchvision: pip install torchvision, or use a model "
+            f"of type {' or '.join(VLMS)}"
         ) from error
     except CONFIG_ERRORS as error:
         raise CheckpointError(f"the processor in {folder} cannot be loaded: {first_line(error)}") from error
@@ -177,13 +175,6 @@ def _require_numbers(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
     """A logits processor that refuses NaN, which would be read as some token; minus infinity only rules tokens out."""
     require_numbers({"token logits": scores.amax(-1)})
     return scores
-
-
-def _id(tokenizer: Any, token: str) -> int:
-    number = tokenizer.get_added_vocab().get(token)
-    if number is None:
-        raise CheckpointError(f"the tokenizer has no token {token}; use the one that came with the model")
-    return int(number)
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

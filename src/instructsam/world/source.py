@@ -24,7 +24,7 @@ from instructsam.data.sample import (
 from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices
 from instructsam.world.instructions.caption import ORDERS, caption
-from instructsam.world.instructions.instruction import FAMILY_SHARES, shares_of
+from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
 from instructsam.world.instructions.invented import about_nothing
 from instructsam.world.instructions.nouns import Nouns
 from instructsam.world.scenes.render import SHORT_SIDES

@@ -24,9 +24,8 @@ from instructsam.evaluation.benchmarks.perturbations import (
     swap_sides,
 )
 from instructsam.structures.masks import decode_rle
-from instructsam.world.programs.execute import answer
-from instructsam.world.programs.facts import Facts
-from instructsam.world.programs.program import from_dict
+from instructsam.world.programs.operations import from_dict
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.splits.build import benchmark_records
 from instructsam.world.splits.own_words import own_words
 from tests.evaluation.fakes import RECORDS
@@ -79,7 +78,7 @@ def test_the_swapped_program_has_the_same_answer_in_the_mirrored_scene() -> None
         for data in record.meta["program"]["phrases"]:
             other = swap_program(data)
             swapped += other != data
-            assert answer(from_dict(other), mirror) == answer(from_dict(data), facts)
+            assert from_dict(other).answer(mirror) == from_dict(data).answer(facts)
     assert swapped > 5
 
 

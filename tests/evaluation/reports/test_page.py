@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
+from instructsam.errors import MissingExtraError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.reports.gallery import best_and_worst, draw_answers
 from instructsam.evaluation.reports.page import page_of_run, render_page
@@ -31,11 +33,13 @@ class Seen(HTMLParser):
         self.open: list[str] = []
         self.count: dict[str, int] = {}
         self.words: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.feed(page)
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.count[tag] = self.count.get(tag, 0) + 1
+        self.elements.append((tag, dict(attrs)))
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
         assert not any(
@@ -59,8 +63,8 @@ def test_the_page_of_a_run(tmp_path: Path) -> None:
     report, path = make(tmp_path)
     page = page_of_run(report, toy_benchmark(), path)
     seen = Seen(page)
-    assert seen.count["img"] == 5
-    assert seen.count["svg"] == 3
+    assert seen.count["img"] == 5 + 3
+    assert page.count("data:image/svg+xml;base64,") == 3
     assert seen.count["table"] == 3
     text = " ".join(seen.words)
     for words in (
@@ -77,10 +81,35 @@ def test_the_page_of_a_run(tmp_path: Path) -> None:
 
 def test_without_predictions_there_is_no_gallery(tmp_path: Path) -> None:
     report, _ = make(tmp_path)
-    assert "img" not in Seen(page_of_run(report, toy_benchmark(), None)).count
+    assert Seen(page_of_run(report, toy_benchmark(), None)).count["img"] == 3  # the plots
     bare = Report(report.benchmark, report.summary, report.provenance, ("a <note>",))
-    assert "svg" not in Seen(render_page(bare)).count
+    assert "img" not in Seen(render_page(bare)).count
     assert "a &lt;note&gt;" in render_page(bare)
+
+
+def test_pictures_and_tables_have_words_for_those_who_do_not_see_them(tmp_path: Path) -> None:
+    report, path = make(tmp_path)
+    page = page_of_run(report, toy_benchmark(), path)
+    seen = Seen(page)
+    assert all(attributes.get("alt") for tag, attributes in seen.elements if tag == "img")
+    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in seen.elements if tag == "th")
+    regions = [attributes for tag, attributes in seen.elements if attributes.get("role") == "region"]
+    assert regions[0]["aria-label"] == "Scores"
+    assert '<html lang="en">' in page
+    levels = [int(tag[1]) for tag, _ in seen.elements if tag in ("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert set(levels[1:]) == {2}
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "jinja2"])
+def test_a_missing_extra_names_the_command(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, path = make(tmp_path)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"{package}: pip install 'instructsam\[report\]'"):
+        page_of_run(report, toy_benchmark(), path)
+    assert report.to_markdown().count("precision at IoU .50") == 1  # tables need neither
 
 
 def test_best_and_worst_by_hand() -> None:

@@ -1,49 +1,49 @@
-"""The numbers behind the plots, and drawings that are well-formed."""
+"""Plots show the numbers of the curves, and are well-formed SVG."""
 
 from __future__ import annotations
 
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 
-from instructsam.evaluation.reports.plots import Curves
-from tests.evaluation.cases import bars, score
-
-SCORES = [
-    score(bars((0, 10), (50, 60)), [0.95, 0.32], bars((0, 10)), id="a"),
-    score(bars((0, 6), (20, 30)), [0.35, 1.0], bars((0, 10)), id="b", crowds=bars((20, 40))),
-    score(bars(), [], bars(), id="c"),
-]
+from instructsam.errors import MissingExtraError
+from instructsam.evaluation.reports.curves import Curves
+from instructsam.evaluation.reports.plots import draw_curves, to_svg
+from tests.evaluation.reports.test_curves import SCORES
 
 
-def test_numbers_by_hand() -> None:
+def test_plots_show_the_numbers_of_the_curves() -> None:
     curves = Curves.of(SCORES)
-    assert np.flatnonzero(curves.right).tolist() == [7, 19]
-    assert np.flatnonzero(curves.wrong).tolist() == [6]  # the one on a crowd is neither
-    assert curves.iou.sum() == 3
-    assert curves.iou[19] == 2
-    assert curves.iou[0] == 1  # nothing that counts is above the threshold
-    assert curves.precision50[0] == 1.0
-    assert curves.precision75[51] == 0.0
+    lines, ranked, iou = (figure.axes[0] for _, figure in draw_curves(curves))
+    np.testing.assert_array_equal(lines.lines[0].get_ydata(), curves.precision50)
+    np.testing.assert_array_equal(lines.lines[1].get_ydata(), curves.precision75)
+    heights = [bar.get_height() for bar in ranked.patches]  # type: ignore[attr-defined]
+    assert heights == [*curves.right, *curves.wrong]
+    bottoms = [bar.get_y() for bar in ranked.patches]  # type: ignore[attr-defined]
+    assert bottoms == [*np.zeros(20), *curves.right]
+    assert [bar.get_height() for bar in iou.patches] == curves.iou.tolist()  # type: ignore[attr-defined]
 
 
-def test_the_tables_say_the_same() -> None:
-    curve, counts = Curves.of(SCORES).rows()
-    assert curve[0] == ["recall", *(f"{n / 10:.1f}" for n in range(11))]
-    assert curve[1][1] == "1.000"
-    assert [row[0] for row in counts] == ["from", "right, by score", "wrong, by score", "by IoU"]
-    assert counts[1][1:] == ["0", "0", "0", "1", "0", "0", "0", "0", "0", "1"]
-    assert {len(row) for row in counts} == {11}
+@pytest.mark.parametrize("scores", [SCORES, [], SCORES[2:]])
+def test_plots_are_well_formed_even_of_nothing(scores: list) -> None:  # type: ignore[type-arg]
+    plots, again = (draw_curves(Curves.of(scores)) for _ in range(2))
+    assert len(plots) == 3
+    for (caption, figure), (_, same) in zip(plots, again, strict=True):
+        svg = to_svg(figure, caption)
+        root = ElementTree.fromstring(svg)
+        assert root.tag.endswith("svg")
+        assert root.findtext("{http://www.w3.org/2000/svg}title") == caption
+        assert svg == to_svg(same, caption)
+        assert "<script" not in svg
+    texts = [text.get_text() for text in plots[0][1].axes[0].texts]
+    assert texts == ([] if len(scores) == 3 else ["no targets"])
 
 
-def test_drawings_are_well_formed_even_of_nothing() -> None:
-    for scores in (SCORES, [], SCORES[2:]):
-        plots = Curves.of(scores).svg()
-        assert len(plots) == 3
-        for caption, svg in plots:
-            root = ElementTree.fromstring(svg)
-            assert root.tag == "svg"
-            assert caption
-            for bar in root.iter("rect"):
-                assert float(bar.attrib["height"]) > 0
-                assert float(bar.attrib["width"]) > 0
+def test_a_missing_matplotlib_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(
+        MissingExtraError, match=r"plots need matplotlib: pip install 'instructsam\[report\]'"
+    ):
+        draw_curves(Curves.of(SCORES))

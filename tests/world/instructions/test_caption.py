@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from instructsam.world.instructions.caption import ORDERS, caption
-from instructsam.world.programs.facts import Facts
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.splits.stream import WorldSettings, world_sample
 
 

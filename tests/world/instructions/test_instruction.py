@@ -9,21 +9,15 @@ import numpy as np
 import pytest
 
 from instructsam.errors import ConfigError
-from instructsam.world.instructions.instruction import (
-    FAMILY_SHARES,
-    HELD_OUT_SPLIT,
-    Instruction,
-    instructions_about,
-    sample_instructions,
-    shares_of,
-)
+from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
+from instructsam.world.instructions.generate import instructions_about
+from instructsam.world.instructions.instruction import Instruction
+from instructsam.world.instructions.wording import HELD_OUT_SPLIT
 from instructsam.world.language import lexicon
-from instructsam.world.language.phrases import phrase_of
+from instructsam.world.language.knowledge import FUNCTIONS
 from instructsam.world.language.templates import COMMON_TEMPLATES, OWN_TEMPLATES
-from instructsam.world.programs.execute import answer
-from instructsam.world.programs.facts import Facts
-from instructsam.world.programs.knowledge import FUNCTIONS
-from instructsam.world.programs.program import from_dict
+from instructsam.world.programs.operations import from_dict
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.scene import COLORS, FAMILIES, FAMILY_OF, KINDS, PATTERNS, SIZES
 from instructsam.world.splits.stream import WorldSample, WorldSettings, world_sample
 from tests.world.random_facts import random_facts
@@ -49,8 +43,8 @@ def test_the_stored_program_gives_the_stored_answer(pairs: list[tuple[WorldSampl
     for sample, instruction in pairs:
         facts = Facts.of(sample.rendered)
         programs = [from_dict(data) for data in instruction.program["phrases"]]
-        assert [phrase_of(program) for program in programs] == [p.text for p in instruction.phrases]
-        assert [answer(program, facts) for program in programs] == [p.instances for p in instruction.phrases]
+        assert [program.phrase() for program in programs] == [p.text for p in instruction.phrases]
+        assert [program.answer(facts) for program in programs] == [p.instances for p in instruction.phrases]
 
 
 def test_plain_phrases_are_true_of_their_instances_and_of_nothing_else(
@@ -138,7 +132,7 @@ def test_shares_by_hand() -> None:
         ({"relation": 2.0}, r"some of category, .*, got relation: 2.0"),
         ({"spatial": -1.0}, r"a factor of at least 0 .* got spatial: -1.0"),
         ({"spatial": float("inf")}, "got spatial: inf"),
-        (dict.fromkeys(FAMILY_SHARES, 0.0), "leaves no family to ask, got 0 for all of category"),
+        (dict.fromkeys(FAMILY_SHARES, 0.0), "must leave at least one family, got 0 for all of category"),
     ],
 )
 def test_factors_that_mean_nothing_are_refused(factors: dict[str, float], message: str) -> None:
@@ -245,9 +239,10 @@ def test_held_out_wordings_stay_out(samples: list[WorldSample]) -> None:
 
 
 def test_the_same_generator_gives_the_same_instructions(samples: list[WorldSample]) -> None:
-    first, second = (sample_instructions(samples[3].rendered, np.random.default_rng(5), 8) for _ in range(2))
+    facts = Facts.of(samples[3].rendered)
+    first, second = (instructions_about(facts, np.random.default_rng(5), 8) for _ in range(2))
     assert first == second
-    assert first != sample_instructions(samples[3].rendered, np.random.default_rng(6), 8)
+    assert first != instructions_about(facts, np.random.default_rng(6), 8)
 
 
 def test_a_scene_without_objects_still_gets_its_count() -> None:

@@ -7,10 +7,8 @@ import pytest
 
 from instructsam.errors import ConfigError
 from instructsam.world.instructions.negatives import _swapped, hard_negatives
-from instructsam.world.language.phrases import phrase_of
-from instructsam.world.programs.execute import answer
-from instructsam.world.programs.facts import Facts
-from instructsam.world.programs.program import from_dict
+from instructsam.world.programs.operations import from_dict
+from instructsam.world.scenes.facts import Facts
 from tests.world.random_facts import random_facts
 
 SCENES = [facts for facts in map(random_facts, range(24)) if len(facts.seen.objects) >= 2]
@@ -28,8 +26,8 @@ def test_one_word_is_different_and_nothing_is_meant() -> None:
             fields.add(changed[0][1].lower().strip(".,?"))
             assert [phrase.instances for phrase in one.phrases] == [()]
             program = from_dict(one.program["phrases"][0])
-            assert answer(program, facts) == ()
-            assert phrase_of(program) == one.phrases[0].text
+            assert program.answer(facts) == ()
+            assert program.phrase() == one.phrases[0].text
     assert len(fields) > 20, "many different words are exchanged"
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from instructsam.world.instructions.nouns import Nouns
-from instructsam.world.programs.execute import answer
-from instructsam.world.programs.facts import Facts
-from instructsam.world.programs.program import from_dict
+from instructsam.world.programs.operations import from_dict
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.scene import COLORS, FAMILIES, KINDS, PATTERNS, SIZES
 from instructsam.world.splits.stream import WorldSettings, world_sample
 
@@ -25,7 +24,7 @@ def test_phrases_are_true(nouns: Nouns) -> None:
         for made in sample.instructions:
             found = made.phrases[0].instances
             empty += not found
-            assert answer(from_dict(made.program["phrases"][0]), facts) == found
+            assert from_dict(made.program["phrases"][0]).answer(facts) == found
             for thing in facts.seen.objects:
                 words = made.text.split()
                 kinds = [kind for kind in KINDS if made.text.endswith(kind)]

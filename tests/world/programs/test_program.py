@@ -12,38 +12,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructsam.errors import InputError
-from instructsam.world.language.phrases import phrase_of
-from instructsam.world.programs.execute import answer, execute
-from instructsam.world.programs.facts import MIN_VISIBLE, Facts, ObjectFact
-from instructsam.world.programs.program import (
-    ATTRIBUTES,
-    COMPARISONS,
-    EXTREMES,
-    RELATIONS,
-    SAME_ATTRIBUTES,
-    SHELVES,
-    SIDES,
-    All,
-    AmbiguousProgramError,
-    Between,
-    Both,
-    Compare,
-    Counted,
-    Difference,
-    Either,
-    Extreme,
-    Filter,
-    Nearest,
-    OnShelf,
-    Ordinal,
-    Position,
-    Program,
-    Relate,
-    Same,
-    Superlative,
-    from_dict,
-    to_dict,
-)
+from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.between import Between
+from instructsam.world.programs.both import Both
+from instructsam.world.programs.compare import COMPARISONS, Compare
+from instructsam.world.programs.counted import Counted
+from instructsam.world.programs.difference import Difference
+from instructsam.world.programs.either import Either
+from instructsam.world.programs.extreme import Extreme
+from instructsam.world.programs.filter import ATTRIBUTES, Filter
+from instructsam.world.programs.nearest import Nearest
+from instructsam.world.programs.on_shelf import SHELVES, OnShelf
+from instructsam.world.programs.operations import from_dict
+from instructsam.world.programs.ordinal import Ordinal
+from instructsam.world.programs.position import Position
+from instructsam.world.programs.program import AmbiguousProgramError, Program
+from instructsam.world.programs.relate import RELATIONS, Relate
+from instructsam.world.programs.same import SAME_ATTRIBUTES, Same
+from instructsam.world.programs.sides import SIDES
+from instructsam.world.programs.superlative import EXTREMES, Superlative
+from instructsam.world.scenes.facts import MIN_VISIBLE, Facts, ObjectFact
 from instructsam.world.scenes.scene import FAMILY_OF, Background, RenderedScene, Scene, SceneObject
 
 
@@ -103,9 +91,9 @@ BALL = Filter(All(), "kind", "ball")
     ],
 )
 def test_programs_denote_what_they_say(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
-    assert execute(program, TABLE) == expected
-    assert answer(program, TABLE) == expected
-    assert phrase_of(program) == phrase
+    assert program.execute(TABLE) == expected
+    assert program.answer(TABLE) == expected
+    assert program.phrase() == phrase
 
 
 def moved(index: int, **changes: Any) -> Facts:
@@ -129,21 +117,21 @@ def moved(index: int, **changes: Any) -> Facts:
 )
 def test_ambiguous_programs_have_no_answer(program: Program, facts: Facts) -> None:
     with pytest.raises(AmbiguousProgramError):
-        execute(program, facts)
-    assert answer(program, facts) is None
+        program.execute(facts)
+    assert program.answer(facts) is None
 
 
 def test_the_largest_object_must_look_largest_too() -> None:
-    assert answer(Superlative(All(), "largest"), moved(1, visible=0.6)) is None
+    assert Superlative(All(), "largest").answer(moved(1, visible=0.6)) is None
 
 
 def test_no_answer_depends_on_a_hidden_object() -> None:
     facts = moved(0, visible=MIN_VISIBLE - 0.01)
-    assert answer(MUGS, facts) is None
-    assert answer(Extreme(All(), "left"), facts) is None
-    assert answer(Ordinal(All(), "right", 1), facts) == (3,)
-    assert answer(BALL, facts) == (2,)
-    assert answer(MUGS, moved(0, visible=MIN_VISIBLE)) == (0, 1)
+    assert MUGS.answer(facts) is None
+    assert Extreme(All(), "left").answer(facts) is None
+    assert Ordinal(All(), "right", 1).answer(facts) == (3,)
+    assert BALL.answer(facts) == (2,)
+    assert MUGS.answer(moved(0, visible=MIN_VISIBLE)) == (0, 1)
 
 
 def test_facts_are_measured_on_whole_objects() -> None:
@@ -195,7 +183,7 @@ def programs() -> st.SearchStrategy[Program]:
 
 @given(programs())
 def test_stored_programs_come_back_equal(program: Program) -> None:
-    assert from_dict(json.loads(json.dumps(to_dict(program)))) == program
+    assert from_dict(json.loads(json.dumps(program.to_dict()))) == program
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from instructsam.errors import InputError
 from instructsam.world.scenes.drawings.registry import DRAWINGS
-from instructsam.world.scenes.layout import SCALES, sample_scene
+from instructsam.world.scenes.layout import sample_scene
+from instructsam.world.scenes.random_objects import SCALES
 from instructsam.world.scenes.scene import BACKGROUNDS, COLORS, KINDS, Scene, SceneSettings
 
 

@@ -12,9 +12,8 @@ from PIL import Image
 from instructsam.data.record import read_records
 from instructsam.errors import ConfigError, InputError
 from instructsam.structures.masks import decode_rle, mask_boxes_xyxy
-from instructsam.world.programs.execute import answer
-from instructsam.world.programs.facts import Facts
-from instructsam.world.programs.program import from_dict
+from instructsam.world.programs.operations import from_dict
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.render import render_scene
 from instructsam.world.splits import build
@@ -33,7 +32,7 @@ def test_answers_are_proved_again_from_the_record_alone(split: build.Split) -> N
         assert min(image.size) == build.SHORT_SIDE
         programs, looks = record.meta["program"]["phrases"], record.meta["objects"]
         for phrase, data, things in zip(record.phrases, programs, looks, strict=True):
-            indices = answer(from_dict(data), Facts.of(rendered))
+            indices = from_dict(data).answer(Facts.of(rendered))
             assert indices is not None
             masks = [decode_rle(instance.rle) for instance in phrase.instances]
             assert len(masks) == len(indices)

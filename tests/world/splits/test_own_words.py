@@ -12,9 +12,9 @@ import pytest
 
 from instructsam.errors import InputError
 from instructsam.structures.masks import decode_rle
-from instructsam.world.instructions.instruction import instructions_about
+from instructsam.world.instructions.generate import instructions_about
 from instructsam.world.language.templates import COMMON_TEMPLATES, OWN_TEMPLATES
-from instructsam.world.programs.facts import Facts
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.render import render_scene
 from instructsam.world.splits import own_words as module

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import label
 
 from instructsam.errors import ConfigError
-from instructsam.world.programs.facts import Facts
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.pairs import HELD_OUT_PAIRS
 from instructsam.world.scenes.scene import LAYOUTS, PILES
@@ -130,10 +130,10 @@ def test_crowded_scenes_hold_more_than_training_ever_does() -> None:
 
 
 def test_only_training_text_has_slips(monkeypatch: pytest.MonkeyPatch) -> None:
-    from instructsam.world.instructions import instruction as instructions
+    from instructsam.world.instructions import generate
 
-    monkeypatch.setattr(instructions, "with_typo", lambda rng, text: text + " #")
-    monkeypatch.setattr(instructions, "TYPO_SHARE", 0.5)
+    monkeypatch.setattr(generate, "with_typo", lambda rng, text: text + " #")
+    monkeypatch.setattr(generate, "TYPO_SHARE", 0.5)
     for split, some in (("train", True), ("val", False), ("test", False), ("unseen_wording", False)):
         settings = WorldSettings(short_sides=(64,), instructions_per_scene=8, split=split)
         texts = [made.text for index in range(2) for made in world_sample(1, index, settings).instructions]

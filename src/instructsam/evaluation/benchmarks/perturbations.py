@@ -21,9 +21,8 @@ from instructsam.data.record import ImageRef, InstanceRecord, Record
 from instructsam.errors import InputError
 from instructsam.images.loader import load_bytes
 from instructsam.structures.masks import decode_rle, encode_rle
-from instructsam.world.programs.execute import answer
-from instructsam.world.programs.facts import Facts
-from instructsam.world.programs.program import from_dict
+from instructsam.world.programs.operations import from_dict
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.render import SHORT_SIDES, render_scene
 from instructsam.world.scenes.scene import RenderedScene, SceneSettings
@@ -134,8 +133,8 @@ def crop(image: Image.Image, record: Record) -> Sample:
     facts = Facts.of(rendered)
     after = cropped_facts(facts, (height, width), window)
     for program in programs:
-        before = answer(program, facts)
-        if before is None or before != answer(program, after):
+        before = program.answer(facts)
+        if before is None or before != program.answer(after):
             raise LeftOutError("the answer changes")
 
     def box(x: float, y: float, w: float, h: float) -> tuple[float, float, float, float]:

@@ -1,131 +1,134 @@
-"""The pictures of a report: precision over recall and histograms, as numbers and as SVG. Numpy only."""
+"""The plots of a report, drawn with matplotlib as SVG. Needs the extra `report`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from instructsam.evaluation.metrics.average_precision import precision_points
-from instructsam.evaluation.metrics.scores import InstructionScore
+from instructsam.errors import MissingExtraError
+from instructsam.evaluation.reports.curves import BINS, Curves
+from instructsam.structures.safe_text import one_line
+from instructsam.visualization.palette import SERIES, to_hex
 
-BINS = 20
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 360, 220, 36, 28
-_COLORS = ("#0072b2", "#d55e00", "#009e73")  # Okabe and Ito: told apart in every form of colour blindness
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLORS = tuple(to_hex(color) for color in SERIES)
+_SIZE = (4.6, 2.8)  # inches
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "instructsam",  # the same picture is the same file
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 
 
-@dataclass(frozen=True, eq=False)
-class Curves:
-    """What the plots show.
+@contextmanager
+def plot_style() -> Iterator[None]:
+    """Inside, figures are made and saved in the style of the reports.
 
-    Attributes:
-        precision50, precision75: float64 [101], best precision at recall 0, .01, ... 1, at IoU .50 and .75; None
-            without targets.
-        right, wrong: int64 [20], ranked predictions by score, in bins of .05: right or not at IoU .50.
-        iou: int64 [20], instructions by the IoU of the unions, in bins of .05.
+    Raises:
+        MissingExtraError: matplotlib is not installed.
     """
+    try:
+        from matplotlib import rc_context
+    except ImportError as error:
+        raise MissingExtraError("plots need matplotlib: pip install 'instructsam[report]'") from error
+    with rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the viewer's fonts have more letters
+        yield
 
-    precision50: NDArray[np.float64] | None
-    precision75: NDArray[np.float64] | None
-    right: NDArray[np.int64]
-    wrong: NDArray[np.int64]
-    iou: NDArray[np.int64]
 
-    @classmethod
-    def of(cls, scores: Sequence[InstructionScore]) -> Curves:
-        """Numbers for all plots. Scores outside [0, 1] count in the outermost bins."""
-        values = np.concatenate([np.zeros(0), *(score.ranked_scores for score in scores)])
-        flags = [np.zeros(0, dtype=np.bool_)]
-        hits = np.concatenate([*flags, *(score.ranked.hits[0, 0] for score in scores)])
-        ignored = np.concatenate([*flags, *(score.ranked.ignored[0, 0] for score in scores)])
-        return cls(
-            precision_points(scores, 0),
-            precision_points(scores, 5),
-            _bins(values[hits]),
-            _bins(values[~hits & ~ignored]),
-            _bins(np.array([score.giou for score in scores], dtype=np.float64)),
-        )
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty figure of this size in inches, and its axes."""
+    from matplotlib.figure import Figure
 
-    def rows(self) -> list[list[list[str]]]:
-        """The same as two small tables, for Markdown."""
-        steps = range(0, 101, 10)
-        curve = [["recall", *(f"{step / 100:.1f}" for step in steps)]]
-        for name, points in (("precision at IoU .50", self.precision50), ("at IoU .75", self.precision75)):
-            curve.append([name, *("-" if points is None else f"{points[step]:.3f}" for step in steps)])
-        starts = [f"{2 * n / BINS:.1f}" for n in range(BINS // 2)]
-        bars = [["from", *starts]]
-        counts = (("right, by score", self.right), ("wrong, by score", self.wrong), ("by IoU", self.iou))
-        bars += [[name, *(str(n) for n in found.reshape(-1, 2).sum(axis=1))] for name, found in counts]
-        return [curve, bars]
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
 
-    def svg(self) -> list[tuple[str, str]]:
-        """(caption, SVG) of every plot."""
-        curves = {"IoU .50": self.precision50, "IoU .75": self.precision75}
+
+def to_svg(figure: Figure, title: str) -> str:
+    """A figure as one SVG element without a date, with a title for screen readers."""
+    stream = io.StringIO()
+    facts = {"Title": one_line(title), **dict.fromkeys(("Creator", "Date", "Format", "Type"))}
+    with plot_style():
+        figure.savefig(stream, format="svg", metadata=facts)
+    return re.sub(r"^.*?(?=<svg)", "", stream.getvalue(), count=1, flags=re.DOTALL)
+
+
+def draw_curves(curves: Curves) -> list[tuple[str, Figure]]:
+    """(caption, figure) of every plot of a report.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    ranked = {"right": curves.right, "wrong": curves.wrong}
+    with plot_style():
         return [
-            ("Precision over recall, all ranked predictions", _lines(curves)),
             (
-                "Predictions by score, right or wrong at IoU .50; heights by the square root",
-                _bars({"right": self.right, "wrong": self.wrong}, power=0.5),
+                "Precision over recall, all ranked predictions",
+                _draw_lines({"IoU .50": curves.precision50, "IoU .75": curves.precision75}),
             ),
-            ("Instructions by IoU of the unions", _bars({"instructions": self.iou})),
+            (
+                "Predictions by score, right or wrong at IoU .50; square root scale",
+                _draw_bars(ranked, "score", "predictions", square_root=True),
+            ),
+            (
+                "Instructions by IoU of the unions",
+                _draw_bars({"instructions": curves.iou}, "IoU of the unions", "instructions"),
+            ),
         ]
 
 
-def _bins(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    places = np.clip(np.floor(values * BINS), 0, BINS - 1).astype(np.int64)
-    return np.bincount(places, minlength=BINS).astype(np.int64)
+def _labelled_axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    figure, axes = new_axes(*_SIZE)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.set_xlim(0, 1)
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+    return figure, axes
 
 
-def _x(share: float) -> float:
-    return _LEFT + share * (_WIDTH - _LEFT - 8)
+def _draw_lines(series: Mapping[str, NDArray[np.float64] | None]) -> Figure:
+    figure, axes = _labelled_axes("recall", "precision")
+    axes.set_ylim(0, 1.02)
+    for (name, points), color in zip(series.items(), COLORS, strict=False):
+        if points is not None:
+            axes.plot(np.linspace(0, 1, len(points)), points, color=color, linewidth=2, label=name)
+    if axes.lines:
+        axes.legend(frameon=False)
+    else:
+        axes.text(0.5, 0.5, "no targets", ha="center", va="center")
+    return figure
 
 
-def _y(share: float) -> float:
-    return _HEIGHT - _BOTTOM - share * (_HEIGHT - _BOTTOM - 26)
-
-
-def _frame(body: Sequence[str], names: Sequence[str], top: str) -> str:
-    """Axes from 0 to 1 and 0 to `top`, and the legend."""
-    parts = [
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" font-size="11" fill="currentColor">',
-        f'<path d="M{_x(0)} {_y(1)}V{_y(0)}H{_x(1)}" fill="none" stroke="currentColor"/>',
-        f'<text x="{_LEFT - 4}" y="{_y(0)}" text-anchor="end">0</text>',
-        f'<text x="{_LEFT - 4}" y="{_y(1) + 8}" text-anchor="end">{top}</text>',
-    ]
-    for tick in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(f'<text x="{_x(tick):.1f}" y="{_HEIGHT - 10}" text-anchor="middle">{tick:g}</text>')
-    for number, name in enumerate(names):
-        color, left = _COLORS[number], _LEFT + 8 + 100 * number
-        parts.append(f'<rect x="{left}" y="6" width="10" height="10" fill="{color}"/>')
-        parts.append(f'<text x="{left + 14}" y="15">{name}</text>')
-    return "".join([*parts, *body, "</svg>"])
-
-
-def _lines(series: dict[str, NDArray[np.float64] | None]) -> str:
-    body = []
-    for color, points in zip(_COLORS, series.values(), strict=False):
-        if points is None:
-            continue
-        places = " ".join(
-            f"{_x(n / (len(points) - 1)):.1f},{_y(float(value)):.1f}" for n, value in enumerate(points)
-        )
-        body.append(f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="2"/>')
-    if not body:
-        body.append(f'<text x="{_x(0.5):.1f}" y="{_y(0.5):.1f}" text-anchor="middle">no targets</text>')
-    return _frame(body, list(series), "1")
-
-
-def _bars(series: dict[str, NDArray[np.int64]], power: float = 1.0) -> str:
-    """Bars on top of each other; with a power below 1, few can be seen beside many."""
-    highest = max(1, int(np.sum(list(series.values()), axis=0).max()))
-    body, below = [], np.zeros(BINS, dtype=np.int64)
-    for color, counts in zip(_COLORS, series.values(), strict=False):
-        for n, count in enumerate(counts):
-            if count:
-                y, foot = (_y((total / highest) ** power) for total in (below[n] + count, below[n]))
-                place = f'x="{_x(n / BINS) + 1:.1f}" y="{y:.1f}" height="{foot - y:.1f}"'
-                body.append(f'<rect {place} width="{_x(1 / BINS) - _x(0) - 2:.1f}" fill="{color}"/>')
+def _draw_bars(
+    series: Mapping[str, NDArray[np.int64]], x_label: str, y_label: str, square_root: bool = False
+) -> Figure:
+    """Stacked bars; on a square root scale, few can be seen beside many."""
+    figure, axes = _labelled_axes(x_label, y_label)
+    starts, below = np.arange(BINS) / BINS, np.zeros(BINS, dtype=np.int64)
+    for (name, counts), color in zip(series.items(), COLORS, strict=False):
+        axes.bar(starts, counts, 0.9 / BINS, below, align="edge", color=color, label=name)
         below = below + counts
-    return _frame(body, list(series), str(highest))
+    axes.set_ylim(0, max(1, int(below.max())) * 1.05)
+    if square_root:
+        axes.set_yscale("function", functions=(_square_root, np.square))
+    if len(series) > 1:
+        axes.legend(frameon=False)
+    return figure
+
+
+def _square_root(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt(np.maximum(values, 0))

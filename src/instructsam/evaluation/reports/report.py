@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from instructsam.evaluation.metrics.scores import InstructionScore
-from instructsam.evaluation.reports.plots import Curves
+from instructsam.evaluation.reports.curves import Curves
 from instructsam.evaluation.reports.tables import Clean, detail_rows, format_rows, plain, table_rows
 from instructsam.structures.safe_text import for_markdown, one_line
 

@@ -40,8 +40,10 @@ class DenseClasses(Objective):
             )
         self.attributes = context.attributes
         self.weights = {one.name: one.loss_weight for one in context.attributes} | {BOX: BOX_WEIGHT}
-        config, outputs = context.model.config, sum(one.values + 1 for one in context.attributes) + 4
-        self.merge = int(config.vlm_config.vision_config.spatial_merge_size)
+        model, config = context.model, context.model.config
+        rules = model.vlm.pixel_rules(config.vlm_config, config.min_pixels, config.max_pixels)
+        self.merge = rules.merge_size
+        outputs = sum(one.values + 1 for one in context.attributes) + 4
         self.vlm = nn.Linear(config.hidden_size, outputs)
         self.detector = nn.Linear(config.detector_size, outputs)
 
@@ -55,7 +57,7 @@ class DenseClasses(Objective):
         grids = (images.grid_thw[:, 1:] // self.merge).tolist()
         tokens = [
             self.vlm(embeds).unflatten(0, (rows, columns))
-            for embeds, (rows, columns) in zip(images.embeds, grids, strict=True)
+            for embeds, (rows, columns) in zip(images.vlm.embeds, grids, strict=True)
         ]
         level = images.detector.levels[-1].permute(0, 2, 3, 1)
         return [tokens, list(self.detector(level))]

@@ -7,7 +7,7 @@ costs only text: no query block, no detector pass.
 
 from __future__ import annotations
 
-from instructsam.world.programs.facts import Facts, ObjectFact
+from instructsam.world.scenes.facts import Facts, ObjectFact
 from instructsam.world.scenes.scene import RenderedScene
 
 ORDERS: tuple[tuple[str, int], ...] = (

@@ -14,66 +14,28 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import ConfigError
-from instructsam.world.instructions.instruction import (
-    FAMILY_SHARES,
-    Instruction,
-    PhraseAnswer,
-    instructions_about,
-)
-from instructsam.world.language import lexicon, synonyms
-from instructsam.world.language.phrases import phrase_of
-from instructsam.world.language.wording import chance, pick
-from instructsam.world.programs.execute import answer
-from instructsam.world.programs.program import from_dict
-from instructsam.world.scenes.scene import COLORS, PATTERNS, SIZES
+from instructsam.world.instructions.families import FAMILY_SHARES
+from instructsam.world.instructions.generate import instructions_about
+from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
+from instructsam.world.language import lexicon
+from instructsam.world.language.chance import chance, pick
+from instructsam.world.language.lexicon import Swaps
+from instructsam.world.programs.operations import OPERATIONS, from_dict
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from instructsam.world.programs.facts import Facts
+    from instructsam.world.scenes.facts import Facts
 
 # In "multi" the other phrases keep their targets; in "chatty" the same word may belong to the distractor.
 FAMILIES_ASKED: tuple[str, ...] = tuple(name for name in FAMILY_SHARES if name not in ("multi", "chatty"))
 MAX_DRAWS = 400
 TEMPTING_SHARE = 0.8
+MAX_STEP = 2  # between two numbers
 
 Words = tuple[str, ...]
 
 
-def _nouns(many: bool) -> dict[str | int, Words]:
-    """The canonical noun of each kind in one number; without those that are the same in both ("fish")."""
-    nouns = {kind: names[0] for kind, names in lexicon.KIND_NOUNS.items()}
-    return {k: (one.many if many else one.one,) for k, one in nouns.items() if one.one != one.many}
-
-
-_SIDE_WORDS: dict[str, Words] = {
-    "left": ("left", "leftmost"),
-    "right": ("right", "rightmost"),
-    "top": ("top", "topmost"),
-    "bottom": ("bottom", "bottommost"),
-}
-_RELATION_WORDS: dict[str, Words] = {
-    "left_of": ("left",),
-    "right_of": ("right",),
-    "above": ("above", "higher"),
-    "below": ("below", "lower"),
-}
-# Field -> groups of values, each with its words; the word at a place is replaced by the one at the same place.
-_TABLES: dict[str, tuple[dict[str | int, Words], ...]] = {
-    "color": ({color: (color,) for color in COLORS},),
-    "size": ({size: synonyms.SIZE_WORDS[size][:2] for size in SIZES},),
-    "pattern": ({pattern: (pattern,) for pattern in PATTERNS},),
-    "kind": (_nouns(many=False), _nouns(many=True)),
-    "side": ({name: _SIDE_WORDS[name] for name in _SIDE_WORDS},),
-    "shelf": ({name: (name,) for name in lexicon.SHELF_WORDS},),
-    "relation": ({name: _RELATION_WORDS[name] for name in _RELATION_WORDS},),
-    "comparison": ({name: (name,) for name in ("larger", "smaller")},),
-    "nth": (
-        {nth: (word,) for nth, word in enumerate(lexicon.ORDINALS, 1)},
-        {nth: (word,) for nth, word in enumerate(lexicon.ORDINAL_NUMBERS, 1)},
-    ),
-    "count": ({count: (word,) for count, word in enumerate(lexicon.NUMBERS, 1) if count >= 2},),
-}
 # A word in one of these cannot be exchanged alone: "coffee teapot" and "higher down" are nothing.
 _COMPOUNDS = re.compile(
     "|".join(
@@ -85,7 +47,6 @@ _COMPOUNDS = re.compile(
     + r"|\b(?:higher up|lower down)\b",
     re.IGNORECASE,
 )
-_OPPOSITES = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 
 
 def hard_negatives(facts: Facts, rng: np.random.Generator, count: int, split: str) -> list[Instruction]:
@@ -124,43 +85,43 @@ def one_word_away(original: Instruction, facts: Facts) -> Iterator[tuple[str, st
     data = original.program["phrases"][0]
     fixed = "".join(text for text, _, _, _ in Formatter().parse(original.template))
     places = list(_places(data))
-    for path, field, value in places:
-        if sum((field, value) == (other, same) for _, other, same in places) > 1:
+    for path, field, value, tables in places:
+        if sum((field, value) == place[1:3] for place in places) > 1:
             continue
-        for table in _TABLES[field]:
-            for new in table:
-                if new == value or not _comparable(field, value, new):
+        for table in tables:
+            for new in table if value in table else ():
+                if new == value or _is_far(value, new):
                     continue
-                text = _swapped(original.text, fixed, table.get(value, ()), table[new])
+                text = _swapped(original.text, fixed, table[value], table[new])
                 program = from_dict(_edited(data, path, new))
-                if text is not None and answer(program, facts) == ():
+                if text is not None and program.answer(facts) == ():
                     yield field, new, _negative(original, text, _edited(data, path, new))
 
 
-def _comparable(field: str, value: str | int, new: str | int) -> bool:
-    """Whether a sentence stays a sentence: a side becomes its opposite, "second" not "seventh"."""
-    if field == "side":
-        return _OPPOSITES[str(value)] == new
-    if field == "relation":
-        return {value, new} in ({"left_of", "right_of"}, {"above", "below"})
-    return not (isinstance(value, int) and isinstance(new, int)) or abs(value - new) <= 2
+def _is_far(value: str | int, new: str | int) -> bool:
+    """Whether two numbers are so far apart that nobody would take one for the other."""
+    return isinstance(value, int) and isinstance(new, int) and abs(value - new) > MAX_STEP
 
 
 def _negative(original: Instruction, text: str, data: Mapping[str, Any]) -> Instruction:
-    phrase = PhraseAnswer(phrase_of(from_dict(data)), ())
+    phrase = PhraseAnswer(from_dict(data).phrase(), ())
     program = {"phrases": [dict(data)]}
     return replace(original, text=text, phrases=(phrase,), program=program, original=original.text)
 
 
-def _places(data: Mapping[str, Any], path: Words = ()) -> Iterator[tuple[Words, str, str | int]]:
-    """Where the program holds a value that has words: path, field (of a filter its attribute), value."""
+_Place = tuple[Words, str, str | int, tuple[Swaps, ...]]
+
+
+def _places(data: Mapping[str, Any], path: Words = ()) -> Iterator[_Place]:
+    """Every value of a stored program that has words: its path, its field (of a filter its attribute), and swaps."""
+    swaps = OPERATIONS[data["op"]].swaps
     for name, value in data.items():
         if isinstance(value, Mapping):
             yield from _places(value, (*path, name))
         else:
             field = data["attribute"] if name == "value" else name
-            if field in _TABLES:
-                yield (*path, name), field, value
+            if field in swaps:
+                yield (*path, name), field, value, swaps[field]
 
 
 def _edited(data: Mapping[str, Any], path: Words, value: str | int) -> dict[str, Any]:

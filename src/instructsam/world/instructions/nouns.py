@@ -11,11 +11,12 @@ from typing import Literal
 import numpy as np
 
 from instructsam.world.instructions.choosing import names_held_out
-from instructsam.world.instructions.instruction import NO_TARGET_SHARE, Instruction, PhraseAnswer
-from instructsam.world.language.phrases import phrase_of
-from instructsam.world.programs.execute import answer
-from instructsam.world.programs.facts import Facts
-from instructsam.world.programs.program import All, Filter, Program, to_dict
+from instructsam.world.instructions.generate import NO_TARGET_SHARE
+from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
+from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.filter import Filter
+from instructsam.world.programs.program import Program
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.scene import COLORS, FAMILIES, KINDS, PATTERNS, SIZES
 
 Nouns = Literal["", "colors", "kinds", "all"]
@@ -33,7 +34,7 @@ def noun_phrases(facts: Facts, rng: np.random.Generator, count: int, nouns: Noun
     """
     programs = candidates(facts, nouns)
     order = [programs[int(i)] for i in rng.permutation(len(programs))]
-    answers = {program: answer(program, facts) for program in order}  # None where people would disagree
+    answers = {program: program.answer(facts) for program in order}  # None where people would disagree
     absent = [program for program in order if answers[program] == () and not names_held_out(program)]
     present = [program for program in order if answers[program]]
     chosen: list[Program] = []
@@ -71,12 +72,12 @@ def candidates(facts: Facts, nouns: Nouns) -> list[Program]:
 
 def instruction(program: Program, facts: Facts) -> Instruction:
     """The program's own phrase as an instruction."""
-    phrase = phrase_of(program)
-    found = answer(program, facts) or ()
+    phrase = program.phrase()
+    found = program.answer(facts) or ()
     return Instruction(
         text=phrase,
         phrases=(PhraseAnswer(phrase, found),),
-        family="attribute" if "color" in str(to_dict(program)) else "category",
+        family="attribute" if "color" in str(program.to_dict()) else "category",
         template="{phrase}",
-        program={"phrases": [to_dict(program)]},
+        program={"phrases": [program.to_dict()]},
     )

@@ -89,6 +89,9 @@ EXTREME_WORDS: dict[str, tuple[str, ...]] = {
 ORDINALS: tuple[str, ...] = ("first", "second", "third", "fourth", "fifth", "sixth")
 ORDINAL_NUMBERS: tuple[str, ...] = ("1st", "2nd", "3rd", "4th", "5th", "6th")
 NUMBERS: tuple[str, ...] = ("one", "two", "three", "four", "five", "six", "seven", "eight")
+Swaps = dict[str | int, tuple[str, ...]]
+"""Value -> its words; the word at the same place of another value makes another true sentence of it."""
+COUNT_SWAPS: tuple[Swaps, ...] = ({count: (word,) for count, word in enumerate(NUMBERS, 1) if count >= 2},)
 PICTURE_WORDS: tuple[str, ...] = ("picture", "image", "photo", "scene")
 SIDE_MOST: dict[str, tuple[str, ...]] = {
     "left": ("leftmost",),

@@ -1,242 +1,159 @@
-"""Instructions as small typed programs that are executed on a scene for the answer.
+"""The base of all programs: instructions as small trees of operations that are executed on a scene for the answer.
 
-Every program denotes a set of objects. A program is data: `to_dict` and `from_dict` store it in a record,
-`world.execute` answers it on `Facts`. Questions that a person could answer either way raise
-`AmbiguousProgramError`: two objects almost level for "leftmost", of almost the same area for "largest", next
-to the middle for "left half".
+A program denotes a set of objects. It is data (`to_dict`; `operations.from_dict` parses it), it has a canonical phrase,
+and it chooses words for the slots of a template. Each operation is a subclass in a file of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import Any, Union, get_args
+from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import InputError
-from instructsam.world.programs.knowledge import FUNCTIONS
-from instructsam.world.scenes.scene import COLORS, FAMILIES, KINDS, PATTERNS, SIZES
+from instructsam.world.language.chance import chance
 
-ATTRIBUTES: dict[str, tuple[str, ...]] = {
-    "kind": KINDS,
-    "family": tuple(FAMILIES),
-    "color": tuple(COLORS),
-    "size": SIZES,
-    "pattern": PATTERNS,
-    "function": tuple(FUNCTIONS),
-}
-SAME_ATTRIBUTES = ("color", "pattern", "size", "kind")
-RELATIONS = ("left_of", "right_of", "above", "below")
-SIDES = ("left", "right", "top", "bottom")
-EXTREMES = ("largest", "smallest")
-COMPARISONS = ("larger", "smaller")
-SHELVES = ("top", "middle", "bottom")
+if TYPE_CHECKING:
+    from instructsam.world.language.speaker import NounPhrase, Speaker
+    from instructsam.world.scenes.facts import Facts, ObjectFact
+
+Slots = dict[str, str]
+"""Slot name of a template -> words."""
 
 
 class AmbiguousProgramError(InputError):
-    """The program has no answer that people would agree on in this scene."""
+    """People would not agree on the program's answer in this scene."""
 
 
 @dataclass(frozen=True)
-class All:
-    """Every object."""
+class Program(ABC):
+    """An operation with its operands: a frozen dataclass whose fields are programs, strings or positive integers."""
 
+    @classmethod
+    def op(cls) -> str:
+        """The operation's name in stored programs."""
+        return cls.__name__.lower()
 
-@dataclass(frozen=True)
-class Filter:
-    """The objects of `source` whose `attribute` (a key of `ATTRIBUTES`) is `value`."""
+    def problem(self) -> str:
+        """What is wrong with fields that are right one by one; "" if nothing is."""
+        return ""
 
-    source: Program
-    attribute: str
-    value: str
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form: {"op": ..., field: value or nested program}."""
+        out: dict[str, Any] = {"op": self.op()}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            out[field.name] = value.to_dict() if isinstance(value, Program) else value
+        return out
 
+    # The answer
 
-@dataclass(frozen=True)
-class Relate:
-    """The objects of `source` that lie `relation` (one of `RELATIONS`) the one object of `anchor`."""
+    @abstractmethod
+    def select(self, facts: Facts) -> list[ObjectFact]:
+        """The objects that the program denotes, in any order.
 
-    source: Program
-    relation: str
-    anchor: Program
+        Raises:
+            AmbiguousProgramError: two objects are within a margin of each other, or an anchor is not unique.
+        """
 
+    def execute(self, facts: Facts) -> tuple[int, ...]:
+        """Indices (ascending) of the objects that the program denotes; raises like `select`."""
+        return tuple(sorted(fact.index for fact in self.select(facts)))
 
-@dataclass(frozen=True)
-class Position:
-    """The objects of `source` in the `side` half (one of `SIDES`) of the picture."""
+    def answer(self, facts: Facts) -> tuple[int, ...] | None:
+        """The answer that every viewer would give, computed once per scene.
 
-    source: Program
-    side: str
+        None where the program is ambiguous, or where its answer depends on a hidden object.
+        """
+        if self not in facts.answers:
+            facts.answers[self] = self._agreed(facts)
+        return facts.answers[self]
 
+    def _agreed(self, facts: Facts) -> tuple[int, ...] | None:
+        try:
+            indices = self.execute(facts.seen)
+            if facts.has_hidden and self.execute(facts) != indices:
+                return None
+        except AmbiguousProgramError:
+            return None
+        return indices
 
-@dataclass(frozen=True)
-class Extreme:
-    """The `count` objects of `source` furthest to the `side`."""
+    def members(self, facts: Facts) -> set[int]:
+        """The answer as a set; empty where there is none."""
+        return set(self.answer(facts) or ())
 
-    source: Program
-    side: str
-    count: int = 1
+    def single(self, facts: Facts) -> ObjectFact | None:
+        """The one object of an anchor; None where there is no such object."""
+        anchors = self.select(facts)
+        if len(anchors) > 1:
+            raise AmbiguousProgramError(f"an anchor must be one object, got {len(anchors)}: narrow it down")
+        return anchors[0] if anchors else None
 
+    # Whether it is worth an instruction
 
-@dataclass(frozen=True)
-class Ordinal:
-    """The `nth` object of `source`, counted from the `side`; 1 is the first."""
+    def is_sensible(self, facts: Facts, found: tuple[int, ...]) -> bool:
+        """Whether a person could say this about the scene, in which its answer is `found`."""
+        return True
 
-    source: Program
-    side: str
-    nth: int
+    def is_trivial(self, facts: Facts, found: tuple[int, ...]) -> bool:
+        """Whether its source alone has the same answer: "the red mugs", where all mugs are red."""
+        return False
 
+    # Words
 
-@dataclass(frozen=True)
-class Superlative:
-    """The `count` objects of `source` that are `extreme` (one of `EXTREMES`)."""
+    @abstractmethod
+    def phrase(self) -> str:
+        """The canonical noun phrase: what the VLM writes and the detector is conditioned on.
 
-    source: Program
-    extreme: str
-    count: int = 1
+        Deterministic, lower case, singular, no article, synonyms resolved: "second red mug from the left".
+        """
 
+    def modifier_phrase(self) -> str:
+        """The part of the canonical phrase that follows the noun."""
+        return self.phrase()
 
-@dataclass(frozen=True)
-class Either:
-    """The objects of either."""
+    @property
+    def head(self) -> Program:
+        """The program that a modifier modifies: "mug" of "mug left of the bus"."""
+        source: Program = getattr(self, "source", self)
+        return source
 
-    first: Program
-    second: Program
+    @abstractmethod
+    def slots(self, speaker: Speaker) -> Slots:
+        """Words for the slots of a template; a template with any other slot does not suit the program."""
 
+    def noun_phrase(
+        self, speaker: Speaker, many: bool | None = None, *, countable: bool = False
+    ) -> NounPhrase:
+        """The program as one noun phrase in people's words.
 
-@dataclass(frozen=True)
-class Both:
-    """The objects of both."""
+        Args:
+            speaker: chooses the words.
+            many: plural; None to follow the answer.
+            countable: use a noun that a number can stand before.
 
-    first: Program
-    second: Program
+        Raises:
+            TypeError: the operation has none.
+        """
+        raise TypeError(f"no noun phrase for {type(self).__name__}")
 
+    def modifier(self, speaker: Speaker) -> str:
+        """The words that the operation adds to a noun: "left of the bus", "in the top half".
 
-@dataclass(frozen=True)
-class Difference:
-    """The objects of `source` that are not in `removed`."""
+        Raises:
+            TypeError: the operation has none.
+        """
+        raise TypeError(f"no modifier for {type(self).__name__}")
 
-    source: Program
-    removed: Program
+    def the_one(self, speaker: Speaker) -> str:
+        """The single object that others are compared with: "the red mug"."""
+        return self.noun_phrase(speaker, False).the
 
+    def is_plural(self, speaker: Speaker) -> bool:
+        """Plural for several objects; for none in half of the cases ("find any mugs")."""
+        count = len(self.answer(speaker.facts) or ())
+        return count > 1 or (count == 0 and chance(speaker.rng, 0.5))
 
-@dataclass(frozen=True)
-class Between:
-    """The objects of `source` that lie between the one object of `first` and the one of `second`."""
-
-    source: Program
-    first: Program
-    second: Program
-
-
-@dataclass(frozen=True)
-class OnShelf:
-    """The objects of `source` on the `shelf` (one of `SHELVES`)."""
-
-    source: Program
-    shelf: str
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """The one object of `source` that is nearest to the one object of `anchor`."""
-
-    source: Program
-    anchor: Program
-
-
-@dataclass(frozen=True)
-class Same:
-    """The objects of `source` with the `same` attribute (of `SAME_ATTRIBUTES`) as the one `anchor`, without it."""
-
-    source: Program
-    same: str
-    anchor: Program
-
-
-@dataclass(frozen=True)
-class Compare:
-    """The objects of `source` that are `comparison` (one of `COMPARISONS`) than the one `anchor`."""
-
-    source: Program
-    comparison: str
-    anchor: Program
-
-
-@dataclass(frozen=True)
-class Counted:
-    """The objects of `source` if there are exactly `count`, else none: the premise is false."""
-
-    source: Program
-    count: int
-
-
-Program = Union[  # noqa: UP007 - evaluated at run time, where the classes only know each other by name
-    All,
-    Filter,
-    Relate,
-    Position,
-    Extreme,
-    Ordinal,
-    Superlative,
-    Either,
-    Both,
-    Difference,
-    Between,
-    OnShelf,
-    Nearest,
-    Same,
-    Compare,
-    Counted,
-]
-OPS: dict[str, type[Any]] = {node.__name__.lower(): node for node in get_args(Program)}
-_CHOICES = {
-    "attribute": tuple(ATTRIBUTES),
-    "relation": RELATIONS,
-    "side": SIDES,
-    "extreme": EXTREMES,
-    "shelf": SHELVES,
-    "same": SAME_ATTRIBUTES,
-    "comparison": COMPARISONS,
-}
-
-
-def to_dict(program: Program) -> dict[str, Any]:
-    """JSON-able form: {"op": ..., field: value or nested program}."""
-    out: dict[str, Any] = {"op": type(program).__name__.lower()}
-    for field in fields(program):
-        value = getattr(program, field.name)
-        out[field.name] = value if isinstance(value, str | int) else to_dict(value)
-    return out
-
-
-def from_dict(data: Mapping[str, Any]) -> Program:
-    """The program that `to_dict` wrote.
-
-    Raises:
-        InputError: unknown op, missing, unknown or ill-typed field.
-    """
-    op = data.get("op") if isinstance(data, Mapping) else None
-    if op not in OPS:
-        raise InputError(f"a program's 'op' must be one of {', '.join(OPS)}, got {op!r}")
-    node = OPS[op]
-    expected = {field.name for field in fields(node)}
-    if set(data) - {"op"} != expected:
-        got = sorted(set(data) - {"op"})
-        raise InputError(f"a program with op {op!r} needs exactly the fields {sorted(expected)}, got {got}")
-    program: Program = node(**{name: _field(op, name, data[name]) for name in expected})
-    if isinstance(program, Filter) and program.value not in ATTRIBUTES[program.attribute]:
-        known = ", ".join(ATTRIBUTES[program.attribute])
-        raise InputError(f"a {program.attribute} must be one of {known}, got {program.value!r}")
-    return program
-
-
-def _field(op: str, name: str, value: Any) -> Any:
-    if name in ("count", "nth"):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InputError(f"'{name}' of op {op!r} must be a positive integer, got {value!r}")
-        return value
-    if name in _CHOICES:
-        if value not in _CHOICES[name]:
-            known = ", ".join(_CHOICES[name])
-            raise InputError(f"'{name}' of op {op!r} must be one of {known}, got {value!r}")
-        return value
-    return value if name == "value" else from_dict(value)
+    def is_plural_in_use(self, speaker: Speaker) -> bool:
+        """Like `is_plural`; people sometimes use the plural for a single target too."""
+        return self.is_plural(speaker) or chance(speaker.rng, 0.12)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from instructsam.errors import ConfigError
-from instructsam.world.instructions.instruction import FAMILY_SHARES, Instruction, instructions_about
+from instructsam.world.instructions.families import FAMILY_SHARES
+from instructsam.world.instructions.generate import instructions_about
+from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.instructions.negatives import hard_negatives
 from instructsam.world.instructions.nouns import Nouns, noun_phrases
-from instructsam.world.programs.facts import Facts
+from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.pairs import HELD_OUT_PAIRS
 from instructsam.world.scenes.render import render_scene

@@ -1,0 +1,1 @@
+"""Ablation variants: one protocol (`base`), one registry, one file per variant."""

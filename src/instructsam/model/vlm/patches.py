@@ -1,0 +1,46 @@
+"""Patches of the Qwen-VL families (docs/model.md, "Image inputs")."""
+
+from __future__ import annotations
+
+import math
+
+from PIL import Image
+from torch import Tensor
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+from instructsam.errors import ImageError
+from instructsam.model.pixels import normalize, resize, to_tensor
+from instructsam.model.vlm.base import PixelRules
+
+MAX_ASPECT = 200
+
+
+def limit_aspect(image: Image.Image) -> Image.Image:
+    """Pad an image longer than 200:1 with its own edge colour, up to the aspect ratio that `smart_resize` takes."""
+    width, height = image.size
+    short = math.ceil(max(width, height) / (MAX_ASPECT - 1))
+    if min(width, height) >= short:
+        return image
+    padded = Image.new("RGB", (max(width, short), max(height, short)))
+    padded.paste(image.resize(padded.size))
+    padded.paste(image, (0, 0))
+    return padded
+
+
+def merged_patches(image: Image.Image, rules: PixelRules) -> tuple[Tensor, tuple[int, int, int]]:
+    """Patches in the order of the Qwen-VL vision encoders: merge blocks row by row, and row by row inside a block.
+
+    Returns:
+        float [t * gh * gw, 3 * temporal * patch * patch] and the grid (t, gh, gw).
+    """
+    image = limit_aspect(image)
+    if image.width < 1 or image.height < 1:
+        raise ImageError(f"an image needs at least one pixel, got {image.width}x{image.height}")
+    patch, merge, temporal = rules.patch_size, rules.merge_size, rules.temporal_patch_size
+    height, width = smart_resize(image.height, image.width, patch * merge, rules.min_pixels, rules.max_pixels)
+    pixels = normalize(resize(to_tensor(image), height, width, "bicubic"))[0]
+    rows, columns = height // patch, width // patch
+    blocks = pixels.reshape(3, rows // merge, merge, patch, columns // merge, merge, patch)
+    blocks = blocks.permute(1, 4, 2, 5, 0, 3, 6)  # block row, block column, row, column, channel, y, x
+    frames = blocks.unsqueeze(5).expand(-1, -1, -1, -1, -1, temporal, -1, -1)
+    return frames.reshape(rows * columns, 3 * temporal * patch * patch), (1, rows, columns)
