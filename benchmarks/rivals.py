@@ -25,7 +25,7 @@ from instructsam.data.record import Record
 from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
 from instructsam.evaluation.reports.tables import format_rows
 from instructsam.evaluation.runner import RecordSegmenter, evaluate
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 DEFAULT = "default"  # the shipped model, as a name
 SCORES = {"giou": "gIoU", "set_giou": "set gIoU", "ap": "AP", "n_acc": "N-acc", "t_acc": "T-acc"}

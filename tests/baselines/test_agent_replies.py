@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -25,6 +26,9 @@ def parse(reply: str, instruction: str = "the mugs", marks: int = 3) -> Action:
         "{action: \"segment\", phrase: 'red mug', }",
         '{"thought": "a { brace and a \\" quote", "action": "SEGMENT ", "phrase": "  red\\n mug "}',
         '<think>{"action": "none"} no, wait</think>{"action": "segment", "phrase": "red mug"}',
+        '{"action": "segment" "phrase": "red mug"}',
+        '{"action": segment, "phrase": red mug}',
+        '{"action": "segment", "phrase": "red mug", "why": None}',
         '{ never closed {"action": "segment", "phrase": "red mug"}',
         'It isn\'t "{" here. {"action": "segment", "phrase": "red mug"} {"note": 1}',
     ],
@@ -78,6 +82,36 @@ def test_the_users_words_are_no_decision() -> None:
     with pytest.raises(ReplyError):
         parse('You want {"action":  "accept" ,}', typed)
     assert parse('{"action": "none"}', "a { in the words").name == "none"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"action": "none" "accept"}',  # a repair would keep the first
+        '{"action": "none", // or "accept"\n}',
+        '{"action": none or accept}',
+        '{"action": not accept}',
+        '{"action": }',
+        '{"action" "none"}',
+        "{action=none}",
+        "{none}",
+        '{"action": "select", "numbers": [01]}',
+        '{"action": "select", "numbers": [1-3]}',
+        '{"action": "select", "numbers": [1 2',
+        '{"action": "select", "numbers": ["one"]}',
+        '{"action": "none"',
+    ],
+)
+def test_a_repair_invents_no_decision(reply: str) -> None:
+    with pytest.raises(ReplyError):
+        parse(reply)
+
+
+@pytest.mark.parametrize("part", ["{'a':", '"a" ', "'", "\\", "[", "1,", "a:'b,", '{"a",'])
+def test_hostile_replies_take_no_time(part: str) -> None:
+    started = time.process_time()
+    assert list(objects_in('{"x": ' + part * 3000 + "}")) is not None
+    assert time.process_time() - started < 5
 
 
 def test_objects_do_not_run_code() -> None:

@@ -12,7 +12,8 @@ from PIL import Image
 
 from instructsam.cli.main import run
 from instructsam.errors import ImageError, InputError
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 
 Outcome = tuple[int, str, str]
 

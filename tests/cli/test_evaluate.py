@@ -19,7 +19,7 @@ from instructsam.cli.benchmark_names import model_and_benchmark
 from instructsam.cli.tables import print_table
 from instructsam.data.record import ImageRef, PhraseRecord, Record, write_records
 from instructsam.errors import InputError
-from instructsam.structures.files import FolderLock
+from instructsam.structures.locks import FolderLock
 
 from .conftest import FakeSegmenter, Outcome
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 from .conftest import FakeSegmenter, Outcome
 
@@ -158,7 +158,7 @@ def test_a_lone_bad_image_is_one_line(
         (["PHOTO", "   "], "instruction is empty"),
         (["PHOTO", "-i", ""], "instruction is empty"),
         (["PHOTO", "--phrase", " "], "phrase is empty"),
-        (["PHOTO", "-i", "a", "-i", "b", "--phrase", "c"], "one instruction, or none"),
+        (["PHOTO", "-i", "a", "-i", "b", "--phrase", "c"], "at most one instruction"),
         (["PHOTO", "x", "--overwrite"], "name the folder"),
         (["PHOTO", "x", "--score-threshold", "nan"], "[0, 1]"),
         (["PHOTO", "x", "--score-threshold", "1.5"], "[0, 1]"),
@@ -229,7 +229,7 @@ def test_unwritable_out_is_said_before_the_model_is_loaded(
 
 
 def test_an_empty_folder_is_one_line(command: Command, tmp_path: Path) -> None:
-    assert "no picture" in one_line(command("segment", tmp_path, "left"))
+    assert "no image" in one_line(command("segment", tmp_path, "left"))
 
 
 def test_a_note_is_one_line_and_the_same_note_of_other_images_is_counted(

@@ -15,7 +15,7 @@ from PIL import Image
 
 from instructsam.cli.main import run
 from instructsam.errors import InputError
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 from .conftest import FakeSegmenter, Outcome
 
@@ -194,7 +194,7 @@ def test_a_folder_into_itself(command: Command, folder: Path, segmenter: FakeSeg
         code, text, err = command("segment", folder, "left", "--recursive", "--out", folder, "--json")
         assert code == 0
         assert len(json.loads(text)["results"]) == 4
-    assert "4 overlays of an earlier run are left out" in err
+    assert "4 overlays of an earlier run are skipped" in err
     named = [folder / name for name in os.listdir(folder) if name.endswith(".png")]
     code, text, _ = command("segment", *named, "left", "--out", folder, "--json")
     assert len(json.loads(text)["results"]) == 3
@@ -204,7 +204,7 @@ def test_a_folder_into_itself(command: Command, folder: Path, segmenter: FakeSeg
 def test_subfolders_are_counted_or_searched(command: Command, folder: Path, tmp_path: Path) -> None:
     code, text, err = command("segment", folder, "left", "--json")
     assert len(json.loads(text)["results"]) == 3
-    assert "1 pictures in subfolders are skipped: add --recursive" in err
+    assert "1 images in subfolders are skipped: add --recursive" in err
     code, text, err = command("segment", folder, "left", "-r", "--out", tmp_path / "out", "--json")
     assert (code, err) == (0, "")
     overlays = [entry["overlay"] for entry in json.loads(text)["results"]]
@@ -256,7 +256,7 @@ def test_instructions_per_image(
         assert requests_of(segmenter) == [["left", "nothing"], ["right, or left"]]
         images = [Path(entry["image"]).name for entry in json.loads(text)["results"]]
         assert images == ["a.png", "a.png", "d.png"]
-        assert ("2 pictures of" in err) == bool(inputs)
+        assert ("2 images of" in err) == bool(inputs)
 
 
 def test_instructions_for_every_image(command: Command, folder: Path, segmenter: FakeSegmenter) -> None:

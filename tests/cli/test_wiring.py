@@ -203,7 +203,7 @@ def test_data_check_of_a_folder_of_records_looks_for_its_pictures(command: Comma
     (tmp_path / "records.jsonl").write_text(json.dumps(record))
     code, out, _ = command("data", "check", tmp_path)
     assert code == 1
-    assert "1 pictures are not there, such as" in out
+    assert "1 images are missing, such as" in out
     (tmp_path / unicodedata.normalize("NFD", "é.png")).write_bytes(b"x")
     code, out, _ = command("data", "check", tmp_path)
     assert (code, "not there" in out) == (0, False)

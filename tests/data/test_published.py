@@ -17,7 +17,8 @@ from instructsam.data.record import Record
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
 from instructsam.evaluation.runner import evaluate
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 
 from ..data.formats.helpers import picture, write
 from ..data.formats.test_coco import RUNS, annotation, coco

@@ -12,8 +12,9 @@ from PIL import Image
 
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record, write_records
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import decode_rle, encode_rle, mask_boxes_xyxy
+from instructsam.structures.predictions import Prediction
 
 HEIGHT, WIDTH = 20, 40
 

@@ -12,7 +12,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.distributed import evaluate_together
 from instructsam.evaluation.runs.shards import Shard
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import Shifted
 
 

@@ -13,7 +13,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.metrics.scoring import score_instruction
 from instructsam.evaluation.runner import evaluate, rescore
 from instructsam.evaluation.runs.predictions import read_predictions
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import RECORDS, Oracle, Shifted, Silent, make_record, toy_benchmark
 
 

@@ -26,7 +26,8 @@ from instructsam.inference.folder_run import (
     OverlayNames,
     RunSettings,
 )
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 
 
 class Model:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import instructsam
-from instructsam.checkpoints.assemble import read_detector
+from instructsam.checkpoints.assemble import load_detector_base
 from instructsam.checkpoints.inspect import account_of
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.detector.registry import DETECTORS, detector_config
@@ -68,4 +68,4 @@ def test_an_unknown_detector_is_named(tmp_path: Path) -> None:
 def test_other_models_are_no_detectors(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(CheckpointError, match="holds a bert model, expected sam3"):
-        read_detector(tmp_path, torch.float32)
+        load_detector_base(tmp_path, torch.float32)

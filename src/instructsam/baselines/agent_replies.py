@@ -1,18 +1,19 @@
-"""What the agent's VLM decided, out of whatever it wrote around it.
+"""Decisions of the agent's VLM, parsed from replies with other text around them.
 
-Models fence their JSON, quote it with single quotes, leave commas behind or explain themselves; that is repaired.
-What the user typed is never read as a decision, also where the model repeats it.
+Models fence their JSON, use single quotes, leave trailing commas or explain themselves; json-repair repairs that, piece
+by piece, and a repair that changes the words of a piece is discarded. The user's own text is never parsed as a
+decision, even where the model repeats it.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
+
+import json_repair
 
 from instructsam.errors import InputError
 
@@ -70,12 +71,12 @@ def _without(reply: str, instruction: str) -> str:
     """The reply with the user's own braces taken out, as they were typed and as JSON writes them."""
     if next(_braced(instruction), None) is None:
         return reply
-    for said in (
+    for quoted in (
         instruction,
         json.dumps(instruction)[1:-1],
         json.dumps(instruction, ensure_ascii=False)[1:-1],
     ):
-        reply = reply.replace(said, " ")
+        reply = reply.replace(quoted, " ")
     return reply
 
 
@@ -107,21 +108,22 @@ def _closing(text: str, start: int) -> int:
 
 
 def _decoded(piece: str) -> Any:
-    """The value of a piece: as JSON, without trailing commas, as Python writes it, with bare keys quoted."""
-    tidy = re.sub(r",\s*([}\]])", r"\1", piece)
-    named = re.sub(r"([{,]\s*)([A-Za-z_]\w*)\s*:", r'\1"\2":', tidy)
-    for text in (piece, tidy, named):
-        try:
-            return _LENIENT.decode(text)
-        except (ValueError, RecursionError):
-            pass
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of odd escapes, which are the model's
-                return ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-            pass
-    return None
+    """The value of a piece, repaired where it is not JSON; None where the repair would lose or add a word."""
+    try:
+        return _LENIENT.decode(piece)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        value = json_repair.loads(piece, skip_json_loads=True, strict=True)
+        return value if _words(piece) == _words(json.dumps(value, ensure_ascii=False)) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _words(text: str) -> list[str]:
+    """Words and numbers in order, as JSON spells Python's constants."""
+    words = re.findall(r"\w+", re.sub(r"\\(u[0-9a-fA-F]{4}|.)", " ", text, flags=re.DOTALL).casefold())
+    return ["null" if word == "none" else word for word in words]
 
 
 def _action(fields: dict[str, Any], allowed: Sequence[ActionName], marks: int) -> Action:

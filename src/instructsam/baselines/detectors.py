@@ -7,7 +7,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 
 class PhraseDetector(Protocol):

@@ -18,8 +18,9 @@ from instructsam.baselines.calls import Calls
 from instructsam.baselines.detectors import PhraseDetector
 from instructsam.baselines.noun_phrases import Looks, covering_phrases, spoken_phrase
 from instructsam.data.record import PhraseRecord, Record
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import decode_rle, mask_iou
+from instructsam.structures.predictions import Prediction
 
 MATCH_IOU = 0.5
 SCORE_THRESHOLD = 0.5

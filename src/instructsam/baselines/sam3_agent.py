@@ -18,7 +18,8 @@ from instructsam.baselines.calls import Calls
 from instructsam.baselines.detectors import PhraseDetector
 from instructsam.errors import InputError
 from instructsam.images.loader import load_image
-from instructsam.structures.instances import Instances, Prediction, Status
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction, Status
 from instructsam.vlms.protocol import Turn, VisionLanguageModel
 
 

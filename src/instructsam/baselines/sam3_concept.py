@@ -24,9 +24,10 @@ from instructsam.images.loader import LoadedImage, load_image
 from instructsam.model.pixels import square_pixels
 from instructsam.processing.processor import load_tokenizer, resize_masks
 from instructsam.processing.tokens import encode_text
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
 from instructsam.structures.outputs import require_numbers
+from instructsam.structures.predictions import Prediction
 
 if TYPE_CHECKING:
     from instructsam.inference.segmenter import ImageSource

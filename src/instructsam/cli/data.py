@@ -28,20 +28,19 @@ def check(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A records.jsonl, or a data folder.")],
     missing: Annotated[
         bool,
-        typer.Option(
-            "--missing", help="Also list the benchmarks that are not there, and who publishes them."
-        ),
+        typer.Option("--missing", help="Also list the missing benchmarks, and who publishes them."),
     ] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Read every record; the first wrong one is named with its line and field.
+    """Check every record of a file, or every benchmark of a data folder.
 
-    Of a data folder: which of the field's benchmarks are there, what they hold and what was left out.
+    A malformed record is reported with its line and field. For a folder: the benchmarks found, their contents, and
+    the records that were left out.
 
-    Exit code 0 when what is there is whole; 1 when a benchmark of the folder is malformed, has no records, or lacks
-    files or pictures, or when there is none; 2 when a record file is malformed.
+    Exit code 0 when everything is complete; 1 when a benchmark of the folder is malformed, has no records, or lacks
+    files or images, or when there is no benchmark; 2 when a record file is malformed.
     """
-    is_folder = os.path.isdir(path)  # unlike Path.is_dir, no error for a name that is too long
+    is_folder = os.path.isdir(path)  # unlike Path.is_dir, does not raise for a name that is too long
     if is_folder and not (path / "records.jsonl").is_file():
         return _check_folder(path, missing, as_json)
     from instructsam.data.formats.source import Tally
@@ -97,7 +96,7 @@ def _is_broken(entry: dict[str, Any]) -> bool:
 
 
 def _census(known: Published, folder: Path) -> dict[str, Any]:
-    """What a benchmark holds, its error, or that its file lacks this split."""
+    """The contents of a benchmark, its error, or the split that its file lacks."""
     from instructsam.data.formats.refer import NoSuchSplitError
     from instructsam.data.formats.source import Tally
     from instructsam.data.published import Census
@@ -109,7 +108,7 @@ def _census(known: Published, folder: Path) -> dict[str, Any]:
         return {"benchmark": known.name, "missing": [f"its split in {known.files[0]}"], "where": known.where}
     except InputError as problem:
         return {"benchmark": known.name, "error": str(problem)}
-    return {"benchmark": known.name, "says": census.sentence(), **census.to_dict()}
+    return {"benchmark": known.name, "summary": census.sentence(), **census.to_dict()}
 
 
 def _say_found(entry: dict[str, Any]) -> None:
@@ -119,7 +118,7 @@ def _say_found(entry: dict[str, Any]) -> None:
     if "error" in entry:
         console.say(f"{name}: {entry['error']}")
         return
-    console.say(f"{name}: {entry['says']}")
+    console.say(f"{name}: {entry['summary']}")
     for line in left_out_lines(entry["left_out"], entry["examples"]):
         console.say(f"{name}: {line}")
     _say_absent_images(name, entry)
@@ -128,4 +127,4 @@ def _say_found(entry: dict[str, Any]) -> None:
 def _say_absent_images(name: str, entry: dict[str, Any]) -> None:
     if entry["absent_images"]:
         first = entry["first_absent_image"]
-        console.say(f"{name}: {entry['absent_images']} pictures are not there, such as {first}")
+        console.say(f"{name}: {entry['absent_images']} images are missing, such as {first}")

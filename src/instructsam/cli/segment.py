@@ -32,7 +32,8 @@ from instructsam.errors import InputError
 from instructsam.images.loader import LoadedImage, load_image
 from instructsam.inference.answer_log import DOCUMENT_NAME, AnswerLog
 from instructsam.inference.folder_run import Answer, Failure, FolderRun, RunSettings
-from instructsam.structures.files import prepare_folder, write_text
+from instructsam.structures.destinations import prepare_folder
+from instructsam.structures.files import write_text
 
 InstructionOption = Annotated[
     list[str] | None, typer.Option("--instruction", "-i", help="An instruction; may be repeated.")

@@ -35,7 +35,7 @@ def train(
     """
     from instructsam.config import load_config
     from instructsam.experiments.sources import check_source, open_source
-    from instructsam.structures.files import check_folder_destination
+    from instructsam.structures.destinations import check_folder_destination
     from instructsam.training.settings import RunConfig
 
     if not math.isfinite(max_minutes):

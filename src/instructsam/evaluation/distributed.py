@@ -25,7 +25,7 @@ from instructsam.evaluation.runs.answers import (
 from instructsam.evaluation.runs.content import RecordContent
 from instructsam.evaluation.runs.predictions import PredictionFile, by_id, read_predictions
 from instructsam.evaluation.runs.shards import Shard, Share, merge_parts, part_path
-from instructsam.structures.files import FolderLock
+from instructsam.structures.locks import FolderLock
 
 _PATIENCE = timedelta(days=7)  # the slowest share may take long; a launcher ends the others when one fails
 

@@ -45,7 +45,7 @@ from instructsam.evaluation.runs.predictions import (
 )
 from instructsam.evaluation.runs.shards import merge_parts
 from instructsam.structures.checks import check_fraction, check_path
-from instructsam.structures.files import FolderLock
+from instructsam.structures.locks import FolderLock
 
 __all__ = [
     "Answer",

@@ -18,10 +18,11 @@ from instructsam.errors import ImageError, InputError
 from instructsam.images.loader import LoadedImage, load_image
 from instructsam.inference.answer_lines import OVERLAY_SUFFIX
 from instructsam.inference.answer_log import AnswerLog, Content, Key
-from instructsam.structures.files import prepare_folder, safe_file_name
+from instructsam.structures.destinations import prepare_folder
+from instructsam.structures.file_names import safe_file_name
 
 if TYPE_CHECKING:
-    from instructsam.structures.instances import Prediction
+    from instructsam.structures.predictions import Prediction
 
 INSTRUCTIONS_PER_CALL = 32  # about one image; what a stopped run can lose
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from instructsam.model.generation import Reply
-    from instructsam.structures.instances import TakenMode
     from instructsam.structures.outputs import ModelInputs
+    from instructsam.structures.predictions import TakenMode
 
 MODES = ("auto", "generate", "direct")
 PHRASES_PER_PASS = 16  # given phrases that share one conversation
@@ -185,11 +185,11 @@ def batches(samples: Sequence[Sample], batch_size: int) -> Iterator[list[Sample]
         yield batch
 
 
-def as_read(inputs: ModelInputs, replies: Sequence[Reply]) -> tuple[ModelInputs, Tensor]:
+def with_replies(inputs: ModelInputs, replies: Sequence[Reply]) -> tuple[ModelInputs, Tensor]:
     """Inputs with the phrases that the model wrote itself, and their query states [P, Q, D]."""
     states = [state for reply in replies for state in reply.states]
     owners = [row for row, reply in enumerate(replies) for _ in reply.states]
-    ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.heard])
+    ids, mask = pad_phrases([phrase for reply in replies for phrase in reply.detector_phrases])
     device = inputs.input_ids.device
     written = replace(
         inputs,

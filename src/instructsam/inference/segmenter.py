@@ -18,12 +18,12 @@ from instructsam.images.loader import LoadedImage
 from instructsam.inference.answers import answers, notes, status_of
 from instructsam.inference.requests import (
     MODES,
-    as_read,
     batches,
     direct,
     load_images,
     plan,
     taken_mode,
+    with_replies,
 )
 from instructsam.inference.threads import check_process
 from instructsam.model.generation import GenerationSettings, Reply
@@ -34,8 +34,9 @@ from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.checks import check_choice, check_count, check_fraction, check_number, check_path
-from instructsam.structures.instances import Instances, Prediction, TakenMode
+from instructsam.structures.instances import Instances
 from instructsam.structures.outputs import concatenate
+from instructsam.structures.predictions import Prediction, TakenMode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -296,7 +297,7 @@ class Segmenter:
         if self.form.counts or samples[0].phrases is None:
             generated = self._write(inputs, features, limits, samples)
             replies = list(generated)
-            inputs, states = as_read(inputs, generated)
+            inputs, states = with_replies(inputs, generated)
         else:
             states = query_states(self.model, inputs, features)
         if len(states):
@@ -358,7 +359,7 @@ class Segmenter:
         )
 
     def _cut_phrases(self, phrases: tuple[str, ...]) -> tuple[str, ...]:
-        """A note where the detector, unlike the language model, hears only the start of a phrase."""
+        """A note where the detector, unlike the language model, receives only the start of a phrase."""
         lengths = [len(encode_text(self.processor.tokenizer, phrase)) for phrase in phrases]
         if max(lengths, default=0) <= MAX_PHRASE_TOKENS:
             return ()

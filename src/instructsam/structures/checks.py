@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from instructsam.errors import ConfigError, InputError
-from instructsam.structures.files import MAX_NAME_BYTES
+from instructsam.structures.file_names import MAX_NAME_BYTES
 
 _INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
 _MAX_DIGITS = 30  # of an integer in JSON; longer ones fit no id, size or count

@@ -12,7 +12,9 @@ import yaml
 
 from instructsam.config import load_config, to_dict
 from instructsam.errors import ConfigError
-from instructsam.structures.files import FolderLock, prepare_folder, write_text
+from instructsam.structures.destinations import prepare_folder
+from instructsam.structures.files import write_text
+from instructsam.structures.locks import FolderLock
 from instructsam.training import checkpointing
 from instructsam.training.export import CHECKPOINTS, MODEL, restore_export
 from instructsam.training.settings import RunConfig

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from instructsam.config import Config
 from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices
-from instructsam.structures.files import safe_file_name
+from instructsam.structures.file_names import safe_file_name
 from instructsam.training.data_settings import DataSettings
 from instructsam.training.stage_table import STAGES, StageName
 

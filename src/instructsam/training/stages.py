@@ -17,7 +17,7 @@ from torch import distributed as dist
 
 from instructsam.config import load_config
 from instructsam.errors import ConfigError
-from instructsam.structures.files import check_folder_destination
+from instructsam.structures.destinations import check_folder_destination
 from instructsam.training.checkpointing import latest_step
 from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current
 from instructsam.training.run_folder import MAY_CHANGE, changed_settings, check_run_folder

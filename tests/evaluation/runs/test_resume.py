@@ -19,8 +19,8 @@ from instructsam.evaluation.runs.predictions import read_header
 from instructsam.evaluation.studies.calibrate import calibrate
 from instructsam.evaluation.studies.false_alarms import count_false_alarms
 from instructsam.evaluation.studies.robustness import measure
-from instructsam.structures.files import FolderLock
-from instructsam.structures.instances import Prediction
+from instructsam.structures.locks import FolderLock
+from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import HEIGHT, RECORDS, WIDTH, Oracle, Silent, toy_benchmark, toy_folder
 
 

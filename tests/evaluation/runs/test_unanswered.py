@@ -20,7 +20,7 @@ from instructsam.evaluation.runner import evaluate, rescore
 from instructsam.evaluation.runs.predictions import PredictionFile, by_id, read_predictions
 from instructsam.evaluation.runs.shards import Shard, Share, merge_parts, part_path
 from instructsam.evaluation.studies.compare import compare
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.evaluation.cases import bars, score
 from tests.evaluation.fakes import HEIGHT, RECORDS, WIDTH, Oracle, toy_benchmark, toy_folder
 

@@ -19,7 +19,7 @@ from instructsam.evaluation.studies.compare import (
     stored_limit,
     stored_threshold,
 )
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import RECORDS, Oracle, Shifted, toy_benchmark
 
 

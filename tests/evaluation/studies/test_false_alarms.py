@@ -14,7 +14,8 @@ from instructsam.evaluation.studies.false_alarms import (
     questions,
     wilson,
 )
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS
 from instructsam.world.scenes.blank import BLANK_KINDS
 

@@ -16,7 +16,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.benchmarks.perturbations import LeftOutError, flip
 from instructsam.evaluation.studies.robustness import measure
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import Oracle, Silent, toy_benchmark
 
 

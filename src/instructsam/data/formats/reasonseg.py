@@ -27,7 +27,7 @@ from instructsam.data.formats.source import Node, Tally, files_in, inside, read_
 from instructsam.data.record import ImageRef, PhraseRecord, Record
 from instructsam.errors import ImageError, RecordError
 from instructsam.images.loader import read_size
-from instructsam.structures.files import find_file
+from instructsam.structures.file_names import find_file
 from instructsam.structures.masks import encode_rle, subtract_rle
 
 WORDINGS = "further wordings of an instruction (the published evaluation asks the first)"

@@ -16,7 +16,7 @@ from instructsam.data.formats.source import Node, Tally, inside, read_json
 from instructsam.data.record import ImageRef, PhraseRecord, Record
 from instructsam.errors import ImageError, RecordError
 from instructsam.images.loader import load_image
-from instructsam.structures.files import find_file
+from instructsam.structures.file_names import find_file
 from instructsam.structures.masks import encode_rle
 
 EMPTY_MASK = "expressions whose mask picture is black"

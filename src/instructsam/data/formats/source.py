@@ -10,7 +10,8 @@ from typing import Any
 from instructsam.data.record import ImageRef, is_path
 from instructsam.errors import InputError, RecordError
 from instructsam.structures.checks import check_text, is_number, name_of_key, parse_json, shorten
-from instructsam.structures.files import is_system_file, reason
+from instructsam.structures.file_names import is_system_file
+from instructsam.structures.files import reason
 from instructsam.structures.masks import check_mask_size
 
 _SHOWN_KEYS = 8

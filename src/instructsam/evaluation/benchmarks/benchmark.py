@@ -19,7 +19,7 @@ from instructsam.data.targets import with_known_answer
 from instructsam.errors import ImageError, InputError
 from instructsam.images.loader import load_image, size_mismatch
 from instructsam.structures.checks import check_count, check_path
-from instructsam.structures.files import find_file
+from instructsam.structures.file_names import find_file
 from instructsam.structures.safe_text import one_line
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from instructsam.evaluation.benchmarks.benchmark import Loaded
 from instructsam.evaluation.runs.content import ContentOf
 from instructsam.evaluation.runs.predictions import UNANSWERED, PredictionFile, StoredPrediction
 from instructsam.structures.checks import check_fraction
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from instructsam.structures.safe_text import one_line
 
 Mode = Literal["generate", "direct"]

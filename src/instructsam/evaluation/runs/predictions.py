@@ -21,8 +21,8 @@ from instructsam.errors import InputError
 from instructsam.evaluation.runs.stored_lines import FIELDS, parse_line
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import end_of_last_line, reason
-from instructsam.structures.instances import Prediction
 from instructsam.structures.masks import decode_rles, encode_rle
+from instructsam.structures.predictions import Prediction
 from instructsam.structures.safe_text import one_line
 
 _FORMAT = "instructsam-predictions-2"

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from instructsam.errors import InputError
 from instructsam.structures.checks import check_count, check_fraction, check_number, describe
-from instructsam.structures.instances import Status
 from instructsam.structures.masks import MAX_PIXELS
+from instructsam.structures.predictions import Status
 
 FIELDS = (
     "id",

@@ -17,7 +17,7 @@ from instructsam.evaluation.reports.tables import cell, format_rows
 from instructsam.evaluation.runner import mode_of, run_header, score_answer
 from instructsam.evaluation.runs.answers import Evaluated, keeping, predict_all
 from instructsam.evaluation.runs.content import RecordContent
-from instructsam.structures.files import FolderLock
+from instructsam.structures.locks import FolderLock
 
 CALIBRATION = "world/calibration"
 THRESHOLDS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(1, 19))

@@ -22,7 +22,7 @@ from instructsam.evaluation.runner import SegmenterLike, mode_of, predict_all, r
 from instructsam.evaluation.runs.answers import Answer, keeping, threshold_of
 from instructsam.evaluation.runs.content import RecordContent
 from instructsam.structures.checks import check_count
-from instructsam.structures.files import FolderLock
+from instructsam.structures.locks import FolderLock
 from instructsam.world.scenes.blank import SIDE, blank_pictures
 from instructsam.world.splits.stream import WorldSettings, world_sample
 

@@ -28,7 +28,8 @@ from instructsam.evaluation.runner import (
 from instructsam.evaluation.runs.answers import keeping, threshold_of
 from instructsam.evaluation.runs.content import ContentOf, RecordContent
 from instructsam.evaluation.studies.compare import difference_cells
-from instructsam.structures.files import FolderLock, safe_file_name
+from instructsam.structures.file_names import safe_file_name
+from instructsam.structures.locks import FolderLock
 from instructsam.structures.safe_text import for_markdown, one_line
 
 
