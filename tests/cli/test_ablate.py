@@ -107,7 +107,8 @@ def test_two_variants_stop_go_on_and_end_in_a_table(
     assert ablate(plan) == 0
     assert steps[2:] == [("method", 1), ("one_mask", 0), ("one_mask", 1)]
     assert (
-        "keep their random initialization: the shapes differ: instance_queries.weight (4, 32) -> (1, 32)" in caplog.text
+        "keep their random initialization: the shapes differ: instance_queries.weight (4, 32) -> (1, 32)"
+        in caplog.text
     )
     shown = capsys.readouterr().out
     assert shown == (plan.parent / "out" / "table.md").read_text() + "\n"

@@ -38,7 +38,8 @@ def test_fitting_tensors_are_copied_and_the_others_listed() -> None:
     assert "detector.detr_decoder.reference_points.weight (4, 4) -> (2, 4)" in shape
     assert unused.startswith("8 of donor are not used: phrase_projector.0.bias")
     back = initialize_from(donor, model, "back")
-    assert any(line.startswith("8 keep their random initialization: back has no such tensor: phrase_projector") for line in back)
+    start = "8 keep their random initialization: back has no such tensor: phrase_projector"
+    assert any(line.startswith(start) for line in back)
 
 
 def test_reinitialized_tensors_are_not_copied() -> None:
