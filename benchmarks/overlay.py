@@ -24,7 +24,7 @@ from PIL import Image
 import instructsam
 from instructsam.images.loader import load_image
 from instructsam.inference.segmenter import Segmenter
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 QUESTIONS: tuple[dict[str, Any], ...] = (
     {"instruction": "the mugs", "score_threshold": 1.0},  # nothing is found

@@ -17,6 +17,7 @@ TORCH_FREE = [
     "instructsam.evaluation.reports.report",
     "instructsam.structures.boxes",
     "instructsam.structures.instances",
+    "instructsam.structures.predictions",
     "instructsam.structures.masks",
     "instructsam.structures.outputs",
     "instructsam.world.splits.build",

@@ -15,7 +15,7 @@ from instructsam.model.presets import get_preset, preset_config
 from instructsam.model.vlm.registry import DEFAULT, VLMS
 from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 
 TEXTS = ("segment the red mugs", "the leftmost blue car", "everything but the kite", "what can fly?")
 

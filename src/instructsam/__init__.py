@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from instructsam.inference.building import build
     from instructsam.inference.loading import load
     from instructsam.inference.segmenter import Segmenter
-    from instructsam.structures.instances import Instances, Prediction
+    from instructsam.structures.instances import Instances
+    from instructsam.structures.predictions import Prediction
 
 __all__ = ["Instances", "Prediction", "Segmenter", "__version__", "build", "load"]
 
@@ -22,7 +23,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Instances": "instructsam.structures.instances",
-    "Prediction": "instructsam.structures.instances",
+    "Prediction": "instructsam.structures.predictions",
     "Segmenter": "instructsam.inference.segmenter",
     "build": "instructsam.inference.building",
     "load": "instructsam.inference.loading",

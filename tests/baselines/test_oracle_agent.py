@@ -14,8 +14,9 @@ from instructsam.data.record import Record
 from instructsam.data.targets import target_masks
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.runner import evaluate
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
+from instructsam.structures.predictions import Prediction
 from instructsam.world.splits.build import benchmark_records
 
 SAMPLES = list(benchmark_records("val", 12))
@@ -26,6 +27,8 @@ class EveryMask:
 
     score_threshold = 0.5
     fingerprint = "every mask"
+    default_mode = "direct"
+    calls = None
 
     def __init__(self, moved: bool = False) -> None:
         self.moved = moved

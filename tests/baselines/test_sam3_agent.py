@@ -11,8 +11,9 @@ from PIL import Image
 from instructsam.baselines.agent_prompts import plain
 from instructsam.baselines.sam3_agent import AgentLimits, Sam3Agent
 from instructsam.errors import InputError, ServiceError
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
+from instructsam.structures.predictions import Prediction
 from instructsam.vlms.client import VLMClient
 from tests.scripted_server import ScriptedServer, Step, scripted_server
 
@@ -29,6 +30,8 @@ class Bars:
 
     score_threshold = 0.5
     fingerprint = "bars"
+    default_mode = "direct"
+    calls = None
 
     def __init__(self) -> None:
         self.asked: list[tuple[Sequence[str], float | None]] = []

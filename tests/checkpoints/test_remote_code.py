@@ -16,7 +16,7 @@ import torch
 
 from instructsam.baselines.sam3_concept import load_sam3
 from instructsam.checkpoints.adapters import require_plain_lora
-from instructsam.checkpoints.assemble import read_vlm, require_stock
+from instructsam.checkpoints.assemble import load_vlm_base, require_stock
 from instructsam.checkpoints.inspect import account_of
 from instructsam.errors import CheckpointError, InstructSAMError
 from instructsam.inference.loading import load
@@ -103,7 +103,7 @@ def test_a_model_of_ours(tmp_path: Path, marker: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["qwen3_vl", "evil", "llava"])
 @pytest.mark.parametrize(
-    "opener", [load_vlm, load_tokenizer, load_sam3, lambda path: read_vlm(path, torch.float32)]
+    "opener", [load_vlm, load_tokenizer, load_sam3, lambda path: load_vlm_base(path, torch.float32)]
 )
 def test_models_of_others(tmp_path: Path, marker: Path, kind: str, opener: Callable[[Path], Any]) -> None:
     folder = infect(save_vlm(tmp_path / "vlm"), marker, model_type=kind)

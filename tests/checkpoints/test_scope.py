@@ -24,7 +24,8 @@ from instructsam.checkpoints.scope import (
 )
 from instructsam.errors import CheckpointError
 from instructsam.images.loader import load_image
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 from instructsam.world.splits.stream import WorldSettings, world_sample
 
 ASSETS = Path(str(resources.files("instructsam"))) / "assets"

@@ -12,8 +12,9 @@ from PIL import Image
 
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record, write_records
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import decode_rle, encode_rle, mask_boxes_xyxy
+from instructsam.structures.predictions import Prediction
 
 HEIGHT, WIDTH = 20, 40
 
@@ -62,9 +63,12 @@ class Oracle:
     """Knows every answer; subclasses spoil it. Remembers how it was asked."""
 
     score_threshold = 0.5
+    default_mode = "generate"
+    fingerprint = ""
+    calls = None
 
     def __init__(self) -> None:
-        self.calls: list[tuple[list[str], str, float]] = []
+        self.requests: list[tuple[list[str], str, float]] = []
         self.truth = {record.instruction: record for record in RECORDS}
 
     def answer(self, masks: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], list[float]]:
@@ -73,7 +77,7 @@ class Oracle:
     def segment(
         self, image: Image.Image, instructions: list[str], /, *, mode: str, score_threshold: float
     ) -> list[Prediction]:
-        self.calls.append((instructions, mode, score_threshold))
+        self.requests.append((instructions, mode, score_threshold))
         return [self._predict(self.truth[text], image) for text in instructions]
 
     def _predict(self, record: Record, image: Image.Image) -> Prediction:

@@ -15,7 +15,8 @@ from PIL import Image
 from instructsam.errors import InputError
 from instructsam.inference.answer_lines import recorded_overlays, restore
 from instructsam.inference.answer_log import AnswerLog, Key
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 
 HEADER: dict[str, Any] = {"version": "0.1.0", "settings": {"fingerprint": "f"}}
 
@@ -158,7 +159,7 @@ def test_half_a_line_on_a_full_disk_is_taken_back(
         before = log._end
         Image.new("RGB", (7, 5), "red").save(image)
         stream.truncate(before)
-        with pytest.raises(InputError, match="2 answers before stay valid") as caught:
+        with pytest.raises(InputError, match="2 earlier answers stay valid") as caught:
             add(log, image)
         assert "No space left" in str(caught.value)
         assert len(stream.getvalue()) <= before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from instructsam.errors import ImageError, InputError
-from instructsam.inference.image_list import find_pictures, read_instructions
+from instructsam.inference.image_list import find_images, read_instructions
 
 
 def tree(folder: Path, *names: str) -> Path:
@@ -24,33 +24,33 @@ def test_a_folder_by_name_each_file_once(tmp_path: Path) -> None:
     )
     (folder / "link.png").symlink_to(folder / "a.jpg")
     (folder / "loop").symlink_to(folder)
-    flat = find_pictures([folder])
+    flat = find_images([folder])
     assert [one.name for one in flat.found] == ["a.jpg", "b.PNG"]
     assert (flat.skipped, flat.own) == (2, 0)
-    deep = find_pictures([folder], recursive=True)
+    deep = find_images([folder], recursive=True)
     assert [one.name for one in deep.found] == ["a.jpg", "b.PNG", "s/c.png", "s/t/e.png"]
     assert deep.skipped == 0
-    several = find_pictures([folder / "b.PNG", folder, folder / "absent.png"])
+    several = find_images([folder / "b.PNG", folder, folder / "absent.png"])
     assert [one.path.name for one in several.found] == ["b.PNG", "a.jpg", "absent.png"]
     assert all(os.path.isabs(one.name) for one in several.found)
 
 
 def test_odd_names_are_kept_for_the_loader(tmp_path: Path) -> None:
     names = [Path("a\0b.png"), Path("n" * 5000 + ".png"), tmp_path / os.fsdecode(b"\xff.png")]
-    assert [one.path for one in find_pictures(names).found] == names
+    assert [one.path for one in find_images(names).found] == names
 
 
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="holds no picture"):
-        find_pictures([tmp_path])
+    with pytest.raises(ImageError, match="has no image"):
+        find_images([tmp_path])
     with pytest.raises(ImageError, match="subfolders 1: add --recursive"):
-        find_pictures([tree(tmp_path, "s/a.png")])
+        find_images([tree(tmp_path, "s/a.png")])
 
 
 def test_many_skipped_pictures_are_not_all_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("instructsam.inference.image_list._COUNT_LIMIT", 3)
     tree(tmp_path, "a.png", *(f"s{n}/{m}.png" for n in range(3) for m in range(2)))
-    assert find_pictures([tmp_path]).skipped == 3
+    assert find_images([tmp_path]).skipped == 3
 
 
 def test_a_subfolder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_a_subfolder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.M
         return listed(self)
 
     monkeypatch.setattr(Path, "iterdir", refuse)
-    found = find_pictures([tmp_path], recursive=True)
+    found = find_images([tmp_path], recursive=True)
     assert [one.name for one in found.found] == ["a.png"]
     assert found.unreadable == [(tmp_path / "s", "the folder cannot be listed (Permission denied)")]
 
@@ -75,7 +75,7 @@ def test_a_subfolder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.M
         ("a.txt", b" \n\n", "no instruction"),
         ("a.txt", b"caf\xe9", "not UTF-8"),
         ("a.txt", "the mugs".encode("utf-16"), "not UTF-8"),
-        ("a.txt", b"image,instruction\na.png,x\n", "name the file .csv or .tsv"),
+        ("a.txt", b"image,instruction\na.png,x\n", "rename the file to .csv or .tsv"),
         ("a.json", b'[{"image": "a.png", "instruction": "x"}]', "save it as .jsonl"),
         ("a.csv", b"image,text\na.png,x\n", "line 1: expected the column names"),
         ("a.csv", b"image,instruction\na.png,x,y\n", "line 2: expected 2 fields, got 3"),

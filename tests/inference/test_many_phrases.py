@@ -7,7 +7,8 @@ import pytest
 from instructsam.inference.requests import PHRASES_PER_BATCH, PHRASES_PER_PASS, batches, plan
 from instructsam.inference.segmenter import Segmenter
 from instructsam.processing.processor import Sample
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 from tests.tiny import picture, same, tiny_pair
 
 

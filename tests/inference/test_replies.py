@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from instructsam.inference.segmenter import Segmenter
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.model.test_generation import Scripted, script
 from tests.tiny import picture, tiny_pair
 

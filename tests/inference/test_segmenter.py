@@ -13,7 +13,7 @@ from instructsam.errors import ImageError, InputError
 from instructsam.inference.segmenter import Segmenter
 from instructsam.model.vlm.qwen3_vl import Qwen3VL
 from instructsam.processing.tokens import special_tokens
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.tiny import picture, same, tiny_pair
 
 

@@ -14,8 +14,9 @@ from instructsam.errors import InputError
 from instructsam.inference.segmenter import Segmenter
 from instructsam.model.variants.token_as_mask import connected_parts, split_parts
 from instructsam.model.variants.token_per_instance import regroup
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
+from instructsam.structures.predictions import Prediction
 from tests.model.test_generation import Scripted
 from tests.tiny import picture, tiny_pair
 

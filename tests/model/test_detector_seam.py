@@ -10,15 +10,14 @@ import pytest
 import torch
 
 import instructsam
-from instructsam.checkpoints.assemble import read_detector
+from instructsam.checkpoints.assemble import load_detector_base
 from instructsam.checkpoints.inspect import account_of
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.detector.registry import DETECTORS, detector_config
 from instructsam.model.presets import get_preset
-from instructsam.training.trainer import run
 from tests.model.grid_detector import GridConfig, GridDetector
 from tests.tiny import picture
-from tests.training.conftest import tiny
+from tests.training.conftest import run, tiny
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("registered")
 def test_a_model_with_another_detector_trains_and_segments(tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    options = ("model.overrides.detector=grid", "schedule.total_steps=2", "loss.denoising=1")
+    options = ("model.overrides.detector=grid", "schedule.total_steps=2", "loss.objectives.denoising=1")
     run(None, tiny(tmp_path / "run", *options, "model.overrides.slot_boxes=true"))
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert all(np.isfinite(line["parts"]["loss"]) for line in lines)
@@ -68,4 +67,4 @@ def test_an_unknown_detector_is_named(tmp_path: Path) -> None:
 def test_other_models_are_no_detectors(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(CheckpointError, match="holds a bert model, expected sam3"):
-        read_detector(tmp_path, torch.float32)
+        load_detector_base(tmp_path, torch.float32)

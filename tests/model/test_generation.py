@@ -158,7 +158,7 @@ def test_recorded_generation() -> None:
     """The recorded greedy reply, and its query states under the training mask and positions."""
     model, inputs, images = recorded_prompt(tensors("n5/generation"))
     reply = generate(model, inputs, images)[0]
-    assert reply.heard == reply.phrases
+    assert reply.detector_phrases == reply.phrases
     check_recorded(reply, model, images, "train_consistent")
 
 
@@ -172,7 +172,7 @@ def test_recorded_released_generation() -> None:
     reply = generate_released(model, inputs, images)[0]
     hook.remove()
     assert_near(torch.stack(hidden), case["official.step_last_hidden"])
-    ids, mask = pad_phrases(reply.heard)
+    ids, mask = pad_phrases(reply.detector_phrases)
     assert torch.equal(ids, case["official.phrase_ids"])
     assert torch.equal(mask, case["official.text_mask"])
     output = check_recorded(reply, model, images, "official")
@@ -200,7 +200,7 @@ def test_released_decoding_of_a_batch_equals_single_samples(chosen: list[int]) -
 
     for i, reply in zip(chosen, released(chosen), strict=True):
         alone = released([i])[0]
-        assert reply.heard == alone.heard
+        assert reply.detector_phrases == alone.detector_phrases
         assert len(reply.states) == len(REPLIES[i])
         for one, other in zip(reply.states, alone.states, strict=True):
             assert_near(one, other, 1e-4)

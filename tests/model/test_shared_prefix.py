@@ -8,7 +8,7 @@ import torch
 from instructsam.model.features import ImageFeatures
 from instructsam.model.generation import GenerationSettings, generate
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.shared_prefix import encode_shared, prefix_lengths, query_states
+from instructsam.model.shared_prefix import conversation_layout, encode_shared, query_states, shared_prefixes
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs
 from tests.model.test_generation import decode, script
@@ -42,7 +42,8 @@ def arguments(inputs: ModelInputs) -> tuple[torch.Tensor, torch.Tensor, torch.Te
 
 
 def lengths_of(inputs: ModelInputs, image_token: int) -> torch.Tensor | None:
-    return prefix_lengths(*arguments(inputs), inputs.image_index, image_token)
+    found = shared_prefixes(*arguments(inputs), inputs.image_index, image_token)
+    return None if found is None else found.lengths
 
 
 def plain(model: InstructSAMModel, inputs: ModelInputs, images: ImageFeatures) -> torch.Tensor:
@@ -105,6 +106,19 @@ def test_a_prefix_holds_the_whole_image_and_runs_once() -> None:
     assert shapes[1][1] < inputs.input_ids.shape[1]
 
 
+@torch.no_grad()
+def test_a_layout_that_was_computed_before_changes_nothing() -> None:
+    model, processor, inputs = encoded()
+    grids = inputs.image_grid_thw[inputs.image_index]
+    positions = model.positions(inputs.input_ids, inputs.attention_mask, grids)
+    token = processor.token_ids.image
+    layout = conversation_layout(positions, *arguments(inputs), inputs.image_index, token)
+    given = model(**inputs.as_kwargs(), layout=layout)
+    own = model(**inputs.as_kwargs())
+    assert torch.equal(given.query_states, own.query_states)
+    assert torch.equal(given.mask_logits, own.mask_logits)
+
+
 def test_one_image_wastes_no_column() -> None:
     model, processor = tiny_pair()
     inputs = processor.encode([picture()], [Sample(0, text, (text,)) for text in TEXTS])
@@ -127,7 +141,7 @@ def test_a_plain_pass_where_nothing_can_be_shared() -> None:
     assert length is not None
     assert length.tolist() == [same.input_ids.shape[1] - 1]  # each row keeps a token of its own
     left_padded = torch.cat([torch.zeros(2, 1, dtype=torch.int64), same.attention_mask[:, 1:]], 1)
-    assert prefix_lengths(same.input_ids, left_padded, same.block_ids, same.image_index, image_token) is None
+    assert shared_prefixes(same.input_ids, left_padded, same.block_ids, same.image_index, image_token) is None
 
 
 def test_gradient_checkpointing_keeps_one_pass() -> None:

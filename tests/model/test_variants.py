@@ -192,7 +192,7 @@ def test_one_token_per_instance_decodes_as_it_is_trained(given: bool) -> None:
     reply = decode(model, processor, said, [ids] if given else None)
     assert reply.owners == [0, 0, 0, 1]
     assert reply.phrases == ids
-    assert reply.heard == [ids[0], ids[0], ids[0], ids[1]]
+    assert reply.detector_phrases == [ids[0], ids[0], ids[0], ids[1]]
     assert (reply.truncated, reply.malformed) == (False, False)
     assert_near(torch.stack(reply.states), taught.query_states, 1e-4)
     assert whole.phrase_sample.tolist() == [0] * 4

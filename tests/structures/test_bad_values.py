@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from instructsam.errors import InputError
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 
 ODD: list[Any] = [None, 5, -1, 1.5, math.nan, True, "x", b"x", {}, object(), 10**400, [math.nan], np.zeros(0)]
 

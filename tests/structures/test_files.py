@@ -11,17 +11,11 @@ from pathlib import Path
 import pytest
 
 from instructsam.errors import InputError
-from instructsam.structures.files import (
-    FolderLock,
-    check_file_destination,
-    check_new_folder,
-    find_file,
-    is_system_file,
-    prepare_folder,
-    safe_file_name,
-    whole_folder,
-    write_text,
-)
+from instructsam.structures.destinations import check_file_destination, check_new_folder, prepare_folder
+from instructsam.structures.file_names import find_file, is_system_file, safe_file_name
+from instructsam.structures.files import write_text
+from instructsam.structures.folders import whole_folder
+from instructsam.structures.locks import FolderLock
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -92,7 +86,7 @@ def test_a_name_is_found_in_the_other_composition(tmp_path: Path, listed: str, s
 
 def test_a_folder_has_one_writer_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from instructsam.structures.files import FolderLock\n"
+        "import sys, time; from pathlib import Path; from instructsam.structures.locks import FolderLock\n"
         "with FolderLock(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)

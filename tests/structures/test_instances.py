@@ -14,8 +14,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from instructsam.errors import InputError, MissingExtraError
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
+from instructsam.structures.predictions import Prediction
 
 
 def make_instances(count: int = 3, height: int = 20, width: int = 30) -> Instances:

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from instructsam.errors import ConfigError, InputError, InstructSAMError
-from instructsam.structures.files import FolderLock
+from instructsam.structures.locks import FolderLock
 from instructsam.training import checkpointing, stopping
 from instructsam.training.export import export_is_current
 from instructsam.training.progress import ProgressLog
@@ -234,7 +234,7 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     tmp_path.joinpath("run").mkdir()
     with FolderLock(tmp_path / "run"), pytest.raises(InputError, match="already writing there"):
         run(None, tiny(tmp_path / "run"))
-    code = "import sys, pathlib; from instructsam.structures.files import FolderLock\n"
+    code = "import sys, pathlib; from instructsam.structures.locks import FolderLock\n"
     code += "with FolderLock(pathlib.Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -1,4 +1,4 @@
-"""A fresh InstructSAM from two pretrained bases: a VLM and a detector (docs/model.md, "Initialisation")."""
+"""A new InstructSAM from two pretrained bases: a VLM and a detector (docs/model.md, "Initialisation")."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROW_MULTIPLE = 64  # token tables grow to a multiple of this, for matrix units
 
 @dataclass(frozen=True)
 class Base:
-    """One pretrained base: where it lay, its configuration and its tensors under their own names."""
+    """One pretrained base: its folder, its configuration and its tensors."""
 
     folder: Path
     config: Any
@@ -37,7 +37,11 @@ class Base:
 
 
 def base_folder(name: str | Path) -> Path:
-    """Where a base lies; a hub id is fetched."""
+    """The folder of a base; a hub id is downloaded.
+
+    Raises:
+        CheckpointError: the name is neither a folder nor a hub id.
+    """
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
@@ -48,8 +52,8 @@ def base_folder(name: str | Path) -> Path:
     return fetch(str(name))
 
 
-def read_vlm(folder: Path, dtype: torch.dtype) -> Base:
-    """Weights and configuration of a VLM, under the names of `InstructSAMModel`.
+def load_vlm_base(folder: Path, dtype: torch.dtype) -> Base:
+    """Load weights and configuration of a VLM, under the names of `InstructSAMModel`.
 
     Raises:
         CheckpointError: the folder holds no VLM of a known family, or tensors are missing.
@@ -69,9 +73,8 @@ def stock_name(folder: Path, known: Iterable[str]) -> str:
     """
     names = sorted(known, key=len, reverse=True)
     found = str(require_stock(folder).get("model_type"))
-    name = next(
-        (name for name in names if found.startswith(name)), None
-    )  # sam3 itself is published as sam3_video
+    # a prefix is enough: SAM3 is published as sam3_video
+    name = next((name for name in names if found.startswith(name)), None)
     if name is None:
         raise CheckpointError(f"{folder} holds a {found} model, expected {' or '.join(sorted(names))}")
     if "moe" in found and "moe" not in name:
@@ -81,7 +84,7 @@ def stock_name(folder: Path, known: Iterable[str]) -> str:
     return name
 
 
-def read_detector(folder: Path, dtype: torch.dtype) -> Base:
+def load_detector_base(folder: Path, dtype: torch.dtype) -> Base:
     """Weights and configuration of a detector, under the names of its stock model.
 
     Raises:
@@ -102,7 +105,7 @@ def stock_model(kind: Any, folder: Path, dtype: torch.dtype, family: str) -> Any
 
     Args:
         kind: its class.
-        family: what its `model_type` must begin with.
+        family: start of its `model_type`.
 
     Raises:
         CheckpointError: the folder holds another kind of model, is damaged, or lacks tensors.
@@ -151,7 +154,7 @@ def stock_model(kind: Any, folder: Path, dtype: torch.dtype, family: str) -> Any
 
 
 def tail(name: str) -> str:
-    """The end of a tensor's name, which stays when a library renames the parts of a model."""
+    """The end of a tensor's name, which survives a library's renaming of the parts of a model."""
     return ".".join(name.split(".")[-3:])
 
 
@@ -188,7 +191,7 @@ def require_plain(folder: Path) -> Path:
     path = folder / CONFIG_FILE
     if path.is_file() and read_object(path).get("quantization_config") is not None:
         raise CheckpointError(
-            f"{path}: a model is built from plain weights, not quantized ones: give the original"
+            f"{path}: expected plain weights to build a model from, found quantized ones: give the original model"
         )
     return folder
 
@@ -209,7 +212,7 @@ def combined_config(vlm: Base, detector: Base, num_queries: int, use_presence: b
 def assemble(
     vlm: Base, detector: Base, config: InstructSAMConfig, seed: int
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Every tensor of the new model under our names, and where each part came from."""
+    """Every tensor of the new model by its name, and one line per part about its source."""
     import torch
 
     from instructsam.model.detector.registry import detector_class
@@ -218,14 +221,14 @@ def assemble(
 
     generator_state = torch.random.get_rng_state()
     torch.manual_seed(seed)
-    fresh = {
+    new_modules = {
         "instance_queries": InstanceQueries(config.num_queries, config.hidden_size, config.slot_boxes),
         "query_projector": Projector(config.hidden_size, config.detector_size),
         "phrase_projector": Projector(config.hidden_size, config.detector_size),
     }
     torch.random.set_rng_state(generator_state)
     tensors = dict(vlm.tensors)
-    for part, module in fresh.items():
+    for part, module in new_modules.items():
         tensors |= {f"{part}.{name}": tensor.detach() for name, tensor in module.state_dict().items()}
     family = detector_class(detector.config.model_type)
     slots = family.stock_slot_boxes(detector.tensors)
@@ -235,10 +238,10 @@ def assemble(
     rows = grow_tables(tensors, config)
     slot_list = ", ".join(str(slot) for slot in chosen.tolist())
     return tensors, (
-        f"language model and its vision tower from {vlm.folder}",
+        f"VLM from {vlm.folder}",
         f"token tables {rows}",
         f"detector from {detector.folder}: {config.num_queries} of {len(slots)} decoder slots ({slot_list})",
-        "instance queries and both projectors fresh",
+        "new instance queries and projectors",
     )
 
 

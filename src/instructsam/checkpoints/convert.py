@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
+from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from instructsam.checkpoints.devices import DTYPES, named_dtype
 from instructsam.checkpoints.finite import non_finite
 from instructsam.checkpoints.folder import read_config
-from instructsam.checkpoints.headers import INDEX, WEIGHTS, read_header, weight_files
+from instructsam.checkpoints.headers import INDEX, read_header, weight_files
 from instructsam.checkpoints.inspect import LICENCE_FILES, account
 from instructsam.checkpoints.processors import load_processor
 from instructsam.checkpoints.published_layout import config_to_published, map_published_name, published_name
 from instructsam.checkpoints.saving import model_folder
 from instructsam.errors import CheckpointError, InputError
 from instructsam.structures.checks import check_count
-from instructsam.structures.files import check_new_folder, write_text
+from instructsam.structures.destinations import check_new_folder
+from instructsam.structures.files import write_text
 
 if TYPE_CHECKING:
     from instructsam.model.configuration import InstructSAMConfig
@@ -169,22 +171,17 @@ def read(entries: list[Entry], dtype: torch.dtype | None) -> Iterator[tuple[str,
 
 def write(folder: Path, entries: list[Entry], dtype: torch.dtype | None, max_shard_bytes: int) -> None:
     """Write the weights as one file, or as several with an index."""
-    shards: list[list[Entry]] = [[]]
-    filled = 0
-    for entry in entries:
-        if shards[-1] and filled + entry.num_bytes > max_shard_bytes:
-            shards.append([])
-            filled = 0
-        shards[-1].append(entry)
-        filled += entry.num_bytes
-    places: dict[str, str] = {}
-    for number, shard in enumerate(shards, start=1):
-        whole = len(shards) == 1
-        file = WEIGHTS if whole else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        save_file(dict(read(shard, dtype)), folder / file, metadata={"format": "pt"})
-        places |= {entry.name: file for entry in shard}
-    if len(shards) > 1:
-        total = sum(entry.num_bytes for entry in entries)
-        index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
-        text = json.dumps(index, indent=1)
+    by_name = {entry.name: entry for entry in entries}
+    shards = split_state_dict_into_shards_factory(
+        by_name,
+        get_storage_size=lambda entry: entry.num_bytes,
+        filename_pattern="model{suffix}.safetensors",
+        max_shard_size=max_shard_bytes,
+    )
+    for file, names in shards.filename_to_tensors.items():
+        shard = read([by_name[name] for name in names], dtype)
+        save_file(dict(shard), folder / file, metadata={"format": "pt"})
+    if shards.is_sharded:
+        places = dict(sorted(shards.tensor_to_filename.items()))
+        text = json.dumps({"metadata": shards.metadata, "weight_map": places}, indent=1)
         write_text(folder / INDEX, text + "\n")

@@ -86,7 +86,7 @@ def _leaves(value: Any, place: str, key: str = "", depth: int = 0) -> Iterator[t
 
 
 def _problem(key: str, value: Any) -> str | None:
-    """What is wrong with one value, None if nothing is."""
+    """The problem with one value, None where there is none."""
     if key in REFUSED and value is not None:
         return f"is not read: {REFUSED[key]}"
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""The published layout <-> ours: names and configuration, nothing loaded silently (docs/model.md, last sections).
+"""Names and configuration of the published layout, mapped to ours and back (docs/weights.md, "Layouts").
 
 Every published tensor has a place in `InstructSAMModel`, or belongs to a part that its forward pass never uses
 (`UNUSED`). A name that is neither is an error.
@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-
-from torch import Tensor
 
 from instructsam.errors import CheckpointError
 from instructsam.model.configuration import InstructSAMConfig
@@ -45,9 +43,7 @@ KEY_MAPPING: dict[str, str] = {
 
 
 OURS = ("score_threshold", "min_pixels", "max_pixels", "max_instruction_tokens", "default_mode")
-OURS_KEY = (
-    "instructsam"  # where a model that we write in the published layout keeps them; a published one has none
-)
+OURS_KEY = "instructsam"  # holds OURS in models that we write in the published layout
 
 ABLATIONS = {**METHOD_VALUES, "slot_boxes": False}
 
@@ -83,12 +79,6 @@ def published_name(name: str) -> str:
     raise CheckpointError(f"the published layout has no place for {name!r}")
 
 
-def map_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published state dictionary under our names."""
-    mapped = ((map_published_name(name), tensor) for name, tensor in tensors.items())
-    return {name: tensor for name, tensor in mapped if name is not None}
-
-
 def config_from_published(fields: Mapping[str, Any]) -> InstructSAMConfig:
     """Our configuration from a published config.json (a qwen3_vl config with extra keys).
 
@@ -100,7 +90,7 @@ def config_from_published(fields: Mapping[str, Any]) -> InstructSAMConfig:
     missing = [key for key in ("text_config", "vision_config", "max_seg_nums") if key not in fields]
     if missing:
         raise CheckpointError(
-            f"config.json lacks {', '.join(missing)}; it is no published InstructSAM model's"
+            f"config.json lacks {', '.join(missing)}; it is not the config of a published InstructSAM"
         )
     vlm_keys = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
     vlm = {key: fields[key] for key in (*vlm_keys, "tie_word_embeddings") if key in fields}

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from instructsam.checkpoints.quiet import quiet_transformers
 from instructsam.checkpoints.scope import Scope, save_scope
 from instructsam.errors import InputError, first_line
-from instructsam.structures.files import whole_folder
+from instructsam.structures.folders import whole_folder
 
 if TYPE_CHECKING:
     from instructsam.model.instructsam import InstructSAMModel

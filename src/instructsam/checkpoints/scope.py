@@ -18,8 +18,8 @@ from PIL import Image
 
 from instructsam.errors import CheckpointError
 from instructsam.structures.files import write_text
-from instructsam.structures.instances import Prediction
 from instructsam.structures.model_files import read_object
+from instructsam.structures.predictions import Prediction
 
 SCOPE_FILE = "scope.json"
 FEATURES = 12

@@ -11,7 +11,7 @@ import typer
 
 from instructsam.cli import console
 from instructsam.errors import InputError
-from instructsam.structures.files import check_folder_destination, prepare_folder
+from instructsam.structures.destinations import check_folder_destination, prepare_folder
 
 
 def ablate(

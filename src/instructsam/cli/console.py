@@ -1,6 +1,6 @@
-"""What the commands share: where text goes, how a prediction is shown, which noise is kept away.
+"""Output of the commands: streams, notes, errors, predictions.
 
-Results go to stdout, notes and errors to stderr. With `--json`, stdout carries one JSON document, no more.
+Results go to stdout, notes and errors to stderr. With `--json`, stdout has exactly one JSON document.
 """
 
 from __future__ import annotations
@@ -24,60 +24,60 @@ from instructsam.structures.safe_text import one_line
 from instructsam.structures.secrets import redact_urls
 
 if TYPE_CHECKING:
-    from instructsam.structures.instances import Prediction
+    from instructsam.structures.predictions import Prediction
 
 _WIDTH_WITHOUT_TERMINAL = 120
 
 
 def prepare_streams() -> None:
-    """Make stdout and stderr accept every text, for every command.
+    """Make stdout and stderr accept every text.
 
-    A letter that the encoding of the terminal or the file lacks is written as an escape such as `\\u676f`: results are
-    never lost to it. A stream that the caller closed becomes one that discards.
+    A character that the encoding lacks is written as an escape such as `\\u676f`. A closed stream is replaced by one
+    that discards.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - stays open
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def note(message: object) -> None:
-    """A line for the user on stderr; a stderr that cannot be written to ends no run."""
+    """Print a line on stderr; errors of stderr itself are ignored."""
     with suppress(OSError):
         print(one_line(message, None), file=sys.stderr)
 
 
 def error(message: object) -> None:
-    """The one line that says why the command failed."""
+    """Print the reason why the command failed, as one line on stderr."""
     note(f"instructsam: error: {message}")
 
 
 def say(message: object) -> None:
-    """A line of the result on stdout."""
+    """Print a line of the result on stdout."""
     print(one_line(message, None))
 
 
 def command_line() -> str:
-    """The command as it was given, to be repeated; without keys in URLs, for it is stored beside results."""
+    """The command line as given, without keys in URLs, to be stored with the results."""
     return redact_urls(shlex.join(["instructsam", *sys.argv[1:]]))
 
 
 def print_json(document: Any) -> None:
-    """A JSON document on stdout; ASCII only, so that it survives every terminal encoding."""
+    """Print a JSON document on stdout; ASCII only, for every terminal encoding."""
     print(json.dumps(document, indent=2))
 
 
 @contextmanager
 def stdout_reserved(reserved: bool) -> Iterator[None]:
-    """Inside, whatever prints to stdout lands on stderr when `reserved`."""
+    """Redirect stdout to stderr inside the block when `reserved`."""
     with redirect_stdout(sys.stderr if reserved else sys.stdout):
         yield
 
 
 def print_prediction(title: str, prediction: Prediction) -> None:
-    """Title, phrases and the table of instances on stdout, or one line that says that there is none."""
+    """Print title, phrases and the table of instances on stdout, or one line without instances."""
     rows = prediction.table()
     looked_for = prediction.looked_for or "nothing, the model named no phrase"
     mode = f" (mode: {prediction.mode})" if prediction.mode else ""
@@ -103,9 +103,9 @@ def print_prediction(title: str, prediction: Prediction) -> None:
 
 
 def quiet_libraries() -> None:
-    """Keep the advice and progress bars of other libraries out of the output; what the user has set stays.
+    """Disable advice and progress bars of other libraries, unless the user has configured them.
 
-    Environment variables, because they must be set before those libraries are imported.
+    Uses environment variables, because those libraries read them on import.
     """
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")

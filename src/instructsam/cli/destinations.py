@@ -1,19 +1,20 @@
-"""The folder of a run, checked before a model is loaded."""
+"""Checks of an output folder, before a model is loaded."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from instructsam.structures.files import FolderLock, check_file_destination
+from instructsam.structures.destinations import check_file_destination
+from instructsam.structures.locks import FolderLock
 
 
 def check_run_folder(out: Path | None, *names: str, alone: bool = True) -> None:
-    """Check that the files of a run can be written in a folder, which is created; nothing without a folder.
+    """Check that the files of a run can be written in a folder, which is created; does nothing for None.
 
     Args:
         out: `--out`.
-        names: of the files.
-        alone: whether no other process may be writing there; False in all but one of several processes of a run.
+        names: file names.
+        alone: whether to check that no other process is writing there; False in all but the first process of a run.
 
     Raises:
         InputError: a file cannot be written, or another process is writing there.

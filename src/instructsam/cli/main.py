@@ -1,4 +1,4 @@
-"""The `instructsam` command. Nothing here imports torch before a command's arguments have been checked."""
+"""The `instructsam` command. torch is imported only after the arguments of a command have been checked."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from instructsam.structures.files import reason
 
 BAD_INPUT = 2
 
-# The state of the machine, not a defect: a full or failing disk, too many open files.
+# Problems of the machine, not of the program: a full or failing disk, too many open files.
 _MACHINE_ERRORS = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -40,7 +40,7 @@ _MACHINE_ERRORS = {
     errno.ENFILE,
 }
 
-# The base of what typer raises on wrong usage; its module changes with the version of typer.
+# The base class of typer's usage errors; its module depends on the version of typer.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
@@ -78,7 +78,7 @@ def _show_version(wanted: bool) -> None:
 
 VersionOption = Annotated[
     bool,
-    typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave."),
+    typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
 ]
 
 
@@ -88,7 +88,7 @@ def _common(version: VersionOption = False) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; the exit code. What a user can mend becomes one line on stderr and code 2."""
+    """Run one command line; returns the exit code. Errors that a user can fix are one line on stderr and code 2."""
     try:
         code = app(list(arguments) or ["--help"], standalone_mode=False, prog_name="instructsam")
     except _UsageError as problem:
@@ -110,21 +110,21 @@ def main() -> int:
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         _discard_stdout()
         return 1
     except OSError as problem:
         if problem.errno not in _MACHINE_ERRORS:
             raise
         place = f"{problem.filename}: " if problem.filename else "the output cannot be written: "
-        console.error(f"{place}{reason(problem)}: make room, then repeat the command")
+        console.error(f"{place}{reason(problem)}: free some space, then repeat the command")
         _discard_stdout()
         return BAD_INPUT
     return code
 
 
 def _discard_stdout() -> None:
-    """What is still buffered and cannot be written goes nowhere, instead of failing once more at exit."""
+    """Discard buffered output that cannot be written, which would fail again at exit."""
     with suppress(OSError):
         sys.stdout.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

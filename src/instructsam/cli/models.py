@@ -14,7 +14,7 @@ from instructsam.cli import console
 from instructsam.cli.options import DeviceOption, Opening
 from instructsam.errors import InputError
 from instructsam.structures.checks import check_choice, check_number
-from instructsam.structures.files import check_new_folder
+from instructsam.structures.destinations import check_new_folder
 
 
 class Layout(str, Enum):
@@ -63,7 +63,7 @@ def build(
     device: DeviceOption = "cpu",
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Of the new weights.")] = 0,
 ) -> int:
-    """Make a fresh model, ready to be trained, from two pretrained bases."""
+    """Make a new model to train from a pretrained VLM and a pretrained detector."""
     Opening(device=device, dtype=dtype)  # checks both
     check_new_folder(out)
     from instructsam.inference import building

@@ -1,4 +1,4 @@
-"""How far a long command is, on stderr: a bar on a terminal, else a line now and then."""
+"""Progress of a long command on stderr: a bar on a terminal, else a line from time to time."""
 
 from __future__ import annotations
 
@@ -16,86 +16,86 @@ from instructsam.cli.console import note
 from instructsam.errors import InstructSAMError
 
 EVERY = 15.0  # seconds between lines
-_REMEMBERED = 20  # lines; the speed is that since the oldest of them
+_REMEMBERED = 20  # lines; the speed is measured since the oldest
 
 
 class Steps:
-    """Told how many are done; says how fast it goes and how long it still takes.
+    """Counts steps and reports the speed and the remaining time.
 
-    The clock starts with the first call: loading a model, and what a resumed run finds done, say nothing of the speed.
+    The clock starts with the first call, so that loading a model and steps of an earlier run do not count.
 
     Args:
-        what: what is counted, in the plural.
-        say: gets a line at most every 15 seconds.
-        bar: drawn instead, where there is a terminal.
-        clock: seconds.
+        unit: name of a step, in the plural.
+        report: called with a line at most every 15 seconds.
+        bar: updated instead of lines, on a terminal.
+        clock: current time in seconds.
     """
 
     def __init__(
         self,
-        what: str,
-        say: Callable[[str], None] | None = None,
+        unit: str,
+        report: Callable[[str], None] | None = None,
         bar: Progress | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total: int | None = None
-        self._what, self._say, self._bar, self._clock = what, say, bar, clock
+        self._unit, self._report, self._bar, self._clock = unit, report, bar, clock
         self._seen: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
-        self._task = None if bar is None else bar.add_task(what, total=None)
+        self._task = None if bar is None else bar.add_task(unit, total=None)
 
     def __call__(self, done: int) -> None:
-        """This many are done by now."""
+        """Report that `done` steps are completed."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=self.total)
         now = self._clock()
         if not self._seen:
             self._seen.append((now, done))
-        if self._say is None or now - self._seen[-1][0] < EVERY:
+        if self._report is None or now - self._seen[-1][0] < EVERY:
             return
         then, before = self._seen[0]
         speed = (done - before) / (now - then)
         self._seen.append((now, done))
-        self._say(progress_line(self._what, done, self.total, speed))
+        self._report(progress_line(self._unit, done, self.total, speed))
 
     def expect(self, total: int | Callable[[], int] | None) -> None:
-        """How many there will be; a function is asked in the background, so that nothing waits for the answer."""
+        """Set the total number of steps; a function is called in the background, so that nothing waits for it."""
         if not callable(total):
             self.total = total
             return
-        asked = total
+        count = total
 
-        def ask() -> None:
+        def count_steps() -> None:
             try:
-                self.total = asked()
-            except InstructSAMError:  # the command itself meets it and says it
+                self.total = count()
+            except InstructSAMError:  # the command itself reports it
                 return
 
-        threading.Thread(target=ask, daemon=True).start()
+        threading.Thread(target=count_steps, daemon=True).start()
 
 
-def progress_line(what: str, done: int, total: int | None, speed: float) -> str:
-    """Such as "120/1000 instructions, 3.1 a second, 5 min left"; `speed` is in 1/s."""
+def progress_line(unit: str, done: int, total: int | None, speed: float) -> str:
+    """A line such as "120/1000 instructions, 3.1 a second, 5 min left"; `speed` is in 1/s."""
     if total is None or total < done:
-        return f"{done} {what}, {_speed(speed)}"
+        return f"{done} {unit}, {_speed(speed)}"
     left = f", {_duration((total - done) / speed)} left" if speed > 0 else ""
-    return f"{done}/{total} {what}, {_speed(speed)}{left}"
+    return f"{done}/{total} {unit}, {_speed(speed)}{left}"
 
 
 @contextmanager
-def counter(what: str, shown: bool = True) -> Iterator[Steps]:
-    """Counts steps for the user, on stderr; not at all unless `shown`."""
+def counter(unit: str, shown: bool = True) -> Iterator[Steps]:
+    """Progress on stderr; silent unless `shown`."""
     if not shown:
-        yield Steps(what)
+        yield Steps(unit)
     elif not sys.stderr.isatty():
-        yield Steps(what, say=note)
+        yield Steps(unit, report=note)
     else:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        # Lines on stdout are drawn above the bar where both are one terminal; else stdout stays what it is.
+        # Lines on stdout appear above the bar if both are the same terminal; else stdout is not redirected.
         redirect = sys.stdout.isatty()
         with Progress(
             *columns, console=Console(stderr=True), transient=True, redirect_stdout=redirect
         ) as bar:
-            yield Steps(what, bar=bar)
+            yield Steps(unit, bar=bar)
 
 
 def _speed(speed: float) -> str:

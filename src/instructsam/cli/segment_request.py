@@ -1,4 +1,4 @@
-"""The words after `instructsam segment`, as images and the instructions about each."""
+"""Parses the words after `instructsam segment` into images and their instructions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from instructsam.errors import InputError
 from instructsam.images.folders import IMAGE_SUFFIXES
-from instructsam.inference.folder_run import ImageRequest
 from instructsam.inference.image_list import (
-    Pictures,
+    FoundImages,
     Row,
     count_text,
-    find_pictures,
+    find_images,
     read_instructions,
 )
+from instructsam.inference.run_requests import ImageRequest
 from instructsam.structures.checks import check_text
 
 USAGE = 'instructsam segment photo.jpg "the red mugs"'
@@ -24,16 +24,16 @@ USAGE = 'instructsam segment photo.jpg "the red mugs"'
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that is requested.
+    """The images and instructions of one command.
 
     Attributes:
         images: each with its instructions.
-        instructions: as far as they are the same for every image.
-        phrases: the same for every image.
-        instructions_file: name of the file that holds the instructions of each image.
-        lone: one image file given by name: then a bad image ends the command at once.
+        instructions: those that apply to every image.
+        phrases: for every image.
+        instructions_file: name of the file with the instructions of each image.
+        lone: whether one image file was given by name; a bad image is then an error.
         failed: folders that cannot be listed.
-        notes: what the user should know about the choice of images.
+        notes: remarks on skipped images.
     """
 
     images: tuple[ImageRequest, ...]
@@ -53,21 +53,21 @@ def parse_request(
     recursive: bool = False,
     out: Path | None = None,
 ) -> Request:
-    """Tell images from the instruction, and find the images.
+    """Separate images from the instruction, and find the images.
 
     Args:
         inputs: images and folders; last the instruction, unless it is given otherwise.
         instructions, phrases: of --instruction and --phrase.
         file: of --instructions.
         recursive: search subfolders.
-        out: the folder of the results; overlays of earlier runs in it are no input.
+        out: output folder; overlays of earlier runs in it are skipped.
 
     Raises:
-        InputError: no image, no or an empty instruction, or options that exclude one another.
+        InputError: no image, no instruction, an empty instruction, or conflicting options.
     """
     if file is not None:
         if instructions or phrases:
-            raise InputError("give either --instructions or --instruction and --phrase, not both")
+            raise InputError("give either --instructions, or --instruction and --phrase, not both")
         rows = read_instructions(file)
         if rows[0].image is not None:
             return _of_table(rows, [Path(word) for word in inputs], file, out)
@@ -79,7 +79,7 @@ def parse_request(
             if not check_text(word, f"the {kind}").strip():
                 raise InputError(f"the {kind} is empty: write {USAGE}")
     if phrases and len(texts) > 1:
-        raise InputError("give one instruction, or none, together with --phrase; they are one request")
+        raise InputError("give at most one instruction together with --phrase")
     if not images:
         raise InputError(f"the image is missing: write {USAGE}")
     if file or instructions:
@@ -89,10 +89,10 @@ def parse_request(
         )
     else:
         _refuse_words(images, "check the path; an instruction of several words needs quotes")
-    pictures = find_pictures([Path(image) for image in images], recursive, out)
-    requests = tuple(ImageRequest(one.path, one.name, tuple(texts)) for one in pictures.found)
+    found = find_images([Path(image) for image in images], recursive, out)
+    requests = tuple(ImageRequest(one.path, one.name, tuple(texts)) for one in found.found)
     lone = len(images) == 1 and not os.path.isdir(images[0])
-    notes, failed = _remarks(pictures)
+    notes, failed = _remarks(found)
     return Request(requests, tuple(texts), tuple(phrases), None, lone, failed, notes)
 
 
@@ -114,21 +114,21 @@ def _split(
 
 
 def _is_image(word: str) -> bool:
-    """Whether a word is an existing path or ends as the name of a picture does."""
+    """Whether a word is an existing path or has the suffix of an image."""
     return Path(word).suffix.lower() in IMAGE_SUFFIXES or (word != "" and os.path.lexists(word))
 
 
 def _refuse_words(images: Sequence[str], fix: str) -> None:
-    """Refuse a word of the instruction among the images before a folder is answered with the rest of the words."""
+    """Refuse a word of the instruction among the images, before a folder is segmented with the remaining words."""
     for word in images:
         if not _is_image(word):
             raise InputError(f"{word}: there is no such file or folder; {fix}")
 
 
 def _of_table(rows: Sequence[Row], inputs: Sequence[Path], file: Path, out: Path | None) -> Request:
-    """The images that a table names, in its order; they lie in the input folder or beside the table."""
+    """The images that a table names, in its order, relative to the input folder or to the table."""
     if len(inputs) > 1 or (inputs and not os.path.isdir(inputs[0])):
-        raise InputError(f"{file} names the images itself: give the one folder that they lie in, or nothing")
+        raise InputError(f"{file} names the images: give the one folder that contains them, or nothing")
     folder = inputs[0] if inputs else file.parent
     grouped: dict[str, list[Row]] = {}
     for row in rows:
@@ -145,11 +145,11 @@ def _of_table(rows: Sequence[Row], inputs: Sequence[Path], file: Path, out: Path
     notes: tuple[str, ...] = ()
     failed: tuple[dict[str, str], ...] = ()
     if inputs:
-        pictures = find_pictures(inputs, recursive=True, out=out)
+        found = find_images(inputs, recursive=True, out=out)
         named = {image.name for image in images}
-        left = sum(picture.name not in named for picture in pictures.found)
-        notes, failed = _remarks(pictures)
-        notes += (f"{left} pictures of {folder} are not named in {file}: skipped",) if left else ()
+        left = sum(image.name not in named for image in found.found)
+        notes, failed = _remarks(found)
+        notes += (f"{left} images of {folder} are not named in {file}: skipped",) if left else ()
     return Request(images, instructions_file=file.name, failed=failed, notes=notes)
 
 
@@ -158,11 +158,11 @@ def _is_inside(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts
 
 
-def _remarks(pictures: Pictures) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
+def _remarks(found: FoundImages) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
     notes = []
-    if pictures.skipped:
-        notes.append(f"{count_text(pictures.skipped)} pictures in subfolders are skipped: add --recursive")
-    if pictures.own:
-        notes.append(f"{pictures.own} overlays of an earlier run are left out")
-    failed = tuple({"image": str(path), "error": f"{path}: {why}"} for path, why in pictures.unreadable)
+    if found.skipped:
+        notes.append(f"{count_text(found.skipped)} images in subfolders are skipped: add --recursive")
+    if found.own:
+        notes.append(f"{found.own} overlays of an earlier run are skipped")
+    failed = tuple({"image": str(path), "error": f"{path}: {why}"} for path, why in found.unreadable)
     return tuple(notes), failed

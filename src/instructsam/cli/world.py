@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instructsam.cli import console
-from instructsam.structures.files import check_file_destination, write_bytes
+from instructsam.structures.destinations import check_file_destination
+from instructsam.structures.files import write_bytes
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -20,7 +20,7 @@ from instructsam.data.formats.refer import read_grefs, read_refs
 from instructsam.data.formats.roborefit import read_roborefit
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
-from instructsam.structures.files import find_file
+from instructsam.structures.file_names import find_file
 
 COCO_IMAGES = "the pictures of MS COCO (train2014 for the RefCOCO family, train2017 and val2017 else)"
 REFER = "refcoco, refcoco+ and refcocog of the REFER project (Kazemzadeh et al., Yu et al., Mao et al.)"

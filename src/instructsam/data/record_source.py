@@ -25,7 +25,7 @@ from instructsam.data.sample import (
 from instructsam.data.targets import decode_all, with_known_answer
 from instructsam.errors import InputError
 from instructsam.images.loader import load_image, size_mismatch
-from instructsam.structures.files import find_file
+from instructsam.structures.file_names import find_file
 from instructsam.structures.safe_text import one_line
 
 

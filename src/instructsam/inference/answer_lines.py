@@ -1,4 +1,4 @@
-"""The lines of a `segment` log: its header, its answers, and the overlays that it names. No torch."""
+"""Parsing of a `segment` log: header, answers, and the overlays that it names. No torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from PIL import Image
 
 from instructsam.errors import InputError, first_line
 from instructsam.structures.checks import describe, parse_json
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
 from instructsam.structures.masks import decode_rles
+from instructsam.structures.predictions import Prediction
 
 FORMAT = "instructsam-segment-1"
 LOG_NAME = "predictions.jsonl"
@@ -23,7 +24,7 @@ def log_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """Offset, number and content of every line; the first is the header.
 
     Raises:
-        InputError: the file is no log of `instructsam segment`, or a line is damaged.
+        InputError: the file is not a log of `instructsam segment`, or a line is damaged.
     """
     offset = 0
     with path.open("rb") as stream:
@@ -36,9 +37,9 @@ def log_lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
 
 
 def recorded_overlays(folder: Path) -> frozenset[str]:
-    """The overlays that a log in this folder names, relative to it; none where there is no log of `segment`.
+    """The overlays that a log in this folder names, relative to it; empty without a log of `segment`.
 
-    A damaged log counts up to its first bad line: it only decides which files are nobody's pictures.
+    A damaged log is read up to its first bad line, which is enough to exclude overlays from the inputs.
     """
     found: set[str] = set()
     try:
@@ -52,15 +53,15 @@ def recorded_overlays(folder: Path) -> frozenset[str]:
 
 
 def restore(fields: Mapping[str, Any], name: str, image: Image.Image | None = None) -> Prediction:
-    """The inverse of `Prediction.to_dict`.
+    """A prediction from the output of `Prediction.to_dict`.
 
     Args:
-        fields: its document.
-        name: the file and the answer, for the message.
-        image: the picture it is about, if it shall be drawn.
+        fields: the JSON object.
+        name: of the file and the answer, for the message.
+        image: the segmented image; only needed to draw an overlay.
 
     Raises:
-        InputError: the document is damaged.
+        InputError: `fields` are damaged.
     """
     try:
         rows, phrases = fields["instances"], tuple(fields["phrases"])
@@ -91,7 +92,7 @@ def restore(fields: Mapping[str, Any], name: str, image: Image.Image | None = No
 
 
 def _parse_header(text: bytes, path: Path) -> dict[str, Any]:
-    refusal = f"{path} is no log of instructsam segment; choose another folder"
+    refusal = f"{path} is not a log of instructsam segment: choose another folder"
     try:
         line = parse_json(text, str(path))
     except InputError as error:
@@ -104,10 +105,10 @@ def _parse_header(text: bytes, path: Path) -> dict[str, Any]:
 
 
 def overlay_in(line: Mapping[str, Any]) -> str | None:
-    """The overlay of an answer, relative to the log's folder and never outside it.
+    """The overlay of an answer, relative to the folder of the log.
 
     Raises:
-        KeyError, InputError: the line has none, or one that `segment` never writes.
+        KeyError, InputError: the field is missing or invalid.
     """
     overlay = line["overlay"]
     if overlay is None:

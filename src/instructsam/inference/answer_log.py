@@ -1,6 +1,6 @@
-"""The answers of `instructsam segment` on disk: one JSON line each, appended as it comes, so that a run can resume.
+"""The log of `instructsam segment`: one JSON line per answer, appended as it is computed, so that a run can resume.
 
-No torch. The first line holds the run's settings; answers under other settings are refused, never mixed in.
+No torch. The first line has the settings of the run; answers with other settings are refused.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from instructsam.inference.answer_lines import (
     restore,
 )
 from instructsam.structures.checks import parse_json
-from instructsam.structures.files import FolderLock, check_file_destination, end_of_last_line, reason
-from instructsam.structures.instances import Prediction
+from instructsam.structures.destinations import check_file_destination
+from instructsam.structures.files import end_of_last_line, reason
+from instructsam.structures.locks import FolderLock
+from instructsam.structures.predictions import Prediction
 
 DOCUMENT_NAME = "predictions.json"
 _BLOCK = 1 << 20  # bytes
@@ -36,7 +38,7 @@ _BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Content:
-    """The identity of a file's bytes; size and time of change tell without reading them whether they are the same."""
+    """A hash of a file's content; size and modification time avoid hashing an unchanged file again."""
 
     hash: str
     size: int
@@ -60,7 +62,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where an answer lies in the log, and the files that belong to it."""
+    """The offset of an answer in the log, and the paths of its image and overlay."""
 
     offset: int
     image: str
@@ -71,15 +73,15 @@ class AnswerLog:
     """A context manager that owns the output folder: it holds the folder's lock and appends to predictions.jsonl.
 
     Args:
-        folder: exists.
-        overwrite: `begin` discards the answers and overlays of an earlier run.
+        folder: an existing folder.
+        overwrite: whether `begin` discards the answers and overlays of an earlier run.
 
     Attributes:
-        header: the first line of the log; empty until `begin` when the log is new.
+        header: the first line of the log; for a new log empty until `begin`.
         notes: repairs made on opening.
 
     Raises:
-        InputError: another process writes there, a file is in the way, or the log is of something else or damaged.
+        InputError: another process writes there, a file cannot be written, or the log is damaged or of another command.
     """
 
     def __init__(self, folder: Path, overwrite: bool = False) -> None:
@@ -124,7 +126,7 @@ class AnswerLog:
         return key in self._entries
 
     def require(self, settings: Mapping[str, Any], version: str) -> None:
-        """Compare settings with those of the log; a new log accepts any.
+        """Compare settings with those of the log; a new log accepts all.
 
         Raises:
             InputError: a setting differs, or the log is of an incompatible version.
@@ -133,7 +135,7 @@ class AnswerLog:
             document = self.folder / DOCUMENT_NAME
             if document.exists() and not self._overwrite:
                 raise InputError(
-                    f"{document} exists, without a {LOG_NAME} to resume from; choose another --out, or add "
+                    f"{document} exists, without a {LOG_NAME} to resume from: choose another --out, or add "
                     "--overwrite to replace it"
                 )
             return
@@ -141,12 +143,12 @@ class AnswerLog:
         for name, value in {"version": _series(version), **settings}.items():
             if found.get(name) != value:
                 raise InputError(
-                    f"{self.folder} holds answers with {name} {_short(found.get(name))}, not {_short(value)}; "
+                    f"{self.folder} has answers with {name} {_short(found.get(name))}, not {_short(value)}: "
                     "choose another --out, or add --overwrite to discard them"
                 )
 
     def begin(self, header: Mapping[str, Any]) -> None:
-        """Write the header of a new log, or compare it with that of an existing one; see `require`."""
+        """Write the header of a new log, or check it against an existing one; see `require`."""
         self.require(header["settings"], str(header["version"]))
         if self._overwrite:
             for overlay in self._discarded:
@@ -158,7 +160,7 @@ class AnswerLog:
             self.header = dict(header)
 
     def content_of(self, image: Path, name: str) -> Content:
-        """The identity of a file; the log's own when size and time of change are the same.
+        """The hash of a file, from the log when size and modification time are unchanged.
 
         Raises:
             ImageError: the file cannot be read.
@@ -197,7 +199,7 @@ class AnswerLog:
         """Write an answer.
 
         Raises:
-            InputError: the disk is full or fails; the answers before it stay intact.
+            InputError: writing failed; the earlier answers stay intact.
         """
         line = {
             "name": key.name,
@@ -212,19 +214,19 @@ class AnswerLog:
         self._add(key, Entry(offset, str(image), overlay))
 
     def prediction(self, key: Key, image: Image.Image | None = None) -> Prediction:
-        """A stored answer, with the picture it is about where one is given."""
+        """A stored answer, with `image` attached."""
         name = f"{self.path}: the answer about {key.name}"
         return restore(self._line(self._entries[key])["prediction"], name, image)
 
     def results(self) -> Iterator[dict[str, Any]]:
-        """Every answer as predictions.json shows it, the newest of each image and instruction."""
+        """The entries of predictions.json: the newest answer for each image and instruction."""
         for key in self._latest.values():
             entry = self._entries[key]
             overlay = None if entry.overlay is None else str(self.folder / entry.overlay)
             yield {"image": entry.image, "overlay": overlay, **self._line(entry)["prediction"]}
 
     def moved(self, key: Key, image: Path) -> None:
-        """Note that the image of a stored answer is now found under another path."""
+        """Record that the image of a stored answer now has another path."""
         entry = self._entries[key]
         if entry.image != str(image):
             self._latest.pop((entry.image, key.instruction), None)
@@ -246,12 +248,14 @@ class AnswerLog:
     def _load(self) -> None:
         if self._overwrite:
             self._discarded = recorded_overlays(self.folder)
-            next(log_lines(self.path), None)  # of another command: refused
+            next(log_lines(self.path), None)  # raises for the log of another command
             return
         whole = end_of_last_line(self.path)
         if whole < self._end:
             self._truncate(whole)
-            self.notes = (f"{self.path}: the last line was cut off and is dropped; it is answered again",)
+            self.notes = (
+                f"{self.path}: the last line was incomplete and is dropped; its answer is computed again",
+            )
         for offset, number, line in log_lines(self.path):
             if number == 1:
                 self.header = line
@@ -262,7 +266,7 @@ class AnswerLog:
                 entry = Entry(offset, str(line["image"]), overlay_in(line))
             except (KeyError, TypeError) as error:
                 where = f"{self.path}, line {number}"
-                raise InputError(f"{where}: this is no answer of segment; remove the line") from error
+                raise InputError(f"{where}: this is not an answer of segment: remove the line") from error
             self._contents[key.name] = content
             self._add(key, entry)
 
@@ -271,7 +275,7 @@ class AnswerLog:
         self._end = size
 
     def _write(self, line: Mapping[str, Any]) -> int:
-        """Append a line; where it starts."""
+        """Append a line; returns its offset."""
         offset = self._end
         data = memoryview(json.dumps(line, allow_nan=False).encode("ascii") + b"\n")
         try:
@@ -281,7 +285,7 @@ class AnswerLog:
         except OSError as error:
             self._stream.truncate(offset)
             raise InputError(
-                f"{self.path}: cannot be written ({reason(error)}); the {len(self)} answers before stay valid: "
+                f"{self.path}: cannot be written ({reason(error)}); the {len(self)} earlier answers stay valid: "
                 "make room, then repeat the command to resume"
             ) from error
         self._end = offset + len(data)
@@ -289,7 +293,7 @@ class AnswerLog:
 
 
 def _series(version: object) -> str:
-    """Versions that give the same answers: 0.3 of 0.3.1."""
+    """The part of a version that decides about answers: 0.3 of 0.3.1."""
     return ".".join(str(version).split(".")[:2])
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from instructsam.structures.instances import Instances, Prediction, Status
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction, Status
 
 if TYPE_CHECKING:
     from instructsam.images.loader import LoadedImage

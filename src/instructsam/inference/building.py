@@ -1,4 +1,4 @@
-"""`build`: a model ready to be trained, from a pretrained VLM and a pretrained detector."""
+"""`build`: a new model to train, from a pretrained VLM and a pretrained detector."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from instructsam.checkpoints.assemble import (
     assemble,
     base_folder,
     combined_config,
-    read_detector,
-    read_vlm,
+    load_detector_base,
+    load_vlm_base,
     require_plain,
 )
 from instructsam.checkpoints.devices import pick_device, pick_dtype
@@ -34,7 +34,7 @@ def build(
     use_presence: bool = False,
     seed: int = 0,
 ) -> Segmenter:
-    """A model that is ready to be trained: both bases with their weights, instance queries and projectors fresh.
+    """A new model to train: both bases with their weights, new instance queries and projectors.
 
     Args:
         vlm: folder or hub id of a VLM of a supported family (docs/weights.md, "A new model").
@@ -43,10 +43,10 @@ def build(
         num_queries: Q, instances that one phrase can name.
         device, dtype: as in `load`.
         use_presence: keep the detector's presence token (the published InstructSAM has none).
-        seed: of the fresh weights.
+        seed: of the new weights.
 
     Returns:
-        A `Segmenter`; `origin` says what was taken from where, `save` writes it.
+        A `Segmenter`; `origin` lists the source of each part, `save` writes the model.
 
     Raises:
         CheckpointError: a base is missing, gated, damaged or of another kind.
@@ -66,8 +66,8 @@ def build(
     check_count(seed, "seed", low=0, high=2**63 - 1)
     target = pick_device(device)
     number_format = pick_dtype(dtype, target)
-    vlm_base = read_vlm(require_plain(base_folder(vlm)), number_format)
-    detector_base = read_detector(require_plain(base_folder(detector)), number_format)
+    vlm_base = load_vlm_base(require_plain(base_folder(vlm)), number_format)
+    detector_base = load_detector_base(require_plain(base_folder(detector)), number_format)
     slots = detector_class(detector_base.config.model_type).stock_slot_boxes(detector_base.tensors)
     if not 1 <= num_queries <= len(slots):
         raise InputError(f"num_queries must lie between 1 and {len(slots)}, got {num_queries}")

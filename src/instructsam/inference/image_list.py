@@ -1,4 +1,4 @@
-"""The pictures that paths stand for, and the instructions that a file holds for them. No torch."""
+"""Expands paths to image files, and parses files of instructions. No torch."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from instructsam.inference.answer_lines import recorded_overlays
 from instructsam.structures.checks import check_text, describe, parse_json
 from instructsam.structures.files import reason
 
-_COUNT_LIMIT = 10_000  # of skipped pictures: beyond it the folder is not searched any further
+_COUNT_LIMIT = 10_000  # of skipped images, after which the search ends
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture file.
+class FoundImage:
+    """An image file.
 
     Attributes:
-        path: as the caller can open it.
-        name: relative to the folder it was found in, with `/`; of several inputs the absolute path.
+        path: to open it.
+        name: relative to the input folder, with `/`; with several inputs the absolute path.
     """
 
     path: Path
@@ -34,17 +34,17 @@ class Picture:
 
 
 @dataclass
-class Pictures:
-    """The pictures of some inputs.
+class FoundImages:
+    """The images of some inputs.
 
     Attributes:
         found: in the order given, each once; those of a folder by name.
-        skipped: pictures in subfolders that were not searched.
-        own: overlays of earlier runs that were left out.
+        skipped: images in subfolders that were not searched.
+        own: overlays of earlier runs that were skipped.
         unreadable: folders that cannot be listed, with the reason.
     """
 
-    found: list[Picture] = field(default_factory=list)
+    found: list[FoundImage] = field(default_factory=list)
     skipped: int = 0
     own: int = 0
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
@@ -52,27 +52,27 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a file of instructions; `place` is the file and line, `image` None where it is for every image."""
+    """One line of a file of instructions; `place` is the file and line, `image` is None for every image."""
 
     image: str | None
     instruction: str
     place: str
 
 
-def find_pictures(inputs: Sequence[Path], recursive: bool = False, out: Path | None = None) -> Pictures:
-    """The pictures of files and folders; hidden files and overlays that `segment` wrote are left out.
+def find_images(inputs: Sequence[Path], recursive: bool = False, out: Path | None = None) -> FoundImages:
+    """The images of files and folders; hidden files and overlays that `segment` wrote are skipped.
 
-    Files given by name are kept even where they do not exist, so that the loader names the reason.
+    Files given by name are kept even if they do not exist; the loader reports the reason.
 
     Args:
         inputs: files and folders.
         recursive: search subfolders, except hidden ones and links.
-        out: the folder that this run writes to.
+        out: the output folder of this run.
 
     Raises:
-        ImageError: a folder cannot be listed or holds no picture.
+        ImageError: a folder cannot be listed or contains no image.
     """
-    result = Pictures()
+    result = FoundImages()
     seen: set[str] = set()
     alone = len(inputs) == 1
     own = set() if out is None else _own_files(out)
@@ -87,9 +87,9 @@ def find_pictures(inputs: Sequence[Path], recursive: bool = False, out: Path | N
         for path, name in files:
             if (identity := _real(path)) not in seen:
                 seen.add(identity)
-                result.found.append(Picture(path, name if alone else os.path.abspath(path)))
+                result.found.append(FoundImage(path, name if alone else os.path.abspath(path)))
         if os.path.isdir(given) and len(seen) == before and not result.found:
-            raise ImageError(_no_picture(given, result))
+            raise ImageError(_no_image_message(given, result))
     return result
 
 
@@ -97,10 +97,10 @@ def read_instructions(path: Path) -> list[Row]:
     """The instructions of a file.
 
     A text file holds one per line. A `.csv`, `.tsv` or `.jsonl` file has the columns (fields) `image` and
-    `instruction`; without `image` each is for every picture.
+    `instruction`; without `image` each applies to every image.
 
     Raises:
-        InputError: the file cannot be read, is not UTF-8, holds none, or a line is malformed.
+        InputError: the file cannot be read, is not UTF-8, has none, or a line is malformed.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -119,22 +119,22 @@ def read_instructions(path: Path) -> list[Row]:
         )
     else:
         if _is_header(text.partition("\n")[0]):
-            raise InputError(f"{path}: the first line holds column names: name the file .csv or .tsv")
+            raise InputError(f"{path}: the first line has column names: rename the file to .csv or .tsv")
         lines = enumerate(io.StringIO(text), start=1)
         rows = [_row(None, line, f"{path}, line {number}") for number, line in lines if line.strip()]
     if not rows:
-        raise InputError(f"{path} holds no instruction: write one per line")
+        raise InputError(f"{path} has no instruction: write one per line")
     named = [row for row in rows if row.image is not None]
     if named and len(named) < len(rows):
         bare = next(row for row in rows if row.image is None)
-        raise InputError(f"{bare.place}: the image is missing; name one in every line or in none")
+        raise InputError(f"{bare.place}: the image is missing: name one in every line or in none")
     return rows
 
 
 def _files_in(
-    folder: Path, prefix: str, recursive: bool, result: Pictures, own: set[str]
+    folder: Path, prefix: str, recursive: bool, result: FoundImages, own: set[str]
 ) -> Iterator[tuple[Path, str]]:
-    """Path and relative name of every picture, those of a folder before those of its subfolders."""
+    """Path and relative name of every image, those of a folder before those of its subfolders."""
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -160,7 +160,7 @@ def _files_in(
         if recursive:
             yield from _files_in(subfolder, inner, True, result, own)
         elif result.skipped < _COUNT_LIMIT:
-            skipped = Pictures()
+            skipped = FoundImages()
             for _ in _files_in(subfolder, inner, True, skipped, own):
                 result.skipped += 1
                 if result.skipped >= _COUNT_LIMIT:
@@ -178,22 +178,22 @@ def _real(path: Path) -> str:
         return str(path)
 
 
-def _no_picture(folder: Path, result: Pictures) -> str:
+def _no_image_message(folder: Path, result: FoundImages) -> str:
     if result.unreadable:
         return f"{result.unreadable[0][0]}: {result.unreadable[0][1]}"
     if result.skipped:
         return (
-            f"{folder}: the folder itself holds no picture, its subfolders {count_text(result.skipped)}: "
+            f"{folder}: the folder itself has no image, its subfolders {count_text(result.skipped)}: "
             "add --recursive"
         )
     if result.own:
-        return f"{folder}: the folder holds no picture but {result.own} overlays of an earlier run"
+        return f"{folder}: the folder has no image except {result.own} overlays of an earlier run"
     suffixes = " ".join(sorted(IMAGE_SUFFIXES))
-    return f"{folder}: the folder holds no picture (looked for {suffixes})"
+    return f"{folder}: the folder has no image (expected one of {suffixes})"
 
 
 def count_text(number: int) -> str:
-    """A count of skipped pictures, which ends at a limit."""
+    """A count of skipped images as text, which ends at a limit."""
     return f"at least {number:,}" if number >= _COUNT_LIMIT else f"{number:,}"
 
 

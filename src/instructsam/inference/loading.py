@@ -1,4 +1,4 @@
-"""`load`: the shipped default, a folder, or a hub id, strictly and with one clear line when it cannot be."""
+"""`load`: a `Segmenter` from the shipped default, a folder, or a hub id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from instructsam.structures.checks import check_choice, check_flag, check_path, 
 if TYPE_CHECKING:
     from instructsam.inference.segmenter import Segmenter
 
-LARGE = 500_000_000  # parameters from which on a CPU is worth a warning
+LARGE = 500_000_000  # parameters; from this size on there is a warning on a CPU
 
 
 def load(
@@ -40,16 +40,16 @@ def load(
         dtype: "auto" (bfloat16 on cuda, else float32) or "float32", "bfloat16", "float16".
         revision: of a hub id; one revision for all its parts.
         released_decoding: write phrases exactly as the released research code does, to reproduce published results
-            (docs/model.md, "Decoding"); phrases that are given are read as always.
-        adapter: of a LoRA adapter's folder, whose base is then loaded (from the hub where it names a hub id): "merge"
-            adds it to the weights, "keep" leaves it as layers of its own.
+            (docs/model.md, "Decoding"); phrases that are given are encoded as usual.
+        adapter: for the folder of a LoRA adapter, whose base is loaded too (from the hub if it names a hub id):
+            "merge" adds it to the weights, "keep" leaves it as separate layers.
         quantize: "int8" or "int4" keeps the VLM's weights in that many bits (docs/weights.md, "Memory").
 
     Raises:
-        CheckpointError: nothing is there, a file is missing or damaged, or tensors do not fit.
+        CheckpointError: the model does not exist, a file is missing or damaged, or tensors do not fit.
         InputError: an argument is not one of the values above.
         MissingExtraError: an adapter without peft, quantize without bitsandbytes.
-        InstructSAMError: in a forked process that would hang (docs/benchmarks.md, "Threads").
+        InstructSAMError: this is a forked process that would hang (docs/benchmarks.md, "Threads").
     """
     if name_or_path is not None:
         check_path(name_or_path, "name_or_path")

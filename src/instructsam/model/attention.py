@@ -41,7 +41,7 @@ def hybrid_mask(
         text_config: the VLM's text configuration; names the kernel.
         inputs_embeds: float [B, L, D] of this step.
         attention_mask: int [B, past + L], 0 at padding.
-        block_ids: int [B, L], one number per query block and -1 elsewhere.
+        block_ids: int [B, L], the number of its query block, -1 elsewhere.
         cache: past keys and values, None for a whole sequence.
 
     Returns:

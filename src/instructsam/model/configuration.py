@@ -32,7 +32,7 @@ class InstructSAMConfig(PreTrainedConfig):
         score_threshold: default selection threshold on scores.
         min_pixels, max_pixels: limits of the VLM's smart resize.
         max_instruction_tokens: longer instructions are refused.
-        default_mode: how `Segmenter.segment` asks when it is not told: "generate" or "direct".
+        default_mode: mode of `Segmenter.segment` where none is given: "generate" or "direct".
         slot_boxes: tell each instance query inside the VLM where its detector slot starts to look.
         query_attention, projectors, instance_form: the method, or a variant for ablations (`model.variants`).
 

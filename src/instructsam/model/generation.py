@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from instructsam.model.shared_prefix import ConversationModel, encode_shared
+from instructsam.model.shared_prefix import ConversationModel, conversation_layout, encode_shared
 from instructsam.structures.checks import check_count
 from instructsam.structures.outputs import require_numbers
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from instructsam.model.features import ImageFeatures
     from instructsam.structures.outputs import ModelInputs
 
-# Tokens of other parts of a conversation: in a reply they mean nothing.
+# Tokens of other parts of a conversation, without meaning in a reply.
 STRAY = ("im_start", "vision_start", "vision_end", "image", "video", "mask_start", "mask_end", "query")
 
 
@@ -58,12 +58,12 @@ class GenerationSettings:
 
 @dataclass
 class Reply:
-    """What one sample said.
+    """The decoded reply of one sample.
 
     Attributes:
         ids: emitted tokens, without those of the query blocks.
         phrases: token ids of each phrase that got a query block.
-        heard: of each phrase the token ids that the detector is given, usually the same.
+        detector_phrases: per query block, the token ids that the detector receives; usually those of its phrase.
         states: per phrase the query states, float [Q, D].
         truncated: stopped by a limit instead of the end of the turn.
         malformed: markers out of order were skipped (an end without a start, a start without an
@@ -72,7 +72,7 @@ class Reply:
 
     ids: list[int] = field(default_factory=list)
     phrases: list[list[int]] = field(default_factory=list)
-    heard: list[list[int]] = field(default_factory=list)
+    detector_phrases: list[list[int]] = field(default_factory=list)
     states: list[Tensor] = field(default_factory=list)
     truncated: bool = False
     malformed: bool = False
@@ -115,12 +115,12 @@ def generate(
     images: ImageFeatures,
     settings: GenerationSettings | None = None,
 ) -> list[Reply]:
-    """Let the VLM write its reply to each of B prompts and read off the query states.
+    """Decode the reply to each of B prompts and collect the query states.
 
     Args:
         model: the whole model.
-        inputs: prompts with the assistant turn open; only ids, mask and image_index are read.
-        images: what `encode_images` made of the call's images.
+        inputs: prompts with the assistant turn open; only ids, mask and image_index are used.
+        images: from `encode_images`, all images of the call.
         settings: limits.
 
     Returns:
@@ -131,7 +131,7 @@ def generate(
 
 
 class Decoder:
-    """State of one call: the cache, what each sample sees and where it stands."""
+    """State of one call: the cache, its mask and the position of each sample."""
 
     def __init__(
         self,
@@ -150,14 +150,14 @@ class Decoder:
         ids, real = inputs.input_ids, inputs.attention_mask
         self.next_position = positions.masked_fill(real == 0, -1).amax(dim=(0, 2)) + 1
         self.position_axes = len(positions)
-        encoded = encode_shared(
-            model, ids, real, inputs.block_ids, images, inputs.image_index, self.cache, positions
-        )
+        conversations = (ids, real, inputs.block_ids)
+        layout = conversation_layout(positions, *conversations, inputs.image_index, model.image_token_id)
+        encoded = encode_shared(model, *conversations, images, inputs.image_index, self.cache, layout)
         self.mask = encoded.cache_mask
         self.last = last_real(encoded.hidden, real)
 
     def open_replies(self, count: int) -> list[Any]:
-        """Replies of which nothing is said yet."""
+        """Empty replies."""
         return [Reply() for _ in range(count)]
 
     def prompt_positions(self, inputs: ModelInputs, images: ImageFeatures) -> Tensor:
@@ -171,11 +171,11 @@ class Decoder:
         return self.next_position[:, None] + torch.arange(width, device=is_query.device)
 
     def step_blocks(self, is_query: Tensor, real: Tensor) -> Tensor:
-        """Which tokens of one step see each other both ways: int64 [B, W], -1 for none."""
+        """Groups of tokens of one step that attend to each other both ways: int64 [B, W], -1 for none."""
         return torch.where(is_query, 0, -1)
 
     def phrase_tokens(self, phrase: list[int]) -> list[int]:
-        """What the detector hears of a phrase."""
+        """Token ids of a phrase as the detector receives them."""
         return phrase
 
     def run(self) -> list[Reply]:
@@ -189,11 +189,11 @@ class Decoder:
                 break
             self.advance(steps)
         for reply in self.replies:
-            reply.heard = self.heard(reply)
+            reply.detector_phrases = self.detector_phrases(reply)
         return self.replies
 
     def step_ids(self, reply: Reply, token: int) -> list[int]:
-        """What a sample feeds next: nothing when done, a token, or a token with its query block."""
+        """The next input ids of a sample: nothing when done, a token, or a token with its query block."""
         if reply.finished:
             return []
         opens = reply.feed(token, self.ids, self.settings, self.stops)
@@ -202,12 +202,12 @@ class Decoder:
         return [] if reply.finished else [token]
 
     def block(self) -> list[int]:
-        """The ids of one query block, with its marks."""
+        """Ids of one query block, with its markers."""
         queries = [self.ids["query"]] * self.model.config.num_queries
         return [self.ids["mask_start"], *queries, self.ids["mask_end"]]
 
-    def heard(self, reply: Reply) -> list[list[int]]:
-        """Of each query block the phrase that the detector hears."""
+    def detector_phrases(self, reply: Reply) -> list[list[int]]:
+        """Per query block, the token ids that the detector receives."""
         return [self.phrase_tokens(phrase) for phrase in reply.phrases]
 
     def advance(self, steps: list[list[int]]) -> None:

@@ -1,7 +1,7 @@
-"""Fresh weights: no two slots alike, and small models that hear and see from the first step.
+"""Initial weights: distinct slots, and small models that train from scratch.
 
 Stock initialisation (docs/model.md, "Initialisation") is right for loading pretrained weights and poor for training
-a small model from nothing; docs/experiments.md has the curves.
+a small model from scratch; docs/experiments.md has the curves.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from instructsam.model.queries import spread_boxes
 
 
 def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") -> InstructSAMModel:
-    """A fresh model with stock initialisation, but distinct slots: reference boxes are spread over the image."""
+    """A new model with stock initialisation, but distinct slots: reference boxes are spread over the image."""
     model: InstructSAMModel = InstructSAMModel._from_config(
         config, attn_implementation=attn_implementation, dtype=torch.float32
     )
@@ -28,11 +28,11 @@ def build_model(config: InstructSAMConfig, attn_implementation: str = "sdpa") ->
 def build_small(
     preset: SizePreset, config: InstructSAMConfig, attn_implementation: str = "sdpa"
 ) -> InstructSAMModel:
-    """A fresh small model that hears and sees from the first step; `config` is that of the preset.
+    """A new small model to train from scratch; `config` is that of the preset.
 
     Stock initialisation, N(0, .02), is made for widths of a thousand and more; at a width of 128 every layer would
-    pass on a fifth of its input. Here linear and convolution weights keep the size of what flows through
-    (Xavier), as DETR initialises its own; the last layers that move boxes and attention biases stay near zero.
+    scale its input down to a fifth. Here linear and convolution weights keep the scale of activations (Xavier), as
+    in DETR; the last layers that move boxes and attention biases stay near zero.
     """
     model = build_model(config, attn_implementation)
     quiet = {*model.detector.quiet_layers(), model.lm_head}

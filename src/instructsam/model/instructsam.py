@@ -12,6 +12,7 @@ turn them into masks, boxes and scores.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from instructsam.model.detector.base import Detector, DetectorFeatures, ExtraQue
 from instructsam.model.detector.registry import detector_class
 from instructsam.model.features import ImageFeatures
 from instructsam.model.queries import InstanceQueries, write_queries
-from instructsam.model.shared_prefix import encode_shared
+from instructsam.model.shared_prefix import ConversationLayout, encode_shared
 from instructsam.model.vlm.base import VLM
 from instructsam.model.vlm.registry import vlm_class
 from instructsam.structures.outputs import SegmentationOutput
@@ -117,7 +118,7 @@ class InstructSAMModel(PreTrainedModel):
         return write_queries(self.query_bank(), embeds, block_ids)
 
     def query_bank(self) -> Tensor:
-        """What every query block starts as: float [Q, D]."""
+        """The embeddings of every query block: float [Q, D]."""
         bank: Tensor = self.instance_queries(self.detector.slot_boxes() if self.config.slot_boxes else None)
         return bank
 
@@ -132,7 +133,7 @@ class InstructSAMModel(PreTrainedModel):
         block_ids: Tensor,
         positions: Tensor,
         images: ImageFeatures | None = None,
-        image_index: Tensor | None = None,
+        image_index: Sequence[int] | None = None,
         cache: DynamicCache | None = None,
         visible_blocks: Tensor | None = None,
     ) -> Tensor:
@@ -149,7 +150,7 @@ class InstructSAMModel(PreTrainedModel):
         rows, is_image = None, None
         deepstack: list[Tensor] = []
         if images is not None and image_index is not None:
-            rows, deepstack = images.vlm.select(image_index.tolist(), self.get_input_embeddings().weight)
+            rows, deepstack = images.vlm.select(image_index, self.get_input_embeddings().weight)
             is_image = input_ids == self.image_token_id
         embeds = self.embed(input_ids, block_ids, rows)
         blocks = block_ids if visible_blocks is None else visible_blocks
@@ -212,6 +213,7 @@ class InstructSAMModel(PreTrainedModel):
         text_logits: bool = False,
         detected: Tensor | None = None,
         extra: ExtraQueries | None = None,
+        layout: ConversationLayout | None = None,
     ) -> SegmentationOutput:
         """One pass over finished conversations; arguments as in `ModelInputs`.
 
@@ -223,12 +225,16 @@ class InstructSAMModel(PreTrainedModel):
             text_logits [B, L, V]; with `auxiliary` the earlier decoder layers. `labels` belong to the criterion.
             With `detected`, int64 [P'], the detector answers only these phrases, and P' stands for P in all but
             query_states. `extra` queries of training are answered beside the others, in `output.extra`.
+            `layout` saves computing it here.
         """
         if images is None:
             if pixel_values is None or image_grid_thw is None or detector_pixel_values is None:
                 raise ValueError("give pixel_values, image_grid_thw and detector_pixel_values, or images")
             images = self.encode_images(pixel_values, image_grid_thw, detector_pixel_values)
-        hidden = encode_shared(self, input_ids, attention_mask, block_ids, images, image_index).hidden
+        encoded = encode_shared(
+            self, input_ids, attention_mask, block_ids, images, image_index, layout=layout
+        )
+        hidden = encoded.hidden
         query_states = self.at_queries(hidden, block_ids)
         states = query_states
         if detected is not None:

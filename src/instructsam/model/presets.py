@@ -1,7 +1,4 @@
-"""Recipes: a small model from a few numbers.
-
-Classes take plain arguments; this builder flattens a small preset into the two stock configurations.
-"""
+"""Size presets: the configuration of a small model from a few numbers."""
 
 from __future__ import annotations
 
@@ -35,15 +32,15 @@ class SizePreset(Config):
         detector_width: C; detector_vision_layers, detector_layers: depth of its ViT, and of DETR encoder and decoder.
         mask_stages: how often the mask grid is doubled above the detector's token grid.
         vlm_patch: VLM patch in pixels (merged 2 x 2); vlm_width: D.
-        vision_layers, text_layers: depth of the VLM's towers.
+        vision_layers, text_layers: depth of the VLM's vision encoder and language model.
         heads: attention heads everywhere.
         num_queries: Q.
         vlm, detector: lines of `model.vlm.registry` and `model.detector.registry`.
         use_presence: keep the detector's presence token.
         tie_embeddings: share the token table with the head that writes text.
-        embedding_std: of fresh token embeddings. The detector reads phrase tokens as bare embeddings, so at the usual
-            0.02 it would not hear the phrase at first.
-        query_std: of fresh instance queries; 0 makes them all alike.
+        embedding_std: of new token embeddings. The detector's text input is the bare embeddings of phrase tokens: at
+            the usual 0.02 it would be close to zero at first.
+        query_std: of new instance queries; 0 makes them identical.
         spread_slots: spread the slots' first boxes over the image; False starts them all near its middle.
         query_attention, projectors, slot_boxes, instance_form: as in `InstructSAMConfig`; for ablations.
     """

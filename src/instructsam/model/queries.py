@@ -1,4 +1,4 @@
-"""Instance queries and where their detector slots start to look (docs/model.md, "Initialisation")."""
+"""Instance queries, and the boxes that detector slots start from (docs/model.md, "Initialisation")."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ FREQUENCIES = 8  # sines per coordinate, each twice as fast as the one before
 class InstanceQueries(nn.Module):
     """A bank of learned vectors [Q, D], written over the `[SEG]` positions of every query block.
 
-    With `slot_boxes` each vector is also told where its detector slot starts to look, by a projection of the box's
-    sine embedding (docs/model.md, "Initialisation").
+    With `slot_boxes` a projection of the sine embedding of its detector slot's start box is added to each vector
+    (docs/model.md, "Initialisation").
     """
 
     def __init__(self, num_queries: int, hidden_size: int, slot_boxes: bool = False) -> None:
@@ -31,8 +31,8 @@ class InstanceQueries(nn.Module):
         """
         if self.slot is None or slot_boxes is None:
             return self.weight
-        where: Tensor = self.slot(sine_embedding(slot_boxes.detach()).to(self.weight.dtype))
-        return self.weight + where
+        offset: Tensor = self.slot(sine_embedding(slot_boxes.detach()).to(self.weight.dtype))
+        return self.weight + offset
 
 
 def sine_embedding(boxes: Tensor) -> Tensor:

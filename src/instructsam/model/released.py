@@ -2,7 +2,7 @@
 
 It differs from how the model was trained in four ways (docs/model.md, "Decoding"): positions count tokens one by one
 instead of laying the image out in rows and columns; the step with a query block stands one position too far; the
-queries also see the end of their block; the detector hears a phrase with its markers. No other file knows them.
+queries also see the end of their block; the detector receives a phrase with its markers. All of it is in this file.
 """
 
 from __future__ import annotations

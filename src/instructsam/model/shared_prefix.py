@@ -11,7 +11,8 @@ A position axes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -43,7 +44,7 @@ class ConversationModel(Protocol):
         block_ids: Tensor,
         positions: Tensor,
         images: ImageFeatures | None = None,
-        image_index: Tensor | None = None,
+        image_index: Sequence[int] | None = None,
         cache: DynamicCache | None = None,
         visible_blocks: Tensor | None = None,
     ) -> Tensor: ...
@@ -64,30 +65,91 @@ class Encoded:
     cache_mask: Tensor
 
 
-def prefix_lengths(
-    input_ids: Tensor, attention_mask: Tensor, block_ids: Tensor, group: Tensor, image_token: int
-) -> Tensor | None:
-    """Length of the prefix that the conversations about each image share, int64 [I]; None where sharing does not pay.
+@dataclass(frozen=True)
+class SharedPrefixes:
+    """The prefixes that conversations about one image share, as index tensors, and sizes that the host knows.
+
+    Attributes:
+        images: the images in use, ascending.
+        group: int64 [B], place of each conversation's image in `images`.
+        first_row: int64 [I], a conversation about each of them.
+        lengths: int64 [I], tokens that the conversations about each of them share.
+        longest, rest: S and R.
+    """
+
+    images: tuple[int, ...]
+    group: Tensor
+    first_row: Tensor
+    lengths: Tensor
+    longest: int
+    rest: int
+
+    def to(self, device: torch.device | str) -> SharedPrefixes:
+        """The same prefixes with their tensors on another device."""
+        group, first_row, lengths = (t.to(device) for t in (self.group, self.first_row, self.lengths))
+        return replace(self, group=group, first_row=first_row, lengths=lengths)
+
+
+@dataclass(frozen=True)
+class ConversationLayout:
+    """Everything about B conversations that does not depend on weights; loader workers compute it ahead.
+
+    Attributes:
+        positions: int64 [A, B, L].
+        images: the image of each conversation.
+        prefixes: None where sharing does not pay.
+    """
+
+    positions: Tensor
+    images: tuple[int, ...]
+    prefixes: SharedPrefixes | None
+
+    def to(self, device: torch.device | str) -> ConversationLayout:
+        """The same layout with its tensors on another device."""
+        prefixes = None if self.prefixes is None else self.prefixes.to(device)
+        return replace(self, positions=self.positions.to(device), prefixes=prefixes)
+
+
+def shared_prefixes(
+    input_ids: Tensor, attention_mask: Tensor, block_ids: Tensor, image_index: Tensor, image_token: int
+) -> SharedPrefixes | None:
+    """The prefixes that the conversations about each image share; None where sharing does not pay.
 
     A prefix holds all of its image, no query, and leaves every conversation at least one token of its own.
 
     Args:
         input_ids, attention_mask, block_ids: int64 [B, L].
-        group: int64 [B], the number of each conversation's image among those in use, from 0 without gaps.
+        image_index: int64 [B].
         image_token: id of the image positions.
     """
-    count = int(group.max()) + 1
-    if count == len(input_ids):
+    used, group = image_index.unique(return_inverse=True)
+    if len(used) == len(input_ids):
         return None
     lengths = []
-    for image in range(count):
+    for image in range(len(used)):
         ids, mask, blocks = (t[group == image] for t in (input_ids, attention_mask, block_ids))
         alike = (ids == ids[:1]).all(0) & (mask == 1).all(0) & (blocks < 0).all(0)
         length = min(int(alike.int().cumprod(0).sum()), int(mask.sum(1).min()) - 1)
         if length < 1 or bool((ids[:, length:] == image_token).any()):
             return None
         lengths.append(length)
-    return torch.tensor(lengths, device=input_ids.device)
+    first_row = torch.stack([(group == image).nonzero()[0, 0] for image in range(len(used))])
+    shared = torch.tensor(lengths, device=input_ids.device)
+    rest = int((attention_mask.sum(1) - shared[group]).max())
+    return SharedPrefixes(tuple(used.tolist()), group, first_row, shared, max(lengths), rest)
+
+
+def conversation_layout(
+    positions: Tensor,
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    block_ids: Tensor,
+    image_index: Tensor,
+    image_token: int,
+) -> ConversationLayout:
+    """The layout of conversations with these positions; arguments as in `shared_prefixes`."""
+    prefixes = shared_prefixes(input_ids, attention_mask, block_ids, image_index, image_token)
+    return ConversationLayout(positions, tuple(image_index.tolist()), prefixes)
 
 
 def encode_shared(
@@ -98,7 +160,7 @@ def encode_shared(
     images: ImageFeatures,
     image_index: Tensor,
     cache: DynamicCache | None = None,
-    positions: Tensor | None = None,
+    layout: ConversationLayout | None = None,
 ) -> Encoded:
     """`model.encode` of prompts or finished conversations, each image's shared prefix once.
 
@@ -110,36 +172,33 @@ def encode_shared(
         input_ids, attention_mask, block_ids, image_index: as in `ModelInputs`.
         images: from `encode_images`, all images of the call.
         cache: an empty one to continue from, when decoding; holds B rows afterwards.
-        positions: int64 [A, B, L]; default: `model.positions`.
+        layout: of these conversations, on their device; default: computed here.
     """
-    if positions is None:
+    if layout is None:
         positions = model.positions(input_ids, attention_mask, images.grid_thw[image_index])
-    used, group = image_index.unique(return_inverse=True)
-    lengths = prefix_lengths(input_ids, attention_mask, block_ids, group, model.image_token_id)
-    if lengths is None or not model.can_cache:
-        hidden = model.encode(input_ids, attention_mask, block_ids, positions, images, image_index, cache)
+        conversations = (input_ids, attention_mask, block_ids, image_index)
+        layout = conversation_layout(positions, *conversations, model.image_token_id)
+    positions, shared = layout.positions, layout.prefixes
+    if shared is None or not model.can_cache:
+        hidden = model.encode(input_ids, attention_mask, block_ids, positions, images, layout.images, cache)
         return Encoded(hidden, attention_mask)
     cache = model.new_cache() if cache is None else cache
-    first_row = torch.stack([(group == image).nonzero()[0, 0] for image in range(len(used))])
-    longest = int(lengths.max())
-    prefix_mask = (torch.arange(longest, device=lengths.device) < lengths.unsqueeze(1)).to(
-        attention_mask.dtype
-    )
+    places = torch.arange(shared.longest, device=shared.lengths.device)
+    prefix_mask = (places < shared.lengths.unsqueeze(1)).to(attention_mask.dtype)
     prefix = model.encode(
-        input_ids[first_row, :longest],
+        input_ids[shared.first_row, : shared.longest],
         prefix_mask,
         torch.full_like(prefix_mask, -1),
-        positions[:, first_row, :longest],
+        positions[:, shared.first_row, : shared.longest],
         images,
-        used,
+        shared.images,
         cache,
     )
-    cache.batch_select_indices(group)
-    start = lengths[group].unsqueeze(1)
-    width = int((attention_mask.sum(1, keepdim=True) - start).max())
-    columns = start + torch.arange(width, device=start.device)
+    cache.batch_select_indices(shared.group)
+    start = shared.lengths[shared.group].unsqueeze(1)
+    columns = start + torch.arange(shared.rest, device=start.device)
     inside, columns = columns < input_ids.shape[1], columns.clamp(max=input_ids.shape[1] - 1)
-    cache_mask = torch.cat([prefix_mask[group], attention_mask.gather(1, columns) * inside], dim=1)
+    cache_mask = torch.cat([prefix_mask[shared.group], attention_mask.gather(1, columns) * inside], dim=1)
     rest = model.encode(
         input_ids.gather(1, columns),
         cache_mask,
@@ -147,8 +206,8 @@ def encode_shared(
         positions.gather(2, columns.expand(len(positions), -1, -1)),
         cache=cache,
     )
-    hidden = _reorder(torch.cat([prefix[group], rest], dim=1), start, longest, input_ids.shape[1])
-    return Encoded(hidden, cache_mask)
+    parts = torch.cat([prefix[shared.group], rest], dim=1)
+    return Encoded(_reorder(parts, start, shared.longest, input_ids.shape[1]), cache_mask)
 
 
 def query_states(model: ConversationModel, inputs: ModelInputs, images: ImageFeatures) -> Tensor:

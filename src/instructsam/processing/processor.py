@@ -1,4 +1,4 @@
-"""Image and instruction -> tensors; outputs -> instances. The only bridge between people's data and the model."""
+"""Images and instructions -> model inputs; model outputs -> instances."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Sample:
     """One instruction about one image of the call.
 
     Attributes:
-        image_index: which image.
-        instruction: the person's words.
+        image_index: number of the image in the call.
+        instruction: the user's text.
         phrases: the phrases of the reply; None leaves the assistant turn open, for generation.
         supervise_text: with labels, whether the reply's words are supervised too.
         reply: a reply of plain text instead of phrases, for training.
@@ -139,7 +139,7 @@ class InstructSAMProcessor:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **_: Any) -> InstructSAMProcessor:
-        """Load what `save_pretrained` wrote; `AutoProcessor` passes options that mean nothing here.
+        """Load what `save_pretrained` wrote; `AutoProcessor` passes options that have no effect here.
 
         Raises:
             CheckpointError: a file is missing, damaged, or a link out of the folder.
@@ -220,7 +220,7 @@ class InstructSAMProcessor:
         """Tensors of one call.
 
         Args:
-            images: I RGB pictures, upright.
+            images: I RGB images, upright.
             samples: B instructions, each about one of them.
             labels: also return next-token labels.
 
@@ -261,7 +261,7 @@ class InstructSAMProcessor:
         """Selected instances of each sample at the original size, best score first within a phrase.
 
         Args:
-            output: of B samples; `output.phrase_sample` says whose each phrase is.
+            output: of B samples; `output.phrase_sample` is the sample of each phrase.
             original_sizes: B pairs (height, width).
             score_threshold: keep scores of at least this.
             mask_threshold: binarisation of the logits.
@@ -307,7 +307,7 @@ class InstructSAMProcessor:
 
 
 class _DamagedTokenizer:
-    """Turns what a damaged tokenizer raises inside into one sentence.
+    """Converts the errors of a damaged tokenizer into a `CheckpointError`.
 
     The tokenizers library raises `Exception` itself, which an except clause cannot tell from its subclasses.
     """
@@ -327,7 +327,7 @@ class _DamagedTokenizer:
 
 
 def load_tokenizer(folder: str | Path) -> TokenizerLike:
-    """The tokenizer that lies in a folder.
+    """Load the tokenizer of a folder.
 
     Raises:
         CheckpointError: there is none, or it is damaged.

@@ -19,7 +19,7 @@ from instructsam.evaluation.studies.compare import (
     stored_limit,
     stored_threshold,
 )
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import RECORDS, Oracle, Shifted, toy_benchmark
 
 
@@ -60,7 +60,7 @@ class Refusing(Oracle):
     def segment(
         self, image: Image.Image, instructions: list[str], /, *, mode: str, score_threshold: float
     ) -> list[Prediction]:
-        if self.calls:
+        if self.requests:
             raise InputError("too long")
         return super().segment(image, instructions, mode=mode, score_threshold=score_threshold)
 

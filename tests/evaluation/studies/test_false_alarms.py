@@ -14,7 +14,8 @@ from instructsam.evaluation.studies.false_alarms import (
     questions,
     wilson,
 )
-from instructsam.structures.instances import Instances, Prediction
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
 from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS
 from instructsam.world.scenes.blank import BLANK_KINDS
 
@@ -23,6 +24,9 @@ class Jumpy:
     """Finds something wherever a dog is asked for, with the score it is given."""
 
     score_threshold = 0.5
+    default_mode = "generate"
+    fingerprint = ""
+    calls = None
 
     def __init__(self, score: float | None) -> None:
         self.score = score

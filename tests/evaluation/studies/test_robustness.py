@@ -16,7 +16,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.benchmarks.perturbations import LeftOutError, flip
 from instructsam.evaluation.studies.robustness import measure
-from instructsam.structures.instances import Prediction
+from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import Oracle, Silent, toy_benchmark
 
 
@@ -87,7 +87,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     first = measure(AfraidOfTheDark(), toy_benchmark(), folder=tmp_path, perturbations={"dark -5%": shy})
     second = AfraidOfTheDark()
     again = measure(second, toy_benchmark(), folder=tmp_path, perturbations={"dark -5%": shy})
-    assert second.calls == []
+    assert second.requests == []
     assert again == first
     assert (tmp_path / "dark_-5.jsonl").is_file()
     with pytest.raises(InputError, match="model=, this run has other"):

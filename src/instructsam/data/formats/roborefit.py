@@ -1,6 +1,6 @@
 """RoboRefIt (VL-Grasp, arXiv 2308.00640): a list of {num, text, bbox, rgb_path, mask_path, scene, class} per split.
 
-Paths are relative to the data set's folder and may be written with backslashes; masks are pictures, not zero inside.
+Paths are relative to the data set's folder and may be written with backslashes; masks are pictures, nonzero inside.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from instructsam.data.formats.source import Node, Tally, inside, read_json
 from instructsam.data.record import ImageRef, PhraseRecord, Record
 from instructsam.errors import ImageError, RecordError
 from instructsam.images.loader import load_image
-from instructsam.structures.files import find_file
+from instructsam.structures.file_names import find_file
 from instructsam.structures.masks import encode_rle
 
 EMPTY_MASK = "expressions whose mask picture is black"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from instructsam.data.record import Record, record_to_dict
-from instructsam.structures.files import find_file
+from instructsam.structures.file_names import find_file
 
 ContentOf: TypeAlias = Callable[[Record], str]
 _OPTIONS = ("mask_threshold", "max_new_tokens", "max_phrases")

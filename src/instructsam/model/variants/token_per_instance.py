@@ -99,7 +99,7 @@ class InstanceDecoder(Decoder):
         reply.after_block = True
         return [*separator, self.ids["ref_start"], *phrase, self.ids["ref_end"], *self.block()]
 
-    def heard(self, reply: Any) -> list[list[int]]:
+    def detector_phrases(self, reply: Any) -> list[list[int]]:
         return [reply.phrases[owner] for owner in reply.owners]
 
 
