@@ -84,11 +84,13 @@ def test_train_hands_its_arguments_on(
     assert "runs/x/model" in out
 
 
-def test_train_hands_a_recipe_on(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_passes_several_stages_on(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[object] = []
-    recipe = ModuleType("instructsam.training.stages")
-    recipe.run_recipe = lambda *arguments: seen.extend(arguments) or Path("runs/x/model")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "instructsam.training.stages", recipe)
+    stages = ModuleType("instructsam.training.stages")
+    stages.train_stages = lambda *arguments: seen.extend(arguments) or Path("runs/x/model")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "instructsam.training.stages", stages)
     configs = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
     for config in configs:
         config.write_text("seed: 3\n")
