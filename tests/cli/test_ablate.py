@@ -16,6 +16,7 @@ from instructsam.config import load_config
 from instructsam.errors import ConfigError
 from instructsam.experiments.plan import Plan, jobs_of
 from instructsam.experiments.sources import world_settings
+from instructsam.training.run_state import RunState
 from instructsam.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +107,8 @@ def test_two_variants_stop_go_on_and_end_in_a_table(
     assert ablate(plan) == 0
     assert steps[2:] == [("method", 1), ("one_mask", 0), ("one_mask", 1)]
     assert (
-        "start afresh, for they have another shape: instance_queries.weight (4, 32) -> (1, 32)" in caplog.text
+        "keep their random initialization: the shapes differ: instance_queries.weight (4, 32) -> (1, 32)"
+        in caplog.text
     )
     shown = capsys.readouterr().out
     assert shown == (plan.parent / "out" / "table.md").read_text() + "\n"
@@ -155,11 +157,11 @@ def test_a_kill_between_checkpoint_and_export_of_the_shared_stage(
     class Killed(BaseException):
         """No handler of errors catches it, like a kill."""
 
-    def export(_: Trainer) -> None:
+    def export(_: RunState) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_export", export)
+        patch.setattr(RunState, "export", export)
         with pytest.raises(Killed):
             ablate(plan, "--only", "method")
     assert ablate(plan, "--only", "method") == 0

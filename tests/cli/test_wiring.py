@@ -26,8 +26,8 @@ def test_evaluate_prints_the_table(command: Command, segmenter: FakeSegmenter) -
     assert "gIoU" in out
     assert "world/val" in out
     assert "my-model" in out
-    assert segmenter.calls[0] == {"load": "my-model", "device": "auto"}
-    asked = segmenter.calls[1:]
+    assert segmenter.requests[0] == {"load": "my-model", "device": "auto"}
+    asked = segmenter.requests[1:]
     assert sum(len(call["instructions"]) for call in asked) == 2
     assert {call["mode"] for call in asked} == {"direct"}
     assert {call["score_threshold"] for call in asked} == {0.0}, "the benchmark needs the whole ranking"
@@ -47,7 +47,7 @@ def test_evaluate_writes_json_and_files(command: Command, segmenter: FakeSegment
     assert "precision at IoU .50" in (out_folder / "report.md").read_text()
     assert "data:image/svg+xml" in (out_folder / "report.html").read_text()
     assert (out_folder / "predictions.jsonl").stat().st_size > 0
-    assert {call["mode"] for call in segmenter.calls[1:]} <= {"auto", "generate", "direct"}
+    assert {call["mode"] for call in segmenter.requests[1:]} <= {"auto", "generate", "direct"}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_evaluate_says_what_is_wrong_before_loading(
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
-    assert segmenter.calls == []
+    assert segmenter.requests == []
 
 
 def test_train_hands_its_arguments_on(

@@ -65,6 +65,9 @@ def test_a_published_benchmark_is_read_from_its_own_files(folder: Path) -> None:
 def test_what_was_left_out_stands_in_the_report(folder: Path) -> None:
     class Blank:
         score_threshold = 0.5
+        default_mode = "generate"
+        fingerprint = ""
+        calls = None
 
         def segment(self, image: Image.Image, instructions: list[str], /, **_: Any) -> list[Prediction]:
             size = (image.height, image.width)

@@ -15,10 +15,9 @@ from instructsam.checkpoints.inspect import account_of
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.detector.registry import DETECTORS, detector_config
 from instructsam.model.presets import get_preset
-from instructsam.training.trainer import run
 from tests.model.grid_detector import GridConfig, GridDetector
 from tests.tiny import picture
-from tests.training.conftest import tiny
+from tests.training.conftest import run, tiny
 
 
 @pytest.fixture

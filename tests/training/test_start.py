@@ -1,4 +1,4 @@
-"""A fresh model takes over what fits of a trained one, and says what does not."""
+"""A new model is initialized from the tensors of a trained one that fit, and the log lists the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.training.conftest import run, tiny
 SCENE = WorldSettings(short_sides=(64,), instructions_per_scene=6, min_objects=5, nouns="colors")
 
 
-def test_what_fits_is_taken_and_what_does_not_is_listed() -> None:
+def test_fitting_tensors_are_copied_and_the_others_listed() -> None:
     model, _ = tiny_pair(seed=1, num_queries=2, projectors=False)
     donor, _ = tiny_pair(seed=2)
     queries = model.instance_queries.weight.clone()
@@ -34,23 +34,24 @@ def test_what_fits_is_taken_and_what_does_not_is_listed() -> None:
     assert torch.equal(model.lm_head.weight, donor.lm_head.weight)
     assert torch.equal(model.instance_queries.weight, queries)
     shape, unused = lines[1:]
-    assert lines[0].startswith("from donor: ")
-    assert shape.startswith("2 start afresh, for they have another shape: ")
+    assert lines[0].endswith("tensors initialized from donor")
+    assert shape.startswith("2 keep their random initialization: the shapes differ: ")
     assert "instance_queries.weight (4, 32) -> (2, 32)" in shape
     assert "detector.detr_decoder.reference_points.weight (4, 4) -> (2, 4)" in shape
-    assert unused.startswith("8 of it are not used: phrase_projector.0.bias")
+    assert unused.startswith("8 of donor are not used: phrase_projector.0.bias")
     back = initialize_from(donor, model, "back")
-    assert any(line.startswith("8 start afresh, for it has none such: phrase_projector") for line in back)
+    start = "8 keep their random initialization: back has no such tensor: phrase_projector"
+    assert any(line.startswith(start) for line in back)
 
 
-def test_what_is_to_be_fresh_is_not_taken() -> None:
+def test_reinitialized_tensors_are_not_copied() -> None:
     model, _ = tiny_pair(seed=1)
     donor, _ = tiny_pair(seed=2)
     queries = model.instance_queries.weight.clone()
     lines = initialize_from(model, donor, "donor", ("instance_queries",))
     assert torch.equal(model.instance_queries.weight, queries)
     assert torch.equal(model.lm_head.weight, donor.lm_head.weight)
-    assert any("instance_queries.weight" in line and "start afresh" in line for line in lines)
+    assert any("instance_queries.weight" in line and "random initialization" in line for line in lines)
     with pytest.raises(ConfigError, match="no tensor starts with 'instance_query'"):
         initialize_from(model, donor, "donor", ("instance_query",))
 
@@ -71,7 +72,7 @@ def test_neck_levels_are_matched_by_scale(ours: int, theirs: int) -> None:
             assert torch.equal(level.state_dict()[name], tensor), (scale, name)
     if ours > theirs:  # the new finest level has no donor
         assert torch.equal(levels[0].proj1.weight, finest)
-        assert any("start afresh" in line and "fpn_layers.0.proj1.weight" in line for line in lines)
+        assert any("random initialization" in line and "fpn_layers.0.proj1.weight" in line for line in lines)
     else:
         assert any("not used" in line and "fpn_layers.scale_4.proj1.weight" in line for line in lines)
 
@@ -85,7 +86,7 @@ def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert its_processor.token_ids == processor.token_ids
     assert its_processor.settings.num_queries == 1
     assert torch.equal(fresh.lm_head.weight, model.lm_head.weight)
-    assert "start afresh" in caplog.text
+    assert "keep their random initialization" in caplog.text
     with pytest.raises(ConfigError, match="give one"):
         start_model(ModelSettings(path=str(tmp_path), init_from=str(tmp_path)), all_texts)
 

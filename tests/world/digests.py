@@ -23,7 +23,7 @@ from instructsam.data.record import Record, record_to_dict
 from instructsam.world.instructions.caption import caption
 from instructsam.world.instructions.generate import instructions_about
 from instructsam.world.instructions.instruction import Instruction
-from instructsam.world.instructions.invented import about_nothing
+from instructsam.world.instructions.invented import with_invented_word
 from instructsam.world.instructions.negatives import hard_negatives
 from instructsam.world.scenes.blank import blank_pictures
 from instructsam.world.scenes.layout import sample_scene
@@ -70,7 +70,7 @@ def stream(name: str, scenes: int) -> Iterator[str]:
         yield " / ".join(caption(sample.rendered, index % 2))
         for instruction in sample.instructions:
             yield _line(instruction)
-            unknown = about_nothing(instruction, rng)
+            unknown = with_invented_word(instruction, rng)
             if unknown is not None:
                 yield _line(unknown)
 

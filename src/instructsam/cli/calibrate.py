@@ -14,7 +14,6 @@ from instructsam.cli.options import (
     DeviceOption,
     JsonOption,
     LimitOption,
-    Mode,
     ModelArgument,
     Opening,
     ThreadsOption,
@@ -22,13 +21,14 @@ from instructsam.cli.options import (
 )
 from instructsam.cli.progress import counter
 from instructsam.cli.tables import show
+from instructsam.structures.answering import Mode
 from instructsam.structures.files import write_json
 
 
 def calibrate(
     model: ModelArgument = None,
     limit: LimitOption = None,
-    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = "auto",
     out: Annotated[
         Path | None,
         typer.Option(

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from instructsam.cli import console
 from instructsam.cli.options import JsonOption
-from instructsam.errors import InputError
-
-if TYPE_CHECKING:
-    from instructsam.data.published import Published
 
 app = typer.Typer(help="Inst2Seg record files and data folders.", rich_markup_mode=None)
 
@@ -58,57 +54,30 @@ def check(
 
 
 def _check_folder(folder: Path, list_missing: bool, as_json: bool) -> int:
-    from instructsam.data.published import PUBLISHED
+    from instructsam.data.folder_check import check_folder, is_usable
 
-    found: list[dict[str, Any]] = []
-    begun: list[dict[str, Any]] = []
-    absent: list[dict[str, Any]] = []
+    reports: dict[str, list[dict[str, Any]]] = {"found": [], "incomplete": [], "missing": []}
     with console.stdout_reserved(as_json):
-        for known in PUBLISHED:
-            files = known.missing(folder)
-            if files:
-                entry = {"benchmark": known.name, "missing": files, "where": known.where}
-                (begun if known.is_begun(folder) else absent).append(entry)
-                continue
-            entry = _census(known, folder)
-            (absent if "missing" in entry else found).append(entry)
-            if not as_json and "missing" not in entry:
-                _say_found(entry)
-    whole = bool(found) and not begun and not any(_is_broken(entry) for entry in found)
+        for state, report in check_folder(folder):
+            reports[state].append(report)
+            if state == "found" and not as_json:
+                _say_found(report)
+    found, missing = reports["found"], reports["missing"]
+    complete = bool(found) and not reports["incomplete"] and all(map(is_usable, found))
     if as_json:
-        console.print_json({"found": found, "incomplete": begun, "missing": absent})
-        return int(not whole)
-    for entry in begun:
-        console.say(_missing_line(entry, "incomplete, without"))
-    for entry in absent if list_missing else ():
-        console.say(_missing_line(entry, "missing"))
-    rest = "" if list_missing or not absent else "; --missing lists the others and who publishes them"
-    console.say(f"{len(found)} of {len(PUBLISHED)} benchmarks are in {folder}{rest}")
-    return int(not whole)
+        console.print_json(reports)
+        return int(not complete)
+    for report in reports["incomplete"]:
+        console.say(_missing_line(report, "incomplete, without"))
+    for report in missing if list_missing else ():
+        console.say(_missing_line(report, "missing"))
+    rest = "" if list_missing or not missing else "; --missing lists the others and who publishes them"
+    console.say(f"{len(found)} of {sum(map(len, reports.values()))} benchmarks are in {folder}{rest}")
+    return int(not complete)
 
 
 def _missing_line(entry: dict[str, Any], word: str) -> str:
     return f"{entry['benchmark']}: {word} {', '.join(entry['missing'])}; get {entry['where']}"
-
-
-def _is_broken(entry: dict[str, Any]) -> bool:
-    return "error" in entry or entry["absent_images"] > 0 or entry["records"] == 0
-
-
-def _census(known: Published, folder: Path) -> dict[str, Any]:
-    """The contents of a benchmark, its error, or the split that its file lacks."""
-    from instructsam.data.formats.refer import NoSuchSplitError
-    from instructsam.data.formats.source import Tally
-    from instructsam.data.published import Census
-
-    tally = Tally()
-    try:
-        census = Census.of(known.read(folder, tally), tally, folder)
-    except NoSuchSplitError:
-        return {"benchmark": known.name, "missing": [f"its split in {known.files[0]}"], "where": known.where}
-    except InputError as problem:
-        return {"benchmark": known.name, "error": str(problem)}
-    return {"benchmark": known.name, "summary": census.sentence(), **census.to_dict()}
 
 
 def _say_found(entry: dict[str, Any]) -> None:

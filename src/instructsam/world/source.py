@@ -25,7 +25,7 @@ from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices
 from instructsam.world.instructions.caption import ORDERS, caption
 from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
-from instructsam.world.instructions.invented import about_nothing
+from instructsam.world.instructions.invented import with_invented_word
 from instructsam.world.instructions.nouns import Nouns
 from instructsam.world.scenes.render import SHORT_SIDES
 from instructsam.world.scenes.scene import COLORS, KINDS, LAYOUTS, MOST_OBJECTS, PATTERNS, PILES, SIZES, Scene
@@ -148,7 +148,7 @@ class WorldSource:
         rng = np.random.default_rng([self.seed, _INVENTED_STREAM, index])
         renamed = rng.random(len(scene.instructions)) < self.settings.invented_words
         instructions = [
-            (about_nothing(instruction, rng) or instruction) if is_renamed else instruction
+            (with_invented_word(instruction, rng) or instruction) if is_renamed else instruction
             for instruction, is_renamed in zip(scene.instructions, renamed, strict=True)
         ]
         return replace(scene, instructions=instructions)

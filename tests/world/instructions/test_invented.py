@@ -8,13 +8,13 @@ import pytest
 from instructsam.evaluation.studies.false_alarms import STRANGERS
 from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.instructions.invented import (
-    FAMILIES,
     KNOWN,
-    about_nothing,
+    SUITABLE_FAMILIES,
     invented_word,
     kinds_of,
     names_kind,
     renamed,
+    with_invented_word,
 )
 from instructsam.world.splits.stream import WorldSample, WorldSettings, world_sample
 
@@ -26,7 +26,7 @@ def pairs() -> list[tuple[WorldSample, Instruction, Instruction]]:
     """Scene, instruction, and what was made of it, wherever something could be made of it."""
     rng = np.random.default_rng(0)
     samples = [world_sample(3, index, SETTINGS) for index in range(60)]
-    made = [(sample, one, about_nothing(one, rng)) for sample in samples for one in sample.instructions]
+    made = [(sample, one, with_invented_word(one, rng)) for sample in samples for one in sample.instructions]
     return [(sample, one, changed) for sample, one, changed in made if changed is not None]
 
 
@@ -36,7 +36,7 @@ def test_nothing_is_meant(pairs: list[tuple[WorldSample, Instruction, Instructio
     for _, before, after in pairs:
         assert len(before.phrases) == 1
         assert after.phrases[0].instances == ()
-        assert after.family in FAMILIES
+        assert after.family in SUITABLE_FAMILIES
 
 
 def test_no_name_of_the_kind_is_left(pairs: list[tuple[WorldSample, Instruction, Instruction]]) -> None:
@@ -54,7 +54,7 @@ def test_what_others_may_be_meant_by_is_left_alone() -> None:
     for index in range(60):
         for one in world_sample(3, index, SETTINGS).instructions:
             if one.family in ("logic", "multi", "chatty", "counting", "knowledge"):
-                assert about_nothing(one, rng) is None
+                assert with_invented_word(one, rng) is None
 
 
 def test_number_and_article_follow() -> None:

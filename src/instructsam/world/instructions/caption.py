@@ -1,8 +1,8 @@
-"""Everything in a scene, said in order: text that teaches the language model to see.
+"""Captions: every object of a scene in order, to train the language model on images.
 
-A pretrained vision-language model can already name what it sees; one trained from nothing on instructions alone
-hears one bit per object and instruction. A caption says kind, colour, size and order of every object at once, and
-costs only text: no query block, no detector pass.
+A pretrained VLM can already describe an image. One that is trained from scratch on instructions alone gets one bit per
+object and instruction. A caption gives kind, colour, size and order of every object at once, and costs only text: no
+query block, no detector pass.
 """
 
 from __future__ import annotations
@@ -24,6 +24,6 @@ def caption(rendered: RenderedScene, order: int) -> tuple[str, str]:
 
 
 def _described(fact: ObjectFact) -> str:
-    """All that is said of one thing; that it is plain goes without saying."""
+    """All attributes of one object; the pattern "plain" is left out."""
     pattern = "" if fact.pattern == "plain" else f"{fact.pattern} "
     return f"{fact.size} {pattern}{fact.color} {fact.kind}"

@@ -35,7 +35,7 @@ def chatty_slots(speaker: Speaker, program: Program, found: tuple[int, ...]) -> 
         if ignored is None or set(ignored) & set(found) or words & taken:
             continue
         if _without(program, distractor).answer(speaker.facts) != found:
-            continue  # "ignore the mugs": is the second thing the second one without the mugs?
+            continue  # "ignore the mugs" could change which object is the second one from the left
         slots = program.noun_phrase(speaker).slots()
         return slots | {"distractor": distractor.noun_phrase(speaker, distractor.is_plural(speaker)).the}
     return {}

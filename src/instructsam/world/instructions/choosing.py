@@ -1,4 +1,4 @@
-"""Which proposed programs become instructions: a clear answer of the wanted size, and one that a person could mean."""
+"""Choosing among proposed programs: a clear answer of the wanted size, and one that a person could mean."""
 
 from __future__ import annotations
 

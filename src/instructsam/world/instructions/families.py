@@ -35,7 +35,7 @@ FAMILY_SHARES: dict[str, float] = {
     "chatty": 0.05,
 }
 """Family -> how often it is tried. "multi" and "chatty" are made from programs of the others."""
-MAX_ORDINAL = 6
+MAX_ORDINAL = 6  # of an instruction without target
 
 
 def shares_of(families: tuple[str, ...], factors: Mapping[str, float]) -> dict[str, float]:
@@ -106,7 +106,7 @@ def _comparison(draw: Proposer, absent: bool) -> Program | None:
 
 
 def _knowledge(draw: Proposer, absent: bool) -> Program:
-    """What objects are for and what they can do, sometimes of a colour or a family."""
+    """The use or ability of objects, sometimes of a colour or a family."""
     rng = draw.rng
     thing = draw.thing()
     present = {one.kind for one in draw.things}

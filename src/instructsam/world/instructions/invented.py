@@ -1,7 +1,7 @@
-"""Instructions about things that no world has: a kind's name is replaced by a word that nobody knows.
+"""Instructions about kinds that do not exist: the name of a kind is replaced by an invented word.
 
-A model that has only ever heard words of its world takes any other for one of them. Words that are made up of
-syllables teach it that a word can be unknown, and give nothing away of those that it will meet.
+A model that is trained on the world's words alone takes every other word for one of them. Words made of random
+syllables teach it that a word can be unknown, without revealing any word of a test.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, p
 if TYPE_CHECKING:
     import numpy as np
 
-# Consonants only, so that none of the words wants "an" before it.
+# Consonants only, so that every word takes "a", not "an".
 _ONSETS = (
     *"bdfgklmnprstvzhjw",
     "bl",
@@ -37,14 +37,14 @@ _ONSETS = (
 )
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ee", "oa", "oo", "ou", "ie")
 _ENDS = ("", "n", "r", "l", "m", "t", "k", "p", "nt", "nd", "rk", "lt", "mp", "st")
-FAMILIES = (
+SUITABLE_FAMILIES = (
     "category",
     "attribute",
     "spatial",
     "ordinal",
     "comparison",
 )  # "all but the X" would mean everything
-_NOT_NOTHING = re.compile(
+_HAS_OTHER_PARTS = re.compile(
     r'"op": "(?:difference|either|both)"'
 )  # with one part unknown, the other may be meant
 KNOWN = {
@@ -56,7 +56,7 @@ KNOWN = {
 
 
 def invented_word(rng: np.random.Generator) -> str:
-    """One to three syllables that name nothing in the world."""
+    """A word of one to three syllables that names nothing in the world."""
     while True:
         syllables = int(rng.choice((1, 2, 2, 3)))
         parts = [
@@ -68,18 +68,19 @@ def invented_word(rng: np.random.Generator) -> str:
             return word
 
 
-def about_nothing(instruction: Instruction, rng: np.random.Generator) -> Instruction | None:
-    """The instruction with its only kind renamed, so that nothing is meant; None where that cannot be done.
+def with_invented_word(instruction: Instruction, rng: np.random.Generator) -> Instruction | None:
+    """The instruction with its only kind renamed, so that it has no target; None where that is impossible.
 
-    It keeps no program, for none can name what it asks for.
+    It keeps no program: no operation can name the invented kind.
 
     Args:
-        instruction: of one of `FAMILIES` and one phrase, whose program names exactly one kind and
-            takes none from others.
+        instruction: of one of `SUITABLE_FAMILIES` and one phrase; its program must name exactly one kind.
         rng: source of the word.
     """
     kinds = kinds_of(instruction.program)
-    suits = instruction.family in FAMILIES and not _NOT_NOTHING.search(json.dumps(instruction.program))
+    suits = instruction.family in SUITABLE_FAMILIES and not _HAS_OTHER_PARTS.search(
+        json.dumps(instruction.program)
+    )
     if not suits or len(instruction.phrases) != 1 or len(kinds) != 1:
         return None
     word = invented_word(rng)
@@ -91,7 +92,7 @@ def about_nothing(instruction: Instruction, rng: np.random.Generator) -> Instruc
 
 
 def renamed(text: str, kind: str, word: str) -> str:
-    """The text with every name of the kind replaced by the word, in number as it was."""
+    """The text with every name of the kind replaced by the word, in the same number."""
     for noun in sorted(KIND_NOUNS[kind], key=_length, reverse=True):
         for old, new in ((noun.one, word), (noun.many, plural(word))):
             text = re.sub(rf"\ban {re.escape(old)}\b", f"a {new}", text)
@@ -104,13 +105,13 @@ def _length(noun: Noun) -> int:
 
 
 def names_kind(text: str, kind: str) -> bool:
-    """Whether some name of the kind is left in the text."""
+    """Whether the text contains a name of the kind."""
     names = (name for noun in KIND_NOUNS[kind] for name in (noun.one, noun.many))
     return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
 
 
 def kinds_of(program: Any) -> list[str]:
-    """Every kind that a stored program names, once for each time."""
+    """Every kind that a stored program names, with repetitions."""
     if isinstance(program, dict):
         own = [str(program["value"])] if program.get("attribute") == "kind" else []
         return own + [kind for part in program.values() for kind in kinds_of(part)]

@@ -1,8 +1,7 @@
-"""Hard negatives: an instruction that is one word away from a true one, and for which there is nothing.
+"""Hard negatives: instructions without target that differ in one word from one with targets.
 
 A word of the text that stands for one value of the program (a colour, a kind, a side, a number) is replaced by
-the word for another value, in the program and in the text alike; kept are those whose edited program has a clear
-answer, which is empty.
+the word for another value, in the program and in the text. An edit is kept if the answer of its program is empty.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from instructsam.world.scenes.facts import Facts
 
 # In "multi" the other phrases keep their targets; in "chatty" the same word may belong to the distractor.
-FAMILIES_ASKED: tuple[str, ...] = tuple(name for name in FAMILY_SHARES if name not in ("multi", "chatty"))
+SOURCE_FAMILIES: tuple[str, ...] = tuple(name for name in FAMILY_SHARES if name not in ("multi", "chatty"))
 MAX_DRAWS = 400
 TEMPTING_SHARE = 0.8
 MAX_STEP = 2  # between two numbers
@@ -36,7 +35,7 @@ MAX_STEP = 2  # between two numbers
 Words = tuple[str, ...]
 
 
-# A word in one of these cannot be exchanged alone: "coffee teapot" and "higher down" are nothing.
+# A word in one of these cannot be replaced alone: "coffee teapot" and "higher down" are not English.
 _COMPOUNDS = re.compile(
     "|".join(
         rf"\b{re.escape(form)}\b"
@@ -53,26 +52,26 @@ def hard_negatives(facts: Facts, rng: np.random.Generator, count: int, split: st
     """`count` different instructions without target, each one word away from one with targets.
 
     Raises:
-        ConfigError: the scene has nothing to ask for.
+        ConfigError: the scene has no visible object, or too few hard negatives.
     """
     if not facts.seen.objects:
         raise ConfigError("a hard negative needs a scene with at least one visible object, got none")
     found: dict[str, Instruction] = {}
     for _ in range(MAX_DRAWS):
-        for original in instructions_about(facts, rng, 2, split, FAMILIES_ASKED):
+        for original in instructions_about(facts, rng, 2, split, SOURCE_FAMILIES):
             changed = list(one_word_away(original, facts)) if original.phrases[0].instances else []
             if changed and len(found) < count:
                 made = _hardest(rng, changed, facts)
                 found[made.text] = made
         if len(found) == count:
             return list(found.values())
-    raise ConfigError(f"found {len(found)} hard negatives for a scene, expected {count}: ask for fewer")
+    raise ConfigError(f"found {len(found)} hard negatives for a scene, expected {count}: request fewer")
 
 
 def _hardest(
     rng: np.random.Generator, changed: list[tuple[str, str | int, Instruction]], facts: Facts
 ) -> Instruction:
-    """One of the edits: any field alike, and mostly a value that some other thing in the scene has."""
+    """One of the edits: every field equally often, and mostly a value that another object of the scene has."""
     field = pick(rng, sorted({name for name, _, _ in changed}))
     options = [(value, made) for name, value, made in changed if name == field]
     seen = {getattr(fact, field, None) for fact in facts.seen.objects}
@@ -81,7 +80,7 @@ def _hardest(
 
 
 def one_word_away(original: Instruction, facts: Facts) -> Iterator[tuple[str, str | int, Instruction]]:
-    """Every edit of one word that leaves nothing to segment, with the field that it changed and its new value."""
+    """Every edit of one word that removes all targets, with the edited field and its new value."""
     data = original.program["phrases"][0]
     fixed = "".join(text for text, _, _, _ in Formatter().parse(original.template))
     places = list(_places(data))
@@ -99,7 +98,7 @@ def one_word_away(original: Instruction, facts: Facts) -> Iterator[tuple[str, st
 
 
 def _is_far(value: str | int, new: str | int) -> bool:
-    """Whether two numbers are so far apart that nobody would take one for the other."""
+    """Whether two numbers are too far apart to be confused."""
     return isinstance(value, int) and isinstance(new, int) and abs(value - new) > MAX_STEP
 
 
@@ -130,9 +129,9 @@ def _edited(data: Mapping[str, Any], path: Words, value: str | int) -> dict[str,
 
 
 def _swapped(text: str, fixed: str, old: Words, new: Words) -> str | None:
-    """The text with its one occurrence of an old word replaced; None where that is not just one word's change.
+    """The text with its one occurrence of an old word replaced; None where more than one word would change.
 
-    `fixed` is the wording without its slots: a word in it is not the program's.
+    `fixed` is the template without its slots: a word in it does not come from the program.
     """
     hits = [
         (match, there)

@@ -1,7 +1,7 @@
-"""The simplest instructions there are: bare noun phrases, for a detector that cannot match words to things yet.
+"""Bare noun phrases as instructions: a curriculum for a detector that cannot match words to objects yet.
 
-"red object" needs one glance, "mug" a better one, "small purple key" both. Learning them in this order takes minutes;
-learning them together with everything else stands still for long (docs/experiments.md).
+"red object" is easier than "mug", and "small purple key" needs both. Trained in this order they take minutes; trained
+together with all instructions the loss stays flat for long (docs/experiments.md).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Nouns = Literal["", "colors", "kinds", "all"]
 
 
 def noun_phrases(facts: Facts, rng: np.random.Generator, count: int, nouns: Nouns) -> list[Instruction]:
-    """Up to `count` different noun phrases about a scene, some of them about nothing in it.
+    """Up to `count` different noun phrases about a scene, some of them without target.
 
     Args:
         facts: the scene.
         rng: source of every choice.
-        count: how many at most; a small scene has fewer to offer.
+        count: the largest number; a scene with few objects has fewer phrases.
         nouns: "colors" ("red object"), "kinds" (colours and "mug"), or "all" (also
             "small red mug", "striped object", "dotted blue mug" and the like).
     """
@@ -45,7 +45,7 @@ def noun_phrases(facts: Facts, rng: np.random.Generator, count: int, nouns: Noun
 
 
 def candidates(facts: Facts, nouns: Nouns) -> list[Program]:
-    """Every phrase of the level; with "all" the full descriptions of what is there, and of what might be."""
+    """Every phrase of the level; with "all" also combinations of attributes that occur in the scene, or could."""
     programs: list[Program] = [Filter(All(), "color", color) for color in COLORS]
     if nouns != "colors":
         programs += [Filter(All(), "kind", kind) for kind in KINDS]

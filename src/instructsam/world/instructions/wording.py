@@ -1,4 +1,4 @@
-"""Choosing a template for the words of a program, and typing it as people do."""
+"""The text of an instruction: a template that suits the program's words, and the ways that people type."""
 
 from __future__ import annotations
 
@@ -28,10 +28,8 @@ def word(rng: np.random.Generator, table: str, slots: dict[str, str], split: str
         split: "unseen_wording" uses only the held-out templates, every other split only the rest.
     """
     held_out = split == HELD_OUT_SPLIT
-    own = [one for one in OWN_TEMPLATES[table] if one.held_out == held_out and _suits(one, slots)]
-    common = [one for one in COMMON_TEMPLATES if one.held_out == held_out and _suits(one, slots)]
-    if table in _OWN_TEMPLATES_ONLY:
-        common = []
+    own = _suiting(OWN_TEMPLATES[table], held_out, slots)
+    common = [] if table in _OWN_TEMPLATES_ONLY else _suiting(COMMON_TEMPLATES, held_out, slots)
     if not own and not common:
         return None
     template = pick(rng, own if own and (not common or chance(rng, 0.5)) else common)
@@ -40,12 +38,16 @@ def word(rng: np.random.Generator, table: str, slots: dict[str, str], split: str
     return None if clumsy else (template.text, _typed(rng, template.style, text))
 
 
-def _suits(template: Template, slots: dict[str, str]) -> bool:
-    """Whether every slot has words, and, for several phrases, every phrase a slot."""
-    groups = sum(name in slots for name in GROUPS)
-    return template.slots <= slots.keys() and (
-        not groups or len({name.split("_")[0] for name in template.slots}) == groups
-    )
+def _suiting(templates: tuple[Template, ...], held_out: bool, slots: dict[str, str]) -> list[Template]:
+    """Templates for whose slots there are words; for several phrases, those with a slot of every phrase."""
+    groups = {name for name in GROUPS if name in slots}
+    return [
+        one
+        for one in templates
+        if one.held_out == held_out
+        and one.slots <= slots.keys()
+        and (not groups or groups == {name.split("_")[0] for name in one.slots})
+    ]
 
 
 def _typed(rng: np.random.Generator, style: str, text: str) -> str:

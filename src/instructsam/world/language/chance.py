@@ -1,4 +1,4 @@
-"""The two random choices from which every program and wording is drawn."""
+"""The two random choices that programs and their words are drawn with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What things are for and what they can do: knowledge.yaml, which no pixel shows.
+"""The functions of objects, which no pixel shows: their uses and abilities, from knowledge.yaml.
 
 A function divides the kinds into those that everybody would count, those that nobody would, and the disputed
 ones. A scene that shows a disputed kind gets no instruction about the function.

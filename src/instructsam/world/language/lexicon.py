@@ -1,4 +1,4 @@
-"""Words of the world: how people name its kinds, families, sizes and places.
+"""The world's lexicon: nouns for its kinds and families, and words for sizes, places and relations.
 
 The first noun of a kind or family is its canonical name, the one that phrases use.
 """
@@ -13,7 +13,7 @@ from instructsam.world.scenes.scene import FAMILIES, KINDS
 
 @dataclass(frozen=True)
 class Noun:
-    """One noun; `takes_is` for plurals that are spoken of as one ("the fruit is")."""
+    """One noun; `takes_is` for plurals that take a singular verb ("the fruit is")."""
 
     one: str
     many: str

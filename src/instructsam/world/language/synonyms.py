@@ -1,8 +1,8 @@
-"""Other words for what the world holds: only such as name one thing, given how it is drawn.
+"""Synonyms for kinds, families and attributes; none of them names two of the world's kinds.
 
 `KIND_SYNONYMS`, `FAMILY_SYNONYMS` and `COLOR_WORDS` leave out the name itself; `SIZE_WORDS` and `PATTERN_WORDS`
 begin with it. All nouns are in the singular; `PLURALS` has those that do not follow the rule. Adjectives stand
-before a noun: "with stripes" is none. Families that English has no simple noun for are spelled out in `lexicon`.
+before a noun, so "with stripes" is not one. Families without a simple English noun are in `lexicon`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One slip of the fingers, as people leave them in what they type."""
+"""One typo, as people make them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _KEYS = _neighbours()
 
 
 def with_typo(rng: np.random.Generator, text: str) -> str:
-    """The text with exactly one slip inside one word of at least `MIN_LETTERS` letters, deterministic in rng.
+    """The text with exactly one typo inside one word of at least `MIN_LETTERS` letters, deterministic in `rng`.
 
-    A slip is two swapped neighbours, a dropped letter, a doubled letter or a neighbouring QWERTY key, each kind
+    A typo is two swapped neighbours, a dropped letter, a doubled letter or a neighbouring QWERTY key, each kind
     equally often where the word allows it. The first letter stays, and a final "s" is not dropped or mistyped:
-    "mug" would ask for something else than "mugs". The text is unchanged where no word is long enough.
+    "mug" would mean another target than "mugs". The text is unchanged where no word is long enough.
     """
     words = list(_WORD.finditer(text))
     if not words:

@@ -1,4 +1,4 @@
-"""What an operation's file registers: the class of its programs, and how programs of it are proposed."""
+"""The entry of an operation in the table: its programs, how they are proposed, and words for hard negatives."""
 
 from __future__ import annotations
 

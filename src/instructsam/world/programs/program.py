@@ -35,7 +35,7 @@ class Program(ABC):
         return cls.__name__.lower()
 
     def problem(self) -> str:
-        """What is wrong with fields that are right one by one; "" if nothing is."""
+        """The reason why fields that are valid one by one do not fit together; "" if they do."""
         return ""
 
     def to_dict(self) -> dict[str, Any]:

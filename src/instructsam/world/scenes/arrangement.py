@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from instructsam.world.scenes.drawings.geometry import Box
 from instructsam.world.scenes.drawings.registry import draw_kind
 from instructsam.world.scenes.render import object_tile
 from instructsam.world.scenes.scene import COLORS, SceneObject
@@ -16,7 +17,6 @@ KEPT_VISIBLE = 0.45
 GRID = 128
 MARGIN = 0.012
 
-Box = tuple[float, float, float, float]
 Mask = NDArray[np.bool_]
 
 

@@ -138,36 +138,36 @@ STYLES: dict[str, Callable[[np.random.Generator, Plane, Plane], Plane]] = {
 
 
 def paint_background(background: Background, height: int, width: int) -> Plane:
-    """float32 [height, width, 3] in about 0..255, lit from one side."""
+    """float32 [height, width, 3] in about 0..255, brighter on one side."""
     rng = np.random.default_rng(background.seed)
     short = min(height, width)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / np.float32(short)
     picture = STYLES[background.style](rng, x, y).astype(np.float32, copy=False)
     toward = (rng.random(2) * 2 - 1).astype(np.float32) * np.float32(0.09)
     light = 1 + toward[0] * (x - np.float32(0.5)) + toward[1] * (y - np.float32(0.5))
-    lit: Plane = picture * light[..., None]
-    return lit
+    shaded: Plane = picture * light[..., None]
+    return shaded
 
 
-BOARD = 0.03  # thickness of a shelf, of the shorter side
-BOARD_COLOR = np.array((176, 146, 112), dtype=np.float32)
+SHELF_THICKNESS = 0.03  # of the shorter side
+SHELF_COLOR = np.array((176, 146, 112), dtype=np.float32)
 
 
 def paint_shelves(canvas: Plane, shelves: tuple[float, ...]) -> None:
-    """Boards across the picture, each with a lit edge and a soft shadow below, in place.
+    """Paint shelves across the picture, each with a bright edge and a soft shadow below, in place.
 
     Args:
         canvas: float32 [height, width, 3].
         shelves: upper edges, fractions of the height.
     """
     height, width = canvas.shape[:2]
-    thick = max(2, int(BOARD * min(height, width) + 0.5))
+    thick = max(2, int(SHELF_THICKNESS * min(height, width) + 0.5))
     grain = _clouds(np.random.default_rng(11), thick, width, 3, 9)[..., None] * np.float32(6)
     for edge in shelves:
         top = int(edge * height + 0.5)
-        board = canvas[top : top + thick]
-        board[:] = BOARD_COLOR + grain[: len(board)]
-        board[:1] = np.float32(214)
+        shelf = canvas[top : top + thick]
+        shelf[:] = SHELF_COLOR + grain[: len(shelf)]
+        shelf[:1] = np.float32(214)
         for step in range(2 * thick):
             canvas[top + thick + step : top + thick + step + 1] *= np.float32(
                 1 - 0.2 * (1 - step / (2 * thick))

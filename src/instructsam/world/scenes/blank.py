@@ -1,4 +1,4 @@
-"""Pictures without anything in them, for counting false alarms; the same bytes every time."""
+"""Pictures without objects, for counting false alarms; the same bytes every time."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from instructsam.world.scenes.arrangement import GRID, Arrangement
-from instructsam.world.scenes.backgrounds import BOARD
+from instructsam.world.scenes.backgrounds import SHELF_THICKNESS
 from instructsam.world.scenes.placing import Spot, choose_under, place, stand
 from instructsam.world.scenes.random_objects import SCALES, RandomObjects
 from instructsam.world.scenes.render import scene_size
@@ -47,7 +47,11 @@ def _size_shares(count: int, shelves: tuple[float, ...], height: float) -> dict[
     """Relative frequency of each size: tall objects need high shelves, many objects must be small."""
     if shelves:
         high = height * (shelves[1] - shelves[0])
-        return {"small": 1.0, "medium": 1.0, "large": 1.0 if high > SCALES["large"][0] + BOARD else 0.15}
+        return {
+            "small": 1.0,
+            "medium": 1.0,
+            "large": 1.0 if high > SCALES["large"][0] + SHELF_THICKNESS else 0.15,
+        }
     if count > CROWDED:
         return {"small": 1.0, "medium": 0.7, "large": 0.25}
     return {"small": 1.0, "medium": 1.0, "large": 1.0}

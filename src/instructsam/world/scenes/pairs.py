@@ -1,7 +1,7 @@
-"""Kind-colour pairs that no training scene shows: split test_unseen_pairs asks for them.
+"""Kind-colour pairs that no training scene shows: split test_unseen_pairs tests them.
 
-Every kind and every colour is seen in training, only not in these combinations; no kind stands here twice, and every
-colour three times.
+Training shows every kind and every colour, but not in these combinations. No kind is listed twice, every colour three
+times.
 """
 
 from __future__ import annotations

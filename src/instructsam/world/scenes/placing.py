@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from random import Random
 
-from instructsam.world.scenes.arrangement import MARGIN, Arrangement, Box
-from instructsam.world.scenes.backgrounds import BOARD
+from instructsam.world.scenes.arrangement import MARGIN, Arrangement
+from instructsam.world.scenes.backgrounds import SHELF_THICKNESS
+from instructsam.world.scenes.drawings.geometry import Box
 from instructsam.world.scenes.drawings.registry import DRAWINGS
 from instructsam.world.scenes.scene import SceneObject
 
@@ -86,7 +87,7 @@ def stand(rng: Random, arrangement: Arrangement, thing: SceneObject, shelves: tu
     for _ in range(TRIES):
         shelf = rng.randrange(len(shelves))
         edge = shelves[shelf] * arrangement.height
-        ceiling = shelves[shelf - 1] * arrangement.height + BOARD if shelf else 0.0
+        ceiling = shelves[shelf - 1] * arrangement.height + SHELF_THICKNESS if shelf else 0.0
         x = rng.uniform(half_x + MARGIN, max(half_x + MARGIN, arrangement.width - half_x - MARGIN))
         center = (round(x / arrangement.width, 4), round((edge - half_y) / arrangement.height, 4))
         candidate = replace(thing, center=center, shelf=shelf + 1)

@@ -60,7 +60,7 @@ def _cast_shadow(canvas: NDArray[np.float32], tile: Tile, extent: float, toward:
 
 
 def _noise(seed: int, count: int) -> NDArray[np.float32]:
-    """Grain in about -4..4, from a table that is read from a place of its own for every scene."""
+    """Grain in about -4..4, from a table that each scene enters at its own position."""
     start = seed * 7919 % NOISE_TABLE
     repeats = (start + count) // NOISE_TABLE + 1
     return np.tile(_NOISE, repeats)[start : start + count]

@@ -1,6 +1,6 @@
-"""What is in a scene, before a pixel is drawn, and the facts that instructions are computed from.
+"""A scene before it is drawn: its objects with their attributes and places.
 
-A `Scene` is a small value: it is stored in every record, so that picture and answers can be made again.
+A `Scene` follows from its seed, which is stored in every record, so that picture and answers can be computed again.
 Lengths are fractions of the picture's shorter side, positions are fractions of width and height, y grows
 downwards.
 """
@@ -30,7 +30,7 @@ SIZES: tuple[str, ...] = ("small", "medium", "large")
 PATTERNS: tuple[str, ...] = ("plain", "striped", "dotted")
 LAYOUTS: tuple[str, ...] = ("scattered", "row", "groups", "shelves")
 MOST_OBJECTS = 14  # in one scene
-PILES = "piles"  # things of one colour lie on one another; in no split, for ablations that ask for it
+PILES = "piles"  # objects of one colour lie on one another; in no split, only for ablations
 FAMILIES: dict[str, tuple[str, ...]] = {
     "fruit": ("apple", "banana", "pear", "strawberry"),
     "drinkware": ("mug", "glass", "bottle", "teapot"),
@@ -53,7 +53,7 @@ BACKGROUNDS: tuple[str, ...] = ("plain", "glow", "wood", "cloth", "speckle", "ti
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One thing: what it is and how it lies.
+    """One object: its attributes, and how it lies.
 
     Attributes:
         center: the middle of its box, as fractions of the picture's width and height.
@@ -61,7 +61,7 @@ class SceneObject:
         tilt: whole degrees clockwise, applied after `mirrored`.
         seed: varies its drawing (proportions, details, shade).
         pattern: one of `PATTERNS`, drawn over the parts in its own colour.
-        shelf: the board that it stands on, counted from the top; 0 where there is none.
+        shelf: the shelf that it stands on, counted from the top; 0 without shelves.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Background:
-    """`style` is one of the names that render.py knows; `seed` varies texture and light."""
+    """`style` is one of `BACKGROUNDS`; `seed` varies texture and light."""
 
     style: str
     seed: int
@@ -91,7 +91,7 @@ class Scene:
     Attributes:
         aspect: width / height.
         layout: one of `LAYOUTS`, or `PILES`.
-        shelves: the upper edges of the boards, fractions of the height, from the top; empty without shelves.
+        shelves: the upper edges of the shelves, fractions of the height, from the top.
     """
 
     seed: int
@@ -104,10 +104,10 @@ class Scene:
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """What `layout.sample_scene` may choose from.
+    """The choices of `layout.sample_scene`.
 
     Attributes:
-        min_objects, max_objects: how many things.
+        min_objects, max_objects: number of objects.
         aspects: width / height.
         backgrounds: some of `BACKGROUNDS`.
         layouts: some of `LAYOUTS`, or `PILES`.

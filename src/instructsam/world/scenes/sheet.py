@@ -1,4 +1,4 @@
-"""Picture sheets on which a person can judge scenes, their instructions, and how each kind of thing is drawn."""
+"""Picture sheets for judging scenes, their instructions, and the drawing of each kind."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def scene_sheet(cells: Sequence[SheetCell], columns: int = 3) -> Image.Image:
 
 
 KIND_CELL = (236, 104)  # px, width and height
-KIND_EXTENTS = (64, 64, 64, 30)  # px, what a person must recognise
+KIND_EXTENTS = (64, 64, 64, 30)  # px, sizes at which a person must recognise the kind
 KINDS_ACROSS = 5
 
 

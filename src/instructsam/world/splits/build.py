@@ -67,7 +67,7 @@ def stream_of(split: Split) -> str:
 
 
 def record_of(rendered: RenderedScene, instruction: Instruction, scene_id: str, number: int) -> Record:
-    """The Inst2Seg record of an instruction; `meta` holds what it takes to prove the answer again."""
+    """The Inst2Seg record of an instruction; `meta` holds all that is needed to compute the answer again."""
     height, width = rendered.image.shape[:2]
     boxes = xyxy_to_xywh(mask_boxes_xyxy(rendered.masks))
     objects = rendered.scene.objects
@@ -91,13 +91,15 @@ def record_of(rendered: RenderedScene, instruction: Instruction, scene_id: str, 
             "template": instruction.template,
             "scene_seed": rendered.scene.seed,
             **({"original": instruction.original} if instruction.original else {}),
-            "objects": [[_looks(objects[i]) for i in phrase.instances] for phrase in instruction.phrases],
+            "objects": [
+                [_attributes(objects[i]) for i in phrase.instances] for phrase in instruction.phrases
+            ],
         },
     )
 
 
-def _looks(thing: SceneObject) -> dict[str, str]:
-    """What can be said of an object by itself."""
+def _attributes(thing: SceneObject) -> dict[str, str]:
+    """The attributes of an object by itself."""
     return {
         "kind": thing.kind,
         "family": FAMILY_OF[thing.kind],
@@ -110,7 +112,7 @@ def _looks(thing: SceneObject) -> dict[str, str]:
 def build_split(split: Split, out_dir: str | Path) -> Path:
     """Write `images/*.png` and `records.jsonl` of a split into a folder and return the path of the records.
 
-    The records appear once all of them are written.
+    `records.jsonl` appears once all records are written.
 
     Raises:
         ConfigError: unknown split.
@@ -120,7 +122,9 @@ def build_split(split: Split, out_dir: str | Path) -> Path:
     path, unfinished = folder / "records.jsonl", folder / ".writing-records.jsonl"
     pairs = benchmark_records(split)
     if path.exists():
-        raise InputError(f"{path} exists already: choose another folder, or remove it to build it again")
+        raise InputError(
+            f"{path} exists already: choose another folder, or remove the file to build it again"
+        )
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
         write_records(unfinished, _saved(pairs, folder))

@@ -1,11 +1,11 @@
-"""Instructions in a person's own words, in no template, on scenes of their own; answers are pointed at by hand.
+"""Instructions in a person's own words, from no template, on scenes of their own; answers are chosen by hand.
 
-own_words.jsonl has one instruction a line: `scene` (the seed of the scene), `instruction`, `family` (what it takes to
-answer) and `phrases`, each with its `text` and `objects`: the `index` of each answer in the scene and what it `is`,
-colour and kind, so that a change of the drawn world cannot turn an answer into another thing unnoticed.
+own_words.jsonl has one instruction per line: `scene` (the seed of the scene), `instruction`, `family` (the ability that
+the answer needs) and `phrases`, each with its `text` and `objects`. Those hold the `index` of each answer in the scene,
+and in `is` its colour and kind, so that a change of the drawn world cannot make an answer another object unnoticed.
 
-Scenes do not come from a split, so that no change of the splits moves them: seeds are congruent to 15 modulo 16, a
-number that no split has (see `world.stream`).
+The scenes belong to no split, so that no change of the splits moves them: their seeds are congruent to 15 modulo 16, a
+number that no split has (see `splits.stream`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FILE = "own_words.jsonl"
 
 
 def own_lines() -> list[dict[str, Any]]:
-    """The lines of own_words.jsonl as they were written; those of one scene follow one another."""
+    """The parsed lines of own_words.jsonl; those of one scene follow one another."""
     text = resources.files("instructsam.world.splits").joinpath(FILE).read_text(encoding="utf-8-sig")
     lines = text.splitlines()
     return [parse_json(line, f"{FILE}, line {number}") for number, line in enumerate(lines, start=1)]
@@ -44,7 +44,7 @@ def own_words(limit: int | None = None) -> Iterator[tuple[Image.Image, Record]]:
     Records of one scene follow each other and share one image object.
 
     Raises:
-        InputError: an answer is not what the file says it is.
+        InputError: an answer is another object than in the file.
     """
     return islice(_records(), limit)
 
@@ -73,6 +73,6 @@ def _index(answer: Mapping[str, Any], scene: Scene) -> int:
     if found != answer["is"]:
         raise InputError(
             f"{FILE}: object {index} of scene {scene.seed} must be the {answer['is']}, but it is {found}: "
-            "the drawn world has changed, so point at the answers again"
+            "the drawn world has changed, so choose the answers again"
         )
     return index

@@ -34,12 +34,18 @@ _SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo th
 
 @dataclass(frozen=True)
 class WorldSettings:
-    """What the stream draws; `short_sides` in pixels, one of them per scene.
+    """Settings of a stream.
 
-    Split "crowded" draws `CROWDED` objects, whatever `min_objects` and `max_objects` say.
-    `families` names the only ones to ask, empty for all; `nouns` asks bare noun phrases instead, see `world.nouns`;
-    `layouts` are those of `SceneSettings`, empty for all but piles; `family_shares` are factors on how often a
-    family is asked, as in `instructions_about`, not in split "hard_negative" and not with `nouns`.
+    Attributes:
+        short_sides: px, one of them is drawn per scene.
+        instructions_per_scene: number of instructions.
+        min_objects, max_objects: number of objects; split "crowded" draws `CROWDED` objects instead.
+        split: key of `SPLITS`.
+        families: families of instructions; empty for all.
+        nouns: a level of bare noun phrases instead of instructions, see `instructions.nouns`.
+        layouts: as in `SceneSettings`; empty for all but piles.
+        family_shares: factors on the share of a family, as in `instructions_about`; without effect in split
+            "hard_negative" and with `nouns`.
     """
 
     short_sides: tuple[int, ...] = (160,)
@@ -55,7 +61,7 @@ class WorldSettings:
 
 @dataclass(frozen=True)
 class WorldSample:
-    """One picture with its instructions."""
+    """One rendered scene with its instructions."""
 
     rendered: RenderedScene
     instructions: list[Instruction]
@@ -83,7 +89,7 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
 
 
 def scene_settings(settings: WorldSettings) -> SceneSettings:
-    """What the split's scenes may hold."""
+    """The settings of the split's scenes."""
     layouts = tuple(settings.layouts) or LAYOUTS
     if settings.split == "crowded":
         return SceneSettings(min_objects=CROWDED[0], max_objects=CROWDED[1], layouts=layouts)

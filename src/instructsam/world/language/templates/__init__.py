@@ -1,18 +1,18 @@
-"""Wordings per family: (style, text with slots).
+"""Templates per family: (style, text with slots).
 
 Styles: c command (may get "please" and a full stop), q question (may lose its question mark), f fragment, or
-whole sentences that are said as they are written.
+whole sentences that are used as they are written.
 
 Slots: {the} "the red mugs", {bare} "red mugs", {a} "a red mug" or "any red mugs", {each} "red mug" (only
 where several are meant), {several} "red mugs" (likewise), {is} {them} agreeing with it, {head} {mod} a noun
-and what is said of it, {heads} "mugs" (never with a verb: it may be "drinkware"), {whatever} what is said of
-anything at all, {rank} "second from the left" ({rank_one}: of a single thing), {one} "the second one from the
+and its modifier, {heads} "mugs" (never with a verb: it may be "drinkware"), {whatever} the modifier of
+any object at all, {rank} "second from the left" ({rank_one}: of a single object), {one} "the second one from the
 left", {nth} {side} its parts, {kept} {removed} {removed_full} {others} {exception} the sides of "except",
 {either} {eithers} "a mug or a ball", {first} {second} {third} the groups of "multi"; {thing_to} "something to
 drink from", {that} "that you can drink from", {ask} "what could I drink from", {need} "I'm thirsty"; {count}
 "three", {all_count} "all three apples", {the_count} "the three apples"; {distractor} "the green bottles",
-spoken of but not wanted. A template is used where all its slots exist. A common wording suits every family
-that has its slots, so no text stands twice. Held-out wordings are kept from train, val and test.
+mentioned but not wanted. A template is used where all its slots exist. A common template suits every family
+that has its slots, so no text occurs twice. Held-out templates are kept from train, val and test.
 """
 
 from __future__ import annotations

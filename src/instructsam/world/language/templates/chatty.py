@@ -1,6 +1,6 @@
-"""Long wordings, one to three sentences, that also speak of something that is not wanted.
+"""Long templates of one to three sentences that also mention something that is not wanted.
 
-Whole sentences with their own full stops: all are of style f or q, and none is cut or added to.
+They are whole sentences with their own full stops, of style f or q.
 """
 
 from __future__ import annotations

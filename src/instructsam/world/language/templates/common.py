@@ -1,4 +1,4 @@
-"""Wordings that suit every family with their slots."""
+"""Templates that suit every family with their slots."""
 
 from __future__ import annotations
 

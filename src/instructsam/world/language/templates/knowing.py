@@ -1,4 +1,4 @@
-"""Wordings for logic, for what things are good for, and for how many there are."""
+"""Templates for logic, for functions, and for numbers of objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wordings that ask for two or three groups at once."""
+"""Templates for two or three groups at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wordings for plain names, for attributes, and for all that there is."""
+"""Templates for plain names, for attributes, and for all objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wordings for places, ranks and comparisons."""
+"""Templates for places, ranks and comparisons."""
 
 from __future__ import annotations
 

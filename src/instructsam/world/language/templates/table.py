@@ -1,4 +1,4 @@
-"""What a wording is, and the small notation in which the tables of this package are written."""
+"""Templates, and the notation in which the tables of this package are written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from string import Formatter
 
 @dataclass(frozen=True)
 class Template:
-    """One wording; its text is its name in records."""
+    """One template; its text is its name in records."""
 
     style: str
     text: str
@@ -17,9 +17,9 @@ class Template:
 
 
 def table(rows: str, held_out_rows: str) -> tuple[Template, ...]:
-    """The wordings of two blocks of lines "style text"; those of the second are kept from training.
+    """The templates of two blocks of lines "style text"; those of the second are kept from training.
 
-    White space within a line counts as one blank, so that a long line may be continued with a backslash.
+    White space within a line counts as one space, so that a long line may be continued with a backslash.
     """
     return _parsed(rows, held_out=False) + _parsed(held_out_rows, held_out=True)
 

@@ -7,7 +7,8 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.scenes.drawings.sketch import CREAM, LAMP, STEEL, TWIG, Sketch, arc, box
+from instructsam.world.scenes.drawings.geometry import arc, box
+from instructsam.world.scenes.drawings.sketch import CREAM, LAMP, STEEL, TWIG, Sketch
 
 
 def umbrella(sketch: Sketch, vary: Random) -> None:

@@ -6,7 +6,8 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.scenes.drawings.sketch import BLUSH, CREAM, INK, WHITE, Sketch, arc, mix
+from instructsam.world.scenes.drawings.geometry import arc
+from instructsam.world.scenes.drawings.sketch import BLUSH, CREAM, INK, WHITE, Sketch, mix
 
 BEAK = (248, 176, 56)
 

@@ -6,7 +6,8 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.scenes.drawings.sketch import CREAM, INK, TWIG, WINDOW, Points, Sketch, arc, box, mix
+from instructsam.world.scenes.drawings.geometry import Points, arc, box
+from instructsam.world.scenes.drawings.sketch import CREAM, INK, TWIG, WINDOW, Sketch, mix
 
 
 def _gate(cx: float, foot: float, half: float, high: float) -> Points:

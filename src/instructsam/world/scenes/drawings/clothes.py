@@ -6,7 +6,8 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.scenes.drawings.sketch import CREAM, WHITE, Sketch, arc, box, mix, smooth
+from instructsam.world.scenes.drawings.geometry import arc, box, smooth
+from instructsam.world.scenes.drawings.sketch import CREAM, WHITE, Sketch, mix
 
 
 def hat(sketch: Sketch, vary: Random) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from instructsam.world.scenes.drawings.sketch import CREAM, Sketch, arc, box, mix
+from instructsam.world.scenes.drawings.geometry import arc, box
+from instructsam.world.scenes.drawings.sketch import CREAM, Sketch, mix
 
 
 def fork(sketch: Sketch, vary: Random) -> None:

@@ -6,7 +6,8 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.scenes.drawings.sketch import CREAM, INK, STEEL, WHITE, Sketch, arc, box, mix
+from instructsam.world.scenes.drawings.geometry import arc, box
+from instructsam.world.scenes.drawings.sketch import CREAM, INK, STEEL, WHITE, Sketch, mix
 
 COFFEE = (92, 58, 40)
 

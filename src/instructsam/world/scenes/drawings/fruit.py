@@ -6,7 +6,8 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.scenes.drawings.sketch import LAMP, LEAF, TWIG, Sketch, arc, stretch
+from instructsam.world.scenes.drawings.geometry import arc, stretch
+from instructsam.world.scenes.drawings.sketch import LAMP, LEAF, TWIG, Sketch
 
 
 def _stem_and_leaf(sketch: Sketch, vary: Random, x: float, y: float) -> None:

@@ -6,7 +6,8 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.scenes.drawings.sketch import LAMP, STEEL, Sketch, arc, box, ellipse, mix
+from instructsam.world.scenes.drawings.geometry import arc, box, ellipse
+from instructsam.world.scenes.drawings.sketch import LAMP, STEEL, Sketch, mix
 
 
 def chair(sketch: Sketch, vary: Random) -> None:

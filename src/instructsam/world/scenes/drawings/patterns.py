@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from instructsam.world.scenes.drawings.sketch import COSINE, SINE, WHITE, Picture, mix
+from instructsam.world.scenes.drawings.geometry import COSINE, SINE
+from instructsam.world.scenes.drawings.sketch import WHITE, Picture, mix
 
 STRIPES = 9  # bands of either colour along the longest extent
 DOTS = 7  # rows of dots along the longest extent

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from instructsam.world.scenes.drawings.sketch import (
-    BLUSH,
-    CREAM,
-    LEAF,
-    TWIG,
-    Rgb,
-    Sketch,
-    arc,
-    ellipse,
-    mix,
-    turn,
-)
+from instructsam.world.scenes.drawings.geometry import arc, ellipse, turn
+from instructsam.world.scenes.drawings.sketch import BLUSH, CREAM, LEAF, TWIG, Rgb, Sketch, mix
 
 HONEY: Rgb = (250, 204, 96)
 CLAY: Rgb = (206, 150, 118)

@@ -1,23 +1,19 @@
-"""A small recorder of shapes in which every kind of thing is drawn, and the geometry it needs.
+"""A recorder of shapes in which every kind is drawn.
 
 Drawing functions use any unit they like (x to the right, y downwards, facing right); `Sketch.finish` shifts
-and scales the result so that its longest extent is 1 around (0, 0). Angles are whole degrees looked up in a
-rounded table, the rest is addition and multiplication: one seed gives the same pixels on every machine.
+and scales the result so that its longest extent is 1 around (0, 0).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Points = NDArray[np.float64]
+from instructsam.world.scenes.drawings.geometry import Box, Points, PointsLike, arc, ellipse, smooth, turn
+
 Rgb = tuple[int, int, int]
-PointsLike = Points | Sequence[tuple[float, float]]
 
 WHITE: Rgb = (250, 248, 242)
 CREAM: Rgb = (246, 232, 204)
@@ -30,60 +26,11 @@ TWIG: Rgb = (104, 74, 50)
 LAMP: Rgb = (255, 236, 150)
 BLUSH: Rgb = (244, 150, 156)
 
-COSINE: Points = np.array([round(math.cos(math.radians(degree)), 9) for degree in range(360)])
-SINE: Points = np.array([round(math.sin(math.radians(degree)), 9) for degree in range(360)])
-
 
 def mix(first: Rgb, second: Rgb, share: float) -> Rgb:
     """`first` with `share` of it replaced by `second`."""
     red, green, blue = (int(a + (b - a) * share + 0.5) for a, b in zip(first, second, strict=True))
     return red, green, blue
-
-
-def arc(cx: float, cy: float, rx: float, ry: float, start: int, stop: int, steps: int = 16) -> Points:
-    """Points along an ellipse from `start` to `stop` degrees; 0 is to the right, 90 is downwards."""
-    degrees = (start + (stop - start) * np.arange(steps + 1) // steps) % 360
-    return np.stack([cx + rx * COSINE[degrees], cy + ry * SINE[degrees]], axis=1)
-
-
-def ellipse(cx: float, cy: float, rx: float, ry: float, steps: int = 36) -> Points:
-    return arc(cx, cy, rx, ry, 0, 360, steps)[:-1]
-
-
-def box(x1: float, y1: float, x2: float, y2: float, radius: float = 0.0) -> Points:
-    """A rectangle with rounded corners."""
-    if radius <= 0.0:
-        return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
-    corners = ((x2, y2, -1, -1, 0), (x1, y2, 1, -1, 90), (x1, y1, 1, 1, 180), (x2, y1, -1, 1, 270))
-    return np.concatenate(
-        [arc(x + sx * radius, y + sy * radius, radius, radius, a, a + 90, 5) for x, y, sx, sy, a in corners]
-    )
-
-
-def _spline_weights(steps: int) -> Points:
-    t = np.arange(steps)[:, None] / steps
-    return 0.5 * np.concatenate(
-        [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3], axis=1
-    )
-
-
-_WEIGHTS = _spline_weights(5)
-
-
-def smooth(points: PointsLike) -> Points:
-    """A closed smooth curve (Catmull-Rom) through `points`."""
-    knots = np.asarray(points, dtype=np.float64)
-    total = np.zeros((len(knots), len(_WEIGHTS), 2))
-    for column, shift in enumerate((1, 0, -1, -2)):
-        total += _WEIGHTS[None, :, column, None] * np.roll(knots, shift, axis=0)[:, None]
-    return total.reshape(-1, 2)
-
-
-def turn(points: PointsLike, degrees: int, about: tuple[float, float] = (0.0, 0.0)) -> Points:
-    """Clockwise as seen on the picture."""
-    cosine, sine = float(COSINE[degrees % 360]), float(SINE[degrees % 360])
-    x, y = (np.asarray(points, dtype=np.float64) - about).T
-    return np.stack([x * cosine - y * sine + about[0], x * sine + y * cosine + about[1]], axis=1)
 
 
 @dataclass(frozen=True)
@@ -113,9 +60,17 @@ class Picture:
             parts.extend(shape.points + shift for shift in shifts)
         return np.concatenate(parts)
 
-    def box_xyxy(self, degrees: int, mirrored: bool) -> tuple[float, float, float, float]:
-        x, y = self._turned(self.edge_points, degrees, mirrored).T
-        return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+    @cached_property
+    def _boxes(self) -> dict[tuple[int, bool], Box]:
+        return {}
+
+    def box_xyxy(self, degrees: int, mirrored: bool) -> Box:
+        """The box of the picture at a tilt; placing an object needs the same one many times."""
+        if (degrees, mirrored) not in self._boxes:
+            x, y = self._turned(self.edge_points, degrees, mirrored).T
+            box = float(x.min()), float(y.min()), float(x.max()), float(y.max())
+            self._boxes[degrees, mirrored] = box
+        return self._boxes[degrees, mirrored]
 
     def _turned(self, points: Points, degrees: int, mirrored: bool) -> Points:
         if mirrored:
@@ -140,7 +95,7 @@ class Sketch:
         self.shapes: list[Shape] = []
 
     def fill(self, points: PointsLike, color: Rgb | None = None, outlined: bool = True) -> None:
-        """A polygon, in the thing's own colour unless told."""
+        """A polygon, in the thing's own colour unless given."""
         line = self.ink if outlined else None
         self.shapes.append(Shape(np.asarray(points, dtype=np.float64), color or self.base, line))
 
@@ -198,10 +153,3 @@ class Sketch:
             tuple(Shape((s.points - shift) / unit, s.fill, s.line, s.width / unit) for s in self.shapes),
             self.base,
         )
-
-
-def stretch(
-    points: Iterable[tuple[float, float]], scale_x: float, scale_y: float
-) -> list[tuple[float, float]]:
-    """`points` stretched."""
-    return [(x * scale_x, y * scale_y) for x, y in points]

@@ -6,7 +6,8 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.scenes.drawings.sketch import CREAM, STEEL, Sketch, arc, box, mix
+from instructsam.world.scenes.drawings.geometry import arc, box
+from instructsam.world.scenes.drawings.sketch import CREAM, STEEL, Sketch, mix
 
 
 def hammer(sketch: Sketch, vary: Random) -> None:

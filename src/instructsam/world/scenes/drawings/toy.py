@@ -6,7 +6,8 @@ from random import Random
 
 import numpy as np
 
-from instructsam.world.scenes.drawings.sketch import CREAM, INK, Sketch, arc, mix, smooth
+from instructsam.world.scenes.drawings.geometry import arc, smooth
+from instructsam.world.scenes.drawings.sketch import CREAM, INK, Sketch, mix
 
 
 def _seams(sketch: Sketch) -> None:

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from instructsam.world.scenes.drawings.sketch import (
-    INK,
-    LAMP,
-    STEEL,
-    TWIG,
-    TYRE,
-    WINDOW,
-    Rgb,
-    Sketch,
-    box,
-    mix,
-)
+from instructsam.world.scenes.drawings.geometry import box
+from instructsam.world.scenes.drawings.sketch import INK, LAMP, STEEL, TWIG, TYRE, WINDOW, Rgb, Sketch, mix
 
 
 def _wheel(sketch: Sketch, x: float, y: float, radius: float) -> None:
