@@ -9,7 +9,8 @@ from typing import Any
 
 from instructsam.data.record import Record
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, is_same_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import is_same_benchmark
 from instructsam.evaluation.reports.build import build_report
 from instructsam.evaluation.reports.report import Report
 from instructsam.evaluation.runner import header_facts

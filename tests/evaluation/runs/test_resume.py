@@ -12,7 +12,8 @@ from PIL import Image
 
 from instructsam.data.record import Record, write_records
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.content import RecordContent, answer_settings

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.metrics.registry import METRICS
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.table import summarise
