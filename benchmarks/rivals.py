@@ -22,9 +22,11 @@ from PIL import Image
 
 from instructsam.cli.rivals import AnyOpening
 from instructsam.data.record import Record
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.reports.tables import format_rows
-from instructsam.evaluation.runner import RecordSegmenter, evaluate
+from instructsam.evaluation.runner import evaluate
+from instructsam.structures.answering import AnyAnswerer, takes_records
 from instructsam.structures.predictions import Prediction
 
 DEFAULT = "default"  # the shipped model, as a name
@@ -37,16 +39,13 @@ class Timed:
     def __init__(self, rival: Any) -> None:
         self.rival = rival
         self.seconds: list[float] = []
-
-    @property
-    def score_threshold(self) -> float:
-        """The rival's own."""
-        return float(self.rival.score_threshold)
+        self.score_threshold, self.default_mode = float(rival.score_threshold), rival.default_mode
+        self.fingerprint, self.calls = rival.fingerprint, rival.calls
 
     def _ask(self, image: Image.Image, call: Callable[[Image.Image], list[Prediction]]) -> list[Prediction]:
         if not self.seconds:
             call(image.copy())
-            if hasattr(self.rival, "calls"):
+            if self.rival.calls is not None:
                 self.rival.calls.log.clear()
         picture = image.copy()  # SAM3 keeps what it saw last, which others do not: all see a new picture
         start = time.perf_counter()
@@ -84,12 +83,14 @@ class TimedOracle(Timed):
         return found
 
 
-def row(name: str, rival: Any, benchmark: Benchmark, limit: int | None, direct: bool) -> dict[str, Any]:
+def row(
+    name: str, rival: AnyAnswerer, benchmark: Benchmark, limit: int | None, direct: bool
+) -> dict[str, Any]:
     """One run: scores, calls per instruction, median milliseconds."""
-    timed = TimedOracle(rival) if isinstance(rival, RecordSegmenter) else TimedModel(rival)
+    timed = TimedOracle(rival) if takes_records(rival) else TimedModel(rival)
     entry = evaluate(timed, benchmark, limit, phrases_given=direct).summary["overall"]
     count = entry["instructions"]
-    calls = getattr(rival, "calls", None)
+    calls = rival.calls
     return {
         "rival": name,
         "instructions": count,

@@ -102,9 +102,9 @@ WORDS = {
     r"\bwhat it is\b": "name the thing",
     r"(^|[.;:] )What (?![^.?]*\?)": "a noun: 'Gradients that ...', 'Files that ...'",
 }
-# In names of Python code: one whole part of a name, as in `take_from` or `model.fresh`.
+# In names of Python code: one whole part of a name, as in `init_from` or `model.reinitialize`.
 NAMES = {
-    "take_from": "init_from",
+    "init_from": "init_from",
     "fresh": "new, staging, computed, reinitialize",
     "lit": "augment_brightness",
     "united": "merged",

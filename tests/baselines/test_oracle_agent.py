@@ -27,6 +27,8 @@ class EveryMask:
 
     score_threshold = 0.5
     fingerprint = "every mask"
+    default_mode = "direct"
+    calls = None
 
     def __init__(self, moved: bool = False) -> None:
         self.moved = moved

@@ -30,6 +30,8 @@ class Bars:
 
     score_threshold = 0.5
     fingerprint = "bars"
+    default_mode = "direct"
+    calls = None
 
     def __init__(self) -> None:
         self.asked: list[tuple[Sequence[str], float | None]] = []

@@ -25,9 +25,10 @@ class FakeSegmenter:
     default_mode = "generate"
     fingerprint = "0123456789ab"
     num_parameters = 4_000_000
+    calls = None
 
     def __init__(self) -> None:
-        self.calls: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.noisy = False
 
     def segment(
@@ -40,7 +41,7 @@ class FakeSegmenter:
     ) -> Prediction | list[Prediction]:
         if self.noisy:
             print("noise of a library on stdout")
-        self.calls.append({"instructions": instructions, "phrases": phrases, **options})
+        self.requests.append({"instructions": instructions, "phrases": phrases, **options})
         if phrases is not None:
             assert instructions is None or isinstance(instructions, str)
             return self._answer(image, instructions or "", tuple(phrases))
@@ -73,8 +74,8 @@ def segmenter(monkeypatch: pytest.MonkeyPatch) -> FakeSegmenter:
         name: str | None = None, device: str = "auto", dtype: str = "auto", quantize: str | None = None
     ) -> FakeSegmenter:
         chosen = {"dtype": dtype, "quantize": quantize}
-        fake.calls.append({"load": name, "device": device})
-        fake.calls[-1] |= {key: value for key, value in chosen.items() if value not in (None, "auto")}
+        fake.requests.append({"load": name, "device": device})
+        fake.requests[-1] |= {key: value for key, value in chosen.items() if value not in (None, "auto")}
         return fake
 
     monkeypatch.setattr("instructsam.inference.loading.load", load)

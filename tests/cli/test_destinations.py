@@ -44,7 +44,7 @@ def test_a_destination_that_cannot_be_written(
     for place in places:
         filled = [{"PHOTO": str(photo), "OUT": str(place)}.get(word, word) for word in arguments]
         assert place.name in refused(command(*filled))
-    assert segmenter.calls == []
+    assert segmenter.requests == []
     assert blocker.read_text() == "x"
 
 

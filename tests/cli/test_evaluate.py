@@ -66,7 +66,7 @@ def test_a_bare_benchmark_is_a_benchmark(
         assert model_and_benchmark(*given) == expected, given
     code, out, _ = command("evaluate", "world/val", "--limit", "1", "--json")
     assert (code, json.loads(out)["benchmark"]) == (0, "world/val")
-    assert segmenter.calls[0] == {"load": None, "device": "auto"}
+    assert segmenter.requests[0] == {"load": None, "device": "auto"}
     code, out, _ = command("robustness", "world/val", "--limit", "1", "--json")
     assert (code, json.loads(out)["benchmark"]) == (0, "world/val")
 
@@ -141,7 +141,7 @@ def test_destinations_are_checked_before_the_model_is_loaded(
         code, _, err = command(
             *arguments, "--limit" if arguments[0] != "false-alarms" else "--count", 1, "--out", out
         )
-        assert (code, err.count("\n"), segmenter.calls) == (2, 1, []), arguments
+        assert (code, err.count("\n"), segmenter.requests) == (2, 1, []), arguments
 
 
 def test_runs_of_two_precisions_do_not_mix(
@@ -170,10 +170,10 @@ def test_calibrate_and_false_alarms_resume(
     ):
         out = tmp_path / file
         first = command(*arguments, "--json", "--out", out)
-        calls = len(segmenter.calls)
+        calls = len(segmenter.requests)
         assert first[0] == 0
         assert command(*arguments, "--json", "--out", out) == first
-        assert len(segmenter.calls) == calls + 1, "only loaded, nothing answered again"
+        assert len(segmenter.requests) == calls + 1, "only loaded, nothing answered again"
         assert json.loads((out / file).read_text()) == json.loads(first[1])
 
 
@@ -183,7 +183,7 @@ def test_a_folder_that_is_being_written_is_refused_before_loading(
     with FolderLock(tmp_path):
         for name in ("evaluate", "calibrate", "false-alarms", "robustness"):
             code, _, err = command(name, "--out", tmp_path)
-            assert (code, err.count("\n"), segmenter.calls) == (2, 1, []), name
+            assert (code, err.count("\n"), segmenter.requests) == (2, 1, []), name
             assert "already writing there" in err
 
 

@@ -112,7 +112,7 @@ def test_demo_uses_the_first_shipped_example(
     (tmp_path / "instructions.json").write_text(json.dumps({"table.png": ["the mugs", "the rest"]}))
     code, out, _ = command("demo", "--out", tmp_path / "out")
     assert code == 0
-    assert segmenter.calls[1]["instructions"] == ["the mugs"]
+    assert segmenter.requests[1]["instructions"] == ["the mugs"]
     assert str(tmp_path / "out" / "table.1.png") in out
 
 

@@ -54,8 +54,8 @@ def test_only_the_known_words_before_a_colon_are_rivals(model: str | None, parts
 def test_the_oracle_calls_the_named_model(command: Command, segmenter: FakeSegmenter, tmp_path: Path) -> None:
     code, out, _ = command("evaluate", "oracle:my-model", "--limit", "3", "--json", "--out", tmp_path / "run")
     assert code == 0
-    assert segmenter.calls[0] == {"load": "my-model", "device": "auto"}
-    asked = segmenter.calls[1:]
+    assert segmenter.requests[0] == {"load": "my-model", "device": "auto"}
+    asked = segmenter.requests[1:]
     assert all(len(call["phrases"]) == 1 and call["score_threshold"] == 0.0 for call in asked)
     document = json.loads(out)
     assert f"{len(asked)} detector calls in this run" in document["notes"]
@@ -70,6 +70,6 @@ def test_the_agent_asks_its_server(command: Command, segmenter: FakeSegmenter) -
         )
     assert code == 0
     assert "2 VLM calls, 1 detector call in this run" in out
-    assert segmenter.calls[0] == {"load": None, "device": "auto"}
-    assert segmenter.calls[1]["phrases"] == ["mug"]
+    assert segmenter.requests[0] == {"load": None, "device": "auto"}
+    assert segmenter.requests[1]["phrases"] == ["mug"]
     assert [request["model"] for request in server.requests] == ["qwen", "qwen"]

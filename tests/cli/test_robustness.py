@@ -21,7 +21,7 @@ def test_robustness_prints_a_table_and_writes_files(
     assert (code, err) == (0, "")
     assert "## world/val, changed: 4 instructions" in out
     assert "| brightness +30% " in out
-    assert segmenter.calls[0] == {"load": "my-model", "device": "auto"}
+    assert segmenter.requests[0] == {"load": "my-model", "device": "auto"}
     assert json.loads((out_folder / "robustness.json").read_text())["instructions"] == 4
     assert (out_folder / "robustness.md").read_text() == out
     assert (out_folder / "untouched.jsonl").is_file()
@@ -42,7 +42,7 @@ def test_false_alarms_of_a_segmenter_that_always_finds_something(
     code, out, err = command("false-alarms", "--count", "7")
     assert (code, err) == (0, "")
     assert "| all empty pictures " in out
-    assert len(segmenter.calls) == 1 + 14
+    assert len(segmenter.requests) == 1 + 14
     segmenter.noisy = True
     code, out, _ = command("false-alarms", "--count", "1", "--json", "--mode", "direct")
     rows = json.loads(out)["rows"]
@@ -66,4 +66,4 @@ def test_wrong_wishes_are_refused_before_loading(
     code, _, err = command(*arguments)
     assert code == 2
     assert err.count("\n") == 1
-    assert segmenter.calls == []
+    assert segmenter.requests == []

@@ -35,9 +35,9 @@ def test_table_of_instances(command: Command, photo: Path, segmenter: FakeSegmen
     assert "looked for: the dark half (mode: direct)" in out
     for cell in ("the dark half", "0.88", "0 0 20 24", "480"):
         assert cell in out
-    assert segmenter.calls[0] == {"load": None, "device": "auto"}
+    assert segmenter.requests[0] == {"load": None, "device": "auto"}
     limits = {"score_threshold": None, "max_new_tokens": 128, "max_phrases": 16}
-    assert segmenter.calls[1] == {"instructions": ["the dark half"], "phrases": None, **limits}
+    assert segmenter.requests[1] == {"instructions": ["the dark half"], "phrases": None, **limits}
 
 
 def test_no_target_is_a_success(command: Command, photo: Path) -> None:
@@ -50,10 +50,10 @@ def test_options_reach_the_segmenter(command: Command, photo: Path, segmenter: F
     arguments = ["--model", "m", "--device", "cpu", "--score-threshold", "0.3", "--mode", "direct"]
     arguments += ["--dtype", "bfloat16", "--quantize", "int8", "--max-new-tokens", "9", "--max-phrases", "2"]
     assert command("segment", photo, "x", *arguments)[0] == 0
-    assert segmenter.calls[0] == {"load": "m", "device": "cpu", "dtype": "bfloat16", "quantize": "int8"}
-    assert (segmenter.calls[1]["max_new_tokens"], segmenter.calls[1]["max_phrases"]) == (9, 2)
-    assert segmenter.calls[1]["score_threshold"] == 0.3
-    assert segmenter.calls[1]["mode"] == "direct"
+    assert segmenter.requests[0] == {"load": "m", "device": "cpu", "dtype": "bfloat16", "quantize": "int8"}
+    assert (segmenter.requests[1]["max_new_tokens"], segmenter.requests[1]["max_phrases"]) == (9, 2)
+    assert segmenter.requests[1]["score_threshold"] == 0.3
+    assert segmenter.requests[1]["mode"] == "direct"
 
 
 def test_json_is_all_that_stdout_gets(command: Command, photo: Path, segmenter: FakeSegmenter) -> None:
@@ -73,7 +73,7 @@ def test_json_is_all_that_stdout_gets(command: Command, photo: Path, segmenter: 
 def test_phrases_are_asked_together(command: Command, photo: Path, segmenter: FakeSegmenter) -> None:
     code, out, _ = command("segment", photo, "--phrase", "mug", "--phrase", "plate")
     assert code == 0
-    assert segmenter.calls[1]["phrases"] == ["mug", "plate"]
+    assert segmenter.requests[1]["phrases"] == ["mug", "plate"]
     assert "mug, plate" in out
 
 
@@ -126,12 +126,12 @@ def test_several_images_go_on_and_load_the_model_once(
     assert code == 1
     assert out.count("left") >= 2
     assert "absent.png: there is no such file" in err
-    assert sum("load" in call for call in segmenter.calls) == 1
+    assert sum("load" in call for call in segmenter.requests) == 1
 
 
 def test_only_bad_images_load_no_model(command: Command, tmp_path: Path, segmenter: FakeSegmenter) -> None:
     assert command("segment", tmp_path / "a.png", tmp_path / "b.png", "left")[0] == 1
-    assert segmenter.calls == []
+    assert segmenter.requests == []
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
@@ -142,7 +142,7 @@ def test_a_lone_bad_image_is_one_line(
     if content is not None:
         path.write_bytes(content)
     assert "bad.png" in one_line(command("segment", path, "left"))
-    assert segmenter.calls == []
+    assert segmenter.requests == []
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_wrong_arguments_are_one_line(
 ) -> None:
     filled = [str(photo) if argument == "PHOTO" else argument for argument in arguments]
     assert words in one_line(command("segment", *filled))
-    assert segmenter.calls == []
+    assert segmenter.requests == []
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_words_of_an_instruction_among_the_images_are_refused_before_anything_is
     line = one_line(command("segment", *(paths.get(word, word) for word in words)))
     assert "there is no such file or folder" in line
     assert fix in line
-    assert segmenter.calls == []
+    assert segmenter.requests == []
 
 
 def test_a_long_instruction_is_what_the_segmenter_says(command: Command, photo: Path) -> None:
@@ -209,7 +209,7 @@ def test_special_tokens_and_control_characters_stay_text(
     text = "<|im_end|> [bold]mugs[/bold] \x1b[31m"
     code, out, _ = command("segment", photo, text)
     assert code == 0
-    assert segmenter.calls[1]["instructions"] == [text]
+    assert segmenter.requests[1]["instructions"] == [text]
     assert "[bold]mugs[/bold]" in out
     assert "\x1b" not in out
 
@@ -225,7 +225,7 @@ def test_unwritable_out_is_said_before_the_model_is_loaded(
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
     assert "Permission denied" in one_line(command("segment", photo, "x", "--out", tmp_path))
-    assert segmenter.calls == []
+    assert segmenter.requests == []
 
 
 def test_an_empty_folder_is_one_line(command: Command, tmp_path: Path) -> None:

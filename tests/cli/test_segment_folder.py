@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def requests_of(segmenter: FakeSegmenter) -> list[Any]:
-    return [call["instructions"] for call in segmenter.calls if "load" not in call]
+    return [call["instructions"] for call in segmenter.requests if "load" not in call]
 
 
 def document(out: Path) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def test_an_interrupted_run_resumes(
     assert f"{out / 'predictions.jsonl'}: 2 answers are stored; repeat the command to resume" in err
     assert not (out / "predictions.json").exists()
     monkeypatch.setattr(segmenter, "segment", answer)
-    segmenter.calls.clear()
+    segmenter.requests.clear()
     counted: list[int] = []
     monkeypatch.setattr("instructsam.cli.progress.Steps.__call__", lambda _, done: counted.append(done))
     code, text, err = command("segment", folder, "left", "--out", out)
@@ -91,7 +91,7 @@ def test_a_finished_run_is_not_answered_again(
     command: Command, folder: Path, tmp_path: Path, segmenter: FakeSegmenter
 ) -> None:
     first = command("segment", folder, "-i", "left", "-i", "nothing", "--out", tmp_path / "out", "--json")
-    segmenter.calls.clear()
+    segmenter.requests.clear()
     again = command("segment", folder, "-i", "left", "-i", "nothing", "--out", tmp_path / "out", "--json")
     assert requests_of(segmenter) == []
     assert again[:2] == first[:2]
@@ -114,12 +114,12 @@ def test_answers_under_other_settings_are_never_mixed_in(
     out = tmp_path / "out"
     assert command("segment", photo, "-i", "left", "--out", out)[0] == 0
     before = document(out)
-    segmenter.calls.clear()
+    segmenter.requests.clear()
     err = one_line(command("segment", photo, *changes, "--out", out))
     assert word in err
     assert "--overwrite" in err
     assert document(out) == before
-    assert segmenter.calls == [] or word == "mode"  # known before the model is loaded
+    assert segmenter.requests == [] or word == "mode"  # known before the model is loaded
     assert command("segment", photo, *changes, "--out", out, "--overwrite")[0] == 0
     assert len(document(out)["results"]) == 1
     assert sorted(path.name for path in out.glob("*.png")) == ["photo.1.png"]
@@ -141,7 +141,7 @@ def test_an_edited_picture_is_answered_again(
     old = (out / "b.1.png").read_bytes()
     Image.new("RGB", (60, 10), "red").save(folder / "b.png")
     os.utime(folder / "a.png", ns=(1, 1))  # touched, not edited
-    segmenter.calls.clear()
+    segmenter.requests.clear()
     assert command("segment", folder, "left", "--out", out)[0] == 0
     assert len(requests_of(segmenter)) == 1
     results = document(out)["results"]
@@ -156,7 +156,7 @@ def test_a_moved_folder_is_still_answered(
 ) -> None:
     command("segment", folder, "left", "--out", tmp_path / "out")
     moved = folder.rename(tmp_path / "moved")
-    segmenter.calls.clear()
+    segmenter.requests.clear()
     assert command("segment", moved, "left", "--out", tmp_path / "out")[0] == 0
     assert requests_of(segmenter) == []
     images = [entry["image"] for entry in document(tmp_path / "out")["results"]]
@@ -222,7 +222,7 @@ def test_no_overlay_and_overlays_later(
     assert code == 0
     assert list(out.glob("*.png")) == []
     assert "overlay:" not in text
-    segmenter.calls.clear()
+    segmenter.requests.clear()
     command("segment", folder, "left", "--out", out)
     assert requests_of(segmenter) == []
     assert len(list(out.glob("*.png"))) == 3
@@ -250,7 +250,7 @@ def test_instructions_per_image(
 ) -> None:
     (folder / name).write_text(content, encoding="utf-8")
     for inputs in ([folder], []):
-        segmenter.calls.clear()
+        segmenter.requests.clear()
         code, text, err = command("segment", *inputs, "--instructions", folder / name, "--json")
         assert code == 0
         assert requests_of(segmenter) == [["left", "nothing"], ["right, or left"]]
@@ -286,7 +286,7 @@ def test_instruction_and_phrases_are_one_request(
         assert code == 0
         found = json.loads(text)["results"]
         assert [(one["instruction"], one["phrases"]) for one in found] == [("the mugs", ["mug"])]
-        assert segmenter.calls[-1]["instructions"] == "the mugs"
+        assert segmenter.requests[-1]["instructions"] == "the mugs"
 
 
 def test_a_full_disk_keeps_what_is_written(
@@ -309,7 +309,7 @@ def test_a_full_disk_keeps_what_is_written(
     assert code == 2
     assert "No space left on device" in err
     assert "2 answers are stored" in err
-    segmenter.calls.clear()
+    segmenter.requests.clear()
     assert command("segment", folder, "left", "--out", out)[0] == 0
     assert len(requests_of(segmenter)) == 1
     assert len(document(out)["results"]) == len(list(out.glob("*.png"))) == 3
@@ -346,7 +346,7 @@ def test_a_folder_in_the_way_is_said_before_loading(
 ) -> None:
     (tmp_path / "out" / name).mkdir(parents=True)
     assert name in one_line(command("segment", photo, "left", "--out", tmp_path / "out"))
-    assert segmenter.calls == []
+    assert segmenter.requests == []
 
 
 def test_json_of_an_interrupted_run_is_a_whole_document(

@@ -18,7 +18,7 @@ def run(command: Command, segmenter: FakeSegmenter, tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     code, _, _ = command("evaluate", "--limit", "4", "--out", folder)
     assert code == 0
-    segmenter.calls.clear()
+    segmenter.requests.clear()
     return folder
 
 
@@ -29,7 +29,7 @@ def test_a_stored_run_is_scored_again(command: Command, segmenter: FakeSegmenter
     again = json.loads(out)
     assert again["summary"] == before["summary"]
     assert again["provenance"]["data"] == before["provenance"]["data"]
-    assert segmenter.calls == []
+    assert segmenter.requests == []
     code, out, _ = command(
         "evaluate", "--predictions", run / "predictions.jsonl", "--score-threshold", "0.9", "--json"
     )
@@ -53,7 +53,7 @@ def test_two_runs_are_compared(command: Command, segmenter: FakeSegmenter, run: 
     assert "| gIoU" in out
     code, out, _ = command("compare", run, run, "--resamples", "20", "--json", "--score-threshold", "0.5")
     assert json.loads(out)["differences"]["giou"]["difference"] == 0.0
-    assert segmenter.calls == []
+    assert segmenter.requests == []
     code, _, err = command("compare", run, run / "absent")
     assert (code, err.count("\n")) == (2, 1)
 

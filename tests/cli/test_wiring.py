@@ -26,8 +26,8 @@ def test_evaluate_prints_the_table(command: Command, segmenter: FakeSegmenter) -
     assert "gIoU" in out
     assert "world/val" in out
     assert "my-model" in out
-    assert segmenter.calls[0] == {"load": "my-model", "device": "auto"}
-    asked = segmenter.calls[1:]
+    assert segmenter.requests[0] == {"load": "my-model", "device": "auto"}
+    asked = segmenter.requests[1:]
     assert sum(len(call["instructions"]) for call in asked) == 2
     assert {call["mode"] for call in asked} == {"direct"}
     assert {call["score_threshold"] for call in asked} == {0.0}, "the benchmark needs the whole ranking"
@@ -47,7 +47,18 @@ def test_evaluate_writes_json_and_files(command: Command, segmenter: FakeSegment
     assert "precision at IoU .50" in (out_folder / "report.md").read_text()
     assert "data:image/svg+xml" in (out_folder / "report.html").read_text()
     assert (out_folder / "predictions.jsonl").stat().st_size > 0
-    assert {call["mode"] for call in segmenter.calls[1:]} <= {"auto", "generate", "direct"}
+    assert {call["mode"] for call in segmenter.requests[1:]} <= {"auto", "generate", "direct"}
+
+
+def test_without_the_extra_all_files_but_the_page_are_written(
+    command: Command, segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, out, err = command("evaluate", "--limit", "2", "--out", tmp_path)
+    assert code == 0
+    assert "gIoU" in out
+    assert "report.html is not written: plots need matplotlib: pip install 'instructsam[report]'" in err
+    assert sorted(path.suffix for path in tmp_path.glob("report.*")) == [".json", ".md"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +77,7 @@ def test_evaluate_says_what_is_wrong_before_loading(
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
-    assert segmenter.calls == []
+    assert segmenter.requests == []
 
 
 def test_train_hands_its_arguments_on(
@@ -84,11 +95,13 @@ def test_train_hands_its_arguments_on(
     assert "runs/x/model" in out
 
 
-def test_train_hands_a_recipe_on(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_passes_several_stages_on(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[object] = []
-    recipe = ModuleType("instructsam.training.stages")
-    recipe.run_recipe = lambda *arguments: seen.extend(arguments) or Path("runs/x/model")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "instructsam.training.stages", recipe)
+    stages = ModuleType("instructsam.training.stages")
+    stages.train_stages = lambda *arguments: seen.extend(arguments) or Path("runs/x/model")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "instructsam.training.stages", stages)
     configs = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
     for config in configs:
         config.write_text("seed: 3\n")

@@ -15,7 +15,8 @@ from instructsam.data.formats.source import Tally
 from instructsam.data.published import PUBLISHED, Census
 from instructsam.data.record import Record
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.runner import evaluate
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction
@@ -65,6 +66,9 @@ def test_a_published_benchmark_is_read_from_its_own_files(folder: Path) -> None:
 def test_what_was_left_out_stands_in_the_report(folder: Path) -> None:
     class Blank:
         score_threshold = 0.5
+        default_mode = "generate"
+        fingerprint = ""
+        calls = None
 
         def segment(self, image: Image.Image, instructions: list[str], /, **_: Any) -> list[Prediction]:
             size = (image.height, image.width)

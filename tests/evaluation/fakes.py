@@ -63,9 +63,12 @@ class Oracle:
     """Knows every answer; subclasses spoil it. Remembers how it was asked."""
 
     score_threshold = 0.5
+    default_mode = "generate"
+    fingerprint = ""
+    calls = None
 
     def __init__(self) -> None:
-        self.calls: list[tuple[list[str], str, float]] = []
+        self.requests: list[tuple[list[str], str, float]] = []
         self.truth = {record.instruction: record for record in RECORDS}
 
     def answer(self, masks: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], list[float]]:
@@ -74,7 +77,7 @@ class Oracle:
     def segment(
         self, image: Image.Image, instructions: list[str], /, *, mode: str, score_threshold: float
     ) -> list[Prediction]:
-        self.calls.append((instructions, mode, score_threshold))
+        self.requests.append((instructions, mode, score_threshold))
         return [self._predict(self.truth[text], image) for text in instructions]
 
     def _predict(self, record: Record, image: Image.Image) -> Prediction:

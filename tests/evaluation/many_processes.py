@@ -22,7 +22,7 @@ class Dying(Shifted):
     def segment(
         self, image: Image.Image, instructions: list[str], /, *, mode: str, score_threshold: float
     ) -> list[Prediction]:
-        if self.calls:
+        if self.requests:
             raise SystemExit(3)
         return super().segment(image, instructions, mode=mode, score_threshold=score_threshold)
 
@@ -44,7 +44,7 @@ def main(folder: Path, records: Path, how: str) -> None:
     segmenter = Refusing() if how == "refuses" else Dying() if dies else Shifted()
     benchmark = Benchmark.from_folder(records)
     report = evaluate_together(segmenter, benchmark, shard, folder / "predictions.jsonl")
-    asked = sum(len(texts) for texts, _, _ in segmenter.calls)
+    asked = sum(len(texts) for texts, _, _ in segmenter.requests)
     (folder / f"asked-{shard.rank}").write_text(str(asked))
     if report is not None:
         print(json.dumps(report.to_dict()))

@@ -11,7 +11,8 @@ from PIL import Image
 from instructsam.data.targets import target_masks
 from instructsam.errors import InputError
 from instructsam.evaluation.metrics.scoring import score_instruction
-from instructsam.evaluation.runner import evaluate, rescore
+from instructsam.evaluation.rescore import rescore
+from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.predictions import read_predictions
 from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import RECORDS, Oracle, Shifted, Silent, make_record, toy_benchmark
@@ -54,7 +55,7 @@ def test_one_call_per_image_for_all_candidates() -> None:
     seen: list[int] = []
     report = evaluate(oracle, toy_benchmark(), limit=4, phrases_given=True, progress=seen.append)
     texts = [record.instruction for record in RECORDS]
-    assert oracle.calls == [(texts[:3], "direct", 0.0), (texts[3:4], "direct", 0.0)]
+    assert oracle.requests == [(texts[:3], "direct", 0.0), (texts[3:4], "direct", 0.0)]
     assert seen == [1, 2, 3, 4]
     assert report.provenance["mode"] == "direct"
     assert report.provenance["limit"] == 4
@@ -67,12 +68,12 @@ def test_predictions_are_stored_resumed_and_scored_again(tmp_path: Path) -> None
     evaluate(Shifted(), toy_benchmark(), limit=2, predictions_path=path)
     second = Shifted()
     resumed = evaluate(second, toy_benchmark(), predictions_path=path)
-    assert [texts for texts, _, _ in second.calls] == [["the circles"], ["both bars", "no squares"]]
+    assert [texts for texts, _, _ in second.requests] == [["the circles"], ["both bars", "no squares"]]
     assert resumed.summary == whole.summary
     assert [item.id for item in read_predictions(path)] == ["r1", "r2", "r3", "r4", "r5"]
     third = Shifted()
     assert evaluate(third, toy_benchmark(), predictions_path=path).summary == whole.summary
-    assert third.calls == []
+    assert third.requests == []
     assert rescore(path, toy_benchmark(), 0.5).summary == whole.summary
     assert rescore(path, toy_benchmark(), 0.1).summary["overall"]["n_acc"] == 0.0
 
@@ -104,7 +105,7 @@ def test_another_model_does_not_continue_a_file(tmp_path: Path) -> None:
 def test_what_was_done_before_a_failure_is_kept(tmp_path: Path) -> None:
     class Failing(Oracle):
         def segment(self, image: Image.Image, instructions: list[str], /, **options: Any) -> list[Prediction]:
-            if self.calls:
+            if self.requests:
                 raise RuntimeError("broken on purpose")
             return super().segment(image, instructions, **options)
 

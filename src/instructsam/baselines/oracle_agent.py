@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
-from instructsam.baselines.calls import Calls
-from instructsam.baselines.detectors import PhraseDetector
 from instructsam.baselines.noun_phrases import Looks, covering_phrases, spoken_phrase
 from instructsam.data.record import PhraseRecord, Record
+from instructsam.structures.answering import Answerer, Mode
+from instructsam.structures.calls import Calls
 from instructsam.structures.instances import Instances
-from instructsam.structures.masks import decode_rle, mask_iou
+from instructsam.structures.masks import decode_rle
 from instructsam.structures.predictions import Prediction
+from instructsam.structures.rle_masks import mask_iou
 
 MATCH_IOU = 0.5
 SCORE_THRESHOLD = 0.5
@@ -34,9 +35,9 @@ class OracleAgent:
         default_mode: "generate": the phrases are not the instruction.
     """
 
-    default_mode = "generate"
+    default_mode: Mode = "generate"
 
-    def __init__(self, detector: PhraseDetector) -> None:
+    def __init__(self, detector: Answerer) -> None:
         self.detector = detector
         self.calls = Calls()
 

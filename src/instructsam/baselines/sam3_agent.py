@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 from PIL import Image
 
 from instructsam.baselines.agent_prompts import Tried, ask_about_marks, ask_again, ask_for_phrase, plain
 from instructsam.baselines.agent_replies import Action, ActionName, ReplyError, parse_action
-from instructsam.baselines.calls import Calls
-from instructsam.baselines.detectors import PhraseDetector
 from instructsam.errors import InputError
 from instructsam.images.loader import load_image
+from instructsam.structures.answering import Answerer, Mode
+from instructsam.structures.calls import Calls
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction, Status
 from instructsam.vlms.protocol import Turn, VisionLanguageModel
@@ -64,10 +65,10 @@ class Sam3Agent:
         default_mode: "generate": the VLM writes the phrases.
     """
 
-    default_mode = "generate"
+    default_mode: Mode = "generate"
 
     def __init__(
-        self, vlm: VisionLanguageModel, detector: PhraseDetector, limits: AgentLimits = AgentLimits()
+        self, vlm: VisionLanguageModel, detector: Answerer, limits: AgentLimits = AgentLimits()
     ) -> None:
         self.vlm, self.detector, self.limits = vlm, detector, limits
         self.calls = Calls()
@@ -82,26 +83,49 @@ class Sam3Agent:
         """The detector's weights and the VLM's name."""
         return f"{self.detector.fingerprint} with {self.vlm.name}"
 
+    @overload
+    def segment(
+        self, image: Image.Image, /, *, phrases: Sequence[str], score_threshold: float | None = ...
+    ) -> Prediction: ...
+
+    @overload
     def segment(
         self,
         image: Image.Image,
-        instructions: Sequence[str],
+        instruction: Sequence[str],
         /,
         *,
-        mode: str = "auto",
+        mode: Mode = ...,
+        score_threshold: float | None = ...,
+    ) -> list[Prediction]: ...
+
+    def segment(
+        self,
+        image: Image.Image,
+        instruction: Sequence[str] = (),
+        /,
+        *,
+        phrases: Sequence[str] | None = None,
+        mode: Mode = "auto",
         score_threshold: float | None = None,
-    ) -> list[Prediction]:
-        """One prediction per instruction, each answered on its own.
+    ) -> Prediction | list[Prediction]:
+        """One prediction per instruction, each answered on its own; given phrases are the detector's to answer.
 
         Args:
-            mode: of the benchmarks; makes no difference here.
-            score_threshold: of the instances that are returned. What the VLM did not choose is never returned.
+            image: all instructions are about it.
+            instruction: a list of them.
+            phrases: noun phrases instead, of one prediction; the VLM is not called.
+            mode: makes no difference: the VLM always writes the phrases.
+            score_threshold: of the instances that are returned. Those that the VLM did not choose are never returned.
 
         Raises:
             InputError: an instruction is empty.
-            ServiceError: the VLM's server gives no answer; what it would have said is not made up.
+            ServiceError: the VLM's server gives no answer; none is made up.
         """
-        return [self.answer(image, text, score_threshold) for text in instructions]
+        if phrases is not None:
+            with self.calls.timed("detector", "", ", ".join(phrases)):
+                return self.detector.segment(image, phrases=phrases, score_threshold=score_threshold)
+        return [self.answer(image, text, score_threshold) for text in instruction]
 
     def answer(
         self, image: Image.Image, instruction: str, score_threshold: float | None = None

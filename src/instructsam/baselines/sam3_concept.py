@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from instructsam.baselines.calls import Calls
 from instructsam.checkpoints.assemble import DETECTOR, base_folder, stock_model
 from instructsam.checkpoints.devices import pick_device, pick_dtype
 from instructsam.checkpoints.fingerprint import weights_fingerprint
@@ -24,6 +23,8 @@ from instructsam.images.loader import LoadedImage, load_image
 from instructsam.model.pixels import square_pixels
 from instructsam.processing.processor import load_tokenizer, resize_masks
 from instructsam.processing.tokens import encode_text
+from instructsam.structures.answering import Mode
+from instructsam.structures.calls import Calls
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
 from instructsam.structures.outputs import require_numbers
@@ -43,7 +44,7 @@ class Sam3Concept:
         default_mode: "direct": the instruction is its own phrase; there is nothing that could write another.
     """
 
-    default_mode = "direct"
+    default_mode: Mode = "direct"
 
     def __init__(self, model: Any, tokenizer: Any, score_threshold: float = SCORE_THRESHOLD) -> None:
         """A `Sam3Model` in any number format with the CLIP tokenizer beside it; see `load_sam3`."""
@@ -65,7 +66,12 @@ class Sam3Concept:
 
     @overload
     def segment(
-        self, image: ImageSource, instruction: str, *, mode: str = ..., score_threshold: float | None = ...
+        self, image: ImageSource, *, phrases: Sequence[str], score_threshold: float | None = ...
+    ) -> Prediction: ...
+
+    @overload
+    def segment(
+        self, image: ImageSource, instruction: str, *, mode: Mode = ..., score_threshold: float | None = ...
     ) -> Prediction: ...
 
     @overload
@@ -74,14 +80,9 @@ class Sam3Concept:
         image: ImageSource,
         instruction: list[str] | tuple[str, ...],
         *,
-        mode: str = ...,
+        mode: Mode = ...,
         score_threshold: float | None = ...,
     ) -> list[Prediction]: ...
-
-    @overload
-    def segment(
-        self, image: ImageSource, *, phrases: Sequence[str], score_threshold: float | None = ...
-    ) -> Prediction: ...
 
     def segment(
         self,
@@ -89,7 +90,7 @@ class Sam3Concept:
         instruction: str | Sequence[str] | None = None,
         *,
         phrases: Sequence[str] | None = None,
-        mode: str = "auto",
+        mode: Mode = "auto",
         score_threshold: float | None = None,
     ) -> Prediction | list[Prediction]:
         """Find every instance of a concept.

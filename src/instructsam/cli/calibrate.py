@@ -14,7 +14,6 @@ from instructsam.cli.options import (
     DeviceOption,
     JsonOption,
     LimitOption,
-    Mode,
     ModelArgument,
     Opening,
     ThreadsOption,
@@ -22,13 +21,14 @@ from instructsam.cli.options import (
 )
 from instructsam.cli.progress import counter
 from instructsam.cli.tables import show
+from instructsam.structures.answering import Mode
 from instructsam.structures.files import write_json
 
 
 def calibrate(
     model: ModelArgument = None,
     limit: LimitOption = None,
-    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -43,7 +43,7 @@ def calibrate(
     opening = Opening(model, device, threads=threads)
     check_run_folder(out, "predictions.jsonl", "calibration.json")
     with console.stdout_reserved(as_json), counter("instructions") as advance:
-        from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+        from instructsam.evaluation.benchmarks.names import get_benchmark
         from instructsam.evaluation.studies.calibrate import CALIBRATION
         from instructsam.evaluation.studies.calibrate import calibrate as score_thresholds
 

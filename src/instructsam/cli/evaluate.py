@@ -18,7 +18,6 @@ from instructsam.cli.options import (
     DtypeOption,
     JsonOption,
     LimitOption,
-    Mode,
     QuantizeOption,
     ThreadsOption,
     ThresholdOption,
@@ -31,6 +30,7 @@ from instructsam.cli.progress import counter
 from instructsam.cli.rivals import AnyOpening
 from instructsam.cli.tables import UNANSWERED_CODE, print_table
 from instructsam.errors import InputError, MissingExtraError
+from instructsam.structures.answering import Mode
 from instructsam.structures.files import write_json, write_text
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def evaluate(
     ] = None,
     data: DataOption = None,
     limit: LimitOption = None,
-    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -116,8 +116,7 @@ def _run(
     quiet: bool,
 ) -> _Scored | None:
     """None in processes that do not score."""
-    from instructsam.baselines.calls import Calls
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.benchmarks.names import get_benchmark
     from instructsam.evaluation.distributed import evaluate_together, own_device
     from instructsam.evaluation.runner import evaluate as run_benchmark
     from instructsam.evaluation.runs.shards import Shard
@@ -148,18 +147,17 @@ def _run(
             )
     if report is None:
         return None
-    calls = getattr(segmenter, "calls", None)
-    if isinstance(calls, Calls):  # a rival, which asks several times
+    if segmenter.calls is not None:
         whose = "in this run" if shard.processes == 1 else f"of process 1 of {shard.processes} in this run"
-        report = replace(report, notes=(*report.notes, f"{calls.note()} {whose}"))
+        report = replace(report, notes=(*report.notes, f"{segmenter.calls.note()} {whose}"))
     return report, chosen, path
 
 
 def _score_again(
     predictions: Path, benchmark: str | None, data: Path | None, score_threshold: float | None
 ) -> _Scored:
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
-    from instructsam.evaluation.runner import rescore
+    from instructsam.evaluation.benchmarks.names import get_benchmark
+    from instructsam.evaluation.rescore import rescore
     from instructsam.evaluation.studies.compare import (
         benchmark_name,
         predictions_file,

@@ -14,7 +14,6 @@ from instructsam.cli.options import (
     DeviceOption,
     DtypeOption,
     JsonOption,
-    Mode,
     ModelArgument,
     Opening,
     QuantizeOption,
@@ -25,6 +24,7 @@ from instructsam.cli.options import (
 )
 from instructsam.cli.progress import counter
 from instructsam.cli.tables import show
+from instructsam.structures.answering import Mode
 from instructsam.structures.files import write_json
 
 
@@ -33,7 +33,7 @@ def false_alarms(
     count: Annotated[
         int, typer.Option("--count", min=1, help="How many empty pictures, and as many scenes.")
     ] = 200,
-    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = "auto",
     out: Annotated[
         Path | None,
         typer.Option(

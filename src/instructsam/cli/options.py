@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -15,6 +14,7 @@ from instructsam.checkpoints.quantize import Quantize
 from instructsam.cli import console
 from instructsam.errors import InputError
 from instructsam.inference.loading import LARGE
+from instructsam.structures.answering import AnyAnswerer, Mode
 from instructsam.structures.checks import check_count
 
 if TYPE_CHECKING:
@@ -22,23 +22,6 @@ if TYPE_CHECKING:
 
 
 MAX_THREADS = 1024
-
-
-class HasMode(Protocol):
-    """A model or rival that knows what `auto` means for it."""
-
-    @property
-    def default_mode(self) -> str:
-        """ "generate" or "direct"."""
-        ...
-
-
-class Mode(str, Enum):
-    """How the target phrases come about; `auto` is what the model does better."""
-
-    auto = "auto"
-    generate = "generate"
-    direct = "direct"
 
 
 ModelArgument = Annotated[
@@ -139,6 +122,6 @@ class Opening:
         use_threads(self.threads, num_parameters)
 
 
-def is_direct(segmenter: HasMode, mode: Mode) -> bool:
-    """Whether instructions are their own phrases; `auto` asks the model."""
-    return (segmenter.default_mode if mode is Mode.auto else mode.value) == Mode.direct.value
+def is_direct(answerer: AnyAnswerer, mode: Mode) -> bool:
+    """Whether instructions are their own phrases; "auto" is the answerer's default."""
+    return (answerer.default_mode if mode == "auto" else mode) == "direct"

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from instructsam.cli.options import Opening
 from instructsam.errors import InputError
 
 if TYPE_CHECKING:
-    from instructsam.baselines.oracle_agent import OracleAgent
-    from instructsam.baselines.sam3_agent import Sam3Agent
-    from instructsam.baselines.sam3_concept import Sam3Concept
-    from instructsam.inference.segmenter import Segmenter
+    from instructsam.structures.answering import Answerer, AnyAnswerer
     from instructsam.vlms.protocol import VisionLanguageModel
-
-    Evaluated: TypeAlias = Segmenter | Sam3Concept | Sam3Agent | OracleAgent
 
 KINDS = ("sam3", "agent", "oracle")
 
@@ -54,7 +49,7 @@ class AnyOpening(Opening):
         kind, colon, rest = (self.model or "").partition(":")
         return (kind, rest) if colon and kind in KINDS else ("", self.model or "")
 
-    def open_any(self) -> Evaluated:
+    def open_any(self) -> AnyAnswerer:
         """Load it.
 
         Raises:
@@ -80,7 +75,7 @@ class AnyOpening(Opening):
             self.use_threads()
         return Sam3Agent(vlm, detector)
 
-    def _detector(self, rest: str) -> Segmenter | Sam3Concept:
+    def _detector(self, rest: str) -> Answerer:
         if not rest.startswith("sam3:"):
             return replace(self, model=rest or None, vlm=None, vlm_url=None).open()
         from instructsam.baselines.sam3_concept import load_sam3

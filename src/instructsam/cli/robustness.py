@@ -17,7 +17,6 @@ from instructsam.cli.options import (
     DtypeOption,
     JsonOption,
     LimitOption,
-    Mode,
     ModelArgument,
     Opening,
     QuantizeOption,
@@ -28,6 +27,7 @@ from instructsam.cli.options import (
 )
 from instructsam.cli.progress import counter
 from instructsam.cli.tables import show
+from instructsam.structures.answering import Mode
 from instructsam.structures.files import write_json, write_text
 
 
@@ -39,7 +39,7 @@ def robustness(
     ] = None,
     data: DataOption = None,
     limit: LimitOption = None,
-    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -57,7 +57,7 @@ def robustness(
 
     Each change is compared with the untouched pictures on the very same instructions.
     """
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.benchmarks.names import get_benchmark
     from instructsam.evaluation.studies.robustness import measure
 
     model, name = model_and_benchmark(model, None, benchmark)

@@ -18,7 +18,6 @@ from instructsam.cli.options import (
     DeviceOption,
     DtypeOption,
     JsonOption,
-    Mode,
     ModelOption,
     Opening,
     QuantizeOption,
@@ -32,6 +31,7 @@ from instructsam.errors import InputError
 from instructsam.images.loader import LoadedImage, load_image
 from instructsam.inference.answer_log import DOCUMENT_NAME, AnswerLog
 from instructsam.inference.folder_run import Answer, Failure, FolderRun, RunSettings
+from instructsam.structures.answering import Mode
 from instructsam.structures.destinations import prepare_folder
 from instructsam.structures.files import write_text
 
@@ -71,7 +71,7 @@ class Settings:
     """How requests are answered and where the results go."""
 
     opening: Opening = field(default_factory=Opening)
-    mode: Mode = Mode.auto
+    mode: Mode = "auto"
     score_threshold: float | None = None
     out: Path | None = None
     overwrite: bool = False
@@ -83,7 +83,7 @@ class Settings:
     def of_run(self, request: Request) -> RunSettings:
         """What the run itself needs to know."""
         return RunSettings(
-            mode=self.mode.value,
+            mode=self.mode,
             score_threshold=self.score_threshold,
             max_new_tokens=self.max_new_tokens,
             max_phrases=self.max_phrases,
@@ -124,7 +124,7 @@ def segment(
     dtype: DtypeOption = "auto",
     quantize: QuantizeOption = None,
     threads: ThreadsOption = None,
-    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = Mode.auto,
+    mode: Annotated[Mode, typer.Option("--mode", help=MODE_HELP)] = "auto",
     max_new_tokens: Annotated[
         int, typer.Option("--max-new-tokens", min=1, help="Limit of the reply that the model writes.")
     ] = 128,

@@ -12,26 +12,26 @@ from typing import Any
 from instructsam.data.record import Record
 from instructsam.errors import InputError, InstructSAMError, first_line
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.reports.build import build_report
 from instructsam.evaluation.reports.report import Report
-from instructsam.evaluation.runner import changed_note, header_facts, mode_of, report_of, run_header
+from instructsam.evaluation.runner import changed_note, header_facts, mode_of, run_header
 from instructsam.evaluation.runs.answers import (
     Answer,
-    Evaluated,
     Keeper,
-    RecordSegmenter,
     predict_all,
     threshold_of,
 )
 from instructsam.evaluation.runs.content import RecordContent
 from instructsam.evaluation.runs.predictions import PredictionFile, by_id, read_predictions
 from instructsam.evaluation.runs.shards import Shard, Share, merge_parts, part_path
+from instructsam.structures.answering import AnyAnswerer, takes_records
 from instructsam.structures.locks import FolderLock
 
 _PATIENCE = timedelta(days=7)  # the slowest share may take long; a launcher ends the others when one fails
 
 
 def evaluate_together(
-    segmenter: Evaluated,
+    segmenter: AnyAnswerer,
     benchmark: Benchmark,
     shard: Shard,
     predictions_path: str | Path,
@@ -60,7 +60,7 @@ def evaluate_together(
     benchmark.check(limit)
     path, mode = Path(predictions_path), mode_of(phrases_given)
     header = run_header(segmenter, benchmark.name, mode, provenance)
-    content_of = RecordContent(benchmark.folder, isinstance(segmenter, RecordSegmenter))
+    content_of = RecordContent(benchmark.folder, takes_records(segmenter))
     with ExitStack() as stack:
         meet = stack.enter_context(_meeting(shard))
         if shard.is_main:
@@ -83,7 +83,7 @@ def evaluate_together(
         facts = {**header_facts(header), **(provenance or {}), **run}
         threshold = threshold_of(segmenter, score_threshold)
         stored = _stored_answers(benchmark, path, limit)
-        return report_of(benchmark, stored, threshold, facts, notes)
+        return build_report(benchmark, stored, threshold, facts, notes)
 
 
 def _start(path: Path, header: Mapping[str, str]) -> tuple[str, ...]:

@@ -26,28 +26,11 @@ from instructsam.images.formats import (
     without_text,
 )
 from instructsam.images.limits import BROKEN_PICTURE, check_size, damaged, too_large
+from instructsam.images.orientation import QUARTER_TURNS, read_orientation, turn_upright
 from instructsam.images.pixels import Meaning, on_white, samples_to_rgb
-from instructsam.images.tiff import (
-    TiffLayout,
-    has_tifffile,
-    is_tiff,
-    needs_tifffile,
-    pillow_values,
-    read_layout,
-    read_with_tifffile,
-)
+from instructsam.images.tiff import has_tifffile, needs_tifffile, pillow_values, read_with_tifffile
+from instructsam.images.tiff_layout import TiffLayout, is_tiff, read_layout
 
-_ORIENTATION = 0x0112
-_QUARTER_TURNS = (5, 6, 7, 8)
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _EXIF_KEYS = (
     "exif",
     "Raw profile type exif",
@@ -127,12 +110,12 @@ def size_mismatch(path: str | os.PathLike[str], found: tuple[int, int], stated: 
 
 
 def _is_turned(stream: IO[bytes], name: str) -> bool:
-    return _header(stream, name)[1] in _QUARTER_TURNS
+    return _header(stream, name)[1] in QUARTER_TURNS
 
 
 def _size_of(stream: IO[bytes], name: str) -> tuple[int, int]:
     (width, height), orientation = _header(stream, name)
-    return (width, height) if orientation in _QUARTER_TURNS else (height, width)
+    return (width, height) if orientation in QUARTER_TURNS else (height, width)
 
 
 def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, int], int]:
@@ -147,7 +130,7 @@ def _header(stream: IO[bytes], name: str) -> tuple[tuple[int, int], int]:
         if not copies:
             raise
         opened = open_header(copies[-1], name)
-    return opened.size, _orientation(opened)
+    return opened.size, read_orientation(opened)
 
 
 def _load_object(image: Image.Image) -> LoadedImage:
@@ -245,7 +228,7 @@ def _load_tiff(stream: IO[bytes], layout: TiffLayout, name: str) -> LoadedImage:
         return loaded
     notes: list[str] = []
     image = read_with_tifffile(stream, layout, name, notes)
-    return _upright(image, layout.orientation, False, notes)
+    return LoadedImage(turn_upright(image, layout.orientation, False, notes), tuple(notes))
 
 
 def _load_pillow(
@@ -261,12 +244,12 @@ def _load_pillow(
     if layout is not None and layout.pillow_note:
         notes.append(layout.pillow_note)
     turned_by_pillow = opened.format == "TIFF"  # while loading, so the tag must be read before
-    orientation = _orientation(opened, notes) if turned_by_pillow else 1
+    orientation = read_orientation(opened, notes) if turned_by_pillow else 1
     image = _as_rgb(opened, name, stream, layout, notes)
-    orientation = orientation if turned_by_pillow else _orientation(opened, notes)
+    orientation = orientation if turned_by_pillow else read_orientation(opened, notes)
     for key in _EXIF_KEYS:
         image.info.pop(key, None)
-    return _upright(image, orientation, turned_by_pillow, notes)
+    return LoadedImage(turn_upright(image, orientation, turned_by_pillow, notes), tuple(notes))
 
 
 def _as_rgb(
@@ -284,33 +267,6 @@ def _as_rgb(
     if values is None:
         return _to_rgb(opened, notes)
     return samples_to_rgb(values, meaning if layout is None else layout.meaning, name, notes)
-
-
-def _upright(image: Image.Image, orientation: int, applied: bool, notes: list[str]) -> LoadedImage:
-    """Rotate the image by its EXIF orientation, unless its reader has `applied` it, and add a note."""
-    if orientation in _TURNS and not applied:
-        image = image.transpose(_TURNS[orientation])
-    size = (image.height, image.width)
-    stored = size[::-1] if orientation in _QUARTER_TURNS else size
-    if orientation in _QUARTER_TURNS:
-        notes.append(
-            f"rotated by its EXIF orientation: {stored[1]} x {stored[0]} px in the file, "
-            f"{size[1]} x {size[0]} px here"
-        )
-    elif orientation in _TURNS:
-        notes.append("rotated by its EXIF orientation")
-    return LoadedImage(image, tuple(notes))
-
-
-def _orientation(opened: Image.Image, notes: list[str] | None = None) -> int:
-    """1..8; undefined values count as 1, upright."""
-    try:
-        value = opened.getexif().get(_ORIENTATION, 1)
-    except BROKEN_PICTURE:
-        if notes is not None:
-            notes.append("its EXIF block is damaged: the image is used as stored")
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _transparent(image: Image.Image) -> tuple[int, ...] | None:

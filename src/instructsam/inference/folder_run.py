@@ -11,45 +11,23 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from instructsam import __version__
 from instructsam.errors import ImageError, InputError
 from instructsam.images.loader import LoadedImage, load_image
 from instructsam.inference.answer_lines import OVERLAY_SUFFIX
 from instructsam.inference.answer_log import AnswerLog, Content, Key
+from instructsam.structures.answering import Mode
 from instructsam.structures.destinations import prepare_folder
 from instructsam.structures.file_names import safe_file_name
 
 if TYPE_CHECKING:
+    from instructsam.inference.segmenter import Segmenter
     from instructsam.structures.predictions import Prediction
 
 INSTRUCTIONS_PER_CALL = 32  # about one image; what a stopped run can lose
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-
-
-class Model(Protocol):
-    """What a run needs of a `Segmenter`."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Differs between weights."""
-        ...
-
-    @property
-    def default_mode(self) -> str:
-        """The mode that `auto` takes."""
-        ...
-
-    @property
-    def score_threshold(self) -> float:
-        """The default threshold."""
-        ...
-
-    @property
-    def segment(self) -> Callable[..., Any]:
-        """See `Segmenter.segment`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +66,7 @@ class RunSettings:
         facts: what the log and the results also report (model, command).
     """
 
-    mode: str = "auto"
+    mode: Mode = "auto"
     score_threshold: float | None = None
     max_new_tokens: int = 128
     max_phrases: int = 16
@@ -114,7 +92,7 @@ class RunSettings:
             known["mode"] = self.mode
         return known
 
-    def header(self, model: Model) -> dict[str, Any]:
+    def header(self, model: Segmenter) -> dict[str, Any]:
         """Everything that the log and the results report of the run."""
         threshold = model.score_threshold if self.score_threshold is None else self.score_threshold
         settings = {
@@ -173,7 +151,7 @@ class FolderRun:
 
     def __init__(
         self,
-        open_model: Callable[[], Model],
+        open_model: Callable[[], Segmenter],
         settings: RunSettings,
         log: AnswerLog | None = None,
         overlays: bool = False,
@@ -186,7 +164,7 @@ class FolderRun:
         self.overlays = overlays and log is not None
         self._names: OverlayNames | None = None
         self._loaded = dict(loaded or {})
-        self._model: Model | None = None
+        self._model: Segmenter | None = None
 
     def answers(self, requests: Iterable[ImageRequest]) -> Iterator[Answer | Failure]:
         """One answer or failure per instruction; a bad image is one failure.
@@ -201,7 +179,7 @@ class FolderRun:
             except ImageError as problem:
                 yield Failure(request.image, f"{request.place(1)}{problem}")
 
-    def model(self) -> Model:
+    def model(self) -> Segmenter:
         """The model, opened on first use; the log is compared with it before it counts."""
         if self._model is None:
             model = self._open_model()
@@ -220,8 +198,8 @@ class FolderRun:
         model, options = self.model(), self._settings.options()
         texts = [text for text in instructions if text is not None]
         if self._settings.phrases:
-            given = [loaded.image, *texts]  # at most one instruction
-            found = [model.segment(*given, phrases=list(self._settings.phrases), **options)]
+            text = texts[0] if texts else None  # at most one instruction
+            found = [model.segment(loaded.image, text, phrases=list(self._settings.phrases), **options)]
         else:
             found = model.segment(loaded.image, texts, **options)
         return [replace(prediction, notes=(*loaded.notes, *prediction.notes)) for prediction in found]

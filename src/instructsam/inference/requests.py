@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from instructsam.model.generation import Reply
+    from instructsam.structures.answering import Mode
     from instructsam.structures.outputs import ModelInputs
     from instructsam.structures.predictions import TakenMode
 
-MODES = ("auto", "generate", "direct")
 PHRASES_PER_PASS = 16  # given phrases that share one conversation
 PHRASES_PER_BATCH = 64  # given phrases of one batch; their mask logits take 210 MB at SAM3's size
 
@@ -29,7 +29,7 @@ PHRASES_PER_BATCH = 64  # given phrases of one batch; their mask logits take 210
 class Options(TypedDict, total=False):
     """Options of `Segmenter.segment`, for type checkers; its docstring says what each one means."""
 
-    mode: str
+    mode: Mode
     score_threshold: float | None
     mask_threshold: float
     max_new_tokens: int
@@ -71,7 +71,7 @@ class Plan:
     instruction: str = ""
 
 
-def taken_mode(mode: str, default: str, phrases: Sequence[str] | None) -> TakenMode:
+def taken_mode(mode: Mode, default: Mode, phrases: Sequence[str] | None) -> TakenMode:
     """The mode that a call takes: given phrases need none, and "auto" is the model's default."""
     chosen = default if mode == "auto" else mode
     return "phrases" if phrases is not None else "direct" if chosen == "direct" else "generate"

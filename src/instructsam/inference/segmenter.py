@@ -6,7 +6,7 @@ import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast, overload
 
 import torch
 
@@ -17,7 +17,6 @@ from instructsam.errors import InputError, InstructSAMError
 from instructsam.images.loader import LoadedImage
 from instructsam.inference.answers import answers, notes, status_of
 from instructsam.inference.requests import (
-    MODES,
     batches,
     direct,
     load_images,
@@ -33,6 +32,7 @@ from instructsam.model.shared_prefix import query_states
 from instructsam.processing.conversation import MAX_PHRASE_TOKENS
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
+from instructsam.structures.answering import MODES, Mode
 from instructsam.structures.checks import check_choice, check_count, check_fraction, check_number, check_path
 from instructsam.structures.instances import Instances
 from instructsam.structures.outputs import concatenate
@@ -72,7 +72,12 @@ class Segmenter:
     Two ways of asking (docs/model.md, "Decoding"): `generate` lets the VLM write the phrases and decodes them;
     `direct` takes the instruction as its own phrase, in one forward pass. `auto` is what the model's
     configuration says it does better.
+
+    Attributes:
+        calls: None: it is the model itself (see `structures.answering`).
     """
+
+    calls: ClassVar[None] = None
 
     def __init__(
         self,
@@ -166,9 +171,9 @@ class Segmenter:
         return float(self.model.config.score_threshold)
 
     @property
-    def default_mode(self) -> str:
+    def default_mode(self) -> Mode:
         """What `mode="auto"` means for this model: "generate" or "direct"."""
-        return str(self.model.config.default_mode)
+        return cast("Mode", self.model.config.default_mode)
 
     @property
     def fingerprint(self) -> str:
@@ -216,7 +221,7 @@ class Segmenter:
         instruction: str | Sequence[str] | None = None,
         *,
         phrases: Sequence[str] | None = None,
-        mode: str = "auto",
+        mode: Mode = "auto",
         score_threshold: float | None = None,
         mask_threshold: float = 0.0,
         max_new_tokens: int = 128,

@@ -13,13 +13,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from instructsam.data.sample import SampleInstruction, TrainingSample
 from instructsam.errors import InputError
 from instructsam.model.variants.registry import variant
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs, PhraseTarget
-from instructsam.training.auxiliary.dense_classes import ImageTruth
+
+
+@dataclass(frozen=True)
+class ImageTruth:
+    """The objects of one image.
+
+    Attributes:
+        masks: uint8 [N, H, W], visible pixels.
+        boxes_cxcywh: float [N, 4] in [0, 1].
+        classes: int64 [N, A], value of each attribute of each object, counted from 1.
+    """
+
+    masks: Tensor
+    boxes_cxcywh: Tensor
+    classes: Tensor
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,8 @@ class TrainingBatch:
         for masks, boxes, classes in zip(self.masks, self.boxes_cxcywh, self.classes, strict=True):
             if classes is None:
                 raise InputError(
-                    f"batch {self.index}: the classes of an image's objects are unknown: set loss.perception=0"
+                    f"batch {self.index}: the classes of an image's objects are unknown: set "
+                    "loss.objectives.dense_classes=0"
                 )
             arrays = (torch.from_numpy(array).to(device) for array in (masks, boxes, classes))
             truths.append(ImageTruth(*arrays))

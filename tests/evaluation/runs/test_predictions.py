@@ -113,7 +113,7 @@ def test_places_that_do_not_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"colour": 1}, "line 2.*odd or missing.*colour"),
+        ({"colour": 1}, "line 2: unknown field colour"),
         ({"scores": None}, "line 2: scores must be a list"),
         ({"scores": []}, "line 2.*equally many, got 1 masks, 0 scores, 1 phrase_ids"),
     ],

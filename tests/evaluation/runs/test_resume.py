@@ -12,8 +12,10 @@ from PIL import Image
 
 from instructsam.data.record import Record, write_records
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
-from instructsam.evaluation.runner import evaluate, rescore
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
+from instructsam.evaluation.rescore import rescore
+from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.content import RecordContent, answer_settings
 from instructsam.evaluation.runs.predictions import read_header
 from instructsam.evaluation.studies.calibrate import calibrate
@@ -53,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def asked(oracle: Oracle) -> list[str]:
-    return [text for texts, _, _ in oracle.calls for text in texts]
+    return [text for texts, _, _ in oracle.requests for text in texts]
 
 
 def test_the_settings_of_answers_are_in_the_file(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_an_edited_instruction_is_answered_again(folder: Path, tmp_path: Path) -
     )
     third = Oracle()
     assert evaluate(third, Benchmark.from_folder(folder), predictions_path=path).summary == report.summary
-    assert third.calls == []
+    assert third.requests == []
 
 
 def test_another_picture_is_answered_again_and_changed_targets_are_not(folder: Path, tmp_path: Path) -> None:
@@ -133,9 +135,9 @@ class Quiet(Silent):
         self.dies = dies
 
     def segment(self, image: Image.Image, instructions: list[str], /, **options: Any) -> list[Prediction]:
-        if len(self.calls) == self.dies:
+        if len(self.requests) == self.dies:
             raise KeyboardInterrupt
-        self.calls.append((instructions, "", 0.0))
+        self.requests.append((instructions, "", 0.0))
         record = Record(**{**RECORDS[2].__dict__, "instruction": instructions[0]})
         nothing = self._predict(record, Image.new("RGB", (WIDTH, HEIGHT)))
         empty = type(nothing.instances).empty(image.height, image.width)
@@ -148,7 +150,7 @@ def test_a_stopped_calibration_resumes(tmp_path: Path) -> None:
         calibrate(Quiet(dies=1), False, None, None, toy_benchmark(), tmp_path)
     second = Quiet()
     found = calibrate(second, False, None, None, toy_benchmark(), tmp_path)
-    assert len(second.calls) == 1, "the first picture is answered already"
+    assert len(second.requests) == 1, "the first picture is answered already"
     assert found == calibrate(Quiet(), False, None, None, toy_benchmark())
     with pytest.raises(InputError, match="answers of another run"):
         calibrate(Quiet(), True, None, None, toy_benchmark(), tmp_path)
@@ -159,7 +161,7 @@ def test_stopped_false_alarms_resume(tmp_path: Path) -> None:
         count_false_alarms(Quiet(dies=3), 3, folder=tmp_path)
     second = Quiet()
     found = count_false_alarms(second, 3, folder=tmp_path)
-    assert len(second.calls) == 3
+    assert len(second.requests) == 3
     assert found.rows == count_false_alarms(Quiet(), 3).rows
     with pytest.raises(InputError, match="false alarms, 3 of each, this run has false alarms, 2 of each"):
         count_false_alarms(Quiet(), 2, folder=tmp_path)

@@ -10,7 +10,8 @@ from PIL import Image
 from instructsam.data.record import Record, write_records
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
-from instructsam.evaluation.runner import evaluate, rescore, run_header
+from instructsam.evaluation.rescore import rescore
+from instructsam.evaluation.runner import evaluate, run_header
 from instructsam.evaluation.runs.predictions import PredictionFile, StoredPrediction, read_predictions
 from instructsam.evaluation.runs.shards import Shard, Share, merge_parts, part_path
 from tests.evaluation.fakes import HEIGHT, RECORDS, WIDTH, Oracle, Shifted, make_record, toy_benchmark
@@ -131,7 +132,7 @@ def test_one_process_goes_on_with_the_parts_of_several(tmp_path: Path) -> None:
     evaluate(Oracle(), two, predictions_path=part_path(path, Shard(1, 2)))
     oracle = Oracle()
     report = evaluate(oracle, toy_benchmark(), predictions_path=path)
-    assert [texts for texts, _, _ in oracle.calls] == [[record.instruction for record in RECORDS[:3]]]
+    assert [texts for texts, _, _ in oracle.requests] == [[record.instruction for record in RECORDS[:3]]]
     assert report.summary == evaluate(Oracle(), toy_benchmark()).summary
     assert not list(tmp_path.glob("*.part-*"))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from instructsam.errors import InputError
-from instructsam.evaluation.runner import rescore
+from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runs.predictions import (
     PredictionFile,
     StoredPrediction,
@@ -105,15 +105,19 @@ def test_odd_values_name_file_and_line(field: str, tmp_path: Path) -> None:
         ({"scores": ["0.5"]}, r"scores\[0\].*got str '0.5'"),
         ({"size": [4, 6, 1]}, r"size must be \[height, width\]"),
         ({"size": [100_000, 100_000]}, r"size must be \[height, width\] of at most"),
-        ({"size": [4.0, 6.0]}, r"size\[0\] \(pixels\) must be a whole number"),
-        ({"masks": [{"size": [4, 6]}]}, r"masks\[0\] must be a run-length code"),
-        ({"masks": [{"size": [4, 6], "counts": [24]}]}, r"masks\[0\] must be a run-length code"),
+        ({"size": [4.0, 6.0]}, r"size\[0\] must be a whole number of pixels, got float 4.0"),
+        ({"masks": [{"size": [4, 6]}]}, r"the field masks\[0\].counts is missing"),
+        ({"masks": [3]}, r"masks\[0\] must be a run-length code .* got int 3"),
+        (
+            {"masks": [{"size": [4, 6], "counts": [24]}]},
+            r"masks\[0\].counts must be text that is not empty, got list",
+        ),
         ({"masks": [{"size": [6, 4], "counts": "0"}]}, r"masks\[0\]: masks must have the size \(4, 6\)"),
         ({"masks": [{"size": [True, 6], "counts": "0"}]}, r"masks\[0\]: masks must have the size \(4, 6\)"),
         ({"masks": [{"size": [4, 6], "counts": "zzz"}]}, "line 2: RLE"),
         ({"masks": [{"size": [4, 6], "counts": "1"}]}, "line 2: RLE"),
         ({"status": "unanswered"}, "an unanswered record must have no masks, got 1"),
-        ({"status": "fine"}, "status must be one of ok, no_target"),
+        ({"status": "fine"}, "status must be one of 'ok', 'no_target'"),
         ({"seconds": -1}, "seconds must be a number"),
     ],
 )

@@ -16,7 +16,8 @@ from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals
 from instructsam.evaluation.metrics.scoring import score_unanswered
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.page import render_page
-from instructsam.evaluation.runner import evaluate, rescore
+from instructsam.evaluation.rescore import rescore
+from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.predictions import PredictionFile, by_id, read_predictions
 from instructsam.evaluation.runs.shards import Shard, Share, merge_parts, part_path
 from instructsam.evaluation.studies.compare import compare
@@ -100,7 +101,7 @@ def test_what_is_missing_as_a_whole_is_an_error_before_the_first_answer(folder: 
         evaluate(oracle, Benchmark.from_folder(folder))
     with pytest.raises(InputError, match=r"not one of the 5 instructions of toy could be answered.*too long"):
         evaluate(Picky(""), toy_benchmark())
-    assert oracle.calls == []
+    assert oracle.requests == []
 
 
 def test_a_duplicate_id_is_found_before_the_first_answer(folder: Path) -> None:
@@ -109,12 +110,12 @@ def test_a_duplicate_id_is_found_before_the_first_answer(folder: Path) -> None:
     oracle = Oracle()
     with pytest.raises(InputError, match="'r1'"):
         evaluate(oracle, Benchmark.from_folder(folder))
-    assert oracle.calls == []
+    assert oracle.requests == []
     records = (*RECORDS, RECORDS[0])
     doubled = Benchmark("toy", toy_benchmark(records).source, texts=lambda: iter(records))
     with pytest.raises(InputError, match="an id of its own, but 'r1' comes twice"):
         evaluate(oracle, doubled)
-    assert oracle.calls == []
+    assert oracle.requests == []
 
 
 def test_errors_that_are_not_about_input_stop_the_run() -> None:
@@ -135,7 +136,7 @@ def test_it_is_stored_scored_again_and_tried_again(tmp_path: Path) -> None:
     assert (again.summary, again.unanswered) == (first.summary, first.unanswered)
     picky = Picky("circles")
     assert evaluate(picky, toy_benchmark(), predictions_path=path).unanswered == first.unanswered
-    assert picky.calls == []
+    assert picky.requests == []
     assert len(list(read_predictions(path))) == 5, "the same reason is not written twice"
     repaired = evaluate(Picky(), toy_benchmark(), predictions_path=path)
     assert repaired.summary["overall"]["giou"] == 1.0

@@ -34,7 +34,7 @@ def test_an_oracle_loses_where_the_threshold_is_above_its_scores(monkeypatch: py
     table = calibrate(oracle, phrases_given=True)
     assert [row[0] for row in table.rows] == list(THRESHOLDS)
     assert table.rows[0][1:] == (1.0, 1.0, 1.0)
-    assert {mode for _, mode, _ in oracle.calls} == {"direct"}
+    assert {mode for _, mode, _ in oracle.requests} == {"direct"}
     noisy = calibrate(Shifted(), phrases_given=False)  # a wrong guess of score 0.2 comes with every answer
     assert noisy.rows[0][3] == 0.0
     assert noisy.best > 0.2

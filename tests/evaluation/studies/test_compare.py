@@ -60,7 +60,7 @@ class Refusing(Oracle):
     def segment(
         self, image: Image.Image, instructions: list[str], /, *, mode: str, score_threshold: float
     ) -> list[Prediction]:
-        if self.calls:
+        if self.requests:
             raise InputError("too long")
         return super().segment(image, instructions, mode=mode, score_threshold=score_threshold)
 

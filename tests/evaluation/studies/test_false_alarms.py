@@ -24,6 +24,9 @@ class Jumpy:
     """Finds something wherever a dog is asked for, with the score it is given."""
 
     score_threshold = 0.5
+    default_mode = "generate"
+    fingerprint = ""
+    calls = None
 
     def __init__(self, score: float | None) -> None:
         self.score = score

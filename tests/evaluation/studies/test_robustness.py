@@ -87,7 +87,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     first = measure(AfraidOfTheDark(), toy_benchmark(), folder=tmp_path, perturbations={"dark -5%": shy})
     second = AfraidOfTheDark()
     again = measure(second, toy_benchmark(), folder=tmp_path, perturbations={"dark -5%": shy})
-    assert second.calls == []
+    assert second.requests == []
     assert again == first
     assert (tmp_path / "dark_-5.jsonl").is_file()
     with pytest.raises(InputError, match="model=, this run has other"):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,58 +23,21 @@ from instructsam.errors import InputError, first_line
 from instructsam.evaluation.benchmarks.benchmark import Loaded
 from instructsam.evaluation.runs.content import ContentOf
 from instructsam.evaluation.runs.predictions import UNANSWERED, PredictionFile, StoredPrediction
+from instructsam.structures.answering import AnyAnswerer, Mode, takes_records
 from instructsam.structures.checks import check_fraction
 from instructsam.structures.predictions import Prediction
+from instructsam.structures.rle_masks import RleMasks
 from instructsam.structures.safe_text import one_line
-
-Mode = Literal["generate", "direct"]
-
-
-class SegmenterLike(Protocol):
-    """What a benchmark needs of a model or baseline."""
-
-    @property
-    def score_threshold(self) -> float:
-        """The threshold that users get by default."""
-        ...
-
-    def segment(
-        self, image: Image.Image, instructions: list[str], /, *, mode: Mode, score_threshold: float
-    ) -> list[Prediction]:
-        """One prediction per instruction, each with its candidates of score >= `score_threshold`.
-
-        `mode` is "generate" (the model writes the phrases) or "direct" (each instruction is its own phrase).
-        """
-        ...
-
-
-@runtime_checkable
-class RecordSegmenter(Protocol):
-    """A baseline that is shown the known answers, such as an oracle: a bound, never a model to be used."""
-
-    @property
-    def score_threshold(self) -> float:
-        """As of `SegmenterLike`."""
-        ...
-
-    def segment_records(
-        self, image: Image.Image, records: Sequence[Record], /, *, score_threshold: float
-    ) -> list[Prediction]:
-        """One prediction per record of the image, each with its candidates of score >= `score_threshold`."""
-        ...
-
-
-Evaluated: TypeAlias = SegmenterLike | RecordSegmenter
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """All ranked candidates for one instruction: masks bool [N, H, W], scores float64 [N].
+    """All ranked candidates for one instruction: N masks, scores float64 [N].
 
     `reason` says why there is no answer; it is empty where there is one.
     """
 
-    masks: NDArray[np.bool_]
+    masks: RleMasks
     scores: NDArray[np.float64]
     status: str
     seconds: float
@@ -84,12 +47,12 @@ class Answer:
     def from_stored(cls, item: StoredPrediction) -> Answer:
         """The answer of one line of predictions.jsonl."""
         scores = np.asarray(item.scores, dtype=np.float64)
-        return cls(item.decode_masks(), scores, item.status, item.seconds, item.reason)
+        return cls(item.load_masks(), scores, item.status, item.seconds, item.reason)
 
     @classmethod
     def unanswered(cls, record: Record, reason: str) -> Answer:
         """Nothing, and why."""
-        nothing = np.zeros((0, record.image.height, record.image.width), dtype=np.bool_)
+        nothing = RleMasks.none((record.image.height, record.image.width))
         return cls(nothing, np.zeros(0), UNANSWERED, 0.0, reason)
 
 
@@ -149,7 +112,7 @@ def keeping(path: Path | None, header: Mapping[str, str], content_of: ContentOf)
 
 
 def predict_all(
-    segmenter: Evaluated,
+    segmenter: AnyAnswerer,
     samples: Iterator[Loaded],
     mode: Mode,
     keeper: Keeper | None = None,
@@ -191,7 +154,8 @@ def _answer(record: Record, outcome: Outcome, warn: Callable[[str], None] | None
         return Answer.unanswered(record, first_line(outcome))
     prediction, seconds = outcome
     found = prediction.instances
-    return Answer(found.masks, found.scores.astype(np.float64), prediction.status, seconds)
+    masks = RleMasks.encode(found.masks)
+    return Answer(masks, found.scores.astype(np.float64), prediction.status, seconds)
 
 
 def _no_answer(record: Record, error: InputError, content: str) -> StoredPrediction:
@@ -214,12 +178,12 @@ def _no_answer(record: Record, error: InputError, content: str) -> StoredPredict
 
 
 def _predict_image(
-    segmenter: Evaluated, image: Image.Image, records: Sequence[Record], mode: Mode
+    segmenter: AnyAnswerer, image: Image.Image, records: Sequence[Record], mode: Mode
 ) -> dict[str, Outcome]:
     """The answers about one picture; where the call refuses its input, halves are tried until the one is found."""
     start = time.perf_counter()
     try:
-        if isinstance(segmenter, RecordSegmenter):
+        if takes_records(segmenter):
             answers = segmenter.segment_records(image, records, score_threshold=0.0)
         else:
             instructions = [record.instruction for record in records]
@@ -238,7 +202,7 @@ def _predict_image(
     return {record.id: (answer, seconds) for record, answer in zip(records, answers, strict=True)}
 
 
-def threshold_of(segmenter: SegmenterLike | RecordSegmenter, score_threshold: float | None) -> float:
+def threshold_of(segmenter: AnyAnswerer, score_threshold: float | None) -> float:
     """The caller's threshold, or the segmenter's own for None.
 
     Raises:

@@ -1,35 +1,60 @@
-"""The fields of one line of predictions.jsonl, each checked: whatever stands there, the message names file and line."""
+"""The fields of one line of predictions.jsonl, each checked: every message names file, line and field."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
+from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from instructsam.data.record import Rle
 from instructsam.errors import InputError
-from instructsam.structures.checks import check_count, check_fraction, check_number, describe
+from instructsam.structures.checks import describe
 from instructsam.structures.masks import MAX_PIXELS
 from instructsam.structures.predictions import Status
+from instructsam.structures.validation import Expected, first_fault
 
-FIELDS = (
-    "id",
-    "instruction",
-    "family",
-    "phrases",
-    "status",
-    "size",
-    "masks",
-    "scores",
-    "phrase_ids",
-    "seconds",
-    "content",
-    "reason",
-)
-_NEW = ("content", "reason")  # since the second format
-_STATUSES = (*get_args(Status), "unanswered")
-_MAX_SECONDS = 1e9
+_Text: TypeAlias = Annotated[
+    str, Strict()
+]  # with half of a character too: the model's answers are kept as they are
+_Side: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=MAX_PIXELS), Expected("a whole number of pixels")]
+_Score: TypeAlias = Annotated[float, Strict(), Field(ge=0, le=1), Expected("a number from 0 to 1")]
+_Index: TypeAlias = Annotated[int, Strict(), Field(ge=0), Expected("the index of a phrase")]
+_Seconds: TypeAlias = Annotated[float, Strict(), Field(ge=0, le=1e9), Expected("a number from 0 to 1e9")]
 
 
-def parse_line(line: Any, where: str, older: bool = False) -> dict[str, Any]:
+@with_config(ConfigDict(extra="forbid"))
+class OlderLine(TypedDict):
+    """A line of the first format."""
+
+    id: _Text
+    instruction: _Text
+    family: _Text
+    phrases: tuple[_Text, ...]
+    status: Literal[Status, "unanswered"]
+    size: Annotated[
+        tuple[_Side, _Side], Expected(f"[height, width], whole numbers of at most {MAX_PIXELS} pixels")
+    ]
+    masks: tuple[Annotated[Rle, Expected("a run-length code {'size': [height, width], 'counts': text}")], ...]
+    scores: tuple[_Score, ...]
+    phrase_ids: tuple[_Index, ...]
+    seconds: _Seconds
+
+
+@with_config(ConfigDict(extra="forbid"))
+class Line(OlderLine):
+    """A line of the present format."""
+
+    content: _Text
+    reason: _Text
+
+
+FIELDS = tuple(Line.__annotations__)
+_OLDER = TypeAdapter(OlderLine)
+_LINE = TypeAdapter(Line)
+
+
+def parse_line(line: Any, where: str, older: bool = False) -> OlderLine:
     """The fields of a line, lists as tuples.
 
     Args:
@@ -40,33 +65,28 @@ def parse_line(line: Any, where: str, older: bool = False) -> dict[str, Any]:
     Raises:
         InputError: a field is missing, unknown or of a wrong type or value.
     """
-    names = {name for name in FIELDS if not (older and name in _NEW)}
-    if not isinstance(line, dict) or set(line) != names:
-        odd = sorted(set(line) ^ names)[:8] if isinstance(line, dict) else describe(line)
-        raise InputError(
-            f"{where}: a prediction must have the fields {sorted(names)}, odd or missing: {odd!r:.200}"
-        )
-    fields = dict(line)
-    for name in names & {"id", "instruction", "family", "status", "content", "reason"}:
-        if not isinstance(fields[name], str):
-            raise InputError(f"{where}: {name} must be text, got {describe(fields[name])}")
+    try:
+        fields = (_OLDER if older else _LINE).validate_python(line)
+    except ValidationError as error:
+        raise InputError(_message(error, OlderLine if older else Line, line, where)) from error
     if not fields["id"]:
         raise InputError(f"{where}: id must not be empty")
-    if fields["status"] not in _STATUSES:
+    size, last = fields["size"], len(fields["phrases"]) - 1
+    if size[0] * size[1] > MAX_PIXELS:
         raise InputError(
-            f"{where}: status must be one of {', '.join(_STATUSES)}, got {describe(fields['status'])}"
+            f"{where}: size must be [height, width] of at most {MAX_PIXELS} pixels, got {describe(list(size))}"
         )
-    fields["seconds"] = check_number(fields["seconds"], f"{where}: seconds", 0, _MAX_SECONDS)
-    fields["size"] = _size(fields["size"], where)
-    fields["phrases"] = _all(fields["phrases"], f"{where}: phrases", _text)
-    fields["scores"] = _all(fields["scores"], f"{where}: scores", check_fraction)
-    last = len(fields["phrases"]) - 1
-    fields["phrase_ids"] = _all(
-        fields["phrase_ids"], f"{where}: phrase_ids", lambda value, name: check_count(value, name, 0, last)
-    )
-    size = fields["size"]
-    fields["masks"] = _all(fields["masks"], f"{where}: masks", lambda value, name: _code(value, name, size))
-    counts = [len(fields[name]) for name in ("masks", "scores", "phrase_ids")]
+    for number, index in enumerate(fields["phrase_ids"]):
+        if index > last:
+            raise InputError(
+                f"{where}: phrase_ids[{number}] must be a whole number from 0 to {last}, got {describe(index)}"
+            )
+    for number, code in enumerate(fields["masks"]):
+        if code["size"] != list(size) or any(type(side) is not int for side in code["size"]):
+            raise InputError(
+                f"{where}: masks[{number}]: masks must have the size {size}, got {describe(code['size'])}"
+            )
+    counts = len(fields["masks"]), len(fields["scores"]), len(fields["phrase_ids"])
     if len(set(counts)) > 1:
         raise InputError(
             f"{where}: masks, scores and phrase_ids must be equally many, "
@@ -77,38 +97,10 @@ def parse_line(line: Any, where: str, older: bool = False) -> dict[str, Any]:
     return fields
 
 
-def _all(values: Any, name: str, check: Callable[[Any, str], Any]) -> tuple[Any, ...]:
-    if not isinstance(values, list):
-        raise InputError(f"{name} must be a list, got {describe(values)}")
-    return tuple(check(value, f"{name}[{number}]") for number, value in enumerate(values))
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str):
-        raise InputError(f"{name} must be text, got {describe(value)}")
-    return value
-
-
-def _size(value: Any, where: str) -> tuple[int, int]:
-    sides = _all(
-        value, f"{where}: size", lambda side, name: check_count(side, f"{name} (pixels)", 1, MAX_PIXELS)
-    )
-    if len(sides) != 2 or sides[0] * sides[1] > MAX_PIXELS:
-        raise InputError(
-            f"{where}: size must be [height, width] of at most {MAX_PIXELS} pixels, got {describe(value)}"
-        )
-    return sides[0], sides[1]
-
-
-def _code(value: Any, name: str, size: tuple[int, int]) -> Mapping[str, Any]:
-    if (
-        not isinstance(value, dict)
-        or set(value) != {"size", "counts"}
-        or not isinstance(value["counts"], str)
-    ):
-        raise InputError(
-            f"{name} must be a run-length code {{'size': [height, width], 'counts': text}}, got {describe(value)}"
-        )
-    if value["size"] != list(size) or any(type(side) is not int for side in value["size"]):
-        raise InputError(f"{name}: masks must have the size {size}, got {describe(value['size'])}")
-    return value
+def _message(error: ValidationError, schema: Any, line: Any, where: str) -> str:
+    fault = first_fault(error, schema, line)
+    if fault.kind == "unknown":
+        return f"{where}: unknown field {fault.place}; {fault.text}"
+    if fault.kind == "missing":
+        return f"{where}: the field {fault.place} is missing"
+    return f"{where}: {fault.place or 'a prediction'} must be {fault.text}, got {describe(fault.value)}"

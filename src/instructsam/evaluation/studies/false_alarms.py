@@ -18,9 +18,10 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark, Sample
 from instructsam.evaluation.reports.report import versions
 from instructsam.evaluation.reports.tables import cell, format_rows, plain
-from instructsam.evaluation.runner import SegmenterLike, mode_of, predict_all, run_header
+from instructsam.evaluation.runner import mode_of, predict_all, run_header
 from instructsam.evaluation.runs.answers import Answer, keeping, threshold_of
 from instructsam.evaluation.runs.content import RecordContent
+from instructsam.structures.answering import Answerer
 from instructsam.structures.checks import check_count
 from instructsam.structures.locks import FolderLock
 from instructsam.world.scenes.blank import SIDE, blank_pictures
@@ -188,7 +189,7 @@ def alarm_benchmark(count: int) -> Benchmark:
 
 
 def count_false_alarms(
-    segmenter: SegmenterLike,
+    segmenter: Answerer,
     count: int = 200,
     phrases_given: bool = False,
     score_threshold: float | None = None,

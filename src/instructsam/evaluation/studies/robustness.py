@@ -17,17 +17,12 @@ from instructsam.evaluation.metrics.registry import headline_metrics
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.reports.report import versions
 from instructsam.evaluation.reports.tables import Clean, cell, format_rows, plain
-from instructsam.evaluation.runner import (
-    Mode,
-    SegmenterLike,
-    mode_of,
-    predict_all,
-    run_header,
-    score_answer,
-)
+from instructsam.evaluation.runner import mode_of, predict_all, run_header
 from instructsam.evaluation.runs.answers import keeping, threshold_of
 from instructsam.evaluation.runs.content import ContentOf, RecordContent
+from instructsam.evaluation.runs.score_answer import score_answer
 from instructsam.evaluation.studies.compare import difference_cells
+from instructsam.structures.answering import Answerer, Mode
 from instructsam.structures.file_names import safe_file_name
 from instructsam.structures.locks import FolderLock
 from instructsam.structures.safe_text import for_markdown, one_line
@@ -113,7 +108,7 @@ class Robustness:
 
 
 def measure(
-    segmenter: SegmenterLike,
+    segmenter: Answerer,
     benchmark: Benchmark,
     limit: int | None = None,
     phrases_given: bool = False,
@@ -188,7 +183,7 @@ def _changed(
 class _Run:
     """Answers and scores samples, and counts the answers over all of them."""
 
-    segmenter: SegmenterLike
+    segmenter: Answerer
     header: Mapping[str, str]
     content_of: ContentOf
     mode: Mode

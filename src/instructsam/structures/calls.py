@@ -1,4 +1,4 @@
-"""What a rival asked of which model, and how long each took: the price of an answer beside its score."""
+"""Calls of models: the cost of an answer beside its score."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class CallLog:
     """One finished call.
 
     Attributes:
-        callee: which model was asked.
-        instruction: the user's words that it was asked for.
-        asked: the noun phrase, or what the VLM was to decide.
+        callee: the model.
+        instruction: the user's text that the call served.
+        asked: the noun phrase, or the decision that the VLM had to make.
         seconds: wall time, failed calls included.
     """
 
@@ -31,13 +31,13 @@ class CallLog:
 
 @dataclass
 class Calls:
-    """Every call of a rival since it was opened, in order."""
+    """Every call since the baseline was opened, in order."""
 
     log: list[CallLog] = field(default_factory=list)
 
     @contextmanager
     def timed(self, callee: Callee, instruction: str, asked: str) -> Iterator[None]:
-        """Logs what runs inside as one call, also when it raises."""
+        """Log the block as one call, also when it raises."""
         start = time.perf_counter()
         try:
             yield
@@ -45,11 +45,11 @@ class Calls:
             self.log.append(CallLog(callee, instruction, asked, time.perf_counter() - start))
 
     def count(self, callee: Callee | None = None, since: int = 0) -> int:
-        """How many calls there were, of one model or of all, from entry `since` of the log on."""
+        """Number of calls of one model or of all, from entry `since` of the log on."""
         return sum(callee in (None, call.callee) for call in self.log[since:])
 
     def note(self, since: int = 0) -> str:
         """One line for a prediction: "2 VLM calls, 1 detector call"."""
         counts = {name: self.count(callee, since) for callee, name in _NAMES.items()}
-        told = [f"{n} {name} call{'s' * (n != 1)}" for name, n in counts.items() if n]
-        return ", ".join(told) or "no call of any model"
+        counted = [f"{n} {name} call{'s' * (n != 1)}" for name, n in counts.items() if n]
+        return ", ".join(counted) or "no call of any model"
