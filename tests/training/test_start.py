@@ -11,7 +11,7 @@ import torch
 from instructsam.data.sample import relative_boxes_cxcywh
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.variants.token_per_instance import TokenPerInstance
-from instructsam.processing.processor import ProcessorSettings
+from instructsam.processing.settings import ProcessorSettings
 from instructsam.training.collate import collate
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import initialize_from, open_model, start_model
