@@ -12,7 +12,7 @@ from instructsam.data.sample import relative_boxes_cxcywh
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.losses.targets import resize_masks
 from instructsam.model.variants.token_per_instance import TokenPerInstance
-from instructsam.processing.processor import ProcessorSettings
+from instructsam.processing.settings import ProcessorSettings
 from instructsam.training.batch import OutputSizes
 from instructsam.training.collate import collate
 from instructsam.training.settings import ModelSettings
