@@ -33,6 +33,7 @@ CHECKED = (
     "cli/segment_run.py",
     "data/folder_check.py",
     "errors.py",
+    "exports",
     "images",
     "inference/answer_lines.py",
     "inference/answer_log.py",
