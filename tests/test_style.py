@@ -34,6 +34,7 @@ CHECKED = (
     "cli/world.py",
     "data/folder_check.py",
     "errors.py",
+    "exports",
     "images",
     "inference/answer_lines.py",
     "inference/answer_log.py",
