@@ -18,7 +18,6 @@ from instructsam.checkpoints.assemble import (
 from instructsam.checkpoints.devices import pick_device, pick_dtype
 from instructsam.checkpoints.headers import require_fit
 from instructsam.checkpoints.quiet import quiet_transformers
-from instructsam.errors import InputError
 from instructsam.structures.checks import check_count, check_flag, check_path
 
 if TYPE_CHECKING:
@@ -69,8 +68,7 @@ def build(
     vlm_base = load_vlm_base(require_plain(base_folder(vlm)), number_format)
     detector_base = load_detector_base(require_plain(base_folder(detector)), number_format)
     slots = detector_class(detector_base.config.model_type).stock_slot_boxes(detector_base.tensors)
-    if not 1 <= num_queries <= len(slots):
-        raise InputError(f"num_queries must lie between 1 and {len(slots)}, got {num_queries}")
+    check_count(num_queries, "num_queries", high=len(slots))
     tokenizer = load_tokenizer(vlm_base.folder)
     family = vlm_class(vlm_base.config.model_type)
     added = add_missing_tokens(tokenizer, family)
