@@ -268,7 +268,7 @@ class _Fingerprint:
 
 
 def score_answer(record: Record, answer: Answer, threshold: float) -> InstructionScore:
-    """What one instruction contributes to the scores."""
+    """The score of one instruction."""
     others = [[one.rle for one in other] for other in record.alternatives]
     score = score_instruction(
         answer.masks,

@@ -1,7 +1,7 @@
-"""What a model or baseline answers to each record of a benchmark, and what of it is kept on disk.
+"""Answers of a model or baseline to each record of a benchmark, and their copies on disk.
 
-A record that cannot be taken (instruction too long, picture unreadable) is unanswered, with the reason; the run
-goes on.
+A record that cannot be answered (instruction too long, image unreadable) is unanswered, with the reason; the run
+continues.
 """
 
 from __future__ import annotations

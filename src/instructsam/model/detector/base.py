@@ -1,4 +1,4 @@
-"""What a detector offers to the rest: the model, training and checkpoints use nothing else of it.
+"""The detector protocol: the model, training and checkpoints use nothing else of a detector.
 
 I images, P phrases, Q queries per phrase, E extra queries, C detector width, T phrase tokens, h w mask size.
 """
