@@ -54,14 +54,14 @@ format: $(DEV) ## Let ruff put the code in order
 bench: $(RUNTIME) ## Measure latency and memory
 	@$(BIN)/python benchmarks/latency.py
 
-train: $(RUNTIME) ## Train the shipped default, three stages on two processes; a stopped run goes on
+train: $(RUNTIME) ## Train the shipped default, three stages on two processes; run again, it resumes
 	@OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --nproc_per_node $(PROCESSES) -m instructsam train \
-		configs/default_eyes.yaml configs/default_phrases.yaml configs/default.yaml --resume
+		configs/default_vision.yaml configs/default_phrases.yaml configs/default.yaml --resume
 
-train-gpu: $(RUNTIME) ## The same recipe on one GPU, MINUTES=9 at a time; the next call goes on
-	@$(BIN)/instructsam train configs/gpu/eyes.yaml configs/gpu/phrases.yaml configs/gpu/all.yaml --resume --max-minutes $(MINUTES)
+train-gpu: $(RUNTIME) ## Train it on one GPU, MINUTES=9 at a time; run again, it resumes
+	@$(BIN)/instructsam train configs/gpu/vision.yaml configs/gpu/phrases.yaml configs/gpu/all.yaml --resume --max-minutes $(MINUTES)
 
-ablations: $(RUNTIME) ## The paper's claims in miniature, MINUTES=9 at a time; the next call goes on
+ablations: $(RUNTIME) ## The paper's claims in miniature, MINUTES=9 at a time; run again, it resumes
 	@OMP_NUM_THREADS=1 $(BIN)/instructsam ablate configs/ablations/claims.yaml --max-minutes $(MINUTES)
 
 clean: ## Remove the environment and every cache

@@ -22,7 +22,8 @@ from PIL import Image
 
 from instructsam.cli.baselines import AnyOpening
 from instructsam.data.record import Record
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.reports.tables import format_rows
 from instructsam.evaluation.runner import evaluate
 from instructsam.structures.answering import AnyAnswerer, takes_records

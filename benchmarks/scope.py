@@ -23,7 +23,7 @@ from PIL import Image, ImageEnhance
 from scipy.optimize import minimize
 
 from instructsam.checkpoints.scope import Scope, content_words, image_features, read_scope, save_scope
-from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.benchmarks.perturbations import PERTURBATIONS, jpeg
 from instructsam.evaluation.studies.false_alarms import STRANGERS
 from instructsam.images.loader import load_image

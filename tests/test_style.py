@@ -34,8 +34,12 @@ CHECKED = (
     "cli/evaluate.py",
     "cli/main.py",
     "cli/models.py",
+    "cli/options.py",
     "cli/progress.py",
+    "cli/segment.py",
     "cli/segment_request.py",
+    "cli/segment_run.py",
+    "cli/world.py",
     "data/folder_check.py",
     "errors.py",
     "evaluation/runner.py",
@@ -45,9 +49,12 @@ CHECKED = (
     "inference/answer_log.py",
     "inference/answers.py",
     "inference/building.py",
+    "inference/folder_run.py",
     "inference/image_list.py",
     "inference/loading.py",
+    "inference/overlay_names.py",
     "inference/requests.py",
+    "inference/run_requests.py",
     "inference/segmenter.py",
     "inference/threads.py",
     "model/__init__.py",
@@ -99,7 +106,7 @@ CHECKED = (
     "world/scenes",
     "world/splits",
 )
-CHECKED_PAGES: tuple[str, ...] = ("docs/baselines.md",)
+CHECKED_PAGES: tuple[str, ...] = ("docs/baselines.md", "docs/world.md")
 
 # In text: pattern -> words to use instead.
 WORDS = {
@@ -121,9 +128,9 @@ WORDS = {
     r"\bwhat it is\b": "name the thing",
     r"(^|[.;:] )What (?![^.?]*\?)": "a noun: 'Gradients that ...', 'Files that ...'",
 }
-# In names of Python code: one whole part of a name, as in `take_from` or `model.fresh`.
+# In names of Python code: one whole part of a name, as in `init_from` or `model.reinitialize`.
 NAMES = {
-    "take_from": "init_from",
+    "init_from": "init_from",
     "fresh": "new, staging, computed, reinitialize",
     "lit": "augment_brightness",
     "united": "merged",

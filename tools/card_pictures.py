@@ -15,9 +15,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.reports.gallery import Shown, best_and_worst, draw_answers
-from instructsam.evaluation.runner import rescore
+from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runs.predictions import read_predictions
 from instructsam.evaluation.studies.compare import benchmark_name, predictions_file, stored_threshold
 from instructsam.images.loader import load_bytes

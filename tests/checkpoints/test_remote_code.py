@@ -20,7 +20,7 @@ from instructsam.checkpoints.assemble import load_vlm_base, require_stock
 from instructsam.checkpoints.inspect import account_of
 from instructsam.errors import CheckpointError, InstructSAMError
 from instructsam.inference.loading import load
-from instructsam.processing.processor import load_tokenizer
+from instructsam.processing.tokenizer_files import load_tokenizer
 from instructsam.vlms.local import load_vlm
 from tests.tiny import tiny_pair
 from tests.vlms.test_local import save_vlm

@@ -16,6 +16,7 @@ from instructsam.config import load_config
 from instructsam.errors import ConfigError
 from instructsam.experiments.plan import Plan, jobs_of
 from instructsam.experiments.sources import world_settings
+from instructsam.training.run_state import RunState
 from instructsam.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,21 +27,20 @@ model: {preset: tiny}
 data: {images_per_batch: 2, instructions_per_image: 2, world: {short_sides: [64], nouns: {colors: 0}, max_objects: 3}}
 schedule: {log_seconds: 0, export_dtype: float32, keep_checkpoints: 1, checkpoint_minutes: 0}
 """
-EYES = """
-stage: eyes
+VISION = """
+stage: vision
 device: cpu
 threads: 1
 model: {preset: tiny, vocab_size: 300, tokenizer_texts: 50}
 data: {images_per_batch: 1, instructions_per_image: 1, world: {short_sides: [64], max_objects: 3}}
-loss: {perception: 1.0}
 schedule: {total_steps: 1, log_seconds: 0, export_dtype: float32}
 """
 PLAN = """
 name: small
 base: base.yaml
 steps: 2
-start: eyes
-shared: [{name: eyes, config: eyes.yaml}]
+start: vision
+shared: [{name: vision, config: vision.yaml}]
 evaluation: {instructions: 3, calibration: 2, short_side: 64, max_objects: 3, nouns: colors}
 variants:
   - {name: method, about: the method}
@@ -51,7 +51,7 @@ variants:
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Path:
-    for name, text in (("base", BASE), ("eyes", EYES), ("plan", PLAN)):
+    for name, text in (("base", BASE), ("vision", VISION), ("plan", PLAN)):
         (tmp_path / f"{name}.yaml").write_text(text)
     return tmp_path / "plan.yaml"
 
@@ -101,13 +101,14 @@ def test_two_variants_stop_go_on_and_end_in_a_table(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "train_step", stop)
         assert ablate(plan) == 0
-    assert steps == [("eyes", 0), ("method", 0)]
+    assert steps == [("vision", 0), ("method", 0)]
     assert "stopped during method, seed 0" in capsys.readouterr().err
 
     assert ablate(plan) == 0
     assert steps[2:] == [("method", 1), ("one_mask", 0), ("one_mask", 1)]
     assert (
-        "start afresh, for they have another shape: instance_queries.weight (4, 32) -> (1, 32)" in caplog.text
+        "keep their random initialization: the shapes differ: instance_queries.weight (4, 32) -> (1, 32)"
+        in caplog.text
     )
     shown = capsys.readouterr().out
     assert shown == (plan.parent / "out" / "table.md").read_text() + "\n"
@@ -128,9 +129,9 @@ def test_two_variants_stop_go_on_and_end_in_a_table(
 
 def test_only_one_variant_and_a_time_box(plan: Path, steps: list[tuple[str, int]]) -> None:
     assert ablate(plan, "--only", "one_mask", "--max-minutes", "0.0001") == 0
-    assert {name for name, _ in steps} == {"eyes"}
+    assert {name for name, _ in steps} == {"vision"}
     assert ablate(plan, "--only", "one_mask") == 0
-    assert {name for name, _ in steps} == {"eyes", "one_mask"}
+    assert {name for name, _ in steps} == {"vision", "one_mask"}
     assert [row["seeds"] for row in table(plan)["rows"]] == [[], [0]]
 
 
@@ -156,15 +157,15 @@ def test_a_kill_between_checkpoint_and_export_of_the_shared_stage(
     class Killed(BaseException):
         """No handler of errors catches it, like a kill."""
 
-    def export(_: Trainer) -> None:
+    def export(_: RunState) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_export", export)
+        patch.setattr(RunState, "export", export)
         with pytest.raises(Killed):
             ablate(plan, "--only", "method")
     assert ablate(plan, "--only", "method") == 0
-    assert steps == [("eyes", 0), ("method", 0), ("method", 1)]
+    assert steps == [("vision", 0), ("method", 0), ("method", 1)]
     assert "exporting step 1 again" in capsys.readouterr().err
 
 
@@ -179,7 +180,7 @@ def test_a_signal_ends_with_its_exit_code(
 
     monkeypatch.setattr(Trainer, "train_step", train_step)
     assert ablate(plan) == 143
-    assert "stopped during eyes; the same command continues" in capsys.readouterr().err
+    assert "stopped during vision; the same command continues" in capsys.readouterr().err
 
 
 def test_destinations_are_checked_before_any_work(
@@ -198,7 +199,7 @@ def test_destinations_are_checked_before_any_work(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("start: eyes", "start: ears", "start must be one of eyes, got 'ears'"),
+        ("start: vision", "start: ears", "start must be one of vision, got 'ears'"),
         ("name: one_mask", "name: one/mask", "letters"),
         ("name: one_mask", "name: method", "a name of its own"),
         ("instance_form=token_as_mask", "instance_form=tokens", "token_per_instance"),
@@ -236,17 +237,17 @@ def test_a_variant_may_start_elsewhere(plan: Path) -> None:
     text = PLAN + "  - {name: alone, start: ''}\n"
     plan.write_text(text)
     jobs = {job.variant: job for job in jobs_of(load_config(Plan, plan), plan, Path("out"))}
-    assert jobs["method"].config().model.take_from == str(Path("out/shared/eyes/model"))
-    assert jobs["alone"].config().model.take_from == ""
+    assert jobs["method"].config().model.init_from == str(Path("out/shared/vision/model"))
+    assert jobs["alone"].config().model.init_from == ""
     plan.write_text(text.replace("start: ''", "start: ears"))
-    with pytest.raises(ConfigError, match="start must be one of eyes"):
+    with pytest.raises(ConfigError, match="start must be one of vision"):
         load_config(Plan, plan)
 
 
-def test_the_trials_of_the_recipe_are_fit_to_run() -> None:
+def test_the_training_variants_are_fit_to_run() -> None:
     from instructsam.experiments.run import check_models
 
-    path = ROOT / "configs" / "ablations" / "recipe.yaml"
+    path = ROOT / "configs" / "ablations" / "training.yaml"
     check_models(jobs_of(load_config(Plan, path), path, Path("out")))
 
 

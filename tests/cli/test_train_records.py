@@ -69,7 +69,7 @@ def test_changed_records_are_not_resumed_on(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["data.source=RECORDS", "loss.perception=1"], "set loss.perception=0"),
+        (["data.source=RECORDS", "loss.objectives.dense_classes=1"], "set loss.objectives.dense_classes=0"),
         (["data.source=nowhere"], "data.source must be world, a file of Inst2Seg records, a folder"),
         (
             ["data.source=refcoco/val", "data.folder=."],

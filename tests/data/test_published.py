@@ -15,7 +15,8 @@ from instructsam.data.formats.source import Tally
 from instructsam.data.published import PUBLISHED, Census
 from instructsam.data.record import Record
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.runner import evaluate
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction

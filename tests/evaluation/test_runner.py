@@ -11,7 +11,8 @@ from PIL import Image
 from instructsam.data.targets import target_masks
 from instructsam.errors import InputError
 from instructsam.evaluation.metrics.scoring import score_instruction
-from instructsam.evaluation.runner import evaluate, rescore
+from instructsam.evaluation.rescore import rescore
+from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.predictions import read_predictions
 from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import RECORDS, Oracle, Shifted, Silent, make_record, toy_benchmark

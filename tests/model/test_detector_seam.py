@@ -28,7 +28,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("registered")
 def test_a_model_with_another_detector_trains_and_segments(tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    options = ("model.overrides.detector=grid", "schedule.total_steps=2", "loss.denoising=1")
+    options = ("model.overrides.detector=grid", "schedule.total_steps=2", "loss.objectives.denoising=1")
     run(None, tiny(tmp_path / "run", *options, "model.overrides.slot_boxes=true"))
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert all(np.isfinite(line["parts"]["loss"]) for line in lines)

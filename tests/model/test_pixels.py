@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from instructsam.model.pixels import square_pixels
 from instructsam.model.vlm.base import PixelRules
@@ -71,3 +72,25 @@ def test_slivers_and_specks(size: tuple[int, int]) -> None:
     assert len(patches) == rows * columns
     assert torch.isfinite(patches).all()
     assert square_pixels(image, 64).shape == (3, 64, 64)
+
+
+@pytest.mark.parametrize(("patch", "temporal"), [(16, 2), (14, 1), (8, 1)])
+def test_patches_equal_those_of_transformers(patch: int, temporal: int) -> None:
+    """Exactly where no resize is needed; else the grid is the same, and resizing rounds differently."""
+    limits = (64 * patch**2, 256 * patch**2)
+    stock = Qwen2VLImageProcessorPil(
+        patch_size=patch,
+        temporal_patch_size=temporal,
+        merge_size=2,
+        min_pixels=limits[0],
+        max_pixels=limits[1],
+        image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )
+    for height, width in ((10 * patch, 12 * patch), (77, 401), (333, 201), (3, 2)):
+        image = formula(height, width)
+        theirs = stock(images=image, return_tensors="pt")
+        ours, grid = merged_patches(image, PixelRules(patch, 2, temporal, *limits))
+        assert list(grid) == theirs["image_grid_thw"][0].tolist()
+        difference = (ours - theirs["pixel_values"]).abs()
+        assert difference.max() == 0 if height % (2 * patch) == 0 else difference.mean() < 0.02

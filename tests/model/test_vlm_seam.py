@@ -10,6 +10,7 @@ import torch
 from transformers import Sam3Config, Sam3Model
 
 import instructsam
+from instructsam.cli.main import run
 from instructsam.errors import ConfigError
 from instructsam.inference.segmenter import Segmenter
 from instructsam.model.generation import GenerationSettings, generate
@@ -18,11 +19,13 @@ from instructsam.model.shared_prefix import query_states
 from instructsam.model.vlm.registry import VLMS, vlm_config
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs
+from instructsam.training.settings import ModelSettings
+from instructsam.training.start import start_model
 from instructsam.vlms.local import load_vlm
 from instructsam.vlms.protocol import Turn
 from tests.model.test_generation import decode, script
 from tests.reference import assert_near
-from tests.tiny import picture, same, tiny_pair, tiny_tokenizer
+from tests.tiny import TEXTS, picture, same, tiny_pair, tiny_tokenizer
 
 FAMILIES = pytest.mark.parametrize("family", sorted(VLMS))
 SAMPLES = (
@@ -185,14 +188,20 @@ def test_a_model_is_built_from_stock_weights(family: str, sam3: Path, tmp_path: 
     for name, tensor in stock.model.state_dict().items():
         assert torch.equal(model.vlm.state_dict()[name], tensor), name
     assert model.config.num_queries == 3
-    one = segmenter.segment(picture(), phrases=["red mug"], score_threshold=0.0)
-    segmenter.save(tmp_path / "built")
-    same(
-        one,
-        instructsam.load(tmp_path / "built", device="cpu").segment(
-            picture(), phrases=["red mug"], score_threshold=0.0
-        ),
-    )
+    command = ["build", tmp_path / "built", "--vlm", folder, "--detector", sam3, "--num-queries", 3]
+    assert run([str(argument) for argument in command]) == 0
+    built = instructsam.load(tmp_path / "built", device="cpu")
+    assert built.fingerprint == segmenter.fingerprint
+    options = {"phrases": ["red mug"], "score_threshold": 0.0}
+    same(segmenter.segment(picture(), **options), built.segment(picture(), **options))
+
+
+@FAMILIES
+def test_a_preset_trains_any_family(family: str) -> None:
+    settings = ModelSettings(preset="tiny", vocab_size=400, tokenizer_texts=300, overrides={"vlm": family})
+    model, processor = start_model(settings, lambda count: list(TEXTS) * count)
+    assert isinstance(model.vlm, VLMS[family])
+    assert processor.settings.vlm == family
 
 
 @FAMILIES

@@ -19,13 +19,12 @@ from instructsam.structures.masks import (
     encode_rle,
     mask_area,
     mask_boxes_xyxy,
-    mask_intersection,
-    mask_iou,
     merge_rles,
     rle_area,
     rle_box_xyxy,
     subtract_rle,
 )
+from instructsam.structures.rle_masks import RleMasks, mask_iou
 
 Mask = NDArray[np.bool_]
 any_mask = arrays(np.bool_, st.tuples(st.integers(1, 40), st.integers(1, 40)))
@@ -173,12 +172,14 @@ def test_iou_by_hand_and_empty_masks_agree() -> None:
 @given(arrays(np.bool_, (3, 5, 7)), arrays(np.bool_, (2, 5, 7)))
 def test_intersection_counts_shared_pixels(a: Mask, b: Mask) -> None:
     expected = [[int((x & y).sum()) for y in b] for x in a]
-    assert mask_intersection(a, b).tolist() == expected
+    assert RleMasks.encode(a).intersection(RleMasks.encode(b)).tolist() == expected
 
 
-def test_intersection_is_exact_over_several_chunks() -> None:
-    masks = np.ones((1, 1500, 1400), dtype=np.bool_)
-    assert mask_intersection(masks, masks).tolist() == [[1500 * 1400]]
+def test_intersection_is_exact_where_it_is_large() -> None:
+    masks = np.ones((2, 1501, 1399), dtype=np.bool_)
+    masks[1, 700, 3] = False
+    codes = RleMasks.encode(masks)
+    assert codes.intersection(codes).tolist() == [[1501 * 1399, 1501 * 1399 - 1], [1501 * 1399 - 1] * 2]
 
 
 def test_masks_of_two_sizes_are_refused() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
 from instructsam.experiments.sources import open_source
+from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import trainer
+from instructsam.training.batch import OutputSizes
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import start_model
 from instructsam.world.splits.stream import all_texts
@@ -47,6 +50,17 @@ def run(
     return trainer.run(config, open_source, overrides, resume, on_checkpoint)
 
 
+@cache
+def tiny_start() -> tuple[InstructSAMModel, InstructSAMProcessor]:
+    """A tiny model that nothing trains, and its processor."""
+    return start_model(ModelSettings(preset="tiny", vocab_size=400, tokenizer_texts=300), all_texts)
+
+
+def tiny_sizes() -> OutputSizes:
+    """The sizes of its outputs."""
+    return OutputSizes.of(tiny_start()[0], "nearest")
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
@@ -54,4 +68,4 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def processor() -> InstructSAMProcessor:
-    return start_model(ModelSettings(preset="tiny", vocab_size=400, tokenizer_texts=300), all_texts)[1]
+    return tiny_start()[1]

@@ -57,7 +57,7 @@ def test_two_processes_train_like_one_with_the_double_batch(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_two_processes_resume_exactly(tmp_path: Path) -> None:
-    long = ("schedule.total_steps=3", "optim.muon_lr=1e-3", "loss.denoising=1")
+    long = ("schedule.total_steps=3", "optim.muon_lr=1e-3", "loss.objectives.denoising=1")
     launch(str(SCRIPT), "fresh", *tiny(tmp_path / "whole", *long))
     launch(str(SCRIPT), "fresh", *tiny(tmp_path / "sliced", *long, "schedule.max_minutes=1e-9"))
     launch(str(SCRIPT), "resume", *tiny(tmp_path / "sliced", *long))
@@ -78,7 +78,7 @@ def test_a_time_box_that_ends_between_stages_is_a_success(tmp_path: Path) -> Non
     )
     (tmp_path / "two.yaml").write_text(f"output_dir: {tmp_path}/two\nmodel: {{path: {tmp_path}/one/model}}\n")
     stages = [str(tmp_path / name) for name in ("one.yaml", "two.yaml")]
-    # less than recipe.LEAST_MINUTES: whatever stage one takes, nothing is left for stage two
+    # less than stages.LEAST_MINUTES: whatever stage one takes, nothing is left for stage two
     words = (
         "-m",
         "instructsam",

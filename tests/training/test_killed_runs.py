@@ -18,8 +18,9 @@ from instructsam.errors import ConfigError
 from instructsam.experiments.sources import open_source
 from instructsam.training import checkpointing
 from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current, require_current
+from instructsam.training.run_state import RunState
 from instructsam.training.settings import RunConfig
-from instructsam.training.stages import run_recipe
+from instructsam.training.stages import train_stages
 from instructsam.training.start import check_start
 from instructsam.training.trainer import Trainer
 from tests.training.conftest import run, tiny
@@ -29,7 +30,7 @@ SHORT = (
     "schedule.total_steps=2",
     "schedule.checkpoint_minutes=0",
     "schedule.keep_checkpoints=1",
-    "loss.perception=1",
+    "loss.objectives.dense_classes=1",
 )
 
 
@@ -52,12 +53,12 @@ def kill_before(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 
 
 def tensors(folder: Path) -> dict[str, torch.Tensor]:
-    """Everything that a finished run leaves: the export, its readers, and the newest checkpoint."""
+    """Everything that a finished run leaves: the export, its probes, and the newest checkpoint."""
     latest = checkpointing.latest_checkpoint(folder / CHECKPOINTS)
     assert latest is not None
     files = [
         folder / MODEL / "model.safetensors",
-        folder / "readers.safetensors",
+        folder / "probes.safetensors",
         *latest.glob("*.safetensors"),
     ]
     return {
@@ -90,8 +91,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# The renames of a run of two steps: 0 config.yaml, 1 state.json, 2 the checkpoint, 3 readers, 4 the export; then
-# 5 state.json, 6 the checkpoint, 7 the old one that goes, 8 readers, 9 the old export, 10 the export.
+# The renames of a run of two steps: 0 config.yaml, 1 state.json, 2 the checkpoint, 3 probes, 4 the export; then
+# 5 state.json, 6 the checkpoint, 7 the old one that goes, 8 probes, 9 the old export, 10 the export.
 RENAMES, FEW = range(11), (3, 9)
 ALL = tuple(number for number in RENAMES if number not in FEW)
 
@@ -125,14 +126,14 @@ def test_a_stage_after_a_kill_does_not_start_from_old_weights(
     changes = [one for one in tiny(tmp_path) if one.startswith(kept)]
     changes += ["schedule.total_steps=2", "schedule.checkpoint_minutes=0"]
     with monkeypatch.context() as patch:
-        plain = Trainer._export
+        plain = RunState.export
 
-        def export(self: Trainer) -> None:
+        def export(self: RunState) -> None:
             if self.step == 2:
                 raise Killed
             plain(self)
 
-        patch.setattr(Trainer, "_export", export)
+        patch.setattr(RunState, "export", export)
         with pytest.raises(Killed):
             run(stages[0], changes)
     first = Path("runs/first")
@@ -141,7 +142,7 @@ def test_a_stage_after_a_kill_does_not_start_from_old_weights(
     with pytest.raises(ConfigError, match=r"model.path: runs/first/model is not what its run trained last"):
         run(stages[1], changes)
     assert not Path("runs/second").exists() or not Path("runs/second/checkpoints").exists()
-    run_recipe(stages, open_source, changes, resume=True)
+    train_stages(stages, open_source, changes, resume=True)
     assert "exporting step 2 again" in capsys.readouterr().err
     assert export_is_current(first)
     assert export_is_current(Path("runs/second"))
@@ -149,8 +150,8 @@ def test_a_stage_after_a_kill_does_not_start_from_old_weights(
 
 def test_a_model_to_start_from_is_compared_with_its_run(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINTS / "step-00000001").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"model.take_from: .*model is not what its run"):
-        require_current(str(tmp_path / MODEL), "model.take_from")
+    with pytest.raises(ConfigError, match=r"model.init_from: .*model is not what its run"):
+        require_current(str(tmp_path / MODEL), "model.init_from")
     require_current(str(tmp_path / "elsewhere" / MODEL), "model.path")  # no run beside it
     (tmp_path / MODEL).mkdir()
     require_current(str(tmp_path / MODEL), "model.path")  # exported by an earlier version, without a record
@@ -190,7 +191,7 @@ def test_48_steps_and_8_kills_end_with_the_same_bits(tmp_path: Path) -> None:
         "schedule.total_steps=48",
         "schedule.checkpoint_minutes=0.01",
         "optim.muon_lr=1e-3",
-        "loss.reading=1",
+        "loss.objectives.query_readout=1",
     )
     more += ("model.overrides.dropout=0.1", "data.images_per_batch=1", "data.workers=1")
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import pytest
@@ -12,7 +11,6 @@ from instructsam.training import checkpointing
 from instructsam.training.optim import (
     MuonWithAdamW,
     build_optimizer,
-    clip_gradients,
     learning_rate_factor,
     set_learning_rate,
 )
@@ -80,12 +78,30 @@ def test_an_unknown_prefix_is_refused() -> None:
         build_optimizer(Toy(), OptimSettings(lr_multipliers={"vml": 0.1}))
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(1.0, 1.0), (10.0, 5.0), (0.0, 5.0)])
-def test_clipping(limit: float, expected: float) -> None:
-    parameter = nn.Parameter(torch.zeros(2))
-    parameter.grad = torch.tensor([3.0, 4.0])
-    assert float(clip_gradients([parameter], limit)) == pytest.approx(5.0)
-    assert math.hypot(*parameter.grad.tolist()) == pytest.approx(expected, rel=1e-4)
+def test_new_probes_learn_faster_at_first() -> None:
+    model = nn.Module()
+    model.body = nn.Linear(4, 4)
+    model.objectives = nn.ModuleDict({"one": nn.Linear(4, 2), "other": nn.Linear(4, 2)})
+    settings = OptimSettings(lr=1.0, warmup_steps=0, decay="none")
+
+    def rates(step: int, new: tuple[str, ...], settings: OptimSettings = settings) -> dict[str, float]:
+        optimizer = build_optimizer(model, settings)
+        assert set_learning_rate(optimizer, step, 1000, settings, new) == 1.0
+        rate = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+        return {name: rate[id(p)] for name, p in model.named_parameters() if name.endswith("weight")}
+
+    assert rates(0, ()) == dict.fromkeys(
+        ("body.weight", "objectives.one.weight", "objectives.other.weight"), 1.0
+    )
+    assert rates(99, ("one",)) == {
+        "body.weight": 1.0, "objectives.one.weight": 10.0, "objectives.other.weight": 1.0,
+    }  # fmt: skip
+    assert rates(150, ("one",))["objectives.one.weight"] == pytest.approx(5.5)
+    assert rates(200, ("one",))["objectives.one.weight"] == 1.0
+    off = settings.model_copy(update={"new_probe_multiplier": 1.0})
+    assert rates(0, ("one",), off)["objectives.one.weight"] == 1.0
+    chosen = settings.model_copy(update={"lr_multipliers": {"objectives.one": 3.0}})
+    assert rates(0, ("one",), chosen)["objectives.one.weight"] == 3.0, "the configuration replaces the rule"
 
 
 class Hidden(nn.Module):
@@ -140,7 +156,7 @@ def test_muon_moves_every_direction_of_a_matrix_alike() -> None:
     assert moved[0] < 1.5 * scale
 
 
-def test_two_optimisers_resume_as_one() -> None:
+def test_two_optimizers_resume_as_one() -> None:
     whole, optimizer = hidden_and_optimizer()
     steps(whole, optimizer, 2)
     resumed, other = hidden_and_optimizer()

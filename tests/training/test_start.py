@@ -1,4 +1,4 @@
-"""A fresh model takes over what fits of a trained one, and says what does not."""
+"""A new model is initialized from the tensors of a trained one that fit, and the log lists the others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import torch
 
 from instructsam.data.sample import relative_boxes_cxcywh
 from instructsam.errors import CheckpointError, ConfigError
+from instructsam.losses.targets import resize_masks
 from instructsam.model.variants.token_per_instance import TokenPerInstance
-from instructsam.processing.processor import ProcessorSettings
+from instructsam.processing.settings import ProcessorSettings
+from instructsam.training.batch import OutputSizes
 from instructsam.training.collate import collate
 from instructsam.training.settings import ModelSettings
-from instructsam.training.start import open_model, start_model, take_over
+from instructsam.training.start import initialize_from, open_model, start_model
 from instructsam.world.source import training_sample
 from instructsam.world.splits.stream import WorldSettings, all_texts, world_sample
 from tests.published import publish
@@ -24,33 +26,34 @@ from tests.training.conftest import run, tiny
 SCENE = WorldSettings(short_sides=(64,), instructions_per_scene=6, min_objects=5, nouns="colors")
 
 
-def test_what_fits_is_taken_and_what_does_not_is_listed() -> None:
+def test_fitting_tensors_are_copied_and_the_others_listed() -> None:
     model, _ = tiny_pair(seed=1, num_queries=2, projectors=False)
     donor, _ = tiny_pair(seed=2)
     queries = model.instance_queries.weight.clone()
-    lines = take_over(model, donor, "donor")
+    lines = initialize_from(model, donor, "donor")
     assert torch.equal(model.lm_head.weight, donor.lm_head.weight)
     assert torch.equal(model.instance_queries.weight, queries)
     shape, unused = lines[1:]
-    assert lines[0].startswith("from donor: ")
-    assert shape.startswith("2 start afresh, for they have another shape: ")
+    assert lines[0].endswith("tensors initialized from donor")
+    assert shape.startswith("2 keep their random initialization: the shapes differ: ")
     assert "instance_queries.weight (4, 32) -> (2, 32)" in shape
     assert "detector.detr_decoder.reference_points.weight (4, 4) -> (2, 4)" in shape
-    assert unused.startswith("8 of it are not used: phrase_projector.0.bias")
-    back = take_over(donor, model, "back")
-    assert any(line.startswith("8 start afresh, for it has none such: phrase_projector") for line in back)
+    assert unused.startswith("8 of donor are not used: phrase_projector.0.bias")
+    back = initialize_from(donor, model, "back")
+    start = "8 keep their random initialization: back has no such tensor: phrase_projector"
+    assert any(line.startswith(start) for line in back)
 
 
-def test_what_is_to_be_fresh_is_not_taken() -> None:
+def test_reinitialized_tensors_are_not_copied() -> None:
     model, _ = tiny_pair(seed=1)
     donor, _ = tiny_pair(seed=2)
     queries = model.instance_queries.weight.clone()
-    lines = take_over(model, donor, "donor", ("instance_queries",))
+    lines = initialize_from(model, donor, "donor", ("instance_queries",))
     assert torch.equal(model.instance_queries.weight, queries)
     assert torch.equal(model.lm_head.weight, donor.lm_head.weight)
-    assert any("instance_queries.weight" in line and "start afresh" in line for line in lines)
+    assert any("instance_queries.weight" in line and "random initialization" in line for line in lines)
     with pytest.raises(ConfigError, match="no tensor starts with 'instance_query'"):
-        take_over(model, donor, "donor", ("instance_query",))
+        initialize_from(model, donor, "donor", ("instance_query",))
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(2, 1), (1, 2)])
@@ -58,7 +61,7 @@ def test_neck_levels_are_matched_by_scale(ours: int, theirs: int) -> None:
     model, _ = tiny_pair(seed=1, mask_stages=ours)
     donor, _ = tiny_pair(seed=2, mask_stages=theirs)
     finest = model.detector.vision_encoder.neck.fpn_layers[0].proj1.weight.clone()
-    lines = take_over(model, donor, "donor")
+    lines = initialize_from(model, donor, "donor")
     levels, donated = (one.detector.vision_encoder.neck.fpn_layers for one in (model, donor))
     scales, donated_scales = (
         list(one.config.detector_config.vision_config.scale_factors) for one in (model, donor)
@@ -69,7 +72,7 @@ def test_neck_levels_are_matched_by_scale(ours: int, theirs: int) -> None:
             assert torch.equal(level.state_dict()[name], tensor), (scale, name)
     if ours > theirs:  # the new finest level has no donor
         assert torch.equal(levels[0].proj1.weight, finest)
-        assert any("start afresh" in line and "fpn_layers.0.proj1.weight" in line for line in lines)
+        assert any("random initialization" in line and "fpn_layers.0.proj1.weight" in line for line in lines)
     else:
         assert any("not used" in line and "fpn_layers.scale_4.proj1.weight" in line for line in lines)
 
@@ -78,18 +81,18 @@ def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFi
     model, processor = tiny_pair()
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    settings = ModelSettings(preset="tiny", take_from=str(tmp_path), overrides={"num_queries": 1})
+    settings = ModelSettings(preset="tiny", init_from=str(tmp_path), overrides={"num_queries": 1})
     fresh, its_processor = start_model(settings, all_texts)
     assert its_processor.token_ids == processor.token_ids
     assert its_processor.settings.num_queries == 1
     assert torch.equal(fresh.lm_head.weight, model.lm_head.weight)
-    assert "start afresh" in caplog.text
+    assert "keep their random initialization" in caplog.text
     with pytest.raises(ConfigError, match="give one"):
-        start_model(ModelSettings(path=str(tmp_path), take_from=str(tmp_path)), all_texts)
+        start_model(ModelSettings(path=str(tmp_path), init_from=str(tmp_path)), all_texts)
 
 
 def test_one_block_per_instance_from_left_to_right() -> None:
-    _, processor = tiny_pair(num_queries=1, instance_form="token_per_instance")
+    model, processor = tiny_pair(num_queries=1, instance_form="token_per_instance")
     scene = world_sample(5, 1, SCENE)
     boxes = relative_boxes_cxcywh(scene.rendered.masks)
     blocks, rows = TokenPerInstance().training_blocks(((2, 0, 1), ()), boxes)
@@ -98,31 +101,33 @@ def test_one_block_per_instance_from_left_to_right() -> None:
     assert rows[3] == ()
     places = [boxes[row[0], 0] for row in rows[:3]]
     assert places == sorted(places)
-    batch = collate(0, [training_sample("scene", scene)], [[True] * len(scene.instructions)], processor)
+    direct, sizes = [[True] * len(scene.instructions)], OutputSizes.of(model, "nearest")
+    batch = collate(0, [training_sample("scene", scene)], direct, processor, sizes)
     wanted = [max(1, len(one.phrases[0].instances)) for one in scene.instructions]
     assert max(wanted) > 1
     assert min(len(one.phrases[0].instances) for one in scene.instructions) == 0
-    targets = batch.targets("cpu")
-    assert len(batch.inputs.phrase_ids) == len(targets) == sum(wanted)
-    assert {len(target.masks) for target in targets} == {0, 1}
+    assert len(batch.inputs.phrase_ids) == len(batch.targets.counts) == sum(wanted)
+    assert set(batch.targets.counts) == {0, 1}
     assert batch.inputs.phrase_sample.bincount().tolist() == wanted
 
 
 def test_one_mask_per_phrase_is_the_union() -> None:
-    _, processor = tiny_pair(num_queries=1, instance_form="token_as_mask")
+    model, processor = tiny_pair(num_queries=1, instance_form="token_as_mask")
     scene = world_sample(5, 1, SCENE)
-    batch = collate(0, [training_sample("scene", scene)], [[True] * len(scene.instructions)], processor)
+    direct, sizes = [[True] * len(scene.instructions)], OutputSizes.of(model, "nearest")
+    batch = collate(0, [training_sample("scene", scene)], direct, processor, sizes)
     counts = set()
-    for target, one in zip(batch.targets("cpu"), scene.instructions, strict=True):
+    targets = batch.targets.padded("cpu")
+    for row, one in enumerate(scene.instructions):
         named = list(one.phrases[0].instances)
         counts.add(min(len(named), 2))
-        assert len(target.masks) == min(len(named), 1)
+        assert targets.counts[row] == min(len(named), 1)
         if named:
-            union = scene.rendered.masks[named].any(0)
-            assert torch.equal(target.masks[0].bool(), torch.from_numpy(union))
-            assert torch.allclose(
-                target.boxes_cxcywh[0], torch.from_numpy(relative_boxes_cxcywh(union[None])[0])
-            )
+            union = scene.rendered.masks[named].any(0, keepdims=True)
+            small = resize_masks(torch.from_numpy(union), sizes.mask_size, "nearest")
+            assert torch.equal(targets.masks[row, :1], small)
+            boxes = torch.from_numpy(relative_boxes_cxcywh(union))
+            assert torch.allclose(targets.boxes_cxcywh[row, :1], boxes)
     assert counts == {0, 1, 2}
 
 

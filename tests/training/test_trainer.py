@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
 from instructsam.config import load_config
 from instructsam.errors import CheckpointError, ConfigError, InstructSAMError
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training import checkpointing, trainer
+from instructsam.training import checkpointing
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import open_model, start_model
 from instructsam.training.stopping import TrainingInterrupted
@@ -39,7 +40,7 @@ def stop_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trainer, "train_step", train_step)
 
 
-@pytest.mark.parametrize("more", [(), ("loss.denoising=1",)], ids=["plain", "denoising"])
+@pytest.mark.parametrize("more", [(), ("loss.objectives.denoising=1",)], ids=["plain", "denoising"])
 def test_a_resumed_run_equals_an_uninterrupted_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
 ) -> None:
@@ -96,12 +97,17 @@ def test_muon_and_eager_attention_lower_the_loss_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stage", "still"),
     [
-        ("eyes", ("vlm.language_model.", "detector.detr_", "instance_queries")),
+        ("vision", ("vlm.language_model.", "detector.detr_", "instance_queries")),
         ("phrases", ("vlm.language_model.layers",)),
     ],
 )
 def test_a_stage_changes_only_what_it_runs(tmp_path: Path, stage: str, still: tuple[str, ...]) -> None:
-    settings = (f"stage={stage}", "loss.perception=1", "optim.ema_decay=0", "schedule.total_steps=1")
+    settings = (
+        f"stage={stage}",
+        "loss.objectives.dense_classes=1",
+        "optim.ema_decay=0",
+        "schedule.total_steps=1",
+    )
     folder = run(None, tiny(tmp_path, *settings))
     torch.manual_seed(0)
     start, _ = start_model(load_config(RunConfig, None, tiny(tmp_path)).model, all_texts)
@@ -156,13 +162,13 @@ def test_the_time_box_ends_with_a_checkpoint(tmp_path: Path, capsys: pytest.Capt
 def test_a_loss_that_is_not_finite_stops_the_run_and_saves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = trainer.clip_gradients
+    plain = Accelerator.clip_grad_norm_
 
-    def spoiled(parameters: Any, clip_norm: float) -> torch.Tensor:
-        return plain(parameters, clip_norm) * float("nan")
+    def spoiled(self: Accelerator, parameters: Any, limit: float) -> torch.Tensor:
+        return plain(self, parameters, limit) * float("nan")
 
     run(None, tiny(tmp_path, "schedule.max_minutes=1e-9"))
-    monkeypatch.setattr(trainer, "clip_gradients", spoiled)
+    monkeypatch.setattr(Accelerator, "clip_grad_norm_", spoiled)
     with pytest.raises(InstructSAMError, match=r"step 1: loss or gradient is not finite \(.*gradient nan\)"):
         run(None, tiny(tmp_path), resume=True)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]

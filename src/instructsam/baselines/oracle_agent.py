@@ -19,8 +19,9 @@ from instructsam.data.record import PhraseRecord, Record
 from instructsam.structures.answering import Answerer, Mode
 from instructsam.structures.calls import Calls
 from instructsam.structures.instances import Instances
-from instructsam.structures.masks import decode_rle, mask_iou
+from instructsam.structures.masks import decode_rle
 from instructsam.structures.predictions import Prediction
+from instructsam.structures.rle_masks import mask_iou
 
 MATCH_IOU = 0.5
 SCORE_THRESHOLD = 0.5

@@ -21,7 +21,8 @@ from instructsam.checkpoints.fingerprint import weights_fingerprint
 from instructsam.errors import CheckpointError, InputError
 from instructsam.images.loader import LoadedImage, load_image
 from instructsam.model.pixels import square_pixels
-from instructsam.processing.processor import load_tokenizer, resize_masks
+from instructsam.processing.results import resize_masks
+from instructsam.processing.tokenizer_files import load_tokenizer
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.answering import Mode
 from instructsam.structures.calls import Calls

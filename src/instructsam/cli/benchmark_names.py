@@ -54,14 +54,14 @@ def _is_model(name: str) -> bool:
 
 
 def _is_benchmark(name: str) -> bool:
-    from instructsam.evaluation.benchmarks.benchmark import is_benchmark_name
+    from instructsam.evaluation.benchmarks.names import is_benchmark_name
 
     return is_benchmark_name(name) or isfile(Path(name) / "records.jsonl")
 
 
 def _check_spelling(model: str) -> None:
     """A mistyped benchmark would be looked for as a model."""
-    from instructsam.evaluation.benchmarks.benchmark import benchmark_names
+    from instructsam.evaluation.benchmarks.names import benchmark_names
 
     near = get_close_matches(model, benchmark_names(), n=1, cutoff=_CLOSE)
     if near and not Path(model).exists():

@@ -26,7 +26,7 @@ def compare(
     score_threshold: ThresholdOption = None,
 ) -> int:
     """Print how the scores of two runs differ, with intervals; no model is needed."""
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.benchmarks.names import get_benchmark
     from instructsam.evaluation.studies.compare import (
         benchmark_name,
         compare,

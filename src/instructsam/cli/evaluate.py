@@ -116,7 +116,7 @@ def _run(
     quiet: bool,
 ) -> _Scored | None:
     """None in processes that do not score."""
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.benchmarks.names import get_benchmark
     from instructsam.evaluation.distributed import evaluate_together, own_device
     from instructsam.evaluation.runner import evaluate as run_benchmark
     from instructsam.evaluation.runs.shards import Shard
@@ -156,8 +156,8 @@ def _run(
 def _score_again(
     predictions: Path, benchmark: str | None, data: Path | None, score_threshold: float | None
 ) -> _Scored:
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
-    from instructsam.evaluation.runner import rescore
+    from instructsam.evaluation.benchmarks.names import get_benchmark
+    from instructsam.evaluation.rescore import rescore
     from instructsam.evaluation.studies.compare import (
         benchmark_name,
         predictions_file,

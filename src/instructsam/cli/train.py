@@ -23,9 +23,7 @@ def train(
     ],
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", help="Continue from the newest checkpoint; finished stages are passed over."
-        ),
+        typer.Option("--resume", help="Continue from the newest checkpoint; finished stages are skipped."),
     ] = False,
     max_minutes: Annotated[
         float, typer.Option("--max-minutes", min=0.0, help="Time box of this command, 0 for none.")
@@ -62,9 +60,9 @@ def train(
             box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
             folder = run(configs[0], open_source, [*changes, *box], resume)
         else:
-            from instructsam.training.stages import run_recipe
+            from instructsam.training.stages import train_stages
 
-            folder = run_recipe(configs, open_source, changes, resume, max_minutes)
+            folder = train_stages(configs, open_source, changes, resume, max_minutes)
     except TrainingInterrupted as stop:
         leave_process_group()
         console.note(f"instructsam: {stop}")

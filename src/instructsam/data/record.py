@@ -38,7 +38,7 @@ BOX_SLACK = 1.0  # pixels that a box may lie outside the image, for boxes that w
 
 # Values keep their types (Strict), while lists of JSON become tuples and objects become these classes.
 _forbid = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
-_Word: TypeAlias = Annotated[str, Strict(), Field(pattern="")]  # any pattern refuses half of a character
+_Word: TypeAlias = Annotated[str, Strict(), Field(pattern="")]  # any pattern refuses lone surrogates
 _Text: TypeAlias = Annotated[str, Strict(), Field(pattern=r"\S"), Expected("text that is not empty")]
 _Side: TypeAlias = Annotated[int, Strict(), Field(ge=1), Expected("a positive whole number of pixels")]
 _Number: TypeAlias = Annotated[float, Strict()]
@@ -126,7 +126,7 @@ def _parse_line(line: bytes, where: str) -> Record:
         record = _RECORD.validate_json(line)
         if record.meta:
             json.dumps(record.meta, allow_nan=False)
-    except ValueError:  # the slower way finds the place; it also accepts half of a character in `meta`
+    except ValueError:  # the slower way finds the place; it also accepts lone surrogates in `meta`
         return parse_record(_decode(line, where), where)
     _check(record, where)
     return record
@@ -176,7 +176,7 @@ def read_records(path: str | Path) -> Iterator[Record]:
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> int:
-    """Write records as JSONL and say how many; each is checked as on reading.
+    """Write records as JSONL and return their number; each is checked as in reading.
 
     Raises:
         RecordError: a record would not be read again, or the file cannot be written.
@@ -196,12 +196,12 @@ def write_records(path: str | Path, records: Iterable[Record]) -> int:
 
 
 def _encode(data: dict[str, Any], where: str) -> str:
-    """One line of JSON; what was parsed can only fail in `meta`, which a caller may have filled with anything."""
+    """One line of JSON; only `meta`, which holds any object, can fail here."""
     try:
         line = json.dumps(data, ensure_ascii=False, allow_nan=False)
     except (ValueError, TypeError, RecursionError) as error:
         raise RecordError(f"{where}, field meta: expected JSON values, got others ({error})") from error
-    # A lone surrogate cannot be written as UTF-8; as the escape that JSON has for it, it comes back.
+    # A lone surrogate cannot be encoded as UTF-8: JSON's escape keeps it.
     return line if line.isascii() or _is_encodable(line) else json.dumps(data)
 
 
@@ -271,7 +271,7 @@ def _check(record: Record, where: str) -> None:
 
 def _check_image(image: ImageRef, where: str) -> None:
     file = image.file
-    if file.startswith("/") or ".." in file.split("/") or "\\" in file or file[1:2] == ":":
+    if leaves_folder(file):
         expected = "a path with forward slashes inside the folder of the records"
         raise _wrong(where, ("image", "file"), expected, file)
     if not is_path(file):
@@ -281,6 +281,11 @@ def _check_image(image: ImageRef, where: str) -> None:
         check_mask_size(image.height, image.width, f"{where}, field image: [height, width]")
     except InputError as error:
         raise RecordError(str(error)) from error
+
+
+def leaves_folder(file: str) -> bool:
+    """Whether a path is absolute, has a drive, backslashes or a step upwards."""
+    return file.startswith("/") or ".." in file.split("/") or "\\" in file or file[1:2] == ":"
 
 
 def is_path(text: str) -> bool:

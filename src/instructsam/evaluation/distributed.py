@@ -12,8 +12,9 @@ from typing import Any
 from instructsam.data.record import Record
 from instructsam.errors import InputError, InstructSAMError, first_line
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.reports.build import build_report
 from instructsam.evaluation.reports.report import Report
-from instructsam.evaluation.runner import changed_note, header_facts, mode_of, report_of, run_header
+from instructsam.evaluation.runner import changed_note, header_facts, mode_of, run_header
 from instructsam.evaluation.runs.answers import (
     Answer,
     Keeper,
@@ -82,7 +83,7 @@ def evaluate_together(
         facts = {**header_facts(header), **(provenance or {}), **run}
         threshold = threshold_of(segmenter, score_threshold)
         stored = _stored_answers(benchmark, path, limit)
-        return report_of(benchmark, stored, threshold, facts, notes)
+        return build_report(benchmark, stored, threshold, facts, notes)
 
 
 def _start(path: Path, header: Mapping[str, str]) -> tuple[str, ...]:

@@ -145,7 +145,7 @@ class Plan(Config):
         changes: `key=value` pairs on top of the base, for all variants alike.
         steps: optimiser steps of every variant, on the same batches: equal compute.
         seeds: every variant is trained once with each; all variants with the first one before the second one begins.
-        start: the shared stage whose tensors every variant takes over (`model.take_from`); empty for none.
+        start: the shared stage whose tensors every variant takes over (`model.init_from`); empty for none.
         shared: stages that are trained once, before all variants.
     """
 
@@ -225,7 +225,7 @@ def jobs_of(plan: Plan, plan_path: Path, out: Path, only: Sequence[str] = ()) ->
                 continue
             folder = out / variant.name / f"seed-{seed}"
             first = plan.start if variant.start is None else variant.start
-            start = [f"model.take_from={models[first]}"] if first else []
+            start = [f"model.init_from={models[first]}"] if first else []
             fixed = [f"schedule.total_steps={plan.steps}", f"seed={seed}", f"output_dir={folder}"]
             changes = (*plan.changes, *variant.changes, *start, *fixed)
             title = f"{variant.name}, seed {seed}"

@@ -55,7 +55,9 @@ def build(
     from instructsam.model.detector.registry import detector_class
     from instructsam.model.instructsam import InstructSAMModel
     from instructsam.model.vlm.registry import vlm_class
-    from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings, load_tokenizer
+    from instructsam.processing.processor import InstructSAMProcessor
+    from instructsam.processing.settings import ProcessorSettings
+    from instructsam.processing.tokenizer_files import load_tokenizer
     from instructsam.processing.tokens import TokenIds, add_missing_tokens
 
     for name, base in (("vlm", vlm), ("detector", detector)):

@@ -10,7 +10,8 @@ import torch
 
 from instructsam.errors import ImageError, InputError
 from instructsam.images.loader import LoadedImage, load_image
-from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
+from instructsam.processing.padding import pad_phrases
+from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.checks import check_text, describe
 

@@ -62,7 +62,7 @@ class Criterion:
     def __call__(
         self,
         output: SegmentationOutput,
-        targets: Sequence[PhraseTarget],
+        targets: Sequence[PhraseTarget] | PaddedTargets,
         labels: Tensor | None = None,
         num_targets: Tensor | float | None = None,
     ) -> CriterionOutput:
@@ -70,7 +70,7 @@ class Criterion:
 
         Args:
             output: the model's output; `auxiliary` is used when `auxiliary_weight` is above 0.
-            targets: one per phrase, in the output's order.
+            targets: one per phrase, in the output's order; or those from `pad`.
             labels: int64 [B, L], -100 where nothing is supervised; None leaves the text loss out.
             num_targets: instances to divide mask and box losses by; give the mean over processes (or over
                 accumulated batches), so that gradients equal those of one big batch. None: this batch's own
@@ -80,8 +80,13 @@ class Criterion:
             InputError: outputs and targets do not fit together, or a matching cost is not finite.
         """
         config = self.config
+        padded = targets if isinstance(targets, PaddedTargets) else self.pad(output, targets)
+        wanted, found = output.mask_logits.shape, padded.masks.shape
+        if (wanted[0], *wanted[2:]) != (found[0], *found[2:]):
+            raise InputError(
+                f"targets must have phrases and size of the masks {tuple(wanted)}, got {tuple(found)}"
+            )
         with torch.autocast(output.mask_logits.device.type, enabled=False):
-            padded = self._padded(output, targets)
             number = sum(padded.counts) if num_targets is None else num_targets
             divisor = torch.as_tensor(number, dtype=torch.float32, device=padded.masks.device).clamp(min=1)
             earlier = output.auxiliary if config.auxiliary_weight else ()
@@ -112,12 +117,12 @@ class Criterion:
     def judge(
         self, layers: Sequence[DetectionOutput], targets: PaddedTargets, pairs: Assignment, num_pairs: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of queries that are known to mean a target, so that nothing is matched.
+        """Loss of queries whose target is known, so that nothing is matched.
 
         Args:
             layers: the last decoder layer last; earlier ones count when `auxiliary_weight` is above 0.
             targets: of the layers' phrases.
-            pairs: N queries with their targets, the same in every layer; queries in no pair count for nothing.
+            pairs: N queries with their targets, the same in every layer; queries in no pair are ignored.
             num_pairs: what the sums over pairs are divided by, at least 1.
 
         Returns:
@@ -146,14 +151,28 @@ class Criterion:
                 total = total + self.config.auxiliary_weight * earlier
         return total, {name: loss.detach() for name, loss in judged[-1].items()}
 
-    def _padded(self, output: SegmentationOutput, targets: Sequence[PhraseTarget]) -> PaddedTargets:
+    def pad(self, output: SegmentationOutput, targets: Sequence[PhraseTarget]) -> PaddedTargets:
+        """Targets of all phrases of an output, at its mask size.
+
+        Raises:
+            InputError: as in `__call__`.
+        """
         phrases, _, height, width = output.mask_logits.shape
         if len(targets) != phrases or not targets:
             raise InputError(
                 f"expected one target per phrase, at least one, got {len(targets)} for {phrases}"
             )
-        config, device = self.config, output.mask_logits.device
-        return pad_targets(targets, (height, width), device, config.target_resize)
+        device = output.mask_logits.device
+        with torch.autocast(device.type, enabled=False):
+            return pad_targets(targets, (height, width), device, self.config.target_resize)
+
+    @property
+    def layer_losses(self) -> tuple[str, ...]:
+        """Names of the losses of one decoder layer, presence left out."""
+        weight = self.config.weight
+        masks = ("mask_bce", "mask_dice") if weight("mask_bce") or weight("mask_dice") else ()
+        boxes = ("box_l1", "box_giou") if weight("box_l1") or weight("box_giou") else ()
+        return ("score", *masks, *boxes)
 
     def _weighted(self, losses: dict[str, Tensor]) -> Tensor:
         return torch.stack([self.config.weight(name) * loss for name, loss in losses.items()]).sum()
@@ -162,28 +181,28 @@ class Criterion:
         self, layer: DetectionOutput, targets: PaddedTargets, pairs: Assignment, divisor: Tensor
     ) -> dict[str, Tensor]:
         """Mask, score, box and presence losses of one decoder layer, unweighted."""
-        weight = self.config.weight
+        names = self.layer_losses
         logits = layer.mask_logits[pairs.phrase, pairs.query].float()
         wanted = targets.masks[pairs.phrase, pairs.target]
         quality = soft_dice(logits.flatten(1), wanted.flatten(1))
         losses = {"score": self._score_loss(layer.score_logits, pairs, quality)}
-        if weight("mask_bce") or weight("mask_dice"):
+        if "mask_bce" in names:
             values, labels = self._mask_values(logits, wanted)
             losses["mask_bce"] = mask_bce(values, labels).sum() / divisor
             losses["mask_dice"] = mask_dice(values, labels, self.config.dice_eps).sum() / divisor
-        if weight("box_l1") or weight("box_giou"):
+        if "box_l1" in names:
             boxes = layer.boxes_cxcywh[pairs.phrase, pairs.query]
             wanted_boxes = targets.boxes_cxcywh[pairs.phrase, pairs.target]
             losses["box_l1"] = box_l1(boxes, wanted_boxes).sum() / divisor
             losses["box_giou"] = (1 - generalized_iou(boxes, wanted_boxes)).sum() / divisor
-        if layer.presence_logits is not None and weight("presence"):
+        if layer.presence_logits is not None and self.config.weight("presence"):
             logits = layer.presence_logits.float()
             present = torch.tensor([float(count > 0) for count in targets.counts], device=logits.device)
             losses["presence"] = F.binary_cross_entropy_with_logits(logits, present)
         return losses
 
     def _mask_values(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """What the mask losses compare, [N, K] each: every pixel or sampled points."""
+        """Values that the mask losses compare, [N, K] each: every pixel or sampled points."""
         if self.config.points is None:
             return logits.flatten(1), targets.flatten(1)
         points = uncertain_points(logits.detach(), self.config.points)
@@ -221,8 +240,8 @@ class Criterion:
 def text_loss(text_logits: Tensor | None, labels: Tensor) -> Tensor:
     """Next-token cross-entropy, mean over supervised tokens: float [B, L, V], int64 [B, L] -> scalar.
 
-    The logits at position i are judged by the label at i + 1; labels of -100 count for nothing, and 0 comes
-    back when no label is left.
+    The logits at position i are compared with the label at i + 1. Labels of -100 are ignored; without any other label
+    the loss is 0.
 
     Raises:
         InputError: logits are missing or do not fit the labels.

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from instructsam.errors import CheckpointError, InputError, InstructSAMError
 from instructsam.structures.files import reason, sync_folder, write_text
 
-FORMAT = 2  # 1 counted updates of the average, 2 counts averaged sets of weights
+FORMAT = 2  # 1 was before the objectives had names of their own
 _NAME = re.compile(r"step-(\d+)$")
 
 
@@ -36,7 +36,7 @@ class Checkpoint:
     """What one process reads back.
 
     Attributes:
-        meta: scalars of the run: step, instructions, seconds, processes, ema_averaged.
+        meta: counters of the run and facts about it, see `run_state`.
         model, ema, optimizer: tensors by name; `ema` is empty for a run without averaging.
         rng: random state of this process.
     """
@@ -157,8 +157,10 @@ def finish_checkpoint(root: Path, step: int, meta: dict[str, Any], keep: int) ->
 
 
 def checkpoint_record(folder: Path) -> dict[str, Any]:
-    """What an export notes of the checkpoint that it was made from: step and SHA-256 of `state.json`."""
-    return {"step": read_state(folder)["step"], "checkpoint": _sha256(folder / "state.json")}
+    """The note in an export about its checkpoint: step, SHA-256 of `state.json`, and the parts trained so far."""
+    state = read_state(folder)
+    note = {"step": state["step"], "checkpoint": _sha256(folder / "state.json")}
+    return {**note, "trained_parts": state["meta"].get("trained_parts")}
 
 
 def read_state(folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import sync_folder
 from instructsam.training.checkpointing import checkpoint_record, latest_checkpoint
+from instructsam.training.stage_table import Part
 
 MODEL = "model"  # the export's name in a run's folder
 CHECKPOINTS = "checkpoints"
@@ -84,6 +85,13 @@ def export_is_current(run_folder: Path) -> bool:
     """Whether a run's `model/` was made from its newest checkpoint."""
     latest = latest_checkpoint(run_folder / CHECKPOINTS)
     return latest is not None and _record(run_folder / MODEL) == checkpoint_record(latest)
+
+
+def trained_parts(model_folder: Path) -> list[str]:
+    """Parts (`stage_table.Part`) of a saved model that its runs have trained; all where no run left a record."""
+    record = _record(model_folder)
+    known = record.get("trained_parts") if isinstance(record, dict) else None
+    return list(get_args(Part)) if known is None else list(known)
 
 
 def require_current(name: str, key: str) -> None:

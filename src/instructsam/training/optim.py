@@ -1,9 +1,14 @@
-"""Parameter groups of AdamW and Muon, and the learning-rate schedule, a pure function of the step."""
+"""Parameter groups of AdamW and Muon, and the learning-rate schedule, a pure function of the step.
+
+New probes on trained encoders learn faster at first: probes that are far off would undo in the encoders what those
+have learned. Their learning rate is multiplied by `optim.new_probe_multiplier` for `NEW_PROBE_STEPS` steps, then falls
+to the ordinary one within as many. A prefix in `optim.lr_multipliers` that names them replaces this.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -13,8 +18,10 @@ from instructsam.errors import ConfigError
 from instructsam.training.muon import Muon
 from instructsam.training.settings import OptimSettings
 
-MUON_SMALLEST_SIDE = 16  # narrower matrices are readers of a few numbers, not hidden layers
-OUTPUT_LAYERS = ("lm_head", "perception")
+MUON_SMALLEST_SIDE = 16  # narrower matrices are heads with a few outputs, not hidden layers
+OUTPUT_LAYERS = ("lm_head", "objectives")
+PROBES = "objectives."  # prefix of the objectives' parameters
+NEW_PROBE_STEPS = 100  # enough for linear probes on trained encoders to fit
 
 
 def learning_rate_factor(step: int, total_steps: int, settings: OptimSettings) -> float:
@@ -37,18 +44,38 @@ def learning_rate_factor(step: int, total_steps: int, settings: OptimSettings) -
     return 1.0
 
 
+def new_probe_factor(step: int, multiplier: float) -> float:
+    """Factor on the learning rate of new probes at a step: `multiplier` at first, later 1."""
+    left = min(1.0, max(0.0, 2.0 - step / NEW_PROBE_STEPS))
+    return 1.0 + (multiplier - 1.0) * left
+
+
 def set_learning_rate(
-    optimizer: torch.optim.Optimizer, step: int, total_steps: int, settings: OptimSettings
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    total_steps: int,
+    settings: OptimSettings,
+    new_probes: Collection[str] = (),
 ) -> float:
-    """Give every group its learning rate for a step and return the one of multiplier 1."""
+    """Give every group its learning rate for a step and return the one of multiplier 1.
+
+    Args:
+        optimizer: from `build_optimizer`.
+        step: 0 is the first one.
+        total_steps: of the run.
+        settings: of the optimizer.
+        new_probes: objectives whose probes are new on trained parts of the model.
+    """
     lr = settings.lr * learning_rate_factor(step, total_steps, settings)
     for group in optimizer.param_groups:
-        group["lr"] = lr * group["multiplier"]
+        new = group["objective"] in new_probes
+        factor = new_probe_factor(step, settings.new_probe_multiplier) if new else 1.0
+        group["lr"] = lr * group["multiplier"] * factor
     return lr
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
-    """Two optimisers behind one: Muon for the matrices of hidden layers, AdamW for everything else."""
+    """Two optimizers behind one: Muon for the matrices of hidden layers, AdamW for everything else."""
 
     def __init__(self, muon: torch.optim.Optimizer, adamw: torch.optim.Optimizer) -> None:
         self.parts = (muon, adamw)
@@ -56,7 +83,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
         self._share()
 
     def _share(self) -> None:
-        """Let the parts work on this optimiser's groups and state."""
+        """Let the parts work on this optimizer's groups and state."""
         first = 0
         for part in self.parts:
             count = len(part.param_groups)
@@ -93,14 +120,17 @@ def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Op
                 f"the first parts are {', '.join(sorted({name.split('.')[0] for name, _ in named}))}"
             )
     undecayed = _undecayed(model)
-    groups: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[bool, float, float, str], list[nn.Parameter]] = {}
     for name, parameter in named:
         muon = settings.muon_lr > 0 and name not in undecayed and _is_hidden_matrix(name, parameter)
-        multiplier = _multiplier(name, settings.lr_multipliers) * (
-            settings.muon_lr / settings.lr if muon else 1.0
-        )
+        chosen = _longest_prefix(name, settings.lr_multipliers)
+        multiplier = 1.0 if chosen is None else settings.lr_multipliers[chosen]
+        if muon:
+            multiplier *= settings.muon_lr / settings.lr
         decay = 0.0 if name in undecayed else settings.weight_decay
-        groups.setdefault((muon, multiplier, decay), []).append(parameter)
+        own = name.startswith(PROBES) and (chosen is None or not chosen.startswith(PROBES))
+        objective = name.split(".")[1] if own else ""
+        groups.setdefault((muon, multiplier, decay, objective), []).append(parameter)
     adamw = torch.optim.AdamW(
         _groups(groups, muon=False),
         lr=settings.lr,
@@ -114,10 +144,12 @@ def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Op
     return MuonWithAdamW(Muon(matrices, lr=settings.muon_lr), adamw)
 
 
-def _groups(groups: dict[tuple[bool, float, float], list[nn.Parameter]], muon: bool) -> list[dict[str, Any]]:
+def _groups(
+    groups: dict[tuple[bool, float, float, str], list[nn.Parameter]], muon: bool
+) -> list[dict[str, Any]]:
     return [
-        {"params": parameters, "multiplier": multiplier, "weight_decay": decay}
-        for (is_muon, multiplier, decay), parameters in groups.items()
+        {"params": parameters, "multiplier": multiplier, "weight_decay": decay, "objective": objective}
+        for (is_muon, multiplier, decay, objective), parameters in groups.items()
         if is_muon == muon
     ]
 
@@ -131,23 +163,17 @@ def _is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
     )
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> torch.Tensor:
-    """Scale gradients to at most `clip_norm` (0: never) and return the norm before that, a scalar tensor."""
-    return nn.utils.clip_grad_norm_(parameters, clip_norm if clip_norm > 0 else math.inf)
-
-
 def _undecayed(model: nn.Module) -> set[str]:
     """Names of parameters without decay: 1-d, embeddings, and banks that sit directly on a module."""
     names = {name for name, parameter in model.named_parameters() if parameter.ndim <= 1}
     for module_name, module in model.named_modules():
-        weighty = isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d)
+        layer = isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d)
         attention = isinstance(module, nn.MultiheadAttention)
-        if not weighty and not attention:
+        if not layer and not attention:
             for name, _ in module.named_parameters(recurse=False):
                 names.add(f"{module_name}.{name}" if module_name else name)
     return names
 
 
-def _multiplier(name: str, multipliers: dict[str, float]) -> float:
-    matching = [prefix for prefix in multipliers if name.startswith(prefix)]
-    return multipliers[max(matching, key=len)] if matching else 1.0
+def _longest_prefix(name: str, prefixes: Collection[str]) -> str | None:
+    return max((prefix for prefix in prefixes if name.startswith(prefix)), key=len, default=None)

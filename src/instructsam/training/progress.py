@@ -1,4 +1,4 @@
-"""What a run says while it trains: lines on stderr and `log.jsonl`, both means since the line before."""
+"""Progress of a run: lines on stderr and in `log.jsonl`, both means since the line before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from instructsam.errors import InstructSAMError
@@ -26,7 +25,7 @@ class ProgressLog:
         self.seconds = seconds
         self.total_steps = total_steps
         self.writes = writes
-        self._deaf = False
+        self._closed = False
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._last_time = time.monotonic()
@@ -47,8 +46,10 @@ class ProgressLog:
         """Whether it is time for a line."""
         return time.monotonic() - self._last_time >= self.seconds
 
-    def write(self, step: int, instructions: int, seconds: float, scalars: dict[str, float]) -> None:
-        """Write a line about the steps since the last one."""
+    def write(
+        self, step: int, instructions: int, seconds: float, scalars: dict[str, float]
+    ) -> dict[str, float]:
+        """Write a line about the steps since the last one; its numbers, those of the loss as "loss/NAME"."""
         now = time.monotonic()
         parts = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         last_step, last_instructions = self._last or (0, 0)
@@ -75,17 +76,19 @@ class ProgressLog:
                 ) from error
             eta = (self.total_steps - step) * elapsed / max(step - last_step, 1)
             self.say(_readable(line, self.total_steps, eta))
+        losses = {f"loss/{name}": value for name, value in line.pop("parts").items()}
+        return {**line, **losses}
 
     def say(self, text: str) -> None:
         """One line on stderr, from the main process only.
 
         A closed terminal or a pipe without a reader ends the lines, not the run.
         """
-        if self.writes and not self._deaf:
+        if self.writes and not self._closed:
             try:
                 print(text, file=sys.stderr, flush=True)
             except OSError:
-                self._deaf = True
+                self._closed = True
 
 
 def cut_log(path: Path, step: int) -> None:
@@ -100,19 +103,6 @@ def cut_log(path: Path, step: int) -> None:
         except (ValueError, KeyError, TypeError):  # the line that a killed process was writing
             continue
     write_text(path, "".join(line + "\n" for line in kept))
-
-
-def mean_over_processes(parts: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Loss parts averaged over all processes; every process must hold the same names, "loss" among them."""
-    if not torch.distributed.is_initialized():
-        return parts
-    names = sorted(parts)  # the same order everywhere
-    device = parts["loss"].device
-    stacked = torch.stack([parts[name].detach().to(device, torch.float32) for name in names])
-    torch.distributed.all_reduce(stacked)
-    stacked /= torch.distributed.get_world_size()
-    means = dict(zip(names, stacked, strict=True))
-    return {name: means[name] for name in parts}
 
 
 def _readable(line: dict[str, Any], total_steps: int, eta: float) -> str:

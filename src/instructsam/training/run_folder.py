@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,8 +24,9 @@ LENGTH = "schedule.total_steps"
 # Settings that change neither the batches nor what is done with them, and how long to do it.
 MAY_CHANGE = frozenset(
     {
-        "name", "output_dir", "device", "threads", "data.workers", "data.prefetch", LENGTH, "schedule.max_minutes",
-        "schedule.checkpoint_minutes", "schedule.keep_checkpoints", "schedule.log_seconds", "schedule.export_dtype",
+        "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", LENGTH,
+        "schedule.max_minutes", "schedule.checkpoint_minutes", "schedule.keep_checkpoints", "schedule.log_seconds",
+        "schedule.export_dtype",
     }
 )  # fmt: skip
 
@@ -72,7 +74,7 @@ def changed_settings(config: RunConfig) -> list[tuple[str, Any, Any]]:
     path = config.folder / CONFIG_FILE
     if not path.is_file():
         return []
-    before, now = (_flat(to_dict(one)) for one in (load_config(RunConfig, path), config))
+    before, now = (flat_settings(one) for one in (_stored_settings(path), config))
     keys = sorted(before.keys() | now.keys())
     return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
@@ -80,6 +82,21 @@ def changed_settings(config: RunConfig) -> list[tuple[str, Any, Any]]:
 def store_settings(config: RunConfig) -> None:
     """Write `config.yaml`, which a resumed run is compared with."""
     write_text(config.folder / CONFIG_FILE, yaml.safe_dump(to_dict(config), sort_keys=False))
+
+
+def _stored_settings(path: Path) -> RunConfig:
+    try:
+        return load_config(RunConfig, path)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{path.parent} holds a run of another version ({error}): resume it with the version that wrote it, or set "
+            "another output_dir"
+        ) from error
+
+
+def flat_settings(config: RunConfig) -> dict[str, Any]:
+    """Values by their full key, such as "optim.lr"."""
+    return _flat(to_dict(config))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The sample source of a run: how it is opened, what it must know, and that a resumed run has the same one."""
+"""The sample source of a run: how it is opened, and that a resumed run has the same one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from instructsam.data.sample import ObjectAttribute
 from instructsam.data.sources import SampleSource
 from instructsam.errors import ConfigError
 from instructsam.training.data_settings import DataSettings
-from instructsam.training.settings import LossSettings, RunConfig
+from instructsam.training.settings import RunConfig
 
 OpenSource = Callable[[DataSettings, int, int], SampleSource]
 """Opens the source of a run: its data settings, seed, and the samples that all processes draw in one step."""
@@ -19,24 +18,8 @@ OpenSource = Callable[[DataSettings, int, int], SampleSource]
 
 def open_run_source(config: RunConfig, open_source: OpenSource) -> SampleSource:
     """The source that a run draws from, for all its processes together."""
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    return open_source(config.data, config.seed, config.data.images_per_batch * processes)
-
-
-def dense_attributes(loss: LossSettings, source: SampleSource) -> tuple[ObjectAttribute, ...]:
-    """The attributes that the vision encoders learn to name, none without `loss.perception`.
-
-    Raises:
-        ConfigError: the source knows none.
-    """
-    if not loss.perception:
-        return ()
-    if not source.attributes:
-        raise ConfigError(
-            f"loss.perception needs a source that knows the attributes of every object, and {source.name} does not: "
-            "set loss.perception=0"
-        )
-    return source.attributes
+    batches = int(os.environ.get("WORLD_SIZE", "1")) * config.optim.gradient_accumulation_steps
+    return open_source(config.data, config.seed, config.data.images_per_batch * batches)
 
 
 def source_record(source: SampleSource) -> dict[str, str]:
@@ -48,10 +31,10 @@ def check_same_source(meta: Mapping[str, Any], source: SampleSource, folder: Pat
     """Check that a checkpoint was trained on the samples that the source holds now.
 
     Raises:
-        ConfigError: they are others; a checkpoint of an earlier version has no record and is not compared.
+        ConfigError: they are others.
     """
-    record = meta.get("source")
-    if record is not None and record["fingerprint"] != source.fingerprint:
+    record = meta["source"]
+    if record["fingerprint"] != source.fingerprint:
         raise ConfigError(
             f"{folder} was trained on other contents of {record['name']} than are there now: restore them, or start "
             "another run with model.path=... and another output_dir"

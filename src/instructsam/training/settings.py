@@ -12,10 +12,11 @@ from pydantic import Field, model_validator
 
 from instructsam.config import Config
 from instructsam.errors import ConfigError
+from instructsam.structures.checks import check_choices
 from instructsam.structures.file_names import safe_file_name
 from instructsam.training.data_settings import DataSettings
+from instructsam.training.stage_table import STAGES, StageName
 
-Stage = Literal["eyes", "phrases", "all"]
 Scalar = bool | int | float | str | tuple[float, ...] | None
 Value = Scalar | dict[str, Scalar]
 DEFAULT_WARMUP = 200
@@ -25,19 +26,19 @@ class ModelSettings(Config):
     """Where the model comes from.
 
     Attributes:
-        path: folder of a saved model to start from; empty for a fresh one.
-        take_from: folder of a saved model whose tokenizer a fresh model uses and whose tensors it takes over wherever
-            name and shape are the same; what starts afresh is listed in the log.
-        fresh: beginnings of names of tensors that `take_from` leaves out, [instance_queries] say.
-        preset: size preset of a new model (`instructsam.model.presets`).
-        overrides: changes to the values of the preset.
-        vocab_size: largest size of a fresh model's tokenizer, which is trained on the world's language.
+        path: folder of a saved model to continue with as it is; empty for a new one.
+        init_from: folder of a saved model whose tokenizer a new model uses and whose tensors initialize it wherever
+            name and shape are the same; the log lists the others, which keep their random initialization.
+        reinitialize: beginnings of names of tensors that are not taken from `init_from`, such as [instance_queries].
+        preset: name of a new model's size preset (`instructsam.model.presets`).
+        overrides: changes to the preset's values.
+        vocab_size: largest size of a new model's tokenizer, which is trained on texts of the data source.
         tokenizer_texts: instructions and phrases that it is trained on.
     """
 
     path: str = ""
-    take_from: str = ""
-    fresh: tuple[str, ...] = ()
+    init_from: str = ""
+    reinitialize: tuple[str, ...] = ()
     preset: str = "default"
     overrides: dict[str, Value] = Field(default_factory=dict)
     vocab_size: int = Field(default=2048, ge=300, le=1_000_000)
@@ -46,19 +47,22 @@ class ModelSettings(Config):
     @model_validator(mode="after")
     def _check(self) -> ModelSettings:
         # 256 bytes and the special tokens are in every vocabulary
-        if self.path and self.take_from:
+        if self.path and self.init_from:
             raise ConfigError(
-                "path continues with a whole model, model.take_from starts another one: give one of them"
+                "path continues with a whole model, model.init_from initializes another one: give one of them"
             )
-        if self.path and (self.overrides or self.fresh):
+        if self.path and (self.overrides or self.reinitialize):
             raise ConfigError(
-                "path continues with a whole model, which model.overrides and model.fresh cannot change: remove them"
+                "path continues with a whole model, which model.overrides and model.reinitialize cannot change: "
+                "remove them"
             )
-        if self.fresh and not self.take_from:
-            raise ConfigError("fresh names tensors that model.take_from leaves out: set model.take_from too")
-        if not all(self.fresh):
+        if self.reinitialize and not self.init_from:
             raise ConfigError(
-                "fresh must hold beginnings of tensor names, got an empty one, which fits all of them"
+                "reinitialize names tensors that are not taken from model.init_from: set model.init_from too"
+            )
+        if not all(self.reinitialize):
+            raise ConfigError(
+                "reinitialize must hold beginnings of tensor names, got an empty one, which fits all of them"
             )
         return self
 
@@ -77,8 +81,11 @@ class OptimSettings(Config):
         final_fraction: learning rate at the last step, as a share of the peak.
         clip_norm: largest gradient norm; 0 switches clipping off.
         ema_decay: decay of the averaged weights; 0 switches averaging off.
-        lr_multipliers: parameter-name prefix (model.detector, say) -> factor on the learning rate; the longest
-            prefix wins.
+        lr_multipliers: parameter-name prefix, such as model.detector or objectives.dense_classes -> factor on the
+            learning rate; the longest prefix wins.
+        new_probe_multiplier: factor on the learning rate of new probes on trained encoders (`training.optim`); it falls
+            to 1 between steps 100 and 200. 1 switches this off.
+        gradient_accumulation_steps: batches of one process whose gradients make one update.
     """
 
     lr: float = Field(default=5e-4, gt=0, le=100)
@@ -93,6 +100,8 @@ class OptimSettings(Config):
     clip_norm: float = Field(default=1.0, ge=0)
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     lr_multipliers: dict[str, Annotated[float, Field(ge=0, le=1000)]] = Field(default_factory=dict)
+    new_probe_multiplier: float = Field(default=10.0, ge=1, le=1000)
+    gradient_accumulation_steps: int = Field(default=1, ge=1, le=10_000)
 
     def warmup(self, total_steps: int) -> int:
         """Steps of the warm-up in a run of that length."""
@@ -103,31 +112,20 @@ class LossSettings(Config):
     """`preset` names a `CriterionConfig` preset, `overrides` changes its fields.
 
     Attributes:
-        perception: weight of what the vision towers are asked about every cell (`training.perception`), 0 = off.
-        reading: weight of what the query states are asked before the detector (`training.reading`), stage all only,
-            0 = off.
-        detected: share in (0, 1] of the phrases of a batch that the detector answers in stage all; below 1 it takes
-            `reading`, from which the language model learns of the others.
-        denoising: weight of the losses of queries that start from a target's box with noise (`training.denoising`),
-            stages all and phrases only, 0 = off.
-        denoising_groups: how many of them each target gets; a step costs more with each.
+        objectives: objective -> weight, for objectives of the stage (`training.stage_table`); 0 switches one off.
+            "segmentation" is the criterion's loss. "dense_classes" predicts the object in every cell of the vision
+            encoders. "query_readout" predicts boxes and scores from query states before the detector. "denoising" adds
+            decoder queries that start from a target's box with noise; a step costs more with it.
+        detected_fraction: share in (0, 1] of the phrases of a batch that the detector answers in stage all; below 1 it
+            takes the objective "query_readout", which trains the language model on the others.
+        denoising_groups: denoising queries of each target; a step costs more with each.
     """
 
     preset: Literal["default", "published"] = "default"
     overrides: dict[str, Value] = Field(default_factory=dict)
-    perception: float = Field(default=0.0, ge=0, le=1_000_000)
-    reading: float = Field(default=0.0, ge=0, le=1_000_000)
-    detected: float = Field(default=1.0, gt=0, le=1)
-    denoising: float = Field(default=0.0, ge=0, le=1_000_000)
+    objectives: dict[str, Annotated[float, Field(ge=0, le=1_000_000)]] = Field(default_factory=dict)
+    detected_fraction: float = Field(default=1.0, gt=0, le=1)
     denoising_groups: int = Field(default=1, ge=1, le=100)
-
-    @model_validator(mode="after")
-    def _check(self) -> LossSettings:
-        if self.detected < 1 and not self.reading:
-            raise ConfigError(
-                f"detected of {self.detected} leaves phrases without any loss: set loss.reading above 0 too"
-            )
-        return self
 
 
 class ScheduleSettings(Config):
@@ -155,8 +153,8 @@ class RunConfig(Config):
 
     Attributes:
         stage: "all" trains the whole model. Published models start from pretrained parts, and two earlier stages
-            stand in for that: "eyes" trains only the vision towers, on what their cells show; "phrases" the
-            detector and its vision tower on phrases alone, without the language model.
+            stand in for that: "vision" trains only the vision encoders, by an auxiliary dense loss; "phrases" the
+            detector and the vision encoders on phrases alone, without the language model.
         output_dir: where checkpoints, log and model go; empty for `runs/NAME`.
         device: "auto" (a GPU if there is one) or "cpu".
         precision: "float32", "bfloat16" (autocast) or "auto": bfloat16 on a GPU and on a CPU with bfloat16
@@ -164,16 +162,18 @@ class RunConfig(Config):
         attention: kernel of every attention layer while training: "auto", "sdpa" or "eager". Under bfloat16 autocast
             on a CPU "eager" is the faster one (docs/benchmarks.md).
         threads: CPU threads of the training process, 0 for torch's own choice.
+        trackers: that also get the numbers of log.jsonl, by accelerate.
     """
 
     name: str = "default"
-    stage: Stage = "all"
+    stage: StageName = "all"
     output_dir: str = ""
     seed: int = Field(default=0, ge=0, le=1_000_000_000_000_000_000)
     device: Literal["auto", "cpu"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     attention: Literal["auto", "sdpa", "eager"] = "auto"
     threads: int = Field(default=0, ge=0, le=1024)
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
     model: ModelSettings = Field(default_factory=ModelSettings)
     data: DataSettings = Field(default_factory=DataSettings)
     optim: OptimSettings = Field(default_factory=OptimSettings)
@@ -188,9 +188,18 @@ class RunConfig(Config):
             raise ConfigError(
                 f"name must be a folder's name without separators, got {self.name!r}: rename it or set output_dir"
             )
-        if self.stage == "eyes" and not self.loss.perception:
+        stage = STAGES[self.stage]
+        check_choices(f"loss.objectives of stage {self.stage}", self.loss.objectives, tuple(stage.objectives))
+        weights = stage.weights(self.loss.objectives)
+        if not weights:
             raise ConfigError(
-                "loss.perception must be above 0 in stage eyes, which trains on nothing else, got 0"
+                f"loss.objectives leaves nothing to train on in stage {self.stage}: give one of "
+                f"{', '.join(stage.objectives)} a weight above 0"
+            )
+        if self.loss.detected_fraction < 1 and "query_readout" not in weights:
+            raise ConfigError(
+                f"loss.detected_fraction of {self.loss.detected_fraction} leaves phrases without any loss: use stage "
+                "all and set loss.objectives.query_readout above 0 too"
             )
         if self.optim.warmup(self.schedule.total_steps) > self.schedule.total_steps:
             raise ConfigError(

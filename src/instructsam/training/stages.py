@@ -1,7 +1,7 @@
-"""A recipe: several stages after one another, each a YAML of its own, in time boxes that one command fills.
+"""Several stages after one another, each with a YAML file of its own, in time boxes that one command fills.
 
-`instructsam train eyes.yaml phrases.yaml all.yaml --resume --max-minutes 9` continues where the last such command
-stopped, and does nothing once every stage is done; so a machine that is lent for minutes at a time trains a model too.
+`instructsam train vision.yaml phrases.yaml all.yaml --resume --max-minutes 9` resumes where the last such command
+stopped, and does nothing once every stage is done: a machine that is available for minutes at a time is enough.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from instructsam.training.run_folder import MAY_CHANGE, changed_settings, check_
 from instructsam.training.run_source import OpenSource
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start
+from instructsam.training.trackers import check_trackers
 from instructsam.training.trainer import run
 
-LEAST_MINUTES = 0.2  # a shorter rest of the time box, after another stage, would go into loading
+LEAST_MINUTES = 0.2  # less time than this after another stage would be spent on loading
 
 
-def run_recipe(
+def train_stages(
     configs: Sequence[str | Path],
     open_source: OpenSource,
     overrides: Sequence[str] = (),
@@ -44,7 +45,7 @@ def run_recipe(
         configs: one YAML per stage.
         open_source: opens the source of training samples that a configuration names.
         overrides: `key=value` pairs for every stage.
-        resume: continue from what earlier commands left: finished stages are passed over. Without it every stage
+        resume: continue from what earlier commands left: finished stages are skipped. Without it every stage
             must be new.
         max_minutes: time box of this command over all stages, 0 for none.
 
@@ -90,10 +91,11 @@ def _check(stage: RunConfig, resume: bool, made_before: list[Path]) -> None:
     check_run_folder(stage, resume and latest_step(stage.folder / CHECKPOINTS) is not None)
     check_folder_destination(stage.folder, "output_dir")
     check_start(stage, made_before)
+    check_trackers(stage)
 
 
 def _least_of_all(minutes: float) -> float:
-    """The smallest of all processes: were one to stop and another to go on, the other would wait for ever."""
+    """The smallest of all processes: if only some of them stopped, the others would wait permanently."""
     if not (dist.is_available() and dist.is_initialized()):
         return minutes  # before the first stage; then no process stops
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"

@@ -1,4 +1,4 @@
-"""What a run starts with: a fresh or a saved model with its processor, and the criterion."""
+"""The start of a run: a new or a saved model with its processor, and the criterion."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from instructsam.model.initialization import build_small
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.presets import get_preset, preset_config
 from instructsam.model.vlm.registry import VLMS
-from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
+from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.processing.settings import ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.training.checkpointing import model_tensors
 from instructsam.training.export import require_current
 from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
+from instructsam.training.stage_table import STAGES
 
 
 def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criterion:
@@ -33,11 +35,11 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
         made_before: models to start from that earlier stages of the same command will have trained.
 
     Raises:
-        ConfigError: the preset, the loss or their combination is impossible, or the model to start from is stale.
+        ConfigError: the size preset, the loss or their combination is impossible, or the model to start from is stale.
         CheckpointError: there is no model to start from.
     """
     settings = config.model
-    for key, name in (("model.path", settings.path), ("model.take_from", settings.take_from)):
+    for key, name in (("model.path", settings.path), ("model.init_from", settings.init_from)):
         if name and Path(name) not in made_before:
             require_current(name, key)
             local_folder(name)
@@ -45,11 +47,11 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
         ids = dict.fromkeys(("image", "video", "vision_start", "vision_end"), 0)
         preset_config(get_preset(settings.preset, settings.overrides), settings.vocab_size, ids)
     criterion = start_criterion(config.loss)
+    stage = STAGES[config.stage]
     weights = {name for name, weight in criterion.config.weights.items() if weight}
-    if config.stage == "phrases":
+    if stage.forward == "detector":
         weights.discard("text")  # no language model runs
-    others = (config.loss.perception, config.loss.reading * (config.stage == "all"), config.loss.denoising)
-    if not weights and not any(others):
+    if not weights and set(stage.weights(config.loss.objectives)) <= {"segmentation"}:
         raise ConfigError(
             f"loss.overrides.weights leave nothing to train on in stage {config.stage}: set one of them above 0"
         )
@@ -67,15 +69,15 @@ def start_model(
         attention: kernel of every attention layer.
 
     Raises:
-        ConfigError: the preset or one of its overrides is unknown, or nothing in `settings.take_from` fits.
-        CheckpointError: `settings.path` or `settings.take_from` holds no usable model.
+        ConfigError: the size preset or one of its overrides is unknown, or no tensor of `settings.init_from` fits.
+        CheckpointError: `settings.path` or `settings.init_from` holds no usable model.
     """
     if settings.path:
         return open_model(Path(settings.path), attention)
     preset = get_preset(settings.preset, settings.overrides)
     donor = None
-    if settings.take_from:
-        donor, its_processor = open_model(Path(settings.take_from), attention)
+    if settings.init_from:
+        donor, its_processor = open_model(Path(settings.init_from), attention)
         tokenizer, vocab_size = its_processor.tokenizer, donor.lm_head.weight.shape[0]
     else:
         tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size, VLMS[preset.vlm])
@@ -84,38 +86,40 @@ def start_model(
     config = preset_config(preset, vocab_size, token_ids)
     model = build_small(preset, config, attention)
     if donor is not None:
-        for line in take_over(model, donor, settings.take_from, settings.fresh):
+        for line in initialize_from(model, donor, settings.init_from, settings.reinitialize):
             logging.getLogger(__name__).warning("%s", line)
     return model, InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
 
 
 @torch.no_grad()
-def take_over(
-    model: InstructSAMModel, donor: InstructSAMModel, name: str, fresh: Sequence[str] = ()
+def initialize_from(
+    model: InstructSAMModel, donor: InstructSAMModel, name: str, reinitialize: Sequence[str] = ()
 ) -> list[str]:
-    """Copy every tensor of the donor that has the same name and shape, and say what became of the others.
+    """Copy every tensor of the donor that has the same name and shape.
 
-    Tensors whose names start with one of `fresh` are left as they are. Levels of the detector's neck are matched by
-    their scale, not by their number: with another `mask_stages` the same number stands for another level.
+    Tensors whose names start with one of `reinitialize` are left as they are. Levels of the detector's neck are matched
+    by their scale, not by their number: with another `mask_stages` the same number stands for another level.
 
     Returns:
-        Lines for the log: how many tensors were taken, and every one that starts afresh or is not used.
+        Lines for the log: how many tensors were copied, and the names of the others of both models.
 
     Raises:
-        ConfigError: nothing fits, or one of `fresh` begins no name.
+        ConfigError: nothing fits, or one of `reinitialize` begins no name.
     """
     ours, theirs = model_tensors(model), model_tensors(donor)
-    for prefix in fresh:
+    for prefix in reinitialize:
         if not any(key.startswith(prefix) for key in ours):
             raise ConfigError(
-                f"model.fresh: no tensor starts with {prefix!r}; the first parts are "
+                f"model.reinitialize: no tensor starts with {prefix!r}; the first parts are "
                 f"{', '.join(sorted({key.split('.')[0] for key in ours}))}"
             )
     theirs = _levels_by_scale(theirs, _level_scales(donor), _level_scales(model))
-    theirs = {key: tensor for key, tensor in theirs.items() if not key.startswith(tuple(fresh))}
+    theirs = {key: tensor for key, tensor in theirs.items() if not key.startswith(tuple(reinitialize))}
     fitting = [key for key, tensor in ours.items() if key in theirs and theirs[key].shape == tensor.shape]
     if not fitting:
-        raise ConfigError(f"no tensor of {name} fits this preset: give model.take_from a model of its sizes")
+        raise ConfigError(
+            f"no tensor of {name} fits this size preset: give model.init_from a model of its sizes"
+        )
     for key in fitting:
         ours[key].copy_(theirs[key])
     other = [
@@ -124,12 +128,12 @@ def take_over(
         if key in theirs and key not in fitting
     ]
     groups = {
-        "start afresh, for they have another shape": other,
-        "start afresh, for it has none such": sorted(ours.keys() - theirs.keys()),
-        "of it are not used": sorted(theirs.keys() - ours.keys()),
+        "keep their random initialization: the shapes differ": other,
+        f"keep their random initialization: {name} has no such tensor": sorted(ours.keys() - theirs.keys()),
+        f"of {name} are not used": sorted(theirs.keys() - ours.keys()),
     }
-    lines = [f"from {name}: {len(fitting)} of {len(ours)} tensors taken over"]
-    return lines + [f"{len(keys)} {what}: {', '.join(keys)}" for what, keys in groups.items() if keys]
+    lines = [f"{len(fitting)} of {len(ours)} tensors initialized from {name}"]
+    return lines + [f"{len(keys)} {text}: {', '.join(keys)}" for text, keys in groups.items() if keys]
 
 
 def _level_scales(model: InstructSAMModel) -> dict[str, float]:
@@ -143,7 +147,7 @@ def _levels_by_scale(
 ) -> dict[str, Tensor]:
     """Tensors by name, with the names of neck levels changed from the donor's to ours of the same scale.
 
-    A level whose scale we do not have gets a name that says so, so that it counts as not used.
+    A level whose scale this model does not have is named by its scale, so that it counts as not used.
     """
     places = {scale: prefix for prefix, scale in ours.items()}
     renamed = {}

@@ -1,96 +1,140 @@
-"""What a training step runs: the model and, where asked for, the readers that teach its eyes."""
+"""The module that a training step runs: the model, and the objectives of the stage that give the loss."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 
-from instructsam.data.sample import ObjectAttribute
 from instructsam.errors import ConfigError
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
-from instructsam.training.auxiliary.denoising import DenoisingQuery, NoisedTargets
-from instructsam.training.auxiliary.dense_classes import Perception
-from instructsam.training.auxiliary.query_readout import QueryReader
-from instructsam.training.settings import Stage
+from instructsam.training.auxiliary.query_readout import detected_phrases
+from instructsam.training.batch import TrainingBatch
+from instructsam.training.objectives import Objective, ObjectiveContext, Outputs, Step
+from instructsam.training.stage_table import Part, Stage
+
+
+def build_objective(name: str, context: ObjectiveContext) -> Objective:
+    """The objective of a name: `query_readout` is the class `QueryReadout` of `training.auxiliary.query_readout`."""
+    place = "" if name == "segmentation" else "auxiliary."
+    module = import_module(f"instructsam.training.{place}{name}")
+    objective = getattr(module, "".join(word.title() for word in name.split("_")))
+    return cast(Objective, objective(context))
 
 
 class Trainable(nn.Module):
-    """`model` is what is shipped; `perception`, `reader` and `denoising` are left behind."""
+    """`model` is exported; the parameters of `objectives` are not.
+
+    Args:
+        context: the model and everything that objectives are built from.
+        stage: of the run.
+        weights: objectives that are on, with their weights.
+        autocast: run under bfloat16 autocast.
+    """
 
     def __init__(
-        self,
-        model: InstructSAMModel,
-        attributes: Sequence[ObjectAttribute] = (),
-        with_reader: bool = False,
-        with_denoising: bool = False,
+        self, context: ObjectiveContext, stage: Stage, weights: Mapping[str, float], autocast: bool = False
     ) -> None:
         super().__init__()
-        self.model = model
-        config = model.config
-        self.merge = model.vlm.pixel_rules(config.vlm_config, config.min_pixels, config.max_pixels).merge_size
-        widths = (config.hidden_size, config.detector_size)
-        self.perception = Perception(*widths, attributes) if attributes else None
-        self.reader = QueryReader(config.hidden_size) if with_reader else None
-        self.denoising = DenoisingQuery(config.detector_size) if with_denoising else None
+        self.model = context.model
+        self.objectives = nn.ModuleDict({name: build_objective(name, context) for name in weights})
+        self.weights = dict(weights)
+        self.criterion = context.criterion
+        self.detected_fraction = context.settings.detected_fraction
+        self.stage = stage
+        self.autocast = autocast
 
-    def freeze_unused(self, stage: Stage) -> None:
-        """Exclude what a stage does not run: no gradients to exchange between processes, nothing to decay.
+    def freeze_untrained(self) -> None:
+        """Exclude the parts that the stage does not train: no gradients to exchange, nothing to decay.
 
         Raises:
-            ConfigError: stage "phrases" of a model whose queries only the language model can tell apart.
+            ConfigError: a stage without language model, of a model whose queries only the language model tells apart.
         """
-        if stage == "all":
-            return
+        trained = self.stage.trained
         form = self.model.config.variant("instance_form")
-        if stage == "phrases" and form.counts:
+        if form.counts and "language_model" not in trained:
             raise ConfigError(
-                f"stage phrases leaves the language model out, and {form.value} needs it to count: train it with "
-                "stage all"
+                f"a stage that leaves the language model out cannot train {form.value}, which needs it to count: train "
+                "it with stage all"
             )
-        towers = [*self.model.vlm.vision_modules(), self.model.detector.vision_encoder]
-        detection = [self.model.detector, self.model.phrase_projector, self.model.query_projector]
-        asked = [self.model.instance_queries, self.model.get_input_embeddings()]
-        used = towers if stage == "eyes" else [*towers, *detection, *asked]
-        self.model.requires_grad_(False)
-        for module in used:
-            module.requires_grad_(True)
+        of_part = part_parameters(self.model)
+        for parameter in self.model.parameters():
+            parts = [part for part, known in of_part.items() if id(parameter) in known] or ["language_model"]
+            parameter.requires_grad_(any(part in trained for part in parts))
 
-    def forward(
-        self, stage: Stage, auxiliary: bool, noised: NoisedTargets | None = None, **inputs: Any
-    ) -> tuple[SegmentationOutput | None, list[list[Tensor]] | None, tuple[Tensor, Tensor] | None]:
-        """What a stage runs: the model's output, per tower and image what the cells show (see `Perception`), and
-        what the query states say (see `QueryReader`).
+    def prepare(self, batch: TrainingBatch, device: torch.device, position: tuple[int, int, int]) -> Step:
+        """A step before its forward pass: the targets, and the phrases that the detector answers."""
+        detected = None
+        if self.stage.forward == "model":
+            detected = detected_phrases(len(batch.targets.counts), self.detected_fraction, position)
+        every = batch.targets.padded(device)
+        if detected is None:
+            return Step(batch, device, position, every, every)
+        targets = every.select(detected.tolist())
+        return Step(batch, device, position, every, targets, detected.to(device, non_blocking=True))
 
-        "eyes" runs the vision towers only, its output is None. "phrases" lets the detector answer the phrases
-        with the instance queries as they are, before any language model has seen them. "all" is the model.
-        The detector answers `noised` targets beside its own queries, in the output's `extra`.
-        """
+    def forward(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a step, and its parts for the log: "loss", then those of every objective."""
+        with torch.autocast(step.device.type, torch.bfloat16, enabled=self.autocast):
+            step = self._run(step)
+            losses = {name: objective(step) for name, objective in self.objectives.items()}
+        total = torch.stack([self.weights[name] * loss.total for name, loss in losses.items()]).sum()
+        parts = {"loss": total.detach()}
+        for loss in losses.values():
+            parts |= loss.parts
+        return total, parts
+
+    def _run(self, step: Step) -> Step:
+        """Run the parts of the model that the stage runs."""
         model = self.model
+        batch = step.batch.inputs.to(step.device)
+        inputs = batch.as_kwargs()
         names = ("pixel_values", "image_grid_thw", "detector_pixel_values")
         images = model.encode_images(*(inputs.pop(name) for name in names))
-        cells = None if self.perception is None else self.perception(images, self.merge)
-        extra = None if self.denoising is None or noised is None else self.denoising(noised)
-        output: SegmentationOutput | None = None
-        if stage == "phrases":
+        step = replace(step, images=images)
+        if self.stage.forward == "vision":
+            return step
+        given = [cast(Objective, objective).extra_queries(step) for objective in self.objectives.values()]
+        extra = next((queries for queries in given if queries is not None), None)
+        auxiliary = self.criterion.config.auxiliary_weight > 0
+        if self.stage.forward == "detector":
             states = model.query_bank().expand(len(inputs["phrase_ids"]), -1, -1)
             features = images.detector.select(inputs["image_index"][inputs["phrase_sample"]])
-            asked = (inputs["phrase_ids"], inputs["phrase_mask"])
-            output = model.detect(states, *asked, features, auxiliary, extra)
-        elif stage == "all":
-            output = model(**inputs, images=images, auxiliary=auxiliary, text_logits=True, extra=extra)
-        read = None
-        if self.reader is not None and output is not None and output.query_states is not None:
-            read = self.reader(output.query_states, model.detector.slot_boxes().logit(eps=1e-6))
-        return output, cells, read
+            phrases = (inputs["phrase_ids"], inputs["phrase_mask"])
+            output = model.detect(states, *phrases, features, auxiliary, extra)
+        else:
+            chosen = {} if step.detected is None else {"detected": step.detected}
+            layout = step.batch.layout.to(step.device)
+            output = model(
+                **inputs,
+                **chosen,
+                images=images,
+                auxiliary=auxiliary,
+                text_logits=True,
+                extra=extra,
+                layout=layout,
+            )
+        labels = None if output.text_logits is None else batch.labels
+        return replace(step, outputs=Outputs(output, labels, model.detector.slot_boxes()))
 
 
-def sum_of_outputs(output: DetectionOutput) -> Tensor | float:
-    """Sum over every output that carries a gradient."""
-    values = [getattr(output, field.name) for field in fields(output)]
-    sums = [value.sum() for value in values if isinstance(value, Tensor) and value.requires_grad]
-    layers = (*getattr(output, "auxiliary", ()), *getattr(output, "extra", ()))
-    return sum([*sums, *(sum_of_outputs(layer) for layer in layers)])
+def part_parameters(model: InstructSAMModel) -> dict[Part, set[int]]:
+    """Identities of the parameters of each part (`Stage.trained`), without those of the language model: the rest."""
+    modules: dict[Part, list[nn.Module]] = {
+        "vision": [*model.vlm.vision_modules(), model.detector.vision_encoder],
+        "detector": [
+            model.detector,
+            model.phrase_projector,
+            model.query_projector,
+            model.instance_queries,
+            model.get_input_embeddings(),
+        ],
+    }
+    return {
+        part: {id(parameter) for module in listed for parameter in module.parameters()}
+        for part, listed in modules.items()
+    }

@@ -1,7 +1,7 @@
 """The training loop: one process on a CPU, one on a GPU, or N by `python -m torch.distributed.run`.
 
-One step: draw a batch, forward, criterion, backward, clip, update, average. What a resumed run needs is what
-`Trainer.save` writes: weights, averages, optimiser and random state, and the step, which fixes the rest.
+One step: draw batches, forward, objectives, backward, clip, update, average. Everything that a resumed run needs is in
+its checkpoint (`run_state`): weights, averages, optimizer and random state, and the step, which fixes the rest.
 """
 
 from __future__ import annotations
@@ -9,47 +9,42 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
-from safetensors import SafetensorError
 from torch import Tensor
 
 from instructsam.config import load_config
 from instructsam.data.sources import SampleSource
-from instructsam.errors import ConfigError, InputError, InstructSAMError
+from instructsam.errors import InputError, InstructSAMError
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import checkpointing
-from instructsam.training.auxiliary.denoising import denoising_loss, noised_targets
-from instructsam.training.auxiliary.dense_classes import load_readers, perception_loss, save_readers
-from instructsam.training.auxiliary.query_readout import detected_phrases, reading_loss
-from instructsam.training.collate import TrainingBatch
-from instructsam.training.ema import start_average, update_average
-from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
-from instructsam.training.optim import build_optimizer, clip_gradients, set_learning_rate
+from instructsam.training.batch import OutputSizes, TrainingBatch
+from instructsam.training.ema import update_average
+from instructsam.training.export import MODEL, trained_parts
+from instructsam.training.objectives import ObjectiveContext, Step
+from instructsam.training.optim import build_optimizer, set_learning_rate
 from instructsam.training.precision import attention_kernel, uses_bfloat16
-from instructsam.training.progress import ProgressLog, cut_log, mean_over_processes
+from instructsam.training.probes import load_probes, new_on_trained_parts
+from instructsam.training.progress import ProgressLog, cut_log
 from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
-from instructsam.training.run_source import (
-    OpenSource,
-    check_same_source,
-    dense_attributes,
-    open_run_source,
-    source_record,
-)
+from instructsam.training.run_source import OpenSource, open_run_source
+from instructsam.training.run_state import OnCheckpoint, RunState
 from instructsam.training.settings import RunConfig
+from instructsam.training.stage_table import STAGES
 from instructsam.training.start import check_start, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
 from instructsam.training.stream import TrainingBatches, WorkerLostError, batches
-from instructsam.training.trainable import Trainable, sum_of_outputs
-
-OnCheckpoint = Callable[[Path, int], None]
+from instructsam.training.trackers import check_trackers, start_trackers
+from instructsam.training.trainable import Trainable
 
 
 def run(
@@ -78,6 +73,7 @@ def run(
     """
     config = load_config(RunConfig, config_path, overrides)
     criterion = check_start(config)
+    check_trackers(config)
     with open_run_folder(config, resume), lost_peers_reported():
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -105,43 +101,55 @@ class Trainer:
         on_checkpoint: OnCheckpoint | None = None,
     ) -> None:
         self.config = config
-        self.source = source
-        self.processor = processor
-        self.on_checkpoint = on_checkpoint
-        # the direct and the written way of asking do not always reach the same parameters
+        # direct and generated phrases do not always reach the same parameters
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-        self.accelerator = Accelerator(cpu=config.device == "cpu", kwargs_handlers=[unused])
+        self.accelerator = Accelerator(
+            cpu=config.device == "cpu",
+            gradient_accumulation_steps=config.optim.gradient_accumulation_steps,
+            log_with=list(config.trackers) or None,
+            project_dir=config.folder,
+            kwargs_handlers=[unused],
+        )
         self.device = self.accelerator.device
-        self.bfloat16 = uses_bfloat16(config, self.device)
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
-        self.plain_model = model.to(self.device).train()
-        checkpointing.align(self.plain_model)
-        reads = config.loss.reading > 0 and config.stage == "all"
-        denoises = config.loss.denoising > 0 and config.stage != "eyes"
-        trainable = Trainable(self.plain_model, dense_attributes(config.loss, source), reads, denoises)
+        model = model.to(self.device).train()
+        checkpointing.align(model)
+        context = ObjectiveContext(model, criterion, config.loss, source.attributes, source.name)
+        stage, bfloat16 = STAGES[config.stage], uses_bfloat16(config, self.device)
+        trainable = Trainable(context, stage, stage.weights(config.loss.objectives), bfloat16)
         self.trainable = trainable.to(self.device)
-        self.trainable.freeze_unused(config.stage)
-        self.criterion = criterion
-        self.optimizer = build_optimizer(self.trainable, config.optim)
-        self.average = start_average(self.plain_model) if config.optim.ema_decay else None
-        self.model: Any = self.accelerator.prepare_model(self.trainable)
-        self.step = 0
-        self.instructions = 0
-        self.seconds = 0.0
+        self.trainable.freeze_untrained()
+        optimizer = build_optimizer(self.trainable, config.optim)
+        accelerator = self.accelerator
+        self.state = RunState(
+            config, source, processor, self.trainable, optimizer, accelerator, on_checkpoint
+        )
+        self.model: Any = accelerator.prepare_model(self.trainable)
         self.stop_reason = ""
-        self.saved_step = -1
         every, total = config.schedule.log_seconds, config.schedule.total_steps
-        writes = self.accelerator.is_main_process
-        self.log = ProgressLog(config.folder / "log.jsonl", every, total, writes)
-        readers, start = self.trainable.perception, config.model.path or config.model.take_from
-        if readers is not None and start and not load_readers(readers, Path(start)):
-            self.log.say(f"no readers beside {start}: the towers' readers start afresh")
+        self.log = ProgressLog(config.folder / "log.jsonl", every, total, accelerator.is_main_process)
+        self._load_probes()
+
+    def _load_probes(self) -> None:
+        """Load the probes of the run that made the model to start from, and note those that are new."""
+        state, stage = self.state, STAGES[self.config.stage]
+        name = self.config.model.path or self.config.model.init_from
+        if not name:
+            state.trained_parts = stage.trained
+            return
+        start = Path(name)
+        new = load_probes(self.trainable.objectives, start)
+        state.new_probes = new_on_trained_parts(self.trainable.objectives, new, start)
+        state.trained_parts = sorted({*trained_parts(start), *stage.trained})
+        for objective in new:
+            faster = " and learn faster at first" if objective in state.new_probes else ""
+            self.log.say(f"no probes of {objective} beside {name}: they start from random weights{faster}")
 
     @property
-    def checkpoints(self) -> Path:
-        """Where this run's checkpoints lie."""
-        return self.config.folder / CHECKPOINTS
+    def step(self) -> int:
+        """Updates done so far."""
+        return self.state.step
 
     def fit(self, resume: bool = False) -> Path:
         """Train to the end of the schedule or of the time box; returns the exported model's folder.
@@ -154,14 +162,15 @@ class Trainer:
         alone = self.accelerator.num_processes == 1
         with StopSignals(self._note_signal, patient=not alone) as stop:
             self._open_folder(resume)
-            try:
-                self._train()
-            except WorkerLostError:
-                if alone:
-                    self._save_if_new()
-                raise
-            self._save_if_new()
-            signalled = self._agree(bool(stop.received))
+            with start_trackers(self.accelerator, self.config):
+                try:
+                    self._train()
+                except WorkerLostError:
+                    if alone:
+                        self.state.save_if_new()
+                    raise
+            self.state.save_if_new()
+            signalled = self._any(bool(stop.received))
         if signalled:
             number = stop.received or signal.SIGTERM
             raise TrainingInterrupted(
@@ -172,23 +181,24 @@ class Trainer:
         return self.config.folder / MODEL
 
     def _train(self) -> None:
-        schedule = self.config.schedule
+        schedule, state = self.config.schedule, self.state
         started = time.monotonic()
-        seconds_before = self.seconds
+        seconds_before = state.seconds
         deadline = started + schedule.max_minutes * 60 if schedule.max_minutes else math.inf
         next_save = started + schedule.checkpoint_minutes * 60
-        self.log.start(self.step, self.instructions)
-        for batch in self._stream():
+        self.log.start(self.step, state.instructions)
+        for drawn in self._stream():
             if boxed := time.monotonic() >= deadline:
                 self.stop_reason = f"the time box of {schedule.max_minutes:g} minutes"
-            stopping, lr, norm = self.train_step(batch)
-            self.seconds = seconds_before + time.monotonic() - started
+            stopping, lr, norm = self.train_step(drawn)
+            state.seconds = seconds_before + time.monotonic() - started
             last = stopping or self.step >= schedule.total_steps
             if self.log.due() or last:
                 scalars = {"lr": lr, "gradient_norm": float(norm)}
-                self.log.write(self.step, self.instructions, self.seconds, scalars)
-            if last or self._agree(time.monotonic() >= next_save):
-                self.save()
+                line = self.log.write(self.step, state.instructions, state.seconds, scalars)
+                self.accelerator.log(line, self.step)
+            if last or self._any(time.monotonic() >= next_save):
+                state.save()
                 next_save = time.monotonic() + schedule.checkpoint_minutes * 60
             if stopping:
                 if boxed:
@@ -198,40 +208,63 @@ class Trainer:
     def _note_signal(self, number: int) -> None:
         self.stop_reason = signal.Signals(number).name
 
-    def _save_if_new(self) -> None:
-        if self.saved_step != self.step:
-            self.save()
+    def train_step(self, drawn: Sequence[TrainingBatch]) -> tuple[bool, float, Tensor]:
+        """One update from `optim.gradient_accumulation_steps` batches.
 
-    def train_step(self, batch: TrainingBatch) -> tuple[bool, float, Tensor]:
-        """One update. Returns whether any process wants to stop, the learning rate, the gradient norm.
+        Returns:
+            Whether any process wants to stop, the learning rate, the gradient norm.
 
         Raises:
             InstructSAMError: loss or gradient is not finite; the weights are left as they were.
         """
-        config = self.config
-        lr = set_learning_rate(self.optimizer, self.step, config.schedule.total_steps, config.optim)
+        config, state = self.config, self.state
+        total_steps = config.schedule.total_steps
+        lr = set_learning_rate(state.optimizer, self.step, total_steps, config.optim, state.new_probes)
+        state.optimizer.zero_grad(set_to_none=True)
         try:
-            loss, parts = self._loss(batch)
+            parts = self._backward(drawn)
         except InputError as error:  # the matcher refuses what is not finite
             raise InstructSAMError(f"step {self.step}: {error}; {self._after_divergence()}") from error
-        self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        norm = clip_gradients(self.trainable.parameters(), config.optim.clip_norm)
-        finite = bool(torch.isfinite(loss.detach()) & torch.isfinite(norm))
-        bad, stop, asked = self._sum(not finite, bool(self.stop_reason), len(batch.direct))
+        limit = config.optim.clip_norm or math.inf
+        norm: Tensor = self.accelerator.clip_grad_norm_(self.trainable.parameters(), limit)
+        finite = bool(torch.isfinite(parts["loss"]) & torch.isfinite(norm))
+        instructions = sum(len(batch.direct) for batch in drawn)
+        bad, stop, instructions_of_all = self._sum(not finite, bool(self.stop_reason), instructions)
         if bad:
             listed = ", ".join(f"{name} {float(value):.4g}" for name, value in parts.items())
             raise InstructSAMError(
                 f"step {self.step}: loss or gradient is not finite ({listed}; gradient {float(norm):.4g}); "
                 f"{self._after_divergence()}"
             )
-        self.optimizer.step()
-        if self.average:
-            update_average(self.average, self.plain_model, config.optim.ema_decay)
-        self.step += 1
-        self.instructions += int(asked)
-        self.log.add(mean_over_processes({"loss": loss.detach(), **parts}))
+        state.optimizer.step()
+        if state.average:
+            update_average(state.average, self.trainable.model, config.optim.ema_decay)
+        state.step += 1
+        state.instructions += int(instructions_of_all)
+        self.log.add(self._mean_over_processes(parts))
         return bool(stop), lr, norm
+
+    def _backward(self, drawn: Sequence[TrainingBatch]) -> dict[str, Tensor]:
+        """Add up the gradients of some batches; the mean of their losses and its parts."""
+        steps = self._steps(drawn)
+        sums: dict[str, Tensor] = {}
+        for step in steps:
+            with self.accelerator.accumulate(self.model):
+                loss, parts = self.model(step)
+                self.accelerator.backward(loss)
+            for name, value in parts.items():
+                sums[name] = sums[name] + value if name in sums else value
+        return {name: value / len(steps) for name, value in sums.items()}
+
+    def _steps(self, drawn: Sequence[TrainingBatch]) -> list[Step]:
+        """The batches on their device, with the number of targets that their losses are divided by."""
+        seed, process = self.config.seed, self.accelerator.process_index
+        steps = [self.trainable.prepare(batch, self.device, (seed, batch.index, process)) for batch in drawn]
+        detected = sum(count for step in steps for count in step.targets.counts)
+        every = sum(count for step in steps for count in step.all_targets.counts)
+        share = self.accelerator.num_processes * len(steps)
+        number, number_of_all = (count / share for count in self._sum(detected, every))
+        return [replace(step, num_targets=number, num_all_targets=number_of_all) for step in steps]
 
     def _after_divergence(self) -> str:
         exported = self.config.folder / MODEL
@@ -241,159 +274,46 @@ class Trainer:
             f"output_dir and {start}"
         )
 
-    def _loss(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Forward and criterion: the loss to differentiate, and its parts for the log."""
-        config, inputs = self.config, batch.inputs.to(self.device)
-        auxiliary = self.criterion.config.auxiliary_weight > 0
-        position = (config.seed, batch.index, self.accelerator.process_index)
-        detected = self._detected(batch, position)
-        chosen = {} if detected is None else {"detected": detected.to(self.device)}
-        every = batch.targets(self.device) if config.stage != "eyes" else []
-        targets = every if detected is None else [every[index] for index in detected.tolist()]
-        denoises = self.trainable.denoising is not None
-        noised = noised_targets(targets, config.loss.denoising_groups, position) if denoises else None
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            output, cells, read = self.model(config.stage, auxiliary, noised, **inputs.as_kwargs(), **chosen)
-        loss = torch.zeros((), device=self.device)
-        parts: dict[str, Tensor] = {}
-        if output is not None:
-            # processes average their gradients: dividing by the mean number gives the gradient of one big batch
-            num_targets, num_read = (
-                count / self.accelerator.num_processes
-                for count in self._sum(*(sum(len(t.masks) for t in some) for some in (targets, every)))
-            )
-            labels = inputs.labels if output.text_logits is not None else None
-            result = self.criterion(output, targets, labels, num_targets)
-            loss, parts = result.total, dict(result.parts)
-            if self.accelerator.num_processes > 1:
-                # the reducer of gradients waits for every output, also for those that no loss reads
-                loss = loss + 0.0 * sum_of_outputs(output)
-            if denoises:
-                extra_loss, extra_parts = denoising_loss(self.criterion, output, result, noised, num_targets)
-                loss = loss + config.loss.denoising * extra_loss
-                parts |= extra_parts
-            if read is not None:
-                losses = reading_loss(read[0], read[1], every, num_read)
-                loss = loss + config.loss.reading * torch.stack(list(losses.values())).sum()
-                parts |= {name: value.detach() for name, value in losses.items()}
-        if cells is not None:
-            seen = perception_loss(cells, batch.truths(self.device), self.source.attributes)
-            loss = loss + config.loss.perception * torch.stack(list(seen.values())).sum()
-            parts |= {name: value.detach() for name, value in seen.items()}
-        return loss, parts
-
-    def _detected(self, batch: TrainingBatch, position: Sequence[int]) -> Tensor | None:
-        """The phrases that the detector answers, None for all."""
-        if self.config.stage != "all":
-            return None
-        return detected_phrases(len(batch.phrase_image), self.config.loss.detected, position)
-
-    def save(self) -> Path:
-        """Write checkpoint and exported model, then call back.
-
-        Raises:
-            InstructSAMError: they cannot be written, on a full disk say; what was there before stays.
-        """
-        try:
-            self._write_checkpoint()
-            if self.accelerator.is_main_process:
-                self._export()
-        except (OSError, SafetensorError, InputError) as error:
-            if self.accelerator.is_main_process:
-                checkpointing.discard_unfinished(self.checkpoints)
-                discard_export(self.config.folder / MODEL)
-            raise checkpointing.unwritable(self.checkpoints, self.step, error) from error
-        self.saved_step = self.step
-        self.accelerator.wait_for_everyone()
-        return checkpointing.checkpoint_folder(self.checkpoints, self.step)
-
-    def _write_checkpoint(self) -> None:
-        tensors = {
-            "model": checkpointing.model_tensors(self.trainable),
-            "optimizer": checkpointing.optimizer_tensors(self.optimizer, self.trainable),
-        }
-        if self.average:
-            tensors["ema"] = dict(self.average.module.named_parameters())
-        meta = {
-            "step": self.step,
-            "instructions": self.instructions,
-            "seconds": self.seconds,
-            "processes": self.accelerator.num_processes,
-            "ema_averaged": int(self.average.n_averaged) if self.average else 1,
-            "source": source_record(self.source),
-        }
-        rank, wait = self.accelerator.process_index, self.accelerator.wait_for_everyone
-        keep = self.config.schedule.keep_checkpoints
-        checkpointing.write_checkpoint(self.checkpoints, self.step, tensors, meta, keep, rank, wait)
-
-    def restore(self, folder: Path) -> None:
-        """Take over everything that a checkpoint holds."""
-        checkpoint = checkpointing.read_checkpoint(folder, self.accelerator.process_index)
-        processes = checkpoint.meta["processes"]
-        if processes != self.accelerator.num_processes:
-            raise ConfigError(
-                f"{folder} was written by {processes} processes and this run has "
-                f"{self.accelerator.num_processes}; resume with as many, or start anew with model.path=..."
-            )
-        check_same_source(checkpoint.meta, self.source, folder)
-        model, average = checkpointing.model_tensors(self.trainable), self.average
-        checkpointing.copy_tensors(checkpoint.model, model, "model")
-        checkpointing.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)
-        if average:
-            # a run that averaged nothing before starts to average from its weights
-            averaged: dict[str, Tensor] = dict(average.module.named_parameters())
-            saved = checkpoint.ema or {name: model[f"model.{name}"] for name in averaged}
-            checkpointing.copy_tensors(saved, averaged, "averaged weights")
-            average.n_averaged.fill_(checkpoint.meta["ema_averaged"])
-        self.step = checkpoint.meta["step"]
-        self.instructions = checkpoint.meta["instructions"]
-        self.seconds = checkpoint.meta["seconds"]
-        checkpointing.set_rng_state(checkpoint.rng)
-
     def _open_folder(self, resume: bool) -> None:
-        folder, main = self.config.folder, self.accelerator.is_main_process
-        latest = checkpointing.latest_checkpoint(self.checkpoints) if resume else None
-        if latest is not None:
-            self.restore(latest)
-            self.saved_step = self.step
-        if main:
+        folder, state = self.config.folder, self.state
+        restored = resume and state.restore_latest()
+        if self.accelerator.is_main_process:
             folder.mkdir(parents=True, exist_ok=True)
             for key, old, new in changed_settings(self.config) if resume else ():
                 if key == LENGTH:
                     self.log.say(f"{key} was {old} and is {new} from here on")
             store_settings(self.config)
             cut_log(self.log.path, self.step)
-            if latest is not None and not export_is_current(folder):
+            if restored and not state.export_is_current():
                 self.log.say(f"exporting step {self.step} again: the last export is of another one")
-                self._export()
+                state.export()
         self.accelerator.wait_for_everyone()
-        size = sum(parameter.numel() for parameter in self.plain_model.parameters()) / 1e6
+        size = sum(parameter.numel() for parameter in self.trainable.model.parameters()) / 1e6
         processes, total = self.accelerator.num_processes, self.config.schedule.total_steps
         self.log.say(
             f"{'resuming' if resume else 'training'} {folder}: {size:.2f} M parameters, step {self.step} of "
             f"{total}, {processes} process{'' if processes == 1 else 'es'} on {self.device}"
         )
 
-    def _stream(self) -> Iterator[TrainingBatch]:
-        place = self.accelerator.process_index, self.accelerator.num_processes
-        config = self.config
-        dataset = TrainingBatches(self.source, self.processor, config.data, config.seed, *place)
-        return batches(dataset, self.step, config.schedule.total_steps)
+    def _stream(self) -> Iterator[list[TrainingBatch]]:
+        """The batches of each remaining step."""
+        config, state = self.config, self.state
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        sizes = OutputSizes.of(self.trainable.model, self.trainable.criterion.config.target_resize)
+        parts = (state.source, state.processor, sizes)
+        dataset = TrainingBatches(*parts, config.data, config.seed, rank, processes)
+        each = config.optim.gradient_accumulation_steps
+        stream = batches(dataset, self.step * each, config.schedule.total_steps * each)
+        return iter(lambda: list(islice(stream, each)), [])
 
-    def _export(self) -> None:
-        rng = checkpointing.rng_state()
-        dtype, model = getattr(torch, self.config.schedule.export_dtype), self.plain_model
-        state = (self.average.module if self.average else model).state_dict(keep_vars=True)
-        record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
-        if self.trainable.perception is not None:
-            save_readers(self.trainable.perception, self.config.folder)
-        # the export comes last, for its record stands for all of it
-        folder = export_model(self.config.folder / MODEL, model, self.processor, state, dtype, record)
-        if self.on_checkpoint:
-            self.on_checkpoint(folder, self.step)
-        checkpointing.set_rng_state(rng)
+    def _mean_over_processes(self, parts: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Loss parts averaged over all processes; every process must hold the same names."""
+        names = sorted(parts)  # the same order everywhere
+        stacked = torch.stack([parts[name].to(self.device, torch.float32) for name in names])
+        means = dict(zip(names, self.accelerator.reduce(stacked, "mean"), strict=True))
+        return {name: means[name] for name in parts}
 
-    def _agree(self, wish: bool) -> bool:
+    def _any(self, wish: bool) -> bool:
         """Whether any process has the wish."""
         return bool(self._sum(float(wish))[0])
 
@@ -402,5 +322,4 @@ class Trainer:
         if self.accelerator.num_processes == 1:
             return list(values)
         tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
-        torch.distributed.all_reduce(tensor)
-        return [float(value) for value in tensor.tolist()]
+        return [float(value) for value in self.accelerator.reduce(tensor, "sum").tolist()]

@@ -20,7 +20,7 @@ from instructsam.checkpoints.folder import CONFIG_ERRORS, CONFIG_FILE
 from instructsam.errors import CheckpointError, InputError, MissingExtraError, first_line
 from instructsam.model.vlm.base import VLM
 from instructsam.model.vlm.registry import VLMS
-from instructsam.processing.processor import load_tokenizer
+from instructsam.processing.tokenizer_files import load_tokenizer
 from instructsam.processing.tokens import encode_pieces, encode_text, special_ids
 from instructsam.structures.model_files import read_object, require_inside
 from instructsam.structures.outputs import require_numbers

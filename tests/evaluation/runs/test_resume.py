@@ -12,8 +12,10 @@ from PIL import Image
 
 from instructsam.data.record import Record, write_records
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
-from instructsam.evaluation.runner import evaluate, rescore
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
+from instructsam.evaluation.rescore import rescore
+from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.content import RecordContent, answer_settings
 from instructsam.evaluation.runs.predictions import read_header
 from instructsam.evaluation.studies.calibrate import calibrate

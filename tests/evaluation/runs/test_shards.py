@@ -10,7 +10,8 @@ from PIL import Image
 from instructsam.data.record import Record, write_records
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
-from instructsam.evaluation.runner import evaluate, rescore, run_header
+from instructsam.evaluation.rescore import rescore
+from instructsam.evaluation.runner import evaluate, run_header
 from instructsam.evaluation.runs.predictions import PredictionFile, StoredPrediction, read_predictions
 from instructsam.evaluation.runs.shards import Shard, Share, merge_parts, part_path
 from tests.evaluation.fakes import HEIGHT, RECORDS, WIDTH, Oracle, Shifted, make_record, toy_benchmark

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from instructsam.errors import InputError
-from instructsam.evaluation.runner import rescore
+from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runs.predictions import (
     PredictionFile,
     StoredPrediction,

@@ -16,7 +16,8 @@ from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals
 from instructsam.evaluation.metrics.scoring import score_unanswered
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.page import render_page
-from instructsam.evaluation.runner import evaluate, rescore
+from instructsam.evaluation.rescore import rescore
+from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.predictions import PredictionFile, by_id, read_predictions
 from instructsam.evaluation.runs.shards import Shard, Share, merge_parts, part_path
 from instructsam.evaluation.studies.compare import compare

@@ -1,4 +1,4 @@
-"""Denoising queries: seen by nobody else, judged by the target that they were made from."""
+"""Denoising queries: invisible to all others, compared with the target that they were made from."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from instructsam.config import load_config
 from instructsam.errors import ConfigError
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.losses.matcher import HungarianMatcher
+from instructsam.losses.targets import PaddedTargets, pad_targets
+from instructsam.model.detector.base import ExtraQueries
 from instructsam.model.initialization import build_model
 from instructsam.processing.processor import Sample
-from instructsam.structures.outputs import DetectionOutput, PhraseTarget, SegmentationOutput
+from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
 from instructsam.training.auxiliary.denoising import (
     SMALLEST,
-    DenoisingQuery,
     NoisedTargets,
     denoising_loss,
+    noised_pairs,
     noised_targets,
 )
 from instructsam.training.settings import RunConfig
@@ -34,10 +36,12 @@ from tests.tiny import picture, tiny_pair
 from tests.training.conftest import run, tiny
 
 TARGETS = [instances(2), nothing(), instances(3, 1)]
+PADDED = pad_targets(TARGETS, (4, 4), torch.device("cpu"))
+PAIRS = noised_pairs([2, 0, 3], 2)
 
 
 def noised(groups: int = 2, **options: Any) -> NoisedTargets:
-    found = noised_targets(TARGETS, groups, (1, 2, 0), **options)
+    found = noised_targets(PADDED, groups, (1, 2, 0), **options)
     assert found is not None
     return found
 
@@ -47,15 +51,15 @@ def test_without_noise_each_query_has_its_targets_own_box() -> None:
     assert exact.boxes_cxcywh.shape == (3, 6, 4)
     assert exact.group.tolist() == [0, 0, 0, 1, 1, 1]
     assert exact.real.tolist() == [[True, True, False] * 2, [False] * 6, [True] * 6]
-    assert len(exact.pairs) == 10
-    for phrase, query, target in zip(exact.pairs.phrase, exact.pairs.query, exact.pairs.target, strict=True):
+    assert len(PAIRS) == 10
+    for phrase, query, target in zip(PAIRS.phrase, PAIRS.query, PAIRS.target, strict=True):
         wanted = TARGETS[phrase].boxes_cxcywh[target]
         assert torch.equal(exact.boxes_cxcywh[phrase, query], wanted)
 
 
 def test_noise_is_bounded_and_a_function_of_the_position() -> None:
     some, exact = noised(), noised(noise=0.0)
-    place = (exact.pairs.phrase, exact.pairs.query)
+    place = (PAIRS.phrase, PAIRS.query)
     boxes, wanted = some.boxes_cxcywh[place], exact.boxes_cxcywh[place]
     moves = (boxes[:, :2] - wanted[:, :2]).abs() / wanted[:, 2:]
     stretch = boxes[:, 2:] / wanted[:, 2:]
@@ -64,11 +68,11 @@ def test_noise_is_bounded_and_a_function_of_the_position() -> None:
     assert 1.1 < stretch.max() <= 1.4 + 1e-5
     assert torch.equal(some.boxes_cxcywh, noised().boxes_cxcywh)
     for position in ((2, 2, 0), (1, 3, 0), (1, 2, 1)):
-        other = noised_targets(TARGETS, 2, position)
+        other = noised_targets(PADDED, 2, position)
         assert other is not None
         assert not torch.equal(some.boxes_cxcywh, other.boxes_cxcywh)
     edge = torch.tensor([[1.0, 0.0, 1.0, SMALLEST]]).repeat(50, 1)
-    clamped = noised_targets([PhraseTarget(torch.ones(50, 4, 4), edge)], 1, (0, 0, 0))
+    clamped = noised_targets(PaddedTargets(torch.ones(1, 50, 4, 4), edge[None], (50,)), 1, (0, 0, 0))
     assert clamped is not None
     assert clamped.boxes_cxcywh.min() >= 0
     assert clamped.boxes_cxcywh.max() <= 1
@@ -93,11 +97,13 @@ def layers_of(output: SegmentationOutput) -> tuple[DetectionOutput, ...]:
 @torch.no_grad()
 @pytest.mark.parametrize("presence", [True, False])
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
-def test_nobody_sees_what_it_should_not(kernel: str, presence: bool) -> None:
+def test_other_queries_do_not_see_them(kernel: str, presence: bool) -> None:
     model, processor = attentive_model(kernel, presence)
     samples = [Sample(0, "a and b", ("mug", "kite")), Sample(1, "the snail", ("snail",))]
     inputs = processor.encode([picture(), picture(1)], samples).as_kwargs()
-    asked = DenoisingQuery(model.config.detector_size)(noised())
+    targets = noised()
+    vector = torch.randn(model.config.detector_size)
+    asked = ExtraQueries(vector.expand(3, 6, -1), targets.boxes_cxcywh, targets.group, targets.real)
     alone, both = model(**inputs, auxiliary=True), model(**inputs, auxiliary=True, extra=asked)
     assert alone.extra == ()
     assert len(both.extra) == len(both.auxiliary) + 1
@@ -144,8 +150,8 @@ def test_the_loss_counts_every_layer_and_no_padding() -> None:
     layers = tuple(layer(3, 6, seed, presence=False) for seed in range(2))
     output = replace(segmentation(3), extra=layers)
     config = CriterionConfig.default().model_copy(update={"matcher": HungarianMatcher()})
-    result = Criterion(config)(output, TARGETS)
-    total, parts = denoising_loss(Criterion(config), output, result, asked, 5)
+    padded = Criterion(config).pad(output, TARGETS)
+    total, parts = denoising_loss(Criterion(config), layers, padded, PAIRS, 5)
     assert set(parts) == {"dn_total", "dn_mask_dice", "dn_box_l1", "dn_score"}
     total.backward()
     for part in layers:
@@ -153,19 +159,19 @@ def test_the_loss_counts_every_layer_and_no_padding() -> None:
             assert tensor.grad is not None
             felt = tensor.grad.flatten(2).abs().sum(-1) if tensor.dim() > 2 else tensor.grad.abs()
             assert torch.equal(felt > 0, asked.real)
-    half, _ = denoising_loss(Criterion(config), output, result, asked, 10)
+    half, _ = denoising_loss(Criterion(config), layers, padded, PAIRS, 10)
     torch.testing.assert_close(half * 2, total)
     last, _ = denoising_loss(
-        Criterion(config.model_copy(update={"auxiliary_weight": 0})), output, result, asked, 5
+        Criterion(config.model_copy(update={"auxiliary_weight": 0})), layers, padded, PAIRS, 5
     )
     assert 0 < last < total
 
 
 def test_a_batch_without_targets_has_the_same_names() -> None:
-    assert noised_targets([nothing(), nothing()], 2, (0, 0, 0)) is None
     criterion, output = Criterion(CriterionConfig.default()), segmentation(2)
-    result = criterion(output, [nothing(), nothing()])
-    total, parts = denoising_loss(criterion, output, result, None, 0.0)
+    padded = criterion.pad(output, [nothing(), nothing()])
+    assert noised_targets(padded, 2, (0, 0, 0)) is None
+    total, parts = denoising_loss(criterion, (), padded, noised_pairs([0, 0], 2), 0.0)
     assert total == 0
     assert set(parts) == {"dn_total", "dn_mask_dice", "dn_box_l1", "dn_score"}
 
@@ -173,7 +179,7 @@ def test_a_batch_without_targets_has_the_same_names() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        ("precision=bfloat16", "loss.reading=1.0", "loss.detected=0.5"),
+        ("precision=bfloat16", "loss.objectives.query_readout=1.0", "loss.detected_fraction=0.5"),
         ("precision=bfloat16", "attention=eager", "loss.overrides.auxiliary_weight=0"),
         ("stage=phrases", "loss.preset=published", "loss.overrides.points=32", "optim.muon_lr=1e-3"),
         ("model.overrides={num_queries: 1, instance_form: token_as_mask}",),
@@ -182,17 +188,17 @@ def test_a_batch_without_targets_has_the_same_names() -> None:
     ids=lambda changes: changes[-1],
 )
 def test_a_run_denoises_and_leaves_its_vector_behind(tmp_path: Path, changes: tuple[str, ...]) -> None:
-    more = ("loss.denoising=1.0", "loss.denoising_groups=2", "schedule.total_steps=2", *changes)
+    more = ("loss.objectives.denoising=1.0", "loss.denoising_groups=2", "schedule.total_steps=2", *changes)
     folder = run(None, tiny(tmp_path, *more))
     lines = [json.loads(line)["parts"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert all(parts["dn_total"] > 0 for parts in lines)
     assert all(math.isfinite(value) for parts in lines for value in parts.values())
     kept = load_file(tmp_path / "checkpoints" / "step-00000002" / "model.safetensors")
-    assert "denoising.vector" in kept
+    assert "objectives.denoising.vector" in kept
     assert not any("denoising" in name for name in load_file(folder / "model.safetensors"))
 
 
-@pytest.mark.parametrize("change", ["loss.denoising=-1", "loss.denoising_groups=0"])
+@pytest.mark.parametrize("change", ["loss.objectives.denoising=-1", "loss.denoising_groups=0"])
 def test_settings_that_make_no_sense(change: str) -> None:
     with pytest.raises(ConfigError, match="denoising"):
         load_config(RunConfig, None, [change])

@@ -1,4 +1,4 @@
-"""What query states say before the detector, and batches in which the detector answers a share."""
+"""Predictions from query states before the detector, and batches of which the detector answers a share."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import torch
 
 from instructsam.config import load_config
 from instructsam.errors import ConfigError
+from instructsam.losses.targets import PaddedTargets, pad_targets
 from instructsam.processing.processor import Sample
 from instructsam.structures.outputs import PhraseTarget
-from instructsam.training.auxiliary.query_readout import QueryReader, detected_phrases, reading_loss
+from instructsam.training.auxiliary.query_readout import WEIGHTS, detected_phrases, predict, readout_losses
 from instructsam.training.settings import RunConfig
 from tests.reference import assert_near
 from tests.tiny import picture, tiny_pair
@@ -22,32 +23,36 @@ def target(*boxes: tuple[float, float, float, float]) -> PhraseTarget:
     return PhraseTarget(torch.ones(len(boxes), 4, 4), torch.tensor(boxes).reshape(-1, 4))
 
 
-def test_a_perfect_reading_costs_nothing() -> None:
+def padded(*targets: PhraseTarget) -> PaddedTargets:
+    return pad_targets(targets, (4, 4), torch.device("cpu"))
+
+
+def test_a_perfect_readout_costs_nothing() -> None:
     boxes = torch.tensor([[[0.2, 0.2, 0.1, 0.1], [0.7, 0.6, 0.2, 0.3], [0.5, 0.5, 0.9, 0.9]]])
     logits = torch.tensor([[30.0, 30.0, -30.0]])
-    wanted = [target((0.7, 0.6, 0.2, 0.3), (0.2, 0.2, 0.1, 0.1))]  # in another order
-    losses = reading_loss(boxes, logits, wanted, 2)
+    wanted = padded(target((0.7, 0.6, 0.2, 0.3), (0.2, 0.2, 0.1, 0.1)))  # in another order
+    losses = readout_losses(boxes, logits, wanted, 2)
     assert sum(losses.values()) < 1e-4
-    wrong = reading_loss(boxes, torch.tensor([[-5.0, 5.0, 5.0]]), wanted, 2)
-    assert wrong["read_score"] > 30
-    assert wrong["read_l1"] < 1e-4  # boxes decide more than scores about who is matched
+    wrong = readout_losses(boxes, torch.tensor([[-5.0, 5.0, 5.0]]), wanted, 2)
+    assert WEIGHTS["score"] * wrong["score"] > 30
+    assert wrong["l1"] < 1e-4  # boxes decide more than scores about the matching
 
 
-def test_a_phrase_without_target_teaches_its_scores_alone() -> None:
+def test_a_phrase_without_target_trains_its_scores_alone() -> None:
     boxes, logits = torch.full((1, 3, 4), 0.5), torch.zeros(1, 3, requires_grad=True)
-    losses = reading_loss(boxes, logits, [target()], 0)
-    assert losses["read_l1"] == losses["read_giou"] == 0
-    losses["read_score"].backward()
+    losses = readout_losses(boxes, logits, padded(target()), 0)
+    assert losses["l1"] == losses["giou"] == 0
+    losses["score"].backward()
     assert (logits.grad > 0).all()
 
 
 def test_more_targets_than_queries_and_a_batch_of_both() -> None:
-    reader = QueryReader(8)
-    boxes, logits = reader(torch.randn(2, 2, 8), torch.zeros(2, 4))
+    linear = torch.nn.Linear(8, 5)
+    boxes, logits = predict(linear, torch.randn(2, 2, 8), torch.full((2, 4), 0.5))
     many = target(*((x / 10, 0.5, 0.1, 0.1) for x in range(1, 6)))
-    losses = reading_loss(boxes, logits, [target(), many], 5)
+    losses = readout_losses(boxes, logits, padded(target(), many), 5)
     sum(losses.values()).backward()
-    assert reader.linear.weight.grad.abs().sum() > 0
+    assert linear.weight.grad.abs().sum() > 0
 
 
 def test_the_share_is_a_function_of_the_position() -> None:
@@ -78,14 +83,17 @@ def test_some_phrases_are_answered_as_all_are() -> None:
     assert part.query_states.shape[0] == 3
 
 
-def test_a_run_reads_all_and_detects_some(tmp_path: Path) -> None:
-    changes = ("loss.reading=1.0", "loss.detected=0.5", "schedule.total_steps=2")
+def test_a_run_reads_out_all_phrases_and_detects_some(tmp_path: Path) -> None:
+    changes = ("loss.objectives.query_readout=1.0", "loss.detected_fraction=0.5", "schedule.total_steps=2")
     folder = run(None, tiny(tmp_path, *changes))
-    assert '"read_giou"' in (tmp_path / "log.jsonl").read_text()
-    assert not any("reader" in path.name for path in folder.iterdir())
+    assert '"readout_giou"' in (tmp_path / "log.jsonl").read_text()
+    assert not any("probe" in path.name for path in folder.iterdir())
+    assert (tmp_path / "probes.safetensors").is_file()
 
 
-@pytest.mark.parametrize("change", ["loss.reading=-1", "loss.detected=0.0", "loss.detected=0.5"])
+@pytest.mark.parametrize(
+    "change", ["loss.objectives.query_readout=-1", "loss.detected_fraction=0.0", "loss.detected_fraction=0.5"]
+)
 def test_settings_that_make_no_sense(change: str) -> None:
     with pytest.raises(ConfigError, match="loss"):
         load_config(RunConfig, None, [change])

@@ -16,7 +16,8 @@ from instructsam.world.instructions.invented import (
     renamed,
     with_invented_word,
 )
-from instructsam.world.splits.stream import WorldSample, WorldSettings, world_sample
+from instructsam.world.splits.stream import WorldSample, WorldSettings
+from tests.world.cached import sample
 
 SETTINGS = WorldSettings(short_sides=(64,), instructions_per_scene=8)
 
@@ -25,9 +26,9 @@ SETTINGS = WorldSettings(short_sides=(64,), instructions_per_scene=8)
 def pairs() -> list[tuple[WorldSample, Instruction, Instruction]]:
     """Scene, instruction, and what was made of it, wherever something could be made of it."""
     rng = np.random.default_rng(0)
-    samples = [world_sample(3, index, SETTINGS) for index in range(60)]
-    made = [(sample, one, with_invented_word(one, rng)) for sample in samples for one in sample.instructions]
-    return [(sample, one, changed) for sample, one, changed in made if changed is not None]
+    samples = [sample(3, index, SETTINGS) for index in range(60)]
+    made = [(each, one, with_invented_word(one, rng)) for each in samples for one in each.instructions]
+    return [(each, one, changed) for each, one, changed in made if changed is not None]
 
 
 def test_nothing_is_meant(pairs: list[tuple[WorldSample, Instruction, Instruction]]) -> None:
@@ -52,7 +53,7 @@ def test_no_name_of_the_kind_is_left(pairs: list[tuple[WorldSample, Instruction,
 def test_what_others_may_be_meant_by_is_left_alone() -> None:
     rng = np.random.default_rng(0)
     for index in range(60):
-        for one in world_sample(3, index, SETTINGS).instructions:
+        for one in sample(3, index, SETTINGS).instructions:
             if one.family in ("logic", "multi", "chatty", "counting", "knowledge"):
                 assert with_invented_word(one, rng) is None
 

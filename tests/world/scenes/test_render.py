@@ -23,6 +23,7 @@ from instructsam.world.scenes.scene import (
     SceneSettings,
 )
 from instructsam.world.scenes.sheet import SheetCell, scene_sheet
+from tests.world import cached
 
 SHORT_SIDE = 128
 
@@ -38,7 +39,7 @@ def _digest(rendered: RenderedScene) -> str:
 
 @pytest.fixture(scope="module")
 def rendered() -> list[RenderedScene]:
-    return [render_scene(sample_scene(seed), SHORT_SIDE) for seed in range(80)]
+    return [render_scene(cached.scene(seed), SHORT_SIDE) for seed in range(80)]
 
 
 # A change of these digests changes every benchmark score: say so in the change log.

@@ -11,11 +11,12 @@ from instructsam.world.scenes.drawings.registry import DRAWINGS
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.random_objects import SCALES
 from instructsam.world.scenes.scene import BACKGROUNDS, COLORS, KINDS, Scene, SceneSettings
+from tests.world import cached
 
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [sample_scene(seed) for seed in range(240)]
+    return [cached.scene(seed) for seed in range(240)]
 
 
 def test_same_seed_gives_the_same_scene(scenes: list[Scene]) -> None:

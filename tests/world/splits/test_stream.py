@@ -12,6 +12,7 @@ from instructsam.errors import ConfigError
 from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.pairs import HELD_OUT_PAIRS
+from instructsam.world.scenes.render import render_scene
 from instructsam.world.scenes.scene import LAYOUTS, PILES
 from instructsam.world.splits.stream import SPLITS, WorldSettings, all_texts, scene_settings, world_sample
 
@@ -29,7 +30,7 @@ def test_a_sample_is_a_pure_function_of_seed_and_index() -> None:
 
 
 def test_samples_differ_by_seed_index_and_split() -> None:
-    settings = [WorldSettings(short_sides=(64,), instructions_per_scene=1, split=split) for split in SPLITS]
+    settings = [WorldSettings(short_sides=(32,), instructions_per_scene=1, split=split) for split in SPLITS]
     seeds = [
         world_sample(seed, index, one).rendered.scene.seed
         for one in settings
@@ -84,21 +85,24 @@ def pairs_of(split: str, count: int) -> list[set[tuple[str, str]]]:
 
 def test_in_piles_things_of_one_colour_touch() -> None:
     def shares(layouts: tuple[str, ...]) -> tuple[int, int]:
-        """Phrases that name several things, and how many of them name things that touch."""
-        settings = WorldSettings((64,), 5, 6, 10, nouns="colors", layouts=layouts)
+        """Groups of several objects of one colour, and how many of them touch."""
+        settings = scene_settings(WorldSettings(min_objects=6, max_objects=10, layouts=layouts))
         several = touching = 0
-        for index in range(25):
-            sample = world_sample(0, index, settings)
-            for instruction in sample.instructions:
-                named = list(instruction.phrases[0].instances)
+        for index in range(18):
+            rendered = render_scene(sample_scene(16 * index, settings), 64)
+            colors = [thing.color for thing in rendered.scene.objects]
+            for color in set(colors):
+                named = [number for number, other in enumerate(colors) if other == color]
                 if len(named) > 1:
-                    parts = label(sample.rendered.masks[named].any(0), np.ones((3, 3)))[1]
+                    parts = label(rendered.masks[named].any(0), np.ones((3, 3)))[1]
                     several, touching = several + 1, touching + (parts < len(named))
         return several, touching
 
     several, touching = shares((PILES,))
+    assert several > 20
     assert touching > 0.6 * several
     several, touching = shares(LAYOUTS)
+    assert several > 20
     assert touching < 0.3 * several
 
 

@@ -1,13 +1,14 @@
-"""Scores one instruction: masks in, numbers out. Numpy and scipy only.
+"""Scores one instruction: masks in, numbers out. Numpy, scipy and pycocotools.
 
-The rules without targets, for crowds, ignored regions and several annotators: docs/metrics.md.
+All work is done on run-length codes, so stored predictions are scored without decoding a mask. The rules without
+targets, for crowds, ignored regions and several annotators: docs/metrics.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +26,12 @@ from instructsam.evaluation.metrics.matching import (
 )
 from instructsam.evaluation.metrics.scores import ConceptCounts, InstructionScore
 from instructsam.structures.checks import check_fraction
-from instructsam.structures.masks import mask_area, mask_boxes_xyxy, mask_intersection
+from instructsam.structures.rle_masks import RleMasks
 
 MAX_DETECTIONS = 100
-_TOP = slice(0, MAX_DETECTIONS)
 
-Masks = NDArray[np.bool_]
+Masks: TypeAlias = NDArray[np.bool_] | RleMasks
+"""N masks of one size: bool [N, H, W], or run-length encoded."""
 
 
 def score_instruction(
@@ -42,56 +43,60 @@ def score_instruction(
     id: str = "",
     family: str = "",
     image: str = "",
-    ignore: Masks | None = None,
+    ignore: NDArray[np.bool_] | None = None,
     crowds: Masks | None = None,
     alternatives: Sequence[Masks] = (),
 ) -> InstructionScore:
     """Scores one instruction.
 
     Args:
-        predicted_masks: bool [N, H, W], ALL ranked predictions, not only those above the threshold.
+        predicted_masks: N masks, ALL ranked predictions, not only those above the threshold.
         scores: float [N].
-        target_masks: bool [M, H, W], none of them empty.
+        target_masks: M masks, none of them empty.
         score_threshold: predictions with score >= this are kept for every score but AP.
         id, family, image: see `InstructionScore`.
         ignore: bool [H, W], pixels that no score looks at. A mask that lies wholly there is left out.
-        crowds: bool [C, H, W], COCO's crowd regions: no targets; for AP a prediction on one counts neither way, for
+        crowds: C masks, COCO's crowd regions: no targets; for AP a prediction on one counts neither way, for
             cgF1 it is false, for every other score their pixels outside the targets are ignored.
-        alternatives: other annotators' targets, bool [M', H, W] each; only cgF1 looks at them.
+        alternatives: other annotators' targets, M' masks each; only cgF1 looks at them.
 
     Raises:
         InputError: dtypes or shapes do not fit, a score is not finite, or a target mask is empty.
     """
     check_fraction(score_threshold, "score_threshold")
-    predicted, ranked = _ranked(predicted_masks, scores, (target_masks, *alternatives), id)
+    predicted, targets = _encoded(predicted_masks), _encoded(target_masks)
+    others = [_encoded(masks) for masks in alternatives]
+    predicted, ranked = _ranked(predicted, scores, (targets, *others), id)
     if ignore is not None:
-        predicted, ranked = _without(predicted, ranked, ignore, id)
-        target_masks = _without(target_masks, None, ignore, id)[0]
-        alternatives = [_without(masks, None, ignore, id)[0] for masks in alternatives]
-    pairs = _Pairs.of(predicted, target_masks)
-    areas = pairs.first_areas[_TOP], pairs.second_areas
+        region = _region_to_judge(ignore, predicted.size, id)
+        predicted, ranked = _without_ignored(predicted, ranked, region)
+        targets, *others = (_without_ignored(masks, None, region)[0] for masks in (targets, *others))
+    pairs = _Pairs.of(predicted, targets)
     kept = int(np.count_nonzero(ranked >= score_threshold))
-    shown, shown_pairs = predicted[:kept], pairs.head(kept)
+    shown, shown_pairs = predicted.head(kept), pairs.head(kept)
     if crowds is not None and len(crowds):
-        shown = _without(shown, None, np.any(crowds, axis=0) & ~np.any(target_masks, axis=0), id)[0]
-        shown_pairs = _Pairs.of(shown, target_masks)
+        region = _outside_crowds(_encoded(crowds), targets)
+        shown = _without_ignored(shown, None, region)[0]
+        shown_pairs = _Pairs.of(shown, targets)
+    top = pairs.head(MAX_DETECTIONS)
+    cover = _cover(predicted.head(MAX_DETECTIONS), crowds)
     return InstructionScore(
         id=id,
         family=family,
         image=image,
-        num_targets=len(target_masks),
-        mean_target_area=float(pairs.second_areas.mean()) if len(target_masks) else 0.0,
+        num_targets=len(targets),
+        mean_target_area=float(pairs.second_areas.mean()) if len(targets) else 0.0,
         num_kept=len(shown),
-        **_union_pixels(shown, target_masks),
+        **_union_pixels(shown, targets),
         set_giou=set_giou(shown_pairs.iou),
         matched_iou=matched_iou(shown_pairs.iou),
-        set_size=max(len(shown), len(target_masks)),
+        set_size=max(len(shown), len(targets)),
         **shown_pairs.set_pixels(),
         **count_errors(shown_pairs.iou),
-        exact_boxes=is_exact_by_boxes(box_giou(mask_boxes_xyxy(shown), mask_boxes_xyxy(target_masks))),
-        concept=_best_concept(pairs.iou[:kept], [_Pairs.of(predicted[:kept], m).iou for m in alternatives]),
-        ranked_scores=ranked[_TOP],
-        ranked=match_ranked(pairs.iou[_TOP], _cover(predicted[_TOP], crowds), *areas),
+        exact_boxes=is_exact_by_boxes(box_giou(shown.boxes_xyxy(), targets.boxes_xyxy())),
+        concept=_best_concept(pairs.iou[:kept], [_Pairs.of(predicted.head(kept), m).iou for m in others]),
+        ranked_scores=ranked[:MAX_DETECTIONS],
+        ranked=match_ranked(top.iou, cover, top.first_areas, top.second_areas),
     )
 
 
@@ -104,29 +109,55 @@ def score_unanswered(score: InstructionScore) -> InstructionScore:
     return replace(score, unanswered=1, set_giou=0.0, exact_boxes=False, concept=concept)
 
 
+def _encoded(masks: Masks) -> RleMasks:
+    return masks if isinstance(masks, RleMasks) else RleMasks.encode(masks)
+
+
 def _ranked(
-    predicted: Masks, scores: NDArray[np.floating[Any]], annotations: Sequence[Masks], id: str
-) -> tuple[Masks, NDArray[np.float64]]:
-    """Masks and scores, best first, after a look at everything that comes in."""
+    predicted: RleMasks, scores: NDArray[np.floating[Any]], annotations: Sequence[RleMasks], id: str
+) -> tuple[RleMasks, NDArray[np.float64]]:
+    """Masks and scores, best first, after a check of all input."""
     values = np.asarray(scores, dtype=np.float64)
     if values.shape != (len(predicted),) or not np.isfinite(values).all():
         raise InputError(f"scores must be {len(predicted)} finite numbers, got shape {values.shape}")
     for masks in annotations:
-        if len(masks) and mask_area(masks).min() == 0:
+        if len(masks) and masks.areas().min() == 0:
             raise InputError(
                 f"target masks must not be empty: leave the instance out of the record (id {id!r})"
             )
-    if not (np.diff(values) <= 0).all():  # what is ranked already is not copied
-        order = np.argsort(-values, kind="stable")
-        predicted, values = predicted[order], values[order]
-    return predicted, values
+    order = np.argsort(-values, kind="stable")
+    return predicted.select(order), values[order]
 
 
-def _union_pixels(predicted: Masks, targets: Masks) -> dict[str, int]:
+def _region_to_judge(ignore: NDArray[np.bool_], size: tuple[int, int], id: str) -> RleMasks:
+    if ignore.shape != size or ignore.dtype != np.bool_:
+        raise InputError(
+            f"the ignored region of {id!r} must be bool {size}, got {ignore.dtype} {ignore.shape}"
+        )
+    return RleMasks.encode(~ignore[None])
+
+
+def _outside_crowds(crowds: RleMasks, targets: RleMasks) -> RleMasks:
+    """Pixels of a target or of no crowd."""
+    free, covered = crowds.union().inverted(), targets.union()
+    return RleMasks((*free.codes, *covered.codes), crowds.size).union()
+
+
+def _without_ignored(
+    masks: RleMasks, scores: NDArray[np.float64] | None, region: RleMasks
+) -> tuple[RleMasks, NDArray[np.float64]]:
+    """The masks inside a region; those that had pixels and have none left are left out, with their scores."""
+    scores = np.zeros(len(masks)) if scores is None else scores
+    rest = masks.inside(region)
+    stays = np.flatnonzero((rest.areas() > 0) | (masks.areas() == 0))
+    return rest.select(stays), scores[stays]
+
+
+def _union_pixels(predicted: RleMasks, targets: RleMasks) -> dict[str, int]:
     """Pixels that the unions of both share and cover together."""
-    first, second = np.any(predicted, axis=0), np.any(targets, axis=0)
-    both, either = np.count_nonzero(first & second), np.count_nonzero(first | second)
-    return {"intersection": int(both), "union": int(either)}
+    first, second = predicted.union(), targets.union()
+    both = int(first.intersection(second)[0, 0])
+    return {"intersection": both, "union": int(first.areas()[0] + second.areas()[0]) - both}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,42 +170,29 @@ class _Pairs:
     iou: NDArray[np.float64]
 
     @classmethod
-    def of(cls, first: Masks, second: Masks) -> _Pairs:
+    def of(cls, first: RleMasks, second: RleMasks) -> _Pairs:
         """`second` holds targets, which are never empty, so no union is."""
-        shared = mask_intersection(first, second)
-        a, b = mask_area(first), mask_area(second)
+        shared = first.intersection(second)
+        a, b = first.areas(), second.areas()
         return cls(shared, a, b, shared / (a[:, None] + b[None, :] - shared))
 
     def head(self, count: int) -> _Pairs:
+        """Of the first `count` masks."""
         return _Pairs(self.shared[:count], self.first_areas[:count], self.second_areas, self.iou[:count])
 
     def set_pixels(self) -> dict[str, int]:
-        """Pixels, summed over the pairs of the best matching and, for the union, over what has no partner."""
+        """Pixels, summed over the pairs of the best matching and, for the union, over all unmatched masks."""
         rows, columns = best_pairs(self.iou)
         shared = int(self.shared[rows, columns].sum())
         every = int(self.first_areas.sum() + self.second_areas.sum())
         return {"set_intersection": shared, "set_union": every - shared}
 
 
-def _without(
-    masks: Masks, scores: NDArray[np.float64] | None, pixels: Masks, id: str
-) -> tuple[Masks, NDArray[np.float64]]:
-    """The masks without these pixels; those that had pixels and have none left are left out, with their scores."""
-    scores = np.zeros(len(masks)) if scores is None else scores
-    if pixels.shape != masks.shape[1:] or pixels.dtype != np.bool_:
-        raise InputError(
-            f"the ignored region of {id!r} must be bool {masks.shape[1:]}, got {pixels.dtype} {pixels.shape}"
-        )
-    rest = masks & ~pixels
-    stays = (mask_area(rest) > 0) | (mask_area(masks) == 0)
-    return rest[stays], scores[stays]
-
-
-def _cover(predicted: Masks, crowds: Masks | None) -> NDArray[np.float64]:
+def _cover(predicted: RleMasks, crowds: Masks | None) -> NDArray[np.float64]:
     """Share of each prediction inside each crowd region: [N, C]."""
     if crowds is None or not len(crowds):
         return np.zeros((len(predicted), 0))
-    return mask_intersection(predicted, crowds) / np.maximum(mask_area(predicted), 1)[:, None]
+    return predicted.intersection(_encoded(crowds)) / np.maximum(predicted.areas(), 1)[:, None]
 
 
 def _best_concept(iou: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> ConceptCounts:

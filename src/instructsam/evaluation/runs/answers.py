@@ -26,17 +26,18 @@ from instructsam.evaluation.runs.predictions import UNANSWERED, PredictionFile, 
 from instructsam.structures.answering import AnyAnswerer, Mode, takes_records
 from instructsam.structures.checks import check_fraction
 from instructsam.structures.predictions import Prediction
+from instructsam.structures.rle_masks import RleMasks
 from instructsam.structures.safe_text import one_line
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """All ranked candidates for one instruction: masks bool [N, H, W], scores float64 [N].
+    """All ranked candidates for one instruction: N masks, scores float64 [N].
 
     `reason` says why there is no answer; it is empty where there is one.
     """
 
-    masks: NDArray[np.bool_]
+    masks: RleMasks
     scores: NDArray[np.float64]
     status: str
     seconds: float
@@ -46,12 +47,12 @@ class Answer:
     def from_stored(cls, item: StoredPrediction) -> Answer:
         """The answer of one line of predictions.jsonl."""
         scores = np.asarray(item.scores, dtype=np.float64)
-        return cls(item.decode_masks(), scores, item.status, item.seconds, item.reason)
+        return cls(item.load_masks(), scores, item.status, item.seconds, item.reason)
 
     @classmethod
     def unanswered(cls, record: Record, reason: str) -> Answer:
         """Nothing, and why."""
-        nothing = np.zeros((0, record.image.height, record.image.width), dtype=np.bool_)
+        nothing = RleMasks.none((record.image.height, record.image.width))
         return cls(nothing, np.zeros(0), UNANSWERED, 0.0, reason)
 
 
@@ -153,7 +154,8 @@ def _answer(record: Record, outcome: Outcome, warn: Callable[[str], None] | None
         return Answer.unanswered(record, first_line(outcome))
     prediction, seconds = outcome
     found = prediction.instances
-    return Answer(found.masks, found.scores.astype(np.float64), prediction.status, seconds)
+    masks = RleMasks.encode(found.masks)
+    return Answer(masks, found.scores.astype(np.float64), prediction.status, seconds)
 
 
 def _no_answer(record: Record, error: InputError, content: str) -> StoredPrediction:

@@ -21,8 +21,9 @@ from instructsam.errors import InputError
 from instructsam.evaluation.runs.stored_lines import FIELDS, parse_line
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import end_of_last_line, reason
-from instructsam.structures.masks import decode_rles, encode_rle
+from instructsam.structures.masks import decode_rles, text_code
 from instructsam.structures.predictions import Prediction
+from instructsam.structures.rle_masks import RleMasks
 from instructsam.structures.safe_text import one_line
 
 _FORMAT = "instructsam-predictions-2"
@@ -78,7 +79,7 @@ class StoredPrediction:
             phrases=tuple(prediction.phrases),
             status=prediction.status,
             size=found.size,
-            masks=tuple(encode_rle(mask) for mask in found.masks),
+            masks=tuple(text_code(code) for code in RleMasks.encode(found.masks).codes),
             scores=tuple(float(v) for v in found.scores),
             phrase_ids=tuple(int(v) for v in found.phrase_ids),
             seconds=round(float(seconds), 6),
@@ -90,14 +91,24 @@ class StoredPrediction:
         """Whether the model took the record."""
         return self.status != UNANSWERED
 
+    def load_masks(self) -> RleMasks:
+        """N masks, still encoded.
+
+        Raises:
+            InputError: a code is malformed or of another size.
+        """
+        return RleMasks.load(self.masks, (self.size[0], self.size[1]), self._where())
+
     def decode_masks(self) -> NDArray[np.bool_]:
         """bool [N, H, W].
 
         Raises:
             InputError: a code is malformed, of another size, or all together are too large.
         """
-        where = self.place or f"prediction {one_line(self.id)!r}"
-        return decode_rles(self.masks, (self.size[0], self.size[1]), where)
+        return decode_rles(self.masks, (self.size[0], self.size[1]), self._where())
+
+    def _where(self) -> str:
+        return self.place or f"prediction {one_line(self.id)!r}"
 
 
 class PredictionFile:

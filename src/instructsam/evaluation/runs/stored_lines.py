@@ -14,9 +14,7 @@ from instructsam.structures.masks import MAX_PIXELS
 from instructsam.structures.predictions import Status
 from instructsam.structures.validation import Expected, first_fault
 
-_Text: TypeAlias = Annotated[
-    str, Strict()
-]  # with half of a character too: the model's answers are kept as they are
+_Text: TypeAlias = Annotated[str, Strict()]  # lone surrogates too: the model's answers are kept unchanged
 _Side: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=MAX_PIXELS), Expected("a whole number of pixels")]
 _Score: TypeAlias = Annotated[float, Strict(), Field(ge=0, le=1), Expected("a number from 0 to 1")]
 _Index: TypeAlias = Annotated[int, Strict(), Field(ge=0), Expected("the index of a phrase")]

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.metrics.registry import METRICS
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.tables import cell, format_rows
-from instructsam.evaluation.runner import mode_of, run_header, score_answer
+from instructsam.evaluation.runner import mode_of, run_header
 from instructsam.evaluation.runs.answers import keeping, predict_all
 from instructsam.evaluation.runs.content import RecordContent
+from instructsam.evaluation.runs.score_answer import score_answer
 from instructsam.structures.answering import AnyAnswerer
 from instructsam.structures.locks import FolderLock
 

@@ -13,7 +13,7 @@ from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.metrics.bootstrap import MAX_RESAMPLES, Difference, paired_differences
 from instructsam.evaluation.metrics.registry import METRICS
 from instructsam.evaluation.reports.tables import cell, format_rows
-from instructsam.evaluation.runner import rescore
+from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runs.predictions import read_header
 from instructsam.structures.checks import check_count, check_fraction, parse_json
 from instructsam.structures.files import reason

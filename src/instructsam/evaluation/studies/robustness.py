@@ -17,14 +17,10 @@ from instructsam.evaluation.metrics.registry import headline_metrics
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.reports.report import versions
 from instructsam.evaluation.reports.tables import Clean, cell, format_rows, plain
-from instructsam.evaluation.runner import (
-    mode_of,
-    predict_all,
-    run_header,
-    score_answer,
-)
+from instructsam.evaluation.runner import mode_of, predict_all, run_header
 from instructsam.evaluation.runs.answers import keeping, threshold_of
 from instructsam.evaluation.runs.content import ContentOf, RecordContent
+from instructsam.evaluation.runs.score_answer import score_answer
 from instructsam.evaluation.studies.compare import difference_cells
 from instructsam.structures.answering import Answerer, Mode
 from instructsam.structures.file_names import safe_file_name

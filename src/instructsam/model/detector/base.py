@@ -107,6 +107,11 @@ class Detector(nn.Module, ABC):
 
     @staticmethod
     @abstractmethod
+    def level_sizes(config: Any) -> list[tuple[int, int]]:
+        """(rows, columns) of `DetectorFeatures.levels`; masks have the size of the first one."""
+
+    @staticmethod
+    @abstractmethod
     def set_num_queries(config: Any, num_queries: int) -> None:
         """Give its decoder as many slots as there are queries."""
 

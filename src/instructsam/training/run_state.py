@@ -1,0 +1,165 @@
+"""The state of a run: everything that its checkpoints hold, and the export that is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from safetensors import SafetensorError
+from torch import Tensor
+
+from instructsam.data.sources import SampleSource
+from instructsam.errors import ConfigError, InputError
+from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.training import checkpointing
+from instructsam.training.ema import start_average
+from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
+from instructsam.training.probes import save_probes
+from instructsam.training.run_source import check_same_source, source_record
+from instructsam.training.settings import RunConfig
+from instructsam.training.trainable import Trainable
+
+OnCheckpoint = Callable[[Path, int], None]
+
+
+class RunState:
+    """Weights, their average, optimizer and counters of one process of a run.
+
+    Attributes:
+        step, instructions, seconds: done so far.
+        new_probes: objectives whose probes were new on trained parts when the run began (`optim`).
+        trained_parts: parts of the model that this run and those before it have trained.
+        average: of the model's weights; None without averaging.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        source: SampleSource,
+        processor: InstructSAMProcessor,
+        trainable: Trainable,
+        optimizer: torch.optim.Optimizer,
+        accelerator: Accelerator,
+        on_checkpoint: OnCheckpoint | None,
+    ) -> None:
+        self.config = config
+        self.source = source
+        self.processor = processor
+        self.trainable = trainable
+        self.optimizer = optimizer
+        self.accelerator = accelerator
+        self.on_checkpoint = on_checkpoint
+        self.average = start_average(trainable.model) if config.optim.ema_decay else None
+        self.step = 0
+        self.instructions = 0
+        self.seconds = 0.0
+        self.new_probes: Sequence[str] = ()
+        self.trained_parts: Sequence[str] = ()
+        self._saved_step = -1
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of this run's checkpoints."""
+        return self.config.folder / CHECKPOINTS
+
+    def save_if_new(self) -> None:
+        """`save`, unless this step is saved already."""
+        if self._saved_step != self.step:
+            self.save()
+
+    def save(self) -> Path:
+        """Write checkpoint and exported model, then call back.
+
+        Raises:
+            InstructSAMError: they cannot be written, for example because the disk is full; earlier files stay.
+        """
+        try:
+            self._write_checkpoint()
+            if self.accelerator.is_main_process:
+                self.export()
+        except (OSError, SafetensorError, InputError) as error:
+            if self.accelerator.is_main_process:
+                checkpointing.discard_unfinished(self.checkpoints)
+                discard_export(self.config.folder / MODEL)
+            raise checkpointing.unwritable(self.checkpoints, self.step, error) from error
+        self._saved_step = self.step
+        self.accelerator.wait_for_everyone()
+        return checkpointing.checkpoint_folder(self.checkpoints, self.step)
+
+    def _write_checkpoint(self) -> None:
+        tensors: dict[str, dict[str, Tensor]] = {
+            "model": checkpointing.model_tensors(self.trainable),
+            "optimizer": checkpointing.optimizer_tensors(self.optimizer, self.trainable),
+        }
+        if self.average:
+            tensors["ema"] = dict(self.average.module.named_parameters())
+        meta: dict[str, Any] = {
+            "step": self.step,
+            "instructions": self.instructions,
+            "seconds": self.seconds,
+            "processes": self.accelerator.num_processes,
+            "ema_averaged": int(self.average.n_averaged) if self.average else 1,
+            "new_probes": list(self.new_probes),
+            "trained_parts": list(self.trained_parts),
+            "source": source_record(self.source),
+        }
+        rank, wait = self.accelerator.process_index, self.accelerator.wait_for_everyone
+        keep = self.config.schedule.keep_checkpoints
+        checkpointing.write_checkpoint(self.checkpoints, self.step, tensors, meta, keep, rank, wait)
+
+    def restore_latest(self) -> bool:
+        """Take over the newest checkpoint; False where there is none."""
+        latest = checkpointing.latest_checkpoint(self.checkpoints)
+        if latest is None:
+            return False
+        self.restore(latest)
+        self._saved_step = self.step
+        return True
+
+    def restore(self, folder: Path) -> None:
+        """Take over everything that a checkpoint holds.
+
+        Raises:
+            CheckpointError: it is damaged or belongs to another model.
+            ConfigError: it was written by another number of processes or with other data.
+        """
+        checkpoint = checkpointing.read_checkpoint(folder, self.accelerator.process_index)
+        meta = checkpoint.meta
+        if meta["processes"] != self.accelerator.num_processes:
+            raise ConfigError(
+                f"{folder} was written by {meta['processes']} processes and this run has "
+                f"{self.accelerator.num_processes}: resume with as many, or start another run with model.path=..."
+            )
+        check_same_source(meta, self.source, folder)
+        model, average = checkpointing.model_tensors(self.trainable), self.average
+        checkpointing.copy_tensors(checkpoint.model, model, "model")
+        checkpointing.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)
+        if average:
+            # a run that averaged nothing before starts to average from its weights
+            averaged: dict[str, Tensor] = dict(average.module.named_parameters())
+            saved = checkpoint.ema or {name: model[f"model.{name}"] for name in averaged}
+            checkpointing.copy_tensors(saved, averaged, "averaged weights")
+            average.n_averaged.fill_(meta["ema_averaged"])
+        self.step, self.instructions, self.seconds = meta["step"], meta["instructions"], meta["seconds"]
+        self.new_probes, self.trained_parts = meta["new_probes"], meta["trained_parts"]
+        checkpointing.set_rng_state(checkpoint.rng)
+
+    def export_is_current(self) -> bool:
+        """Whether the exported model was made from the newest checkpoint."""
+        return export_is_current(self.config.folder)
+
+    def export(self) -> None:
+        """Write the averaged model as a folder that `instructsam.load` opens, and the probes beside it."""
+        rng = checkpointing.rng_state()
+        dtype, model = getattr(torch, self.config.schedule.export_dtype), self.trainable.model
+        state = (self.average.module if self.average else model).state_dict(keep_vars=True)
+        record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
+        save_probes(self.trainable.objectives, self.config.folder)
+        # the export comes last, for its record stands for all of it
+        folder = export_model(self.config.folder / MODEL, model, self.processor, state, dtype, record)
+        if self.on_checkpoint:
+            self.on_checkpoint(folder, self.step)
+        checkpointing.set_rng_state(rng)
