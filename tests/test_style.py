@@ -44,6 +44,7 @@ CHECKED = (
     "errors.py",
     "evaluation/runner.py",
     "evaluation/runs/answers.py",
+    "exports",
     "images",
     "inference/answer_lines.py",
     "inference/answer_log.py",

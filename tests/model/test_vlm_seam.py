@@ -10,8 +10,9 @@ import torch
 from transformers import Sam3Config, Sam3Model
 
 import instructsam
+from instructsam.checkpoints.published_layout import config_to_published
 from instructsam.cli.main import run
-from instructsam.errors import ConfigError
+from instructsam.errors import CheckpointError, ConfigError
 from instructsam.inference.segmenter import Segmenter
 from instructsam.model.generation import GenerationSettings, generate
 from instructsam.model.instructsam import InstructSAMModel
@@ -216,6 +217,24 @@ def test_the_stock_model_takes_our_inputs(family: str, tmp_path: Path) -> None:
     ).logits
     assert not torch.equal(logits[0, -1], other[0, -1]), "the second image is seen"
     assert vlm.reply([Turn("user", "what is this?", (picture(),))], 3).text is not None
+
+
+@FAMILIES
+@torch.no_grad()
+def test_a_model_is_made_of_the_parts_that_are_passed_in(family: str) -> None:
+    model, _, inputs = encoded(family)
+    other = InstructSAMModel(model.config, vlm=model.vlm, detector=model.detector)
+    assert other.vlm is model.vlm
+    assert other.detector is model.detector
+    assert other.state_dict().keys() == model.state_dict().keys()
+    other.load_state_dict(model.state_dict())
+    assert_near(other.eval()(**inputs.as_kwargs()).mask_logits, model(**inputs.as_kwargs()).mask_logits, 1e-6)
+
+
+def test_the_published_layout_is_for_qwen3_vl() -> None:
+    model, _ = tiny_pair(vlm="smolvlm", use_presence=False)
+    with pytest.raises(CheckpointError, match="the published layout is for qwen3_vl"):
+        config_to_published(model.config)
 
 
 def test_our_forward_equals_that_of_the_stock_smolvlm(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from instructsam.checkpoints.assemble import DETECTOR, base_folder, stock_model
 from instructsam.checkpoints.devices import pick_device, pick_dtype
 from instructsam.checkpoints.fingerprint import weights_fingerprint
+from instructsam.checkpoints.stock import DEFAULT_DETECTOR, base_folder, load_stock
 from instructsam.errors import CheckpointError, InputError
 from instructsam.images.loader import LoadedImage, load_image
 from instructsam.model.pixels import square_pixels
@@ -198,7 +198,7 @@ class Sam3Concept:
 
 
 def load_sam3(
-    name_or_path: str | Path = DETECTOR,
+    name_or_path: str | Path = DEFAULT_DETECTOR,
     device: str = "auto",
     dtype: str = "auto",
     score_threshold: float = SCORE_THRESHOLD,
@@ -218,7 +218,7 @@ def load_sam3(
 
     target = pick_device(device)
     folder = base_folder(name_or_path)
-    model = stock_model(Sam3Model, folder, pick_dtype(dtype, target), "sam3")
+    model = load_stock(Sam3Model, folder, pick_dtype(dtype, target), "sam3")
     tokenizer: Any = load_tokenizer(folder)
     if tokenizer.eos_token_id is None:
         raise CheckpointError(f"the tokenizer in {folder} has no end token; copy SAM3's own into it")

@@ -158,7 +158,7 @@ def _score_again(
 ) -> _Scored:
     from instructsam.evaluation.benchmarks.names import get_benchmark
     from instructsam.evaluation.rescore import rescore
-    from instructsam.evaluation.studies.compare import (
+    from instructsam.evaluation.runs.stored_run import (
         benchmark_name,
         predictions_file,
         stored_limit,

@@ -15,13 +15,8 @@ from instructsam.evaluation.reports.build import build_report
 from instructsam.evaluation.reports.report import Report
 from instructsam.evaluation.runner import header_facts
 from instructsam.evaluation.runs.answers import Answer
-from instructsam.evaluation.runs.predictions import (
-    StoredPrediction,
-    by_id,
-    last_line_is_cut,
-    read_header,
-    read_predictions,
-)
+from instructsam.evaluation.runs.predictions import by_id, last_line_is_cut, read_header, read_predictions
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 from instructsam.structures.checks import check_fraction, check_path
 
 

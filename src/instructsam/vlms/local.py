@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from instructsam.checkpoints.assemble import base_folder, stock_model
 from instructsam.checkpoints.devices import pick_device, pick_dtype
 from instructsam.checkpoints.folder import CONFIG_ERRORS, CONFIG_FILE
+from instructsam.checkpoints.stock import base_folder, load_stock
 from instructsam.errors import CheckpointError, InputError, MissingExtraError, first_line
 from instructsam.model.vlm.base import VLM
 from instructsam.model.vlm.registry import VLMS
@@ -121,9 +121,7 @@ def load_vlm(name_or_path: str | Path, device: str = "auto", dtype: str = "auto"
     target = pick_device(device)
     folder = base_folder(name_or_path)
     kind = _model_type(folder)
-    model = (
-        stock_model(AutoModelForImageTextToText, folder, pick_dtype(dtype, target), kind).to(target).eval()
-    )
+    model = load_stock(AutoModelForImageTextToText, folder, pick_dtype(dtype, target), kind).to(target).eval()
     if kind in VLMS:
         return LocalVLM(str(name_or_path), model, load_tokenizer(folder))
     processor = _processor(folder)

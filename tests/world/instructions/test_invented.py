@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from instructsam.evaluation.studies.false_alarms import STRANGERS
+from instructsam.evaluation.benchmarks.absent_things import ABSENT_THINGS
 from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.instructions.invented import (
     KNOWN,
@@ -67,6 +67,6 @@ def test_invented_words_are_nobodys_words() -> None:
     rng = np.random.default_rng(1)
     words = {invented_word(rng) for _ in range(3000)}
     assert len(words) > 2000
-    asked = {word for text in STRANGERS for word in text.lower().split()}
+    asked = {word for text in ABSENT_THINGS for word in text.lower().split()}
     assert not words & KNOWN
     assert len(words & asked) < 3, "what is asked in tests is not given away"

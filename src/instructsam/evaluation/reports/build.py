@@ -15,8 +15,8 @@ from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.report import Report, versions
 from instructsam.evaluation.runs.answers import Answer
-from instructsam.evaluation.runs.predictions import UNANSWERED
 from instructsam.evaluation.runs.score_answer import score_answer
+from instructsam.evaluation.runs.stored_prediction import UNANSWERED
 
 
 def build_report(

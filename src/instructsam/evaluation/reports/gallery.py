@@ -16,7 +16,7 @@ from instructsam.data.targets import target_masks
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.metrics.scores import InstructionScore
-from instructsam.evaluation.runs.predictions import StoredPrediction
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 from instructsam.visualization.overlay import draw_focus
 from instructsam.visualization.patches import cut_patches, fit
 

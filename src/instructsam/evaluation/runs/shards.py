@@ -13,7 +13,8 @@ from pathlib import Path
 
 from instructsam.data.record import Record
 from instructsam.errors import InputError
-from instructsam.evaluation.runs.predictions import PredictionFile, StoredPrediction
+from instructsam.evaluation.runs.predictions import PredictionFile
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 
 
 @dataclass(frozen=True)

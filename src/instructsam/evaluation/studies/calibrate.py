@@ -16,7 +16,8 @@ from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.tables import cell, format_rows
 from instructsam.evaluation.runner import mode_of, run_header
-from instructsam.evaluation.runs.answers import keeping, predict_all
+from instructsam.evaluation.runs.answer_store import open_answer_store
+from instructsam.evaluation.runs.answers import predict_all
 from instructsam.evaluation.runs.content import RecordContent
 from instructsam.evaluation.runs.score_answer import score_answer
 from instructsam.structures.answering import AnyAnswerer
@@ -95,8 +96,8 @@ def calibrate(
             stack.enter_context(FolderLock(folder))
         header = run_header(segmenter, chosen.name, mode, provenance)
         path = None if folder is None else folder / "predictions.jsonl"
-        keeper = stack.enter_context(keeping(path, header, RecordContent(chosen.folder)))
-        answered = predict_all(segmenter, chosen.load(limit), mode, keeper, warn)
+        store = stack.enter_context(open_answer_store(path, header, RecordContent(chosen.folder)))
+        answered = predict_all(segmenter, chosen.load(limit), mode, store, warn)
         for done, (record, answer) in enumerate(answered, start=1):
             for threshold, kept in scores.items():
                 kept.append(score_answer(record, answer, threshold))

@@ -18,7 +18,8 @@ from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.reports.report import versions
 from instructsam.evaluation.reports.tables import Clean, cell, format_rows, plain
 from instructsam.evaluation.runner import mode_of, predict_all, run_header
-from instructsam.evaluation.runs.answers import keeping, threshold_of
+from instructsam.evaluation.runs.answer_store import open_answer_store
+from instructsam.evaluation.runs.answers import threshold_of
 from instructsam.evaluation.runs.content import ContentOf, RecordContent
 from instructsam.evaluation.runs.score_answer import score_answer
 from instructsam.evaluation.studies.compare import difference_cells
@@ -209,8 +210,8 @@ class _Run:
         file = safe_file_name(name.replace(" ", "_").replace("%", ""), ".jsonl")
         path = None if self.folder is None else self.folder / file
         found = []
-        with keeping(path, header, self.content_of) as keeper:
-            for record, answer in predict_all(self.segmenter, samples, self.mode, keeper, self.warn):
+        with open_answer_store(path, header, self.content_of) as store:
+            for record, answer in predict_all(self.segmenter, samples, self.mode, store, self.warn):
                 found.append(score_answer(record, answer, self.threshold))
                 self.done += 1
                 if self.progress is not None:
