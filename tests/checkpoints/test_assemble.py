@@ -102,7 +102,7 @@ def test_a_built_model_segments_saves_and_opens_again(bases: tuple[Path, Path], 
 
 def test_bases_that_cannot_be_used(bases: tuple[Path, Path], tmp_path: Path) -> None:
     vlm, sam3 = bases
-    with pytest.raises(InputError, match="num_queries must lie between 1 and 12, got 13"):
+    with pytest.raises(InputError, match="num_queries must be a whole number from 1 to 12, got int 13"):
         instructsam.build(vlm, sam3, num_queries=13, device="cpu")
     with pytest.raises(CheckpointError, match="holds a sam3 model, expected qwen3_vl"):
         instructsam.build(sam3, sam3, device="cpu")
