@@ -1,4 +1,4 @@
-"""Programs: what they denote, when they have no clear answer, and how they are stored."""
+"""Programs: answers, ambiguity and storage."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ BALL = Filter(All(), "kind", "ball")
         (Difference(MUGS, Extreme(MUGS, "left")), "mug except leftmost mug", (1,)),
     ],
 )
-def test_programs_denote_what_they_say(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
+def test_answers_and_phrases(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
     assert program.execute(TABLE) == expected
     assert program.answer(TABLE) == expected
     assert program.phrase() == phrase
@@ -121,7 +121,7 @@ def test_ambiguous_programs_have_no_answer(program: Program, facts: Facts) -> No
     assert program.answer(facts) is None
 
 
-def test_the_largest_object_must_look_largest_too() -> None:
+def test_the_visible_part_of_the_largest_object_must_be_largest_too() -> None:
     assert Superlative(All(), "largest").answer(moved(1, visible=0.6)) is None
 
 
@@ -203,6 +203,6 @@ def test_stored_programs_come_back_equal(program: Program) -> None:
         ({"op": "position", "source": "all", "side": "left"}, "'op' must be one of"),
     ],
 )
-def test_damaged_programs_are_named(data: Any, message: str) -> None:
+def test_malformed_programs_are_errors(data: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         from_dict(data)
