@@ -74,9 +74,9 @@ def to_markdown(title: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> st
         cells = [_cell(row.mean.get(key), row.deviation.get(key), decimals) for key, _, decimals in COLUMNS]
         table.append([row.variant, str(len(row.seeds)), *cells])
     tested = [f"- {for_markdown(row.variant)}: {for_markdown(row.about)}" for row in rows if row.about]
-    said = [f"- {for_markdown(key)}: {for_markdown(value)}" for key, value in facts.items()]
+    provenance = [f"- {for_markdown(key)}: {for_markdown(value)}" for key, value in facts.items()]
     head = f"## {for_markdown(title)}"
-    parts = [head, format_rows(table, for_markdown), "\n".join(tested), "\n".join(said)]
+    parts = [head, format_rows(table, for_markdown), "\n".join(tested), "\n".join(provenance)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
