@@ -84,7 +84,7 @@ def test_what_was_left_out_stands_in_the_report(folder: Path) -> None:
 
 def test_missing_files_and_names_are_said(folder: Path) -> None:
     with pytest.raises(
-        InputError, match=r"grefcoco/val is read from its own files: say where they are with --data DIR"
+        InputError, match=r"grefcoco/val is read from its own files: name their folder with --data DIR"
     ):
         get_benchmark("grefcoco/val")
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Which of a command's names is the model, and which the benchmark."""
+"""Tells model and benchmark apart among the names on a command line."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _is_benchmark(name: str) -> bool:
 
 
 def _check_spelling(model: str) -> None:
-    """A mistyped benchmark would be looked for as a model."""
+    """Refuse what looks like a mistyped benchmark; else it would be searched for as a model."""
     from instructsam.evaluation.benchmarks.names import benchmark_names
 
     near = get_close_matches(model, benchmark_names(), n=1, cutoff=_CLOSE)

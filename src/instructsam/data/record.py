@@ -10,41 +10,27 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from instructsam.data.record_fields import (
+    Box,
+    Rle,
+    Side,
+    Text,
+    Word,
+    check_box,
+    check_image,
+    check_rle,
+    wrong,
+)
 from instructsam.errors import InputError, RecordError
 from instructsam.structures.checks import check_path, check_text, parse_json, shorten
 from instructsam.structures.files import reason
-from instructsam.structures.masks import check_mask_size, rle_area
-from instructsam.structures.validation import Expected, first_fault, place_of
+from instructsam.structures.validation import Expected, first_fault
 
-if TYPE_CHECKING:
-    Rle: TypeAlias = dict[str, Any]
-else:
-    from typing_extensions import TypedDict
-
-    @with_config(ConfigDict(extra="forbid"))
-    class Rle(TypedDict):
-        """COCO's run-length code as COCO stores it; `size` is compared with the image's."""
-
-        size: Any
-        counts: Annotated[str, Strict(), Field(pattern=r"\S"), Expected("text that is not empty")]
-
-
-_LONGEST_PATH = 4096
-BOX_SLACK = 1.0  # pixels that a box may lie outside the image, for boxes that were rounded elsewhere
-
-# Values keep their types (Strict), while lists of JSON become tuples and objects become these classes.
 _forbid = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
-_Word: TypeAlias = Annotated[str, Strict(), Field(pattern="")]  # any pattern refuses lone surrogates
-_Text: TypeAlias = Annotated[str, Strict(), Field(pattern=r"\S"), Expected("text that is not empty")]
-_Side: TypeAlias = Annotated[int, Strict(), Field(ge=1), Expected("a positive whole number of pixels")]
-_Number: TypeAlias = Annotated[float, Strict()]
-_Box: TypeAlias = Annotated[
-    tuple[_Number, _Number, _Number, _Number], Expected("four finite numbers [x, y, width, height]")
-]
 
 
 @_forbid
@@ -52,9 +38,9 @@ _Box: TypeAlias = Annotated[
 class ImageRef:
     """An image file, relative to the folder of the records, and its upright size in pixels."""
 
-    file: _Text
-    height: _Side
-    width: _Side
+    file: Text
+    height: Side
+    width: Side
 
 
 @_forbid
@@ -63,8 +49,8 @@ class InstanceRecord:
     """One object: COCO run-length mask at image size, box in pixels, and what it is, if known."""
 
     rle: Rle
-    box_xywh: _Box
-    category: _Word = ""
+    box_xywh: Box
+    category: Word = ""
 
 
 @_forbid
@@ -72,7 +58,7 @@ class InstanceRecord:
 class PhraseRecord:
     """A noun phrase and its instances; no instances means no target."""
 
-    text: _Text
+    text: Text
     instances: Annotated[tuple[InstanceRecord, ...], Expected("a list")]
 
 
@@ -88,11 +74,11 @@ class Record:
         alternatives: instances of all phrases according to other annotators; only cgF1 uses them.
     """
 
-    id: _Text
+    id: Text
     image: ImageRef
-    instruction: _Text
+    instruction: Text
     phrases: Annotated[tuple[PhraseRecord, ...], Expected("a list")]
-    family: _Word = ""
+    family: Word = ""
     meta: Annotated[dict[str, Any], Expected("an object")] = field(default_factory=dict)
     ignore: Rle | None = None
     crowds: Annotated[tuple[Rle, ...], Expected("a list")] = ()
@@ -256,69 +242,23 @@ def _decode(line: bytes, where: str) -> Any:
 def _check(record: Record, where: str) -> None:
     """Path, size, masks and boxes of a record whose fields have the right types."""
     image = record.image
-    _check_image(image, where)
+    check_image(image.file, image.height, image.width, where)
     if not record.phrases:
-        raise _wrong(where, ("phrases",), "at least one phrase", [])
+        raise wrong(where, ("phrases",), "at least one phrase", [])
     for number, phrase in enumerate(record.phrases):
         _check_instances(phrase.instances, image, where, ("phrases", number, "instances"))
     for number, other in enumerate(record.alternatives):
         _check_instances(other, image, where, ("alternatives", number))
     for number, crowd in enumerate(record.crowds):
-        _check_rle(crowd, image, where, ("crowds", number))
+        check_rle(crowd, (image.height, image.width), where, ("crowds", number))
     if record.ignore is not None:
-        _check_rle(record.ignore, image, where, ("ignore",))
-
-
-def _check_image(image: ImageRef, where: str) -> None:
-    file = image.file
-    if leaves_folder(file):
-        expected = "a path with forward slashes inside the folder of the records"
-        raise _wrong(where, ("image", "file"), expected, file)
-    if not is_path(file):
-        expected = f"a path of at most {_LONGEST_PATH} letters without control characters"
-        raise _wrong(where, ("image", "file"), expected, file)
-    try:
-        check_mask_size(image.height, image.width, f"{where}, field image: [height, width]")
-    except InputError as error:
-        raise RecordError(str(error)) from error
-
-
-def leaves_folder(file: str) -> bool:
-    """Whether a path is absolute, has a drive, backslashes or a step upwards."""
-    return file.startswith("/") or ".." in file.split("/") or "\\" in file or file[1:2] == ":"
-
-
-def is_path(text: str) -> bool:
-    """Whether a file could have this name: printable, and no longer than any system allows."""
-    return len(text) <= _LONGEST_PATH and text.isprintable()
+        check_rle(record.ignore, (image.height, image.width), where, ("ignore",))
 
 
 def _check_instances(
     instances: tuple[InstanceRecord, ...], image: ImageRef, where: str, place: tuple[str | int, ...]
 ) -> None:
+    size = (image.height, image.width)
     for number, instance in enumerate(instances):
-        _check_rle(instance.rle, image, where, (*place, number, "rle"))
-        x, y, width, height = box = instance.box_xywh
-        if width <= 0 or height <= 0:
-            raise _wrong(where, (*place, number, "box_xywh"), "a positive width and height", list(box))
-        right, bottom = image.width + BOX_SLACK, image.height + BOX_SLACK
-        if x < -BOX_SLACK or y < -BOX_SLACK or x + width > right or y + height > bottom:
-            expected = f"a box inside the {image.width} x {image.height} image"
-            raise _wrong(where, (*place, number, "box_xywh"), expected, list(box))
-
-
-def _check_rle(rle: Rle, image: ImageRef, where: str, place: tuple[str | int, ...]) -> None:
-    """A run-length code of the image's size with at least one pixel."""
-    size = [image.height, image.width]
-    if rle["size"] != size:
-        raise _wrong(where, (*place, "size"), f"the image's [height, width] = {size}", rle["size"])
-    try:
-        area = rle_area(rle)
-    except InputError as error:
-        raise RecordError(f"{where}, field {place_of((*place, 'counts'))}: {error}") from error
-    if not area:
-        raise _wrong(where, (*place, "counts"), "a mask with at least one pixel", rle["counts"])
-
-
-def _wrong(where: str, place: tuple[str | int, ...], expected: str, value: Any) -> RecordError:
-    return RecordError(f"{where}, field {place_of(place)}: expected {expected}, got {shorten(value)}")
+        check_rle(instance.rle, size, where, (*place, number, "rle"))
+        check_box(instance.box_xywh, size, where, (*place, number, "box_xywh"))

@@ -38,10 +38,10 @@ def evaluate_together(
     provenance: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Report | None:
-    """`evaluate`, with the pictures dealt out among processes; the scores are exactly those of one process.
+    """`evaluate`, with the images shared among processes; the scores are exactly those of one process.
 
     Args:
-        shard: which of them this is.
+        shard: this process among all.
         predictions_path: the file that all answers end in, on a disk that all processes see.
         progress: called with the number of instructions that this process has answered so far.
         warn: called with a line for each record of this process that is unanswered.
@@ -109,7 +109,7 @@ def _meeting(shard: Shard) -> Iterator[Callable[[], None]]:
             step()
         except RuntimeError as error:
             raise InstructSAMError(
-                f"another of the {shard.processes} processes has ended early ({first_line(error)}): fix what it "
+                f"another of the {shard.processes} processes ended early ({first_line(error)}): fix what it "
                 "reports and start again, finished answers are kept"
             ) from error
 

@@ -68,7 +68,7 @@ def rescore(
     notes = list(report.notes)
     if changed:
         notes.insert(
-            0, f"{changed} stored answers are to other words or another size of picture and left out"
+            0, f"{changed} stored answers are for another instruction or image size and are left out"
         )
     if last_line_is_cut(predictions_path):
         notes.insert(0, f"{predictions_path}: the last line was cut off and is left out")
@@ -79,6 +79,6 @@ def rescore(
 
 
 def _answers(item: StoredPrediction, record: Record) -> bool:
-    """Whether a stored line is about this instruction and size of picture."""
+    """Whether a stored line is for this instruction and image size."""
     size = (record.image.height, record.image.width)
     return item.instruction.split() == record.instruction.split() and item.size == size

@@ -1,4 +1,4 @@
-"""Runs anything that can segment over a benchmark, keeps the answers, and scores them.
+"""Runs a model or baseline on a benchmark, stores its answers, and scores them.
 
 Every model and baseline is called in the same way: one call per image with all instructions about it, for ALL
 ranked candidates; the score threshold is applied here, so that AP sees the whole ranking.
@@ -48,7 +48,7 @@ def evaluate(
     """Segments every instruction of a benchmark and scores the answers.
 
     A record that the segmenter refuses as input, or whose picture cannot be loaded, is unanswered: it is named in the
-    report and scored as wrong (docs/metrics.md), and the run goes on.
+    report and scored as wrong (docs/metrics.md), and the run continues.
 
     Args:
         segmenter: model or baseline; one with `segment_records` is given the records themselves.

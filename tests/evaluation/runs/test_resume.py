@@ -81,7 +81,7 @@ def test_an_edited_instruction_is_answered_again(folder: Path, tmp_path: Path) -
     write_records(folder / "records.jsonl", edited)
     again = rescore(path, Benchmark.from_folder(folder), 0.5)
     assert again.summary["overall"]["instructions"] == 4
-    assert "1 stored answers are to other words or another size of picture and left out" in again.notes
+    assert "1 stored answers are for another instruction or image size and are left out" in again.notes
     second = Oracle()
     report = evaluate(second, Benchmark.from_folder(folder), predictions_path=path)
     assert asked(second) == ["no squares"]

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from instructsam.data.record import ImageRef, is_path, leaves_folder
+from instructsam.data.record import ImageRef
+from instructsam.data.record_fields import is_path, leaves_folder
 from instructsam.errors import InputError, RecordError
 from instructsam.structures.checks import check_text, is_number, name_of_key, parse_json, shorten
 from instructsam.structures.file_names import is_system_file

@@ -1,4 +1,4 @@
-"""Benchmarks: pictures and records in a fixed order."""
+"""Benchmarks: images and records in a fixed order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from instructsam.structures.safe_text import one_line
 
 Sample = tuple[Image.Image, Record]
 Loaded = tuple[Image.Image | InputError, Record]
-"""A record with its picture, or with the reason why there is none."""
+"""A record with its image, or with the reason why there is none."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Benchmark:
     _checked: dict[int | None, int] = field(default_factory=dict, repr=False, compare=False)
 
     def check(self, limit: int | None = None) -> int | None:
-        """Go through the records, before the first answer, where that needs no picture.
+        """Check the records before the first answer, where that needs no image.
 
         Returns:
             how many there are, at most `limit`; None where only `source` knows.
@@ -67,7 +67,7 @@ class Benchmark:
         return self._checked[limit]
 
     def records(self, limit: int | None = None) -> Iterator[Record]:
-        """The first `limit` records (None: all), without loading a picture where that is possible."""
+        """The first `limit` records (None: all), without loading an image where that is possible."""
         if self.texts is None:
             return (record for _, record in islice(self.source(limit), limit))
         return islice(self.texts(), limit)
@@ -75,7 +75,7 @@ class Benchmark:
     def iterate(
         self, limit: int | None = None, wanted: Callable[[Record], bool] | None = None
     ) -> Iterator[Sample]:
-        """`load`, where every picture must be there.
+        """`load`, where every image must be readable.
 
         Raises:
             InputError: as of `load`, or an image cannot be loaded or has another size than its record.
@@ -155,7 +155,7 @@ class Benchmark:
         tally = Tally()
 
         def texts() -> Iterator[Record]:
-            tally.left_out.clear()  # each pass over the files counts anew
+            tally.left_out.clear()  # each pass over the files counts from zero
             return known.read(root, tally)
 
         return cls(known.name, lambda limit: _with_images(root, islice(texts(), limit)), tally, texts, root)
@@ -175,15 +175,16 @@ def _check_records(name: str, folder: Path | None, records: Iterable[Record]) ->
         first = first or record.image.file
         found_picture = found_picture or (folder is not None and isfile(find_file(folder, record.image.file)))
     if seen and not found_picture:
+        example = str(folder and folder / first)
         raise InputError(
-            f"{name}: not one picture of its {len(seen)} records is there, such as {str(folder and folder / first)!r}: "
-            "put the pictures where the records name them"
+            f"{name}: none of the images of its {len(seen)} records is there, such as {example!r}: put the images "
+            "where the records name them"
         )
     return len(seen)
 
 
 def _with_images(folder: Path, records: Iterable[Record]) -> Iterator[Loaded]:
-    """Each picture is loaded once for the records that follow one another on it."""
+    """Each image is loaded once for the consecutive records about it."""
     current: tuple[str, Image.Image | InputError] | None = None
     for record in records:
         if current is None or current[0] != record.image.file:

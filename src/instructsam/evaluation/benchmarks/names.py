@@ -63,7 +63,7 @@ def get_benchmark(name: str | Path, data: str | Path | None = None) -> Benchmark
     published = {known.name: known for known in PUBLISHED}
     if str(name) in published:
         if data is None:
-            raise InputError(f"{name} is read from its own files: say where they are with --data DIR")
+            raise InputError(f"{name} is read from its own files: name their folder with --data DIR")
         return Benchmark.published(published[str(name)], data)
     if isdir(name):
         return Benchmark.from_folder(name)

@@ -24,7 +24,7 @@ class AnswerStore:
 
     Args:
         file: the predictions of the run.
-        content_of: digest of what the segmenter is given of a record.
+        content_of: digest of the part of a record that the segmenter is given.
 
     Attributes:
         changed: ids whose stored answer is for another instruction or picture; they are answered again.

@@ -1,7 +1,7 @@
-"""The answers of a model or baseline to the records of a benchmark.
+"""Answers of a model or baseline to each record of a benchmark, and their copies on disk.
 
-A record that cannot be taken (instruction too long, picture unreadable) is unanswered, with the reason; the run
-goes on.
+A record that cannot be answered (instruction too long, image unreadable) is unanswered, with the reason; the run
+continues.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def predict_all(
     store: AnswerStore | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[Record, Answer]]:
-    """Each record with its answer, in order; one call of the segmenter per picture.
+    """Each record with its answer, in order; one call of the segmenter per image.
 
     Args:
         samples: of `Benchmark.load` or `iterate`.
@@ -102,7 +102,7 @@ def _answer(record: Record, outcome: Outcome, warn: Callable[[str], None] | None
 def _predict_image(
     segmenter: AnyAnswerer, image: Image.Image, records: Sequence[Record], mode: Mode
 ) -> dict[str, Outcome]:
-    """The answers about one picture; where the call refuses its input, halves are tried until the one is found."""
+    """The answers about one image; where the call refuses its input, halves are tried until the record is found."""
     start = time.perf_counter()
     try:
         if takes_records(segmenter):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from instructsam.data.record import Rle
+from instructsam.data.record_fields import Rle, has_size
 from instructsam.errors import InputError
 from instructsam.structures.checks import describe
 from instructsam.structures.masks import MAX_PIXELS
@@ -80,7 +80,7 @@ def parse_line(line: Any, where: str, older: bool = False) -> OlderLine:
                 f"{where}: phrase_ids[{number}] must be a whole number from 0 to {last}, got {describe(index)}"
             )
     for number, code in enumerate(fields["masks"]):
-        if code["size"] != list(size) or any(type(side) is not int for side in code["size"]):
+        if not has_size(code, size):
             raise InputError(
                 f"{where}: masks[{number}]: masks must have the size {size}, got {describe(code['size'])}"
             )

@@ -1,4 +1,4 @@
-"""The score threshold to ship: chosen on scenes that are neither trained on nor reported."""
+"""Choice of the score threshold, on scenes that are neither trained on nor reported."""
 
 from __future__ import annotations
 

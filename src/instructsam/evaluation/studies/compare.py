@@ -19,7 +19,7 @@ from instructsam.structures.safe_text import one_line
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `instructsam compare` prints.
+    """The result of `instructsam compare`.
 
     Attributes:
         benchmark: its name.

@@ -1,4 +1,4 @@
-"""How often a model finds what is not there: in pictures without anything, and by names of things that are absent."""
+"""The rate of false alarms: on empty images, and for names of things that are absent."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _Z = 1.959964
 
 @dataclass(frozen=True)
 class Alarms:
-    """What was found in one type of picture.
+    """False alarms on one type of image.
 
     Attributes:
         kind: key of `world.blank.BLANK_KINDS`, or `ABSENT`.
-        asked: how many instructions were answered, one per picture.
-        unanswered: how many the model could not take; they count in no share.
-        alarms: how many were answered with at least one instance at the threshold.
+        asked: number of answered instructions, one per image.
+        unanswered: number of instructions that the model could not answer; no share counts them.
+        alarms: number of answers with at least one instance at the threshold.
         mean_best: mean of the highest score of any candidate, 0 without a candidate; None where none was answered.
     """
 
@@ -64,7 +64,7 @@ class FalseAlarms:
 
     @property
     def unanswered(self) -> int:
-        """Instructions that the model could not take."""
+        """Instructions that the model could not answer."""
         return sum(row.unanswered for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def count_false_alarms(
     folder: Path | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> FalseAlarms:
-    """Gives instructions for what is not there.
+    """Count answers to instructions for things that are not there.
 
     Args:
         segmenter: model or baseline.
@@ -150,7 +150,7 @@ def count_false_alarms(
             if progress is not None:
                 progress(done)
     if all(score is None for scores in best.values() for score in scores):
-        raise InputError("not one of the instructions could be answered: the model takes none of them")
+        raise InputError("none of the instructions could be answered")
     everywhere = [score for kind, scores in best.items() if kind != ABSENT for score in scores]
     rows = [_row(kind, scores, threshold) for kind, scores in best.items() if kind != ABSENT]
     rows += [_row("all empty pictures", everywhere, threshold), _row(ABSENT, best[ABSENT], threshold)]

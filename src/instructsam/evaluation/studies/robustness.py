@@ -1,4 +1,4 @@
-"""The same instructions on changed pictures: how much of each score is lost, with its interval."""
+"""Scores on changed images against untouched ones, on the same instructions, with intervals."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from instructsam.structures.safe_text import for_markdown, one_line
 
 @dataclass(frozen=True)
 class Change:
-    """One way to change the pictures.
+    """One way to change the images.
 
     Attributes:
         name: key of `perturb.PERTURBATIONS`.
         instructions: how many were answered on the changed pictures.
-        unanswered: how many of them the model could not take; they count as wrong.
+        unanswered: how many of them the model could not answer; they count as wrong.
         left_out: how many instructions have no known answer there, by reason.
         differences: by score: a untouched, b changed, both on the very same instructions.
     """
@@ -59,7 +59,7 @@ class Robustness:
 
     @property
     def unanswered(self) -> int:
-        """Records that the model could not take, over all changes."""
+        """Records that the model could not answer, over all changes."""
         return sum(change.unanswered for change in self.changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def measure(
 def _changed(
     samples: Iterator[Loaded], perturbation: Perturbation, left_out: Counter[str]
 ) -> Iterator[Loaded]:
-    """The changed samples; without a picture nothing is changed."""
+    """The changed samples; a sample without an image stays as it is."""
     for image, record in samples:
         if isinstance(image, InputError):
             yield image, record
@@ -200,9 +200,7 @@ class _Run:
         if not found:
             raise InputError(f"nothing to change: {benchmark.name} has no instruction")
         if not any(score.answered for score in found.values()):
-            raise InputError(
-                f"not one of the {len(found)} instructions of {benchmark.name} could be answered"
-            )
+            raise InputError(f"none of the {len(found)} instructions of {benchmark.name} could be answered")
         return found
 
     def scores(self, name: str, samples: Iterator[Loaded]) -> Sequence[InstructionScore]:
