@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from jinja2 import Template
 from transformers import Sam3Config, Sam3Model
+from transformers.models.smolvlm import processing_smolvlm
 
 import instructsam
 from instructsam.checkpoints.published_layout import config_to_published
@@ -17,6 +19,7 @@ from instructsam.inference.segmenter import Segmenter
 from instructsam.model.generation import GenerationSettings, generate
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.shared_prefix import query_states
+from instructsam.model.vlm.base import PixelRules
 from instructsam.model.vlm.registry import VLMS, vlm_config
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs
@@ -264,6 +267,21 @@ def test_layout_of_smolvlm() -> None:
         + "[SEG]" * 4
         + "<|mask_end|><end_of_utterance>"
     )
+
+
+def test_layout_of_smolvlm_equals_that_of_transformers() -> None:
+    tokens = VLMS["smolvlm"].tokens
+    layout = VLMS["smolvlm"].image_layout((1, 8, 8), PixelRules(8, 2, 1, 1, 1, 64))
+    assert "".join(layout) == processing_smolvlm.get_image_prompt_string(
+        0, 0, 16, tokens["vision_start"], tokens["image"], *VLMS["smolvlm"].extra_tokens
+    )
+    user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "the red mugs"}]}
+    rendered = Template(processing_smolvlm.DEFAULT_CHAT_TEMPLATE).render(
+        messages=[user], add_generation_prompt=True
+    )
+    chat = VLMS["smolvlm"].chat
+    ours = [*chat.begin, *chat.roles["user"], "<image>the red mugs", *chat.end, *chat.roles["assistant"]]
+    assert "".join(ours) == rendered
 
 
 def test_sizes_that_a_family_cannot_take() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instructsam.cli import console
+from instructsam.cli.baselines import AnyOpening
 from instructsam.cli.benchmark_names import model_and_benchmark
 from instructsam.cli.destinations import check_run_folder
 from instructsam.cli.options import (
@@ -27,7 +28,6 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
-from instructsam.cli.rivals import AnyOpening
 from instructsam.cli.tables import UNANSWERED_CODE, print_table
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.structures.answering import Mode
@@ -46,7 +46,7 @@ _FILES = ("predictions.jsonl", "report.json", "report.md", "report.html")
 def evaluate(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", help="Model folder, hub id or rival; the default when left out."),
+        typer.Argument(metavar="MODEL", help="Model folder, hub id or baseline; the default when left out."),
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="BENCHMARK", help="The same as --benchmark.")] = None,
     benchmark: Annotated[
@@ -81,7 +81,7 @@ def evaluate(
     vlm_url: VlmUrlOption = None,
     threads: ThreadsOption = None,
 ) -> int:
-    """Score a model or a rival (sam3:FOLDER, agent:DETECTOR, oracle:MODEL) on a benchmark.
+    """Score a model or a baseline (sam3:FOLDER, agent:DETECTOR, oracle:MODEL) on a benchmark.
 
     Every instruction is answered, and the answers are compared with the known masks. With --predictions nothing is
     answered: a stored run is scored again. To share the images among N processes, start

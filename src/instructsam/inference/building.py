@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from instructsam.checkpoints.assemble import combined_config, load_detector_base, load_vlm_base, new_model
 from instructsam.checkpoints.devices import pick_device, pick_dtype
 from instructsam.checkpoints.stock import DEFAULT_DETECTOR, DEFAULT_VLM, base_folder, require_plain
-from instructsam.errors import InputError
 from instructsam.structures.checks import check_count, check_flag, check_path
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ def build(
     vlm_base = load_vlm_base(require_plain(base_folder(vlm)), number_format)
     detector_base = load_detector_base(require_plain(base_folder(detector)), number_format)
     slots = detector_class(detector_base.config.model_type).stock_slot_boxes(detector_base.tensors)
-    if not 1 <= num_queries <= len(slots):
-        raise InputError(f"num_queries must lie between 1 and {len(slots)}, got {num_queries}")
+    check_count(num_queries, "num_queries", high=len(slots))
     tokenizer = load_tokenizer(vlm_base.folder)
     family = vlm_class(vlm_base.config.model_type)
     added = add_missing_tokens(tokenizer, family)

@@ -1,4 +1,4 @@
-"""The answers of a model or baseline to the records of a benchmark.
+"""Answers of a model or baseline to each record of a benchmark, and their copies on disk.
 
 A record that cannot be answered (instruction too long, image unreadable) is unanswered, with the reason; the run
 continues.
