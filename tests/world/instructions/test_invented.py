@@ -1,4 +1,4 @@
-"""Instructions about things with invented names: nothing is meant, and nothing of the real name is left."""
+"""Instructions about things with invented names: there is no target, and nothing of the real name is left."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pairs() -> list[tuple[WorldSample, Instruction, Instruction]]:
     return [(each, one, changed) for each, one, changed in made if changed is not None]
 
 
-def test_nothing_is_meant(pairs: list[tuple[WorldSample, Instruction, Instruction]]) -> None:
+def test_invented_kinds_have_no_target(pairs: list[tuple[WorldSample, Instruction, Instruction]]) -> None:
     assert len(pairs) > 60
     assert any(before.phrases[0].instances for _, before, _ in pairs)
     for _, before, after in pairs:
@@ -50,7 +50,7 @@ def test_no_name_of_the_kind_is_left(pairs: list[tuple[WorldSample, Instruction,
         assert f"an {word}" not in after.text
 
 
-def test_what_others_may_be_meant_by_is_left_alone() -> None:
+def test_families_with_other_targets_are_left_alone() -> None:
     rng = np.random.default_rng(0)
     for index in range(60):
         for one in sample(3, index, SETTINGS).instructions:
@@ -63,10 +63,10 @@ def test_number_and_article_follow() -> None:
     assert renamed("an apple beside two apples", "apple", "blick") == "a blick beside two blicks"
 
 
-def test_invented_words_are_nobodys_words() -> None:
+def test_invented_words_are_not_english() -> None:
     rng = np.random.default_rng(1)
     words = {invented_word(rng) for _ in range(3000)}
     assert len(words) > 2000
-    asked = {word for text in ABSENT_THINGS for word in text.lower().split()}
+    tested = {word for text in ABSENT_THINGS for word in text.lower().split()}
     assert not words & KNOWN
-    assert len(words & asked) < 3, "what is asked in tests is not given away"
+    assert len(words & tested) < 3, "the words of a test are not revealed"

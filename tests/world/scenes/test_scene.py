@@ -37,7 +37,7 @@ def test_everything_that_may_occur_does_occur(scenes: list[Scene]) -> None:
     assert {len(scene.objects) for scene in scenes} == set(range(1, 9))
 
 
-def test_sizes_are_told_apart_by_scale(scenes: list[Scene]) -> None:
+def test_sizes_differ_in_scale(scenes: list[Scene]) -> None:
     for thing in (thing for scene in scenes for thing in scene.objects):
         low, high = SCALES[thing.size]
         assert low <= thing.scale <= high

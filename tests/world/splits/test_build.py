@@ -23,7 +23,7 @@ from tests.world.cached import first_records
 
 
 @pytest.mark.parametrize("split", get_args(build.Split))
-def test_answers_are_proved_again_from_the_record_alone(split: build.Split) -> None:
+def test_answers_follow_from_the_record_alone(split: build.Split) -> None:
     settings = scene_settings(WorldSettings(split=stream_of(split)))
     for image, record in first_records(split)[:4]:
         scene = sample_scene(record.meta["scene_seed"], settings)
@@ -55,7 +55,7 @@ def test_records_are_deterministic_and_splits_differ() -> None:
     assert not {r.id for r in first} & {r.id for r in other}
 
 
-def test_hard_negatives_remember_what_they_were_made_from() -> None:
+def test_hard_negatives_name_their_original() -> None:
     for _, record in first_records("test_hard_negative"):
         before, after = record.meta["original"].split(), record.instruction.split()
         assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
@@ -97,7 +97,7 @@ def test_unknown_split() -> None:
         benchmark_records("train")  # type: ignore[arg-type]
 
 
-def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("x")
     with pytest.raises(InputError, match="taken: the split cannot be written"):
         build_split("val", tmp_path / "taken")
