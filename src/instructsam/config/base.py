@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from instructsam.config.yaml_text import MAX_BYTES as MAX_FILE_BYTES
-from instructsam.config.yaml_text import MAX_DEPTH, one_line, parse_yaml
+from instructsam.config.yaml_text import MAX_DEPTH, format_yaml, one_line, parse_yaml
 from instructsam.errors import ConfigError
 from instructsam.structures.checks import describe, name_of_key, shorten
 from instructsam.structures.files import reason
@@ -88,6 +88,11 @@ def build_config(cls: type[C], values: Mapping[str, Any], where: str = "", prefi
     except ConfigError as error:
         message = str(error)
     raise ConfigError(f"{where}: {message}" if where else message)
+
+
+def dump_config(config: Config) -> str:
+    """The configuration as YAML, which `load_config` reads back."""
+    return format_yaml(to_dict(config))
 
 
 def to_dict(config: Config) -> dict[str, Any]:

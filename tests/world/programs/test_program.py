@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructsam.errors import InputError
+from instructsam.world.programs import operations
 from instructsam.world.programs.all_objects import All
 from instructsam.world.programs.between import Between
 from instructsam.world.programs.both import Both
@@ -23,7 +25,7 @@ from instructsam.world.programs.extreme import Extreme
 from instructsam.world.programs.filter import ATTRIBUTES, Filter
 from instructsam.world.programs.nearest import Nearest
 from instructsam.world.programs.on_shelf import SHELVES, OnShelf
-from instructsam.world.programs.operations import from_dict
+from instructsam.world.programs.operations import OPERATIONS, from_dict
 from instructsam.world.programs.ordinal import Ordinal
 from instructsam.world.programs.position import Position
 from instructsam.world.programs.program import AmbiguousProgramError, Program
@@ -179,6 +181,42 @@ def programs() -> st.SearchStrategy[Program]:
         )
 
     return st.recursive(st.just(All()), grow, max_leaves=5)
+
+
+ALL: dict[str, Any] = {"op": "all"}
+MUG: dict[str, Any] = {"op": "filter", "source": ALL, "attribute": "kind", "value": "mug"}
+STORED: tuple[dict[str, Any], ...] = (
+    ALL,
+    MUG,
+    {"op": "relate", "source": ALL, "relation": "left_of", "anchor": MUG},
+    {"op": "position", "source": MUG, "side": "top"},
+    {"op": "extreme", "source": MUG, "side": "left", "count": 2},
+    {"op": "ordinal", "source": MUG, "side": "right", "nth": 3},
+    {"op": "superlative", "source": MUG, "extreme": "largest", "count": 1},
+    {"op": "either", "first": MUG, "second": ALL},
+    {"op": "both", "first": MUG, "second": ALL},
+    {"op": "difference", "source": ALL, "removed": MUG},
+    {"op": "between", "source": ALL, "first": MUG, "second": MUG},
+    {"op": "onshelf", "source": ALL, "shelf": "middle"},
+    {"op": "nearest", "source": ALL, "anchor": MUG},
+    {"op": "same", "source": ALL, "same": "color", "anchor": MUG},
+    {"op": "compare", "source": ALL, "comparison": "larger", "anchor": MUG},
+    {"op": "counted", "source": MUG, "count": 4},
+)
+
+
+@pytest.mark.parametrize("data", STORED, ids=lambda data: str(data["op"]))
+def test_programs_of_earlier_records_are_parsed(data: dict[str, Any]) -> None:
+    assert from_dict(data).to_dict() == data
+
+
+def test_every_operation_is_in_the_table() -> None:
+    assert {data["op"] for data in STORED} == OPERATIONS.keys()
+    folder = Path(operations.__file__).parent
+    files = {path.stem for path in folder.glob("*.py") if "OPERATION = " in path.read_text(encoding="utf-8")}
+    assert files | {"all_objects", "filter"} == {
+        one.program.__module__.rpartition(".")[2] for one in OPERATIONS.values()
+    }
 
 
 @given(programs())

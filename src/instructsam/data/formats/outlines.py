@@ -25,7 +25,10 @@ _BOX_NUMBERS = 4
 _POLYGON_NUMBERS = 6  # three corners
 _DEEPEST = 6  # lists and JSON texts inside one another
 _FAR = 4  # picture sides that a corner may lie outside
-_LONGEST = 1_000_000  # pixels; the rasteriser takes about 80 bytes for each pixel of an outline
+# Pixels of an outline. The rasteriser takes about 80 bytes and 0.1 µs for each, a file may hold many, and an outline
+# that is longer than this in a small image is a zigzag.
+_LONGEST = 1_000_000
+_LONGEST_PER_SIDE = 64  # times height + width
 
 
 class DamagedMaskError(RecordError):
@@ -131,8 +134,9 @@ def _polygon(node: Node, corners: Sequence[Any], image: ImageRef, tally: Tally) 
     points = np.array(corners, dtype=np.float64).reshape(-1, 2)
     if np.abs(points).max() > _FAR * max(image.height, image.width):
         raise _damaged(node, f"a polygon in a picture of {image.width} x {image.height}")
-    if np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() > _LONGEST:
-        raise _damaged(node, f"a polygon whose outline has at most {_LONGEST} pixels")
+    longest = min(_LONGEST, _LONGEST_PER_SIDE * (image.height + image.width))
+    if np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() > longest:
+        raise _damaged(node, f"a polygon whose outline has at most {longest} pixels")
     code = coco.frPyObjects([points.ravel().tolist()], image.height, image.width)[0]
     return {"size": [image.height, image.width], "counts": code["counts"]}
 
