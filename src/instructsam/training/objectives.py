@@ -70,7 +70,8 @@ class Step:
         device: of the model.
         position: seed, batch and process; random choices are functions of it.
         all_targets: of all P phrases.
-        detected: int64, the phrases that the detector answers; None for all.
+        targets: of the phrases that the detector answers.
+        detected: int64, these phrases; None for all.
         num_targets, num_all_targets: targets of the detected and of all phrases, mean over the processes and over the
             batches of one update: dividing by them gives the gradient of one big batch.
         images: both encodings of the images, once they are computed.
@@ -81,18 +82,12 @@ class Step:
     device: torch.device
     position: tuple[int, int, int]
     all_targets: list[PhraseTarget]
+    targets: list[PhraseTarget]
     detected: Tensor | None = None
     num_targets: float = 1.0
     num_all_targets: float = 1.0
     images: ImageFeatures | None = None
     outputs: Outputs | None = None
-
-    @property
-    def targets(self) -> list[PhraseTarget]:
-        """The targets of the detected phrases."""
-        if self.detected is None:
-            return self.all_targets
-        return [self.all_targets[index] for index in self.detected.tolist()]
 
     def image_features(self) -> ImageFeatures:
         """`images`, which every stage computes."""

@@ -68,11 +68,16 @@ class Trainable(nn.Module):
 
     def prepare(self, batch: TrainingBatch, device: torch.device, position: tuple[int, int, int]) -> Step:
         """A step before its forward pass: the targets, and the phrases that the detector answers."""
+        if self.stage.forward == "vision":
+            return Step(batch, device, position, [], [])
+        targets = batch.targets(device)
         detected = None
         if self.stage.forward == "model":
-            detected = detected_phrases(len(batch.phrase_image), self.detected_fraction, position)
-        targets = [] if self.stage.forward == "vision" else batch.targets(device)
-        return Step(batch, device, position, targets, None if detected is None else detected.to(device))
+            detected = detected_phrases(len(targets), self.detected_fraction, position)
+        if detected is None:
+            return Step(batch, device, position, targets, targets)
+        chosen = [targets[index] for index in detected.tolist()]
+        return Step(batch, device, position, targets, chosen, detected.to(device))
 
     def forward(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a step, and its parts for the log: "loss", then those of every objective."""
