@@ -30,7 +30,8 @@ from instructsam.checkpoints.published_layout import config_from_published
 from instructsam.checkpoints.published_sizes import PUBLISHED_2B
 from instructsam.inference.segmenter import Segmenter
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
+from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.processing.settings import ProcessorSettings
 from instructsam.processing.tokens import train_tokenizer
 
 NEW_TOKENS = 12  # of a generated reply: the start marker, ten words, the end marker

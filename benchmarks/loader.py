@@ -14,6 +14,7 @@ import time
 import torch
 
 from instructsam.experiments.sources import open_source
+from instructsam.training.batch import OutputSizes
 from instructsam.training.data_settings import DataSettings
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import start_model
@@ -31,7 +32,7 @@ def rate(settings: DataSettings, dataset: TrainingBatches, seconds: float) -> tu
     while (passed := time.perf_counter() - started) < seconds:
         batch = next(stream)
         instructions += len(batch.direct)
-        images += len(batch.masks)
+        images += len(batch.inputs.image_grid_thw)
     return instructions / passed, images / passed
 
 
@@ -44,11 +45,11 @@ def main() -> None:
     parser.add_argument("--instructions", type=int, default=8, help="instructions of an image")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    _, processor = start_model(ModelSettings(preset="tiny", tokenizer_texts=2000), all_texts)
+    model, processor = start_model(ModelSettings(preset="tiny", tokenizer_texts=2000), all_texts)
     print(
         f"{platform.machine()}, {os.cpu_count()} cores; {given.images} x {given.instructions} instructions a batch"
     )
-    first = 0.0
+    first, sizes = 0.0, OutputSizes.of(model, "nearest")
     for workers in dict.fromkeys((0, 1, given.workers)):
         settings = DataSettings(
             images_per_batch=given.images,
@@ -56,7 +57,8 @@ def main() -> None:
             world={"short_sides": (160, 224), "max_objects": 10, "captions": True},
             workers=workers,
         )
-        dataset = TrainingBatches(open_source(settings, 3, given.images), processor, settings, seed=3)
+        source = open_source(settings, 3, given.images)
+        dataset = TrainingBatches(source, processor, sizes, settings, seed=3)
         instructions, images = rate(settings, dataset, given.seconds)
         first = first or instructions
         print(

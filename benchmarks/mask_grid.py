@@ -1,11 +1,11 @@
-"""How good can a mask be that a model gives on a coarse grid? The ceiling of gIoU and AP before anything is learnt.
+"""Upper bound on the IoU of masks that a model predicts on a coarse grid.
 
     python benchmarks/mask_grid.py
     python benchmarks/mask_grid.py --grid 288 --short-side 1008
 
-True masks of drawn scenes are put on the grid (the share of each cell that they cover, as logits) and brought back to
-the picture's size as every answer is: bilinear on logits, threshold 0. The IoU with the true mask is what a model that
-makes no mistake would get.
+True masks of drawn scenes are reduced to the grid (the share of each cell that they cover, as logits) and resized to
+the image as every answer is: bilinear on logits, threshold 0. The IoU with the true mask is that of a model without
+errors.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from instructsam.losses.targets import resize_masks
 from instructsam.world.splits.stream import WorldSettings, world_sample
 
-EDGE = 1e-3  # the surest that a cell may be
+EDGE = 1e-3  # largest confidence of a cell
 
 
 def ious(masks: torch.Tensor, grid: int) -> list[float]:
@@ -46,7 +46,7 @@ def main() -> None:
         masks = torch.from_numpy(world_sample(0, index, settings).rendered.masks.astype(np.uint8))
         for grid in arguments.grid:
             found[grid] += ious(masks, grid)
-    print(f"{arguments.scenes} scenes of {arguments.short_side} px, IoU of a mask without mistake")
+    print(f"{arguments.scenes} scenes of {arguments.short_side} px, IoU of a mask without errors")
     print("grid   masks   mean   worst tenth below   over .9")
     for grid, values in found.items():
         array = np.array(values)

@@ -19,7 +19,8 @@ from instructsam.evaluation.metrics.bootstrap import bootstrap_intervals
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.scoring import score_instruction
 from instructsam.evaluation.metrics.table import summarise
-from instructsam.structures.masks import decode_rle, encode_rle
+from instructsam.structures.masks import encode_rle
+from instructsam.structures.rle_masks import RleMasks
 
 TARGETS, PREDICTIONS, PICTURES = 5, 10, 40
 
@@ -51,14 +52,15 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=480)
     parser.add_argument("--width", type=int, default=640)
     arguments = parser.parse_args()
+    size = (arguments.height, arguments.width)
     rng = np.random.default_rng(0)
     pictures = [draw(rng, arguments.height, arguments.width) for _ in range(PICTURES)]
     begin = time.perf_counter()
     scores: list[InstructionScore] = []
     for number in range(arguments.instructions):
         targets, predicted = pictures[number % PICTURES]
-        answer = np.stack([decode_rle(code) for code in predicted])
-        truth = np.stack([decode_rle(code) for code in targets])
+        answer = RleMasks.load(predicted, size, "prediction")
+        truth = RleMasks.load(targets, size, "target")
         ranks = -np.sort(-rng.random(len(answer)))  # stored predictions are ranked
         name = f"{number:06d}"
         scores.append(score_instruction(answer, ranks, truth, id=name, image=name))
@@ -72,7 +74,7 @@ def main() -> None:
         f"{arguments.instructions} instructions, {TARGETS} targets and {PREDICTIONS} predictions each, "
         f"{arguments.width} x {arguments.height}; Python {platform.python_version()}, numpy {np.__version__}"
     )
-    print(f"{'decoding and scoring':<24}{scored - begin:7.1f} s")
+    print(f"{'loading and scoring':<24}{scored - begin:7.1f} s")
     print(f"{'tables':<24}{summed - scored:7.1f} s")
     print(f"{'intervals':<24}{done - summed:7.1f} s")
     print(f"{'all':<24}{done - begin:7.1f} s   peak memory {peak:.0f} MB   AP {table['overall']['ap']:.3f}")

@@ -23,9 +23,9 @@ from PIL import Image, ImageEnhance
 from scipy.optimize import minimize
 
 from instructsam.checkpoints.scope import Scope, content_words, image_features, read_scope, save_scope
-from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+from instructsam.evaluation.benchmarks.absent_things import ABSENT_THINGS
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.benchmarks.perturbations import PERTURBATIONS, jpeg
-from instructsam.evaluation.studies.false_alarms import STRANGERS
 from instructsam.images.loader import load_image
 from instructsam.world.splits.stream import WorldSettings, all_texts, world_sample
 
@@ -196,9 +196,9 @@ def measure(scope: Scope, folder: Path, limit: int) -> None:
             if not scope.is_photograph(picture)
         ]
         print(f"  photographs, {part}: {len(missed)} of {len(paths)} {' '.join(missed)}")
-    missed = [text for text in STRANGERS if not scope.unknown_words(text)]
+    missed = [text for text in ABSENT_THINGS if not scope.unknown_words(text)]
     print(
-        f"  words, things that the world does not have: {len(missed)} of {len(STRANGERS)} ({', '.join(missed)})"
+        f"  words, things that the world does not have: {len(missed)} of {len(ABSENT_THINGS)} ({', '.join(missed)})"
     )
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8))
     for _ in range(20):

@@ -13,7 +13,8 @@ from instructsam.model.initialization import build_model
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.presets import get_preset, preset_config
 from instructsam.model.vlm.registry import DEFAULT, VLMS
-from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
+from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.processing.settings import ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.structures.predictions import Prediction
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.reports.gallery import Shown, best_and_worst, draw_answers
 from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runs.predictions import read_predictions
-from instructsam.evaluation.studies.compare import benchmark_name, predictions_file, stored_threshold
+from instructsam.evaluation.runs.stored_run import benchmark_name, predictions_file, stored_threshold
 from instructsam.images.loader import load_bytes
 from instructsam.visualization.lettering import Lettering, clean, shorten, wrap
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from instructsam.baselines.noun_phrases import Looks, covering_phrases, spoken_phrase
+from instructsam.baselines.noun_phrases import Attributes, covering_phrases, spoken_phrase
 from instructsam.data.record import ImageRef, PhraseRecord, Record
 from instructsam.world.programs.all_objects import All
 from instructsam.world.programs.difference import Difference
@@ -34,7 +34,7 @@ KEY = {"kind": "key", "family": "tool", "color": "green", "size": "large"}
         ([{"kind": "traffic light"}, {"kind": "dog"}], ("traffic light", "dog")),
     ],
 )
-def test_the_fewest_phrases_that_cover(things: list[Looks], phrases: tuple[str, ...]) -> None:
+def test_the_fewest_phrases_that_cover(things: list[Attributes], phrases: tuple[str, ...]) -> None:
     assert covering_phrases(things) == phrases
 
 

@@ -58,26 +58,26 @@ def benchmark() -> Benchmark:
 
 
 def test_with_every_mask_it_is_perfect() -> None:
-    rival = OracleAgent(EveryMask())
-    entry = evaluate(rival, benchmark()).summary["overall"]
+    oracle = OracleAgent(EveryMask())
+    entry = evaluate(oracle, benchmark()).summary["overall"]
     assert (entry["giou"], entry["set_giou"], entry["exact_set"]) == (1.0, 1.0, 1.0)
-    assert rival.calls.count("vlm") == 0
+    assert oracle.calls.count("vlm") == 0
     groups = sum(len(record.phrases) for _, record in SAMPLES)
-    assert rival.calls.count("detector") >= groups, "at least one call per phrase"
-    assert [call.asked for call in rival.calls.log] == rival.detector.asked  # type: ignore[attr-defined]
+    assert oracle.calls.count("detector") >= groups, "at least one call per phrase"
+    assert [call.asked for call in oracle.calls.log] == oracle.detector.asked  # type: ignore[attr-defined]
 
 
 def test_it_invents_no_mask() -> None:
-    rival = OracleAgent(EveryMask(moved=True))
-    entry = evaluate(rival, benchmark()).summary["overall"]
+    oracle = OracleAgent(EveryMask(moved=True))
+    entry = evaluate(oracle, benchmark()).summary["overall"]
     assert entry["giou"] < 0.6
 
 
 def test_scores_keep_the_detectors_order_and_pass_the_threshold() -> None:
-    rival = OracleAgent(EveryMask())
+    oracle = OracleAgent(EveryMask())
     for image, record in SAMPLES:
-        (answer,) = rival.segment_records(image, [record], score_threshold=0.0)
-        assert (answer.instances.scores >= rival.score_threshold).all()
+        (answer,) = oracle.segment_records(image, [record], score_threshold=0.0)
+        assert (answer.instances.scores >= oracle.score_threshold).all()
         assert len(answer.instances) == len(target_masks(record))
         assert answer.notes[0].endswith(("detector call", "detector calls"))
 

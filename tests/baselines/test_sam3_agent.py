@@ -63,18 +63,18 @@ def agent(server: ScriptedServer, limits: AgentLimits | None = None, timeout: fl
 
 def test_accept_takes_all(server: ScriptedServer) -> None:
     server.say(segment("bar"), ACCEPT)
-    rival = agent(server)
-    (answer,) = rival.segment(IMAGE, ["all the bars"], mode="generate", score_threshold=0.0)
+    caller = agent(server)
+    (answer,) = caller.segment(IMAGE, ["all the bars"], mode="generate", score_threshold=0.0)
     assert (answer.status, answer.phrases, len(answer.instances)) == ("ok", ("bar",), 3)
     assert answer.instances.scores[0] == pytest.approx(0.6), "scores stay the detector's"
     assert answer.notes == ("2 VLM calls, 1 detector call",)
-    assert [(call.callee, call.asked) for call in rival.calls.log] == [
+    assert [(call.callee, call.asked) for call in caller.calls.log] == [
         ("vlm", "which phrase"),
         ("detector", "bar"),
         ("vlm", "which masks"),
     ]
-    assert all(call.seconds > 0 and call.instruction == "all the bars" for call in rival.calls.log)
-    assert rival.detector.asked == [(["bar"], None)]  # type: ignore[attr-defined]
+    assert all(call.seconds > 0 and call.instruction == "all the bars" for call in caller.calls.log)
+    assert caller.detector.asked == [(["bar"], None)]  # type: ignore[attr-defined]
     assert [len(server.images(n)) for n in (0, 1)] == [1, 2]
     assert np.asarray(server.images(1)[0]).std() == 0, "the plain picture first"
     assert np.asarray(server.images(1)[1]).std() > 0, "then the marked one"
@@ -140,10 +140,10 @@ def test_an_invalid_reply_is_asked_for_once_more(server: ScriptedServer) -> None
 
 def test_a_silent_server_ends_the_run(server: ScriptedServer) -> None:
     server.say(segment("bar"), Step("late", delay=0.5))
-    rival = agent(server, timeout=0.1)
+    caller = agent(server, timeout=0.1)
     with pytest.raises(ServiceError, match="no answer within"):
-        rival.answer(IMAGE, "the bars")
-    assert rival.calls.count("vlm") == 2, "the failed call counts"
+        caller.answer(IMAGE, "the bars")
+    assert caller.calls.count("vlm") == 2, "the failed call counts"
 
 
 def test_many_masks_are_cut_to_the_best(server: ScriptedServer) -> None:

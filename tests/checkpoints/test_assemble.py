@@ -64,19 +64,19 @@ def test_every_part_comes_from_its_base(bases: tuple[Path, Path], num_queries: i
     vlm, sam3 = bases
     segmenter = instructsam.build(vlm, sam3, num_queries=num_queries, device="cpu")
     model = segmenter.model
-    words = Qwen3VLForConditionalGeneration.from_pretrained(vlm)
-    eyes = Sam3Model.from_pretrained(sam3)
-    for name, tensor in words.model.visual.state_dict().items():
+    stock_vlm = Qwen3VLForConditionalGeneration.from_pretrained(vlm)
+    stock_detector = Sam3Model.from_pretrained(sam3)
+    for name, tensor in stock_vlm.model.visual.state_dict().items():
         assert torch.equal(model.vlm.visual.state_dict()[name], tensor), name
-    old = words.get_input_embeddings().weight
+    old = stock_vlm.get_input_embeddings().weight
     new = model.get_input_embeddings().weight
     assert torch.equal(new[: len(old)], old)
     assert torch.allclose(new[len(old) :], old.mean(0), atol=1e-6)
     assert len(new) % 64 == 0
-    for name, tensor in eyes.mask_decoder.state_dict().items():
+    for name, tensor in stock_detector.mask_decoder.state_dict().items():
         assert torch.equal(model.detector.mask_decoder.state_dict()[name], tensor), name
     slots = model.detector.detr_decoder.reference_points.weight
-    rows = eyes.detr_decoder.reference_points.weight
+    rows = stock_detector.detr_decoder.reference_points.weight
     assert slots.shape == (num_queries, 4)
     assert all(any(torch.equal(slot, row) for row in rows) for slot in slots)
     queries = model.instance_queries.weight
@@ -102,7 +102,7 @@ def test_a_built_model_segments_saves_and_opens_again(bases: tuple[Path, Path], 
 
 def test_bases_that_cannot_be_used(bases: tuple[Path, Path], tmp_path: Path) -> None:
     vlm, sam3 = bases
-    with pytest.raises(InputError, match="num_queries must lie between 1 and 12, got 13"):
+    with pytest.raises(InputError, match="num_queries must be a whole number from 1 to 12, got int 13"):
         instructsam.build(vlm, sam3, num_queries=13, device="cpu")
     with pytest.raises(CheckpointError, match="holds a sam3 model, expected qwen3_vl"):
         instructsam.build(sam3, sam3, device="cpu")

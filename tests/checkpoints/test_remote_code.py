@@ -16,11 +16,12 @@ import torch
 
 from instructsam.baselines.sam3_concept import load_sam3
 from instructsam.checkpoints.adapters import require_plain_lora
-from instructsam.checkpoints.assemble import load_vlm_base, require_stock
+from instructsam.checkpoints.assemble import load_vlm_base
 from instructsam.checkpoints.inspect import account_of
+from instructsam.checkpoints.stock import require_stock
 from instructsam.errors import CheckpointError, InstructSAMError
 from instructsam.inference.loading import load
-from instructsam.processing.processor import load_tokenizer
+from instructsam.processing.tokenizer_files import load_tokenizer
 from instructsam.vlms.local import load_vlm
 from tests.tiny import tiny_pair
 from tests.vlms.test_local import save_vlm

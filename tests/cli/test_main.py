@@ -22,27 +22,27 @@ from .conftest import FakeSegmenter, Outcome
 Command = Callable[..., Outcome]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+def test_help_and_bad_input_do_not_import_torch(photo: Path) -> None:
+    """One after another in one process; the message names the first that does."""
+    lines = [
         ["--help"],
         ["segment", "--help"],
+        ["segment", "photo.png"],
         ["segment", "absent.png", "x"],
-        ["segment", "PHOTO", "x", "--model", "absent-model"],
+        ["segment", str(photo), "x", "--model", "absent-model"],
         ["evaluate", "--benchmark", "absent"],
         ["train", "absent.yaml"],
         ["world", "--help"],
-    ],
-)
-def test_help_and_bad_input_do_not_import_torch(arguments: list[str], photo: Path) -> None:
-    arguments = [str(photo) if argument == "PHOTO" else argument for argument in arguments]
-    code = (
-        "import sys; from instructsam.cli.main import run; run(sys.argv[1:]); "
-        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
+    ]
+    code = f"""
+import sys
+from instructsam.cli.main import run
+for arguments in {lines!r}:
+    run(arguments)
+    if found := {{"torch", "transformers"}} & set(sys.modules):
+        sys.exit(f"{{arguments}} imports {{found}}")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

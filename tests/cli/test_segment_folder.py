@@ -333,7 +333,7 @@ def test_a_disk_that_is_full_at_the_end_loses_no_json(
     def full(path: Path, text: str) -> None:
         raise InputError(f"{path}: cannot be written (No space left on device)")
 
-    monkeypatch.setattr("instructsam.cli.segment.write_text", full)
+    monkeypatch.setattr("instructsam.cli.segment_run.write_text", full)
     code, text, err = command("segment", folder, "left", "--json", "--out", tmp_path / "out")
     assert code == 2
     assert len(json.loads(text)["results"]) == 3

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from instructsam.cli import rivals
+from instructsam.cli import baselines
 from instructsam.cli.calibrate import calibrate
 from instructsam.cli.demo import demo
 from instructsam.cli.evaluate import evaluate
@@ -44,15 +44,15 @@ def test_opening_sets_the_threads_for_the_models_size(calls: Calls) -> None:
     assert calls == [(3, 7), (None, 7)]
 
 
-def test_rivals_are_large_and_a_small_detector_does_not_slow_a_vlm(
+def test_baselines_are_large_and_a_small_detector_does_not_slow_a_vlm(
     calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rivals.AnyOpening, "_vlm", lambda self: None)
+    monkeypatch.setattr(baselines.AnyOpening, "_vlm", lambda self: None)
     monkeypatch.setattr("instructsam.baselines.sam3_agent.Sam3Agent", lambda *_: None)
-    rivals.AnyOpening("agent:", vlm="folder").open_any()
+    baselines.AnyOpening("agent:", vlm="folder").open_any()
     assert [size for _, size in calls] == [loading.LARGE, 7, loading.LARGE]
     calls.clear()
-    rivals.AnyOpening("agent:", vlm="name", vlm_url="http://localhost:1/v1").open_any()
+    baselines.AnyOpening("agent:", vlm="name", vlm_url="http://localhost:1/v1").open_any()
     assert calls[-1] == (None, 7)
 
 

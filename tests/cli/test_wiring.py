@@ -50,6 +50,17 @@ def test_evaluate_writes_json_and_files(command: Command, segmenter: FakeSegment
     assert {call["mode"] for call in segmenter.requests[1:]} <= {"auto", "generate", "direct"}
 
 
+def test_without_the_extra_all_files_but_the_page_are_written(
+    command: Command, segmenter: FakeSegmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, out, err = command("evaluate", "--limit", "2", "--out", tmp_path)
+    assert code == 0
+    assert "gIoU" in out
+    assert "report.html is not written: plots need matplotlib: pip install 'instructsam[report]'" in err
+    assert sorted(path.suffix for path in tmp_path.glob("report.*")) == [".json", ".md"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

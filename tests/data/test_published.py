@@ -15,7 +15,8 @@ from instructsam.data.formats.source import Tally
 from instructsam.data.published import PUBLISHED, Census
 from instructsam.data.record import Record
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.runner import evaluate
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction
@@ -83,7 +84,7 @@ def test_what_was_left_out_stands_in_the_report(folder: Path) -> None:
 
 def test_missing_files_and_names_are_said(folder: Path) -> None:
     with pytest.raises(
-        InputError, match=r"grefcoco/val is read from its own files: say where they are with --data DIR"
+        InputError, match=r"grefcoco/val is read from its own files: name their folder with --data DIR"
     ):
         get_benchmark("grefcoco/val")
     with pytest.raises(

@@ -116,7 +116,7 @@ def test_pictures_that_do_not_fit_are_named(tmp_path: Path) -> None:
     rows = records(tmp_path)
     Image.new("RGB", (5, 4)).save(tmp_path / "b.png")
     source = RecordSource("x", tmp_path, rows, 8)
-    with pytest.raises(InputError, match=r"record '2': .*the record states 6 x 4 px, the picture has 5 x 4"):
+    with pytest.raises(InputError, match=r"record '2': .*the record states 6 x 4 px, the image has 5 x 4"):
         source[1]
     (tmp_path / "b.png").unlink()
     with pytest.raises(InputError, match=r"x: 1 of 2 images are missing, such as '.*b\.png'"):

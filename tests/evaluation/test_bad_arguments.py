@@ -11,7 +11,8 @@ import pytest
 
 from instructsam.data.record import read_records, write_records
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.metrics.scoring import score_instruction
 from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runner import evaluate

@@ -68,7 +68,7 @@ def test_a_process_that_ends_before_all_have_met_is_reported(
         raise torch.distributed.DistNetworkError("Failed to recv")
 
     monkeypatch.setattr(torch.distributed, "init_process_group", lost)
-    with pytest.raises(InstructSAMError, match="another of the 2 processes has ended early"):
+    with pytest.raises(InstructSAMError, match="another of the 2 processes ended early"):
         evaluate_together(Shifted(), Benchmark.from_folder(folder), Shard(1, 2, 1), tmp_path / "p.jsonl")
 
 

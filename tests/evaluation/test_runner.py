@@ -133,7 +133,7 @@ def test_truncated_answers_are_said() -> None:
             return [Prediction(**{**one.__dict__, "status": "truncated"}) for one in found]
 
     notes = evaluate(Cut(), toy_benchmark()).notes
-    assert notes == ("5 of 5 answers were cut before every phrase was written",)
+    assert notes == ("5 of 5 answers were truncated before every phrase was written",)
 
 
 def test_targets_of_all_phrases_are_pooled() -> None:

@@ -17,15 +17,9 @@ from PIL import Image
 
 from instructsam.errors import ImageError, InputError
 from instructsam.inference.answer_log import AnswerLog
-from instructsam.inference.folder_run import (
-    INSTRUCTIONS_PER_CALL,
-    Answer,
-    Failure,
-    FolderRun,
-    ImageRequest,
-    OverlayNames,
-    RunSettings,
-)
+from instructsam.inference.folder_run import INSTRUCTIONS_PER_CALL, FolderRun
+from instructsam.inference.overlay_names import OverlayNames
+from instructsam.inference.run_requests import Answer, Failure, ImageRequest, RunSettings
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction
 

@@ -41,7 +41,7 @@ BUILD: dict[str, list[Any]] = {
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "load_model", None)
-    monkeypatch.setattr("instructsam.checkpoints.assemble.stock_model", None)
+    monkeypatch.setattr("instructsam.checkpoints.assemble.load_stock", None)
 
 
 @pytest.mark.parametrize(

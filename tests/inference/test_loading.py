@@ -17,7 +17,7 @@ from instructsam.checkpoints.inspect import account_of
 from instructsam.errors import CheckpointError, InputError, InstructSAMError
 from instructsam.inference.loading import load
 from instructsam.inference.segmenter import Segmenter
-from instructsam.processing.processor import TOKENIZER_FILES, load_tokenizer
+from instructsam.processing.tokenizer_files import TOKENIZER_FILES, load_tokenizer
 from instructsam.processing.tokens import train_tokenizer
 from tests.published import publish
 from tests.tiny import picture, tiny_pair

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instructsam.inference.requests import PHRASES_PER_BATCH, PHRASES_PER_PASS, batches, plan
+from instructsam.inference.requests import PHRASES_PER_BATCH, PHRASES_PER_PASS, batches, parse_request
 from instructsam.inference.segmenter import Segmenter
 from instructsam.processing.processor import Sample
 from instructsam.structures.instances import Instances
@@ -24,7 +24,7 @@ def test_eighty_phrases_are_five_calls(segmenter: Segmenter, instruction: str | 
     assert whole.phrases == tuple(names)
     assert whole.instruction == (instruction or ", ".join(names))
     assert set(whole.instances.phrase_ids) == set(range(80))
-    texts = plan(1, False, instruction, names, segmenter.processor).samples
+    texts = parse_request(1, False, instruction, names, segmenter.processor).samples
     assert len(texts) > 1
     for part in texts:
         assert part.phrases is not None
@@ -47,13 +47,13 @@ def test_several_images_and_many_phrases(segmenter: Segmenter) -> None:
 def test_passes_are_bounded(segmenter: Segmenter) -> None:
     limit = segmenter.processor.settings.max_instruction_tokens
     names = [f"a rather long name of thing number {index}" for index in range(500)]
-    request = plan(1, False, None, names, segmenter.processor)
+    request = parse_request(1, False, None, names, segmenter.processor)
     assert [name for sample in request.samples for name in sample.phrases or ()] == names
     assert request.passes == [len(request.samples)]
     for sample in request.samples:
         assert 1 <= len(sample.phrases or ()) <= PHRASES_PER_PASS
         assert len(segmenter.processor.encode_instruction(sample.instruction)) <= limit
-    with_words = plan(1, False, "set the table", names, segmenter.processor).samples
+    with_words = parse_request(1, False, "set the table", names, segmenter.processor).samples
     assert {sample.instruction for sample in with_words} == {"set the table"}
     assert {len(sample.phrases or ()) for sample in with_words[:-1]} == {PHRASES_PER_PASS}
 
@@ -69,7 +69,7 @@ def test_batches_hold_so_many_phrases_at_most() -> None:
 
 
 def test_a_few_phrases_are_one_pass(segmenter: Segmenter) -> None:
-    request = plan(2, True, None, ["red mug", "plate"], segmenter.processor)
+    request = parse_request(2, True, None, ["red mug", "plate"], segmenter.processor)
     assert [sample.instruction for sample in request.samples] == ["red mug, plate"] * 2
     assert request.passes == [1, 1]
 

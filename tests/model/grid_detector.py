@@ -47,6 +47,10 @@ class GridDetector(Detector):
         return int(config.side)
 
     @staticmethod
+    def level_sizes(config: Any) -> list[tuple[int, int]]:
+        return [(config.side // config.cell, config.side // config.cell)]
+
+    @staticmethod
     def set_num_queries(config: Any, num_queries: int) -> None:
         config.slots = num_queries
 

@@ -13,7 +13,9 @@ from instructsam.model.features import ImageFeatures
 from instructsam.model.generation import GenerationSettings, Reply, generate
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.released import generate_released
-from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases, resize_masks
+from instructsam.processing.padding import pad_phrases
+from instructsam.processing.processor import InstructSAMProcessor, Sample
+from instructsam.processing.results import resize_masks
 from instructsam.structures.outputs import ModelInputs
 from tests.reference import assert_near, needs_reference, published_model, tensors
 from tests.tiny import picture, tiny_pair

@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 import torch
+from jinja2 import Template
 from transformers import Sam3Config, Sam3Model
+from transformers.models.smolvlm import processing_smolvlm
 
 import instructsam
+from instructsam.checkpoints.published_layout import config_to_published
 from instructsam.cli.main import run
-from instructsam.errors import ConfigError
+from instructsam.errors import CheckpointError, ConfigError
 from instructsam.inference.segmenter import Segmenter
 from instructsam.model.generation import GenerationSettings, generate
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.shared_prefix import query_states
+from instructsam.model.vlm.base import PixelRules
 from instructsam.model.vlm.registry import VLMS, vlm_config
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs
@@ -218,6 +222,24 @@ def test_the_stock_model_takes_our_inputs(family: str, tmp_path: Path) -> None:
     assert vlm.reply([Turn("user", "what is this?", (picture(),))], 3).text is not None
 
 
+@FAMILIES
+@torch.no_grad()
+def test_a_model_is_made_of_the_parts_that_are_passed_in(family: str) -> None:
+    model, _, inputs = encoded(family)
+    other = InstructSAMModel(model.config, vlm=model.vlm, detector=model.detector)
+    assert other.vlm is model.vlm
+    assert other.detector is model.detector
+    assert other.state_dict().keys() == model.state_dict().keys()
+    other.load_state_dict(model.state_dict())
+    assert_near(other.eval()(**inputs.as_kwargs()).mask_logits, model(**inputs.as_kwargs()).mask_logits, 1e-6)
+
+
+def test_the_published_layout_is_for_qwen3_vl() -> None:
+    model, _ = tiny_pair(vlm="smolvlm", use_presence=False)
+    with pytest.raises(CheckpointError, match="the published layout is for qwen3_vl"):
+        config_to_published(model.config)
+
+
 def test_our_forward_equals_that_of_the_stock_smolvlm(tmp_path: Path) -> None:
     model, processor = tiny_pair(vlm="smolvlm")
     stock = VLMS["smolvlm"].stock_class()(model.config.vlm_config).eval()
@@ -245,6 +267,21 @@ def test_layout_of_smolvlm() -> None:
         + "[SEG]" * 4
         + "<|mask_end|><end_of_utterance>"
     )
+
+
+def test_layout_of_smolvlm_equals_that_of_transformers() -> None:
+    tokens = VLMS["smolvlm"].tokens
+    layout = VLMS["smolvlm"].image_layout((1, 8, 8), PixelRules(8, 2, 1, 1, 1, 64))
+    assert "".join(layout) == processing_smolvlm.get_image_prompt_string(
+        0, 0, 16, tokens["vision_start"], tokens["image"], *VLMS["smolvlm"].extra_tokens
+    )
+    user = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "the red mugs"}]}
+    rendered = Template(processing_smolvlm.DEFAULT_CHAT_TEMPLATE).render(
+        messages=[user], add_generation_prompt=True
+    )
+    chat = VLMS["smolvlm"].chat
+    ours = [*chat.begin, *chat.roles["user"], "<image>the red mugs", *chat.end, *chat.roles["assistant"]]
+    assert "".join(ours) == rendered
 
 
 def test_sizes_that_a_family_cannot_take() -> None:

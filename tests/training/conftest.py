@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
 from instructsam.experiments.sources import open_source
+from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import trainer
+from instructsam.training.batch import OutputSizes
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import start_model
 from instructsam.world.splits.stream import all_texts
@@ -69,6 +72,17 @@ def stopped(run_of_one_step: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run_of_one_step, tmp_path, dirs_exist_ok=True))
 
 
+@cache
+def tiny_start() -> tuple[InstructSAMModel, InstructSAMProcessor]:
+    """A tiny model that nothing trains, and its processor."""
+    return start_model(ModelSettings(preset="tiny", vocab_size=400, tokenizer_texts=300), all_texts)
+
+
+def tiny_sizes() -> OutputSizes:
+    """The sizes of its outputs."""
+    return OutputSizes.of(tiny_start()[0], "nearest")
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
@@ -76,4 +90,4 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def processor() -> InstructSAMProcessor:
-    return start_model(ModelSettings(preset="tiny", vocab_size=400, tokenizer_texts=300), all_texts)[1]
+    return tiny_start()[1]

@@ -74,9 +74,8 @@ def test_only_pixels_change_and_they_follow_the_position(processor: InstructSAMP
     for index in range(6):
         one, other = plain[index], bright[index]
         assert torch.equal(one.inputs.input_ids, other.inputs.input_ids)
-        assert (one.direct, one.phrase_instances) == (other.direct, other.phrase_instances)
-        for ours, theirs in zip(one.masks, other.masks, strict=True):
-            assert np.array_equal(ours, theirs)
+        assert (one.direct, one.targets.counts) == (other.direct, other.targets.counts)
+        assert torch.equal(one.targets.masks, other.targets.masks)
         pairs = zip(one.inputs.detector_pixel_values, other.inputs.detector_pixel_values, strict=True)
         changed += [not torch.equal(ours, theirs) for ours, theirs in pairs]
     assert changed == [draw_color_jitter(3, position, 0.3) is not None for position in range(18)]

@@ -9,6 +9,7 @@ import torch
 
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.training.batch import OutputSizes
 from instructsam.training.objectives import ObjectiveContext
 from instructsam.training.settings import DataSettings, LossSettings
 from instructsam.training.stage_table import STAGES
@@ -50,14 +51,16 @@ def test_a_stage_trains_its_parts_and_nothing_else(name: str) -> None:
         assert ("instance_queries.weight" in trained) == (name == "phrases")
 
 
-def batch(processor: InstructSAMProcessor) -> Any:
+def batch(model: Any, processor: InstructSAMProcessor) -> Any:
     source = WorldSource(WorldSourceSettings(short_sides=(64,)), 3, 2, 1)
-    return TrainingBatches(source, processor, DataSettings(images_per_batch=1), 3)[0]
+    return TrainingBatches(
+        source, processor, OutputSizes.of(model, "nearest"), DataSettings(images_per_batch=1), 3
+    )[0]
 
 
 def test_each_weight_scales_its_objective_linearly() -> None:
     model, processor = tiny_pair()
-    drawn = batch(processor)
+    drawn = batch(model, processor)
     stage = STAGES["all"]
 
     def loss(**weights: float) -> float:

@@ -10,8 +10,10 @@ import torch
 
 from instructsam.data.sample import relative_boxes_cxcywh
 from instructsam.errors import CheckpointError, ConfigError
+from instructsam.losses.targets import resize_masks
 from instructsam.model.variants.token_per_instance import TokenPerInstance
-from instructsam.processing.processor import ProcessorSettings
+from instructsam.processing.settings import ProcessorSettings
+from instructsam.training.batch import OutputSizes
 from instructsam.training.collate import collate
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import initialize_from, open_model, start_model
@@ -90,7 +92,7 @@ def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 
 def test_one_block_per_instance_from_left_to_right() -> None:
-    _, processor = tiny_pair(num_queries=1, instance_form="token_per_instance")
+    model, processor = tiny_pair(num_queries=1, instance_form="token_per_instance")
     scene = world_sample(5, 1, SCENE)
     boxes = relative_boxes_cxcywh(scene.rendered.masks)
     blocks, rows = TokenPerInstance().training_blocks(((2, 0, 1), ()), boxes)
@@ -99,31 +101,33 @@ def test_one_block_per_instance_from_left_to_right() -> None:
     assert rows[3] == ()
     places = [boxes[row[0], 0] for row in rows[:3]]
     assert places == sorted(places)
-    batch = collate(0, [training_sample("scene", scene)], [[True] * len(scene.instructions)], processor)
+    direct, sizes = [[True] * len(scene.instructions)], OutputSizes.of(model, "nearest")
+    batch = collate(0, [training_sample("scene", scene)], direct, processor, sizes)
     wanted = [max(1, len(one.phrases[0].instances)) for one in scene.instructions]
     assert max(wanted) > 1
     assert min(len(one.phrases[0].instances) for one in scene.instructions) == 0
-    targets = batch.targets("cpu")
-    assert len(batch.inputs.phrase_ids) == len(targets) == sum(wanted)
-    assert {len(target.masks) for target in targets} == {0, 1}
+    assert len(batch.inputs.phrase_ids) == len(batch.targets.counts) == sum(wanted)
+    assert set(batch.targets.counts) == {0, 1}
     assert batch.inputs.phrase_sample.bincount().tolist() == wanted
 
 
 def test_one_mask_per_phrase_is_the_union() -> None:
-    _, processor = tiny_pair(num_queries=1, instance_form="token_as_mask")
+    model, processor = tiny_pair(num_queries=1, instance_form="token_as_mask")
     scene = world_sample(5, 1, SCENE)
-    batch = collate(0, [training_sample("scene", scene)], [[True] * len(scene.instructions)], processor)
+    direct, sizes = [[True] * len(scene.instructions)], OutputSizes.of(model, "nearest")
+    batch = collate(0, [training_sample("scene", scene)], direct, processor, sizes)
     counts = set()
-    for target, one in zip(batch.targets("cpu"), scene.instructions, strict=True):
+    targets = batch.targets.padded("cpu")
+    for row, one in enumerate(scene.instructions):
         named = list(one.phrases[0].instances)
         counts.add(min(len(named), 2))
-        assert len(target.masks) == min(len(named), 1)
+        assert targets.counts[row] == min(len(named), 1)
         if named:
-            union = scene.rendered.masks[named].any(0)
-            assert torch.equal(target.masks[0].bool(), torch.from_numpy(union))
-            assert torch.allclose(
-                target.boxes_cxcywh[0], torch.from_numpy(relative_boxes_cxcywh(union[None])[0])
-            )
+            union = scene.rendered.masks[named].any(0, keepdims=True)
+            small = resize_masks(torch.from_numpy(union), sizes.mask_size, "nearest")
+            assert torch.equal(targets.masks[row, :1], small)
+            boxes = torch.from_numpy(relative_boxes_cxcywh(union))
+            assert torch.allclose(targets.boxes_cxcywh[row, :1], boxes)
     assert counts == {0, 1, 2}
 
 

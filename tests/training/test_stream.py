@@ -11,11 +11,14 @@ import torch
 
 from instructsam.data.sample import SampleInstruction, SamplePhrase, relative_boxes_cxcywh
 from instructsam.experiments.sources import open_source
+from instructsam.losses.targets import resize_masks
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training.collate import TrainingBatch, phrases_and_instances
+from instructsam.training.batch import TrainingBatch
+from instructsam.training.collate import phrases_and_instances
 from instructsam.training.data_settings import DataSettings
 from instructsam.training.stream import TrainingBatches, batches
 from instructsam.world.splits.stream import WorldSettings, world_sample
+from tests.training.conftest import tiny_sizes
 
 SETTINGS = DataSettings(images_per_batch=3, instructions_per_image=4, world={"short_sides": (64, 80)})
 
@@ -24,7 +27,7 @@ def stream(
     processor: InstructSAMProcessor, settings: DataSettings, seed: int, rank: int = 0, processes: int = 1
 ) -> TrainingBatches:
     source = open_source(settings, seed, settings.images_per_batch * processes)
-    return TrainingBatches(source, processor, settings, seed, rank, processes)
+    return TrainingBatches(source, processor, tiny_sizes(), settings, seed, rank, processes)
 
 
 def small(images: int, instructions: int, direct_fraction: float = 0.3, **world: Any) -> DataSettings:
@@ -42,9 +45,14 @@ def assert_same(one: TrainingBatch, other: TrainingBatch) -> None:
     assert one.index == other.index
     for field in fields(one.inputs):
         assert torch.equal(getattr(one.inputs, field.name), getattr(other.inputs, field.name)), field.name
-    for a, b in zip(one.targets("cpu"), other.targets("cpu"), strict=True):
-        assert torch.equal(a.masks, b.masks)
-        assert torch.equal(a.boxes_cxcywh, b.boxes_cxcywh)
+    for name in ("masks", "boxes_cxcywh", "objects"):
+        assert torch.equal(getattr(one.targets, name), getattr(other.targets, name)), name
+    assert one.targets.counts == other.targets.counts
+    assert torch.equal(one.layout.positions, other.layout.positions)
+    assert one.cells is not None
+    assert other.cells is not None
+    assert torch.equal(one.cells.classes, other.cells.classes)
+    assert torch.equal(one.cells.boxes, other.cells.boxes)
 
 
 def test_a_batch_depends_on_its_number_alone(processor: InstructSAMProcessor) -> None:
@@ -87,12 +95,15 @@ def test_targets_are_the_worlds_answers(processor: InstructSAMProcessor) -> None
         for instruction in scene.instructions:
             for phrase in instruction.phrases:
                 expected.append(scene.rendered.masks[list(phrase.instances)])
-    targets = batch.targets("cpu")
-    assert len(targets) == len(expected) == len(batch.inputs.phrase_ids)
-    for target, masks in zip(targets, expected, strict=True):
-        assert target.masks.dtype == torch.uint8
-        assert np.array_equal(target.masks.numpy().astype(bool), masks)
-        assert np.allclose(target.boxes_cxcywh.numpy(), relative_boxes_cxcywh(masks))
+    targets = batch.targets.padded("cpu")
+    assert len(targets.counts) == len(expected) == len(batch.inputs.phrase_ids)
+    assert targets.counts == tuple(len(masks) for masks in expected)
+    for padded, boxes, masks in zip(targets.masks, targets.boxes_cxcywh, expected, strict=True):
+        resized = resize_masks(torch.from_numpy(masks), tiny_sizes().mask_size, "nearest")
+        assert torch.equal(padded[: len(masks)], resized)
+        assert np.allclose(boxes[: len(masks)].numpy(), relative_boxes_cxcywh(masks))
+        assert not padded[len(masks) :].any()
+        assert not boxes[len(masks) :].any()
     assert {0, 1} < {len(masks) for masks in expected}
 
 
@@ -143,9 +154,8 @@ def test_some_objects_get_invented_names(processor: InstructSAMProcessor) -> Non
         stream(processor, small(8, 8, direct_fraction=0.0, invented_words=share), seed=3)[2]
         for share in (0.0, 1.0)
     )
-    emptied = [
-        new == () != old for new, old in zip(named.phrase_instances, plain.phrase_instances, strict=True)
-    ]
+    counts = list(zip(named.targets.counts, plain.targets.counts, strict=True))
+    emptied = [new == 0 != old for new, old in counts]
     assert 0.15 < sum(emptied) / len(emptied) < 0.6
-    kept = [new == old for new, old in zip(named.phrase_instances, plain.phrase_instances, strict=True)]
+    kept = [new == old for new, old in counts]
     assert all(same or empty for same, empty in zip(kept, emptied, strict=True))

@@ -54,11 +54,11 @@ def test_what_a_repeat_mends_is_repeated(server: ScriptedServer) -> None:
     ("step", "message"),
     [
         (Step(status=401), "refuses the key: set OPENAI_API_KEY"),
-        (Step(status=404), "knows no model 'tiny' or is no address of this protocol"),
+        (Step(status=404), "knows no model 'tiny' or is not a URL of this protocol"),
         (Step(status=400), "refuses with status 400"),
         (Step(status=500), "refuses with status 500"),
-        (Step(body='{"choices": []}'), "answered without words"),
-        (Step(body='{"choices": [{"message": {"content": null}}]}'), "answered without words"),
+        (Step(body='{"choices": []}'), "replied without text"),
+        (Step(body='{"choices": [{"message": {"content": null}}]}'), "replied without text"),
         (Step(body="<html>"), "does not answer in the chat protocol"),
     ],
 )
@@ -84,7 +84,7 @@ def test_no_server() -> None:
 def test_wrong_settings_are_named() -> None:
     with pytest.raises(InputError, match="must begin with http"):
         VLMClient("tiny", "localhost:8000")
-    with pytest.raises(InputError, match="which model to run"):
+    with pytest.raises(InputError, match="name of a model on the server"):
         VLMClient(" ", "http://localhost:8000/v1")
     for options in ({"timeout": 0}, {"timeout": math.nan}, {"timeout": "9"}, {"retries": -1}, {"retries": None},
                     {"retries": 1.5}, {"model": None}, {"base_url": None}, {"base_url": f"http://{KEY}@x".encode()},

@@ -33,6 +33,7 @@ from instructsam.world.scenes.sheet import kind_sheet
 from instructsam.world.splits.build import Split, benchmark_records
 from instructsam.world.splits.own_words import own_words
 from instructsam.world.splits.stream import WorldSettings, all_texts, world_sample
+from tests.world.cached import first_records
 from tests.world.random_facts import random_facts
 
 RECORDED = Path(__file__).with_name("digests.json")
@@ -89,7 +90,10 @@ def plain_scenes(split: str, scenes: int) -> Iterator[str]:
 
 def records(split: Split | None, limit: int) -> Iterator[str]:
     """The first records of a benchmark split; of the instructions in own words without one."""
-    for image, record in own_words(limit) if split is None else benchmark_records(split, limit):
+    chosen = own_words(limit) if split is None else benchmark_records(split, limit)
+    if split is not None and limit <= len(first_records(split)):
+        chosen = iter(first_records(split)[:limit])
+    for image, record in chosen:
         yield _pixels(np.asarray(image))
         yield _record(record)
 

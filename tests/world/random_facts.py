@@ -1,4 +1,4 @@
-"""Scenes made of numbers alone, for tests that need many of them and no pixels."""
+"""Facts of scenes without pixels, for tests that need many of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AREAS = {"small": 0.015, "medium": 0.035, "large": 0.09}
 
 
 def random_facts(seed: int) -> Facts:
-    """One to ten things that share kinds and colours as those of drawn scenes do; on shelves now and then."""
+    """One to ten objects that share kinds and colours like those of drawn scenes, sometimes on shelves."""
     rng = Random(seed)
     shelves = rng.choice((0, 0, 0, 2, 3))
     kinds, colors = rng.sample(KINDS, 4), rng.sample(tuple(COLORS), 3)

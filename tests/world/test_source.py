@@ -41,7 +41,7 @@ def test_family_shares_reach_the_source() -> None:
     source = open_source(DataSettings(world=options, instructions_per_image=4), 4, 2)
     assert isinstance(source, WorldSource)
     drawn = {made.family for index in range(6) for made in world_sample(4, index, source.world).instructions}
-    assert drawn - {"category"} == {"spatial"}  # a scene that offers nothing is asked for an absent kind
+    assert drawn - {"category"} == {"spatial"}  # a scene without any gets an absent kind
 
 
 def test_the_fingerprint_follows_settings_and_seed() -> None:

@@ -1,1 +1,1 @@
-"""Rivals: other ways to answer an instruction, run by the same benchmarks (docs/rivals.md)."""
+"""Baselines: other ways to answer an instruction, on the same benchmarks (docs/baselines.md)."""

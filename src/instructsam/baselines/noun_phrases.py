@@ -1,4 +1,4 @@
-"""The plain noun phrases with which a detector can be asked for known things: kind, colour, size, pattern, no more."""
+"""Plain noun phrases for known objects, as a detector takes them: kind, colour, size and pattern only."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from instructsam.world.programs.operations import from_dict
 from instructsam.world.programs.program import Program
 from instructsam.world.scenes.scene import FAMILY_OF
 
-Looks = dict[str, str]
-"""What can be said of one thing: attribute -> value, such as {"kind": "mug", "color": "red"}."""
+Attributes = dict[str, str]
+"""Attributes of one object: name -> value, such as {"kind": "mug", "color": "red"}."""
 
 
-def covering_phrases(things: Sequence[Looks]) -> tuple[str, ...]:
-    """The fewest plain noun phrases that cover all the things, each as specific as it can be.
+def covering_phrases(objects: Sequence[Attributes]) -> tuple[str, ...]:
+    """The fewest plain noun phrases that cover all objects, each as specific as possible.
 
     One phrase where they share a kind, a family or a colour ("small red mug", "red object"), else one per family,
     or per kind where no family is known.
     """
-    shared = _shared(things)
+    shared = _shared(objects)
     if {"kind", "family", "color"} & shared.keys():
         return (_phrase(shared),)
-    groups: dict[str, list[Looks]] = {}
-    for thing in things:
-        groups.setdefault(thing.get("family") or thing.get("kind", "object"), []).append(thing)
+    groups: dict[str, list[Attributes]] = {}
+    for attributes in objects:
+        groups.setdefault(attributes.get("family") or attributes.get("kind", "object"), []).append(attributes)
     return tuple(_phrase(_shared(group)) for group in groups.values())
 
 
 def spoken_phrase(record: Record, group: PhraseRecord) -> str:
-    """What an agent would have to look for before it can say that nothing matches.
+    """The phrase that an agent must try before it can answer that nothing matches.
 
-    The plain noun that the record's program begins with ("mug" for "mug left of blue car"); without a program, the
-    group's phrase.
+    It is the plain noun that the record's program begins with ("mug" for "mug left of blue car"); without a program,
+    the group's phrase.
     """
     stored = record.meta.get("program")
     programs = stored.get("phrases", []) if isinstance(stored, dict) else []
-    place = next(number for number, one in enumerate(record.phrases) if one is group)
+    place = next(number for number, phrase in enumerate(record.phrases) if phrase is group)
     if place >= len(programs):
         return group.text
     try:
         return _plain(from_dict(programs[place])).phrase()
-    except InputError:  # of a world with other words
+    except InputError:  # the program of a world with other words
         return group.text
 
 
@@ -63,13 +63,13 @@ def _plain(program: Program) -> Program:
     return kept
 
 
-def _shared(things: Sequence[Looks]) -> Looks:
-    first, *others = things
-    return {name: value for name, value in first.items() if all(one.get(name) == value for one in others)}
+def _shared(objects: Sequence[Attributes]) -> Attributes:
+    first, *others = objects
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
 
 
 def _phrase(shared: Mapping[str, str]) -> str:
-    """The world's own words where it knows the values, else the kind as it is called."""
+    """The world's own words where it knows the values, else the kind's own name."""
     kind = shared.get("kind")
     if kind is not None and kind not in FAMILY_OF:
         return kind

@@ -1,8 +1,8 @@
-"""An agent that already knows the answer: a bound for agents that ask the same detector the same phrases.
+"""An agent that knows the answer: an upper bound for agents that call the same detector with the same phrases.
 
-It asks the detector for plain noun phrases only, as an agent does, and then takes those of the returned masks that
-lie on the targets. It makes no mistake of language or of looking; what it still gets wrong is the detector's, and
-what it costs is about the least number of calls. It is shown the records: a bound, no model (docs/rivals.md).
+It calls the detector with plain noun phrases only, as an agent does, and keeps the returned masks that lie on the
+targets. It makes no mistake of language or perception: its remaining errors are the detector's, and its cost is about
+the least number of calls. It is given the records, so it is a bound and not a usable model (docs/baselines.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
-from instructsam.baselines.noun_phrases import Looks, covering_phrases, spoken_phrase
+from instructsam.baselines.noun_phrases import Attributes, covering_phrases, spoken_phrase
 from instructsam.data.record import PhraseRecord, Record
 from instructsam.structures.answering import Answerer, Mode
 from instructsam.structures.calls import Calls
@@ -43,7 +43,7 @@ class OracleAgent:
 
     @property
     def score_threshold(self) -> float:
-        """Below every chosen mask: they score from 0.5 to 1, in the detector's order."""
+        """Below every kept mask: they score from 0.5 to 1, in the detector's order."""
         return SCORE_THRESHOLD
 
     @property
@@ -59,15 +59,15 @@ class OracleAgent:
 
     def _answer(self, image: Image.Image, record: Record, score_threshold: float) -> Prediction:
         first = len(self.calls.log)
-        asked: list[str] = []
+        called: list[str] = []
         chosen: list[Instances] = []
-        for group, looks in zip(record.phrases, _looks(record), strict=True):
-            phrases = covering_phrases(looks) if group.instances else (spoken_phrase(record, group),)
+        for group, attributes in zip(record.phrases, _attributes(record), strict=True):
+            phrases = covering_phrases(attributes) if group.instances else (spoken_phrase(record, group),)
             found = []
             for phrase in phrases:
                 masks = self._detect(image, record, phrase)
-                found.append(_numbered(masks, len(asked)))
-                asked.append(phrase)
+                found.append(_numbered(masks, len(called)))
+                called.append(phrase)
             if group.instances:
                 chosen.append(_on_targets(Instances.concatenate(found), group))
         size = (record.image.height, record.image.width)
@@ -75,7 +75,7 @@ class OracleAgent:
         instances = instances[instances.scores >= score_threshold]
         return Prediction(
             instances=instances,
-            phrases=tuple(asked),
+            phrases=tuple(called),
             text="",
             status="ok" if len(instances) else "no_target",
             instruction=record.instruction,
@@ -89,12 +89,15 @@ class OracleAgent:
             return self.detector.segment(image, phrases=[phrase], score_threshold=0.0).instances
 
 
-def _looks(record: Record) -> list[list[Looks]]:
-    """What is known of each target: what the world stored, else its category, else the phrase of its group."""
+def _attributes(record: Record) -> list[list[Attributes]]:
+    """Known attributes of each target: those that the world stored, else its category, else the phrase of its group."""
     stored = record.meta.get("objects")
     if isinstance(stored, list) and len(stored) == len(record.phrases):
-        return [[dict(one) for one in group] for group in stored]
-    return [[{"kind": one.category or group.text} for one in group.instances] for group in record.phrases]
+        return [[dict(known) for known in group] for group in stored]
+    return [
+        [{"kind": instance.category or group.text} for instance in group.instances]
+        for group in record.phrases
+    ]
 
 
 def _numbered(found: Instances, number: int) -> Instances:
@@ -104,7 +107,7 @@ def _numbered(found: Instances, number: int) -> Instances:
 
 def _on_targets(found: Instances, group: PhraseRecord) -> Instances:
     """The masks of the one-to-one matching with the most targets, then the largest IoU, all of at least 0.5."""
-    targets = np.stack([decode_rle(one.rle) for one in group.instances])
+    targets = np.stack([decode_rle(instance.rle) for instance in group.instances])
     rows = matched_rows(mask_iou(found.masks, targets))
     chosen = found[rows]
     scores = (SCORE_THRESHOLD + (1 - SCORE_THRESHOLD) * chosen.scores).astype(np.float32)
@@ -112,7 +115,7 @@ def _on_targets(found: Instances, group: PhraseRecord) -> Instances:
 
 
 def matched_rows(iou: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Which of the K masks to take, by their IoU [K, M] with M targets: int64, at most one per target."""
-    worth = np.where(iou >= MATCH_IOU, min(iou.shape) + iou, 0.0)  # one pair more outweighs all IoUs
-    rows, columns = linear_sum_assignment(worth, maximize=True)
-    return np.asarray(rows[worth[rows, columns] > 0], dtype=np.int64)
+    """Indices of the K masks to keep, by their IoU [K, M] with M targets: int64, at most one per target."""
+    gain = np.where(iou >= MATCH_IOU, min(iou.shape) + iou, 0.0)  # one pair more outweighs all IoUs
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    return np.asarray(rows[gain[rows, columns] > 0], dtype=np.int64)

@@ -1,8 +1,8 @@
-"""The SAM3 agent: a vision-language model that calls a detector until it is content (arXiv 2511.16719, "SAM 3 Agent").
+"""The SAM3 agent: a VLM that calls a detector until it accepts the masks (arXiv 2511.16719, "SAM 3 Agent").
 
-A VLM looks at the picture and the instruction and proposes a noun phrase; the detector finds its instances; the VLM
-sees them numbered on the picture and accepts them, selects some, tries another phrase, or says that nothing matches.
-Every step is bounded, and every call is counted and timed.
+A VLM reads image and instruction and proposes a noun phrase; the detector finds its instances; the VLM sees them
+numbered on the image and accepts them, selects some, tries another phrase, or answers that nothing matches. Every step
+is bounded, and every call is counted and timed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class AgentLimits:
     Attributes:
         rounds: calls of the detector; of the VLM there are at most 2 * (rounds + 1), invalid replies included.
         new_tokens: of each reply of the VLM.
-        marks: masks that are drawn and can be chosen, best scores first.
+        marks: masks that are drawn and can be selected, best scores first.
     """
 
     rounds: int = 3
@@ -45,8 +45,8 @@ class AgentLimits:
 
 
 @dataclass
-class _Course:
-    """One answer in the making."""
+class _State:
+    """State of one answer."""
 
     image: Image.Image
     instruction: str
@@ -75,7 +75,7 @@ class Sam3Agent:
 
     @property
     def score_threshold(self) -> float:
-        """The detector's: what it returns at this score is what the VLM gets to see."""
+        """The detector's: the VLM sees the masks that it returns at this score."""
         return self.detector.score_threshold
 
     @property
@@ -134,80 +134,80 @@ class Sam3Agent:
         if not instruction.strip():
             raise InputError("the instruction must not be empty: say what to segment")
         loaded = load_image(image)
-        course = _Course(loaded.image, instruction, list(loaded.notes), len(self.calls.log))
-        status = self._run(course)
+        state = _State(loaded.image, instruction, list(loaded.notes), len(self.calls.log))
+        status = self._run(state)
         size = (loaded.image.height, loaded.image.width)
-        found = course.chosen if course.chosen is not None else Instances.empty(*size)
+        found = state.chosen if state.chosen is not None else Instances.empty(*size)
         if score_threshold is not None:
             found = found[found.scores >= score_threshold]
         return Prediction(
             instances=found,
-            phrases=tuple(one.phrase for one in course.tried[-1:]),
-            text="\n".join(course.replies),
+            phrases=tuple(trial.phrase for trial in state.tried[-1:]),
+            text="\n".join(state.replies),
             status="no_target" if status == "ok" and not len(found) else status,
             instruction=instruction,
             original_size=size,
             image=loaded.image,
-            notes=(*course.notes, self.calls.note(course.first_call)),
+            notes=(*state.notes, self.calls.note(state.first_call)),
         )
 
-    def _run(self, course: _Course) -> Status:
-        """Asks and looks until there is a decision: fills `course`, says how it ended."""
-        turns = ask_for_phrase(course.image, course.instruction, (), _OPENING)
-        action = self._decide(course, turns, _OPENING, 0)
+    def _run(self, state: _State) -> Status:
+        """Call VLM and detector until there is a decision: fills `state`, returns how it ended."""
+        turns = ask_for_phrase(state.image, state.instruction, (), _OPENING)
+        action = self._decide(state, turns, _OPENING, 0)
         for left in range(self.limits.rounds - 1, -1, -1):
             if action is None or action.name != "segment":
                 break
-            found = self._detect(course, action.phrase)
-            action = self._look(course, found, left)
+            found = self._detect(state, action.phrase)
+            action = self._review(state, found, left)
             if action is not None and action.name in ("accept", "select"):
                 numbers = action.numbers or range(1, len(found) + 1)
-                course.chosen = found[[number - 1 for number in numbers]]
+                state.chosen = found[[number - 1 for number in numbers]]
                 return "ok"
         if action is None:
             return "malformed"
         if action.name == "none":
             return "no_target"
-        course.notes.append(f"the agent used its {self.limits.rounds} rounds without a decision")
+        state.notes.append(f"the agent used its {self.limits.rounds} rounds without a decision")
         return "truncated"
 
-    def _look(self, course: _Course, found: Instances, left: int) -> Action | None:
-        """What the VLM makes of the detector's answer; `left` rounds remain. It may ask for more than it is offered."""
+    def _review(self, state: _State, found: Instances, left: int) -> Action | None:
+        """The VLM's action on the detector's answer; `left` rounds remain. Actions that are not offered count, too."""
         if len(found):
             known: tuple[ActionName, ...] = ("accept", "select", "segment", "none")
             offered = [name for name in known if left or name != "segment"]
-            turns = ask_about_marks(course.image, course.instruction, found, course.tried, offered)
-            return self._decide(course, turns, known, len(found))
+            turns = ask_about_marks(state.image, state.instruction, found, state.tried, offered)
+            return self._decide(state, turns, known, len(found))
         if not left:
-            course.notes.append("the detector found nothing for the last phrase")
+            state.notes.append("the detector found nothing for the last phrase")
             return Action("none")
-        turns = ask_for_phrase(course.image, course.instruction, course.tried, _OPENING)
-        return self._decide(course, turns, _OPENING, 0)
+        turns = ask_for_phrase(state.image, state.instruction, state.tried, _OPENING)
+        return self._decide(state, turns, _OPENING, 0)
 
-    def _detect(self, course: _Course, phrase: str) -> Instances:
-        with self.calls.timed("detector", course.instruction, phrase):
-            answer = self.detector.segment(course.image, phrases=[phrase], score_threshold=None)
+    def _detect(self, state: _State, phrase: str) -> Instances:
+        with self.calls.timed("detector", state.instruction, phrase):
+            answer = self.detector.segment(state.image, phrases=[phrase], score_threshold=None)
         found, most = answer.instances, self.limits.marks
         if len(found) > most:
-            course.notes.append(f"{len(found)} masks for {phrase!r}: the best {most} were shown")
+            state.notes.append(f"{len(found)} masks for {phrase!r}: the best {most} were shown")
             found = found[found.scores.argsort()[::-1][:most]]
-        course.tried.append(Tried(phrase, len(found)))
+        state.tried.append(Tried(phrase, len(found)))
         return found
 
     def _decide(
-        self, course: _Course, turns: list[Turn], allowed: Sequence[ActionName], marks: int
+        self, state: _State, turns: list[Turn], allowed: Sequence[ActionName], marks: int
     ) -> Action | None:
-        """The VLM's decision; it may answer once more if it cannot be read. None: neither could."""
-        question = "which masks" if marks else "which phrase"
+        """The VLM's action; a reply that cannot be parsed is requested once more. None: neither could be parsed."""
+        decision = "which masks" if marks else "which phrase"
         for attempt in range(2):
-            with self.calls.timed("vlm", course.instruction, question):
+            with self.calls.timed("vlm", state.instruction, decision):
                 reply = self.vlm.reply(turns, self.limits.new_tokens)
-            course.replies.append(reply.text.strip())
+            state.replies.append(reply.text.strip())
             try:
-                return parse_action(reply.text, allowed, marks, plain(course.instruction))
+                return parse_action(reply.text, allowed, marks, plain(state.instruction))
             except ReplyError as error:
                 problem = f"it was cut at {self.limits.new_tokens} tokens" if reply.cut else str(error)
-                course.notes.append(f"reply {len(course.replies)} could not be used: {problem}")
+                state.notes.append(f"reply {len(state.replies)} could not be used: {problem}")
                 if attempt == 0:
                     turns = ask_again(turns, reply.text, problem)
         return None

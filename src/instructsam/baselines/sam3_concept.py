@@ -1,4 +1,4 @@
-"""SAM3 by itself: its own text encoder reads the instruction as a noun phrase (arXiv 2511.16719).
+"""SAM3 by itself: its own text encoder takes the instruction as a noun phrase (arXiv 2511.16719).
 
 The stock `Sam3Model` of transformers, unmodified; only pixels and token ids are made here, because its own
 processor needs torchvision. P phrases, Q decoder slots (200 in the published weights).
@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from instructsam.checkpoints.assemble import DETECTOR, base_folder, stock_model
 from instructsam.checkpoints.devices import pick_device, pick_dtype
 from instructsam.checkpoints.fingerprint import weights_fingerprint
+from instructsam.checkpoints.stock import DEFAULT_DETECTOR, base_folder, load_stock
 from instructsam.errors import CheckpointError, InputError
 from instructsam.images.loader import LoadedImage, load_image
 from instructsam.model.pixels import square_pixels
-from instructsam.processing.processor import load_tokenizer, resize_masks
+from instructsam.processing.results import resize_masks
+from instructsam.processing.tokenizer_files import load_tokenizer
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.answering import Mode
 from instructsam.structures.calls import Calls
@@ -33,7 +34,7 @@ from instructsam.structures.predictions import Prediction
 if TYPE_CHECKING:
     from instructsam.inference.segmenter import ImageSource
 
-SCORE_THRESHOLD = 0.5  # of SAM3's own demos and of its agent
+SCORE_THRESHOLD = 0.5  # as in SAM3's own demos and agent
 
 
 class Sam3Concept:
@@ -41,7 +42,7 @@ class Sam3Concept:
 
     Attributes:
         calls: every pass of the detector so far.
-        default_mode: "direct": the instruction is its own phrase; there is nothing that could write another.
+        default_mode: "direct": the instruction is its own phrase; SAM3 cannot write another.
     """
 
     default_mode: Mode = "direct"
@@ -96,10 +97,10 @@ class Sam3Concept:
         """Find every instance of a concept.
 
         Args:
-            image: path, PIL or uint8 [H, W, 3]; the one asked about last is not encoded again.
-            instruction: is its own noun phrase; a list is answered one by one.
+            image: path, PIL or uint8 [H, W, 3]; the image of the last call is not encoded again.
+            instruction: its own noun phrase; a list is answered one by one.
             phrases: noun phrases instead, all of one prediction.
-            mode: of the benchmarks; makes no difference here.
+            mode: makes no difference: the instruction is always the phrase.
             score_threshold: keep instances of at least this score (slot times presence).
 
         Raises:
@@ -119,11 +120,11 @@ class Sam3Concept:
     def _answer(
         self, image: ImageSource, instruction: str, phrases: Sequence[str], threshold: float
     ) -> Prediction:
-        said = tuple(phrase.strip() for phrase in phrases)
-        if not said or not all(said):
+        given = tuple(phrase.strip() for phrase in phrases)
+        if not given or not all(given):
             raise InputError("a phrase must not be empty, e.g. 'red mug'")
         loaded, notes, parts = self._load(image), [], []
-        for number, phrase in enumerate(said):
+        for number, phrase in enumerate(given):
             with self.calls.timed("detector", instruction, phrase):
                 ids, note = self._ids(phrase)
                 parts.append(self._detect(self._encode(image, loaded), ids, loaded.image, number, threshold))
@@ -133,7 +134,7 @@ class Sam3Concept:
         instances = Instances.concatenate(parts)
         return Prediction(
             instances=instances,
-            phrases=said,
+            phrases=given,
             text="",
             status="saturated" if saturated else "ok" if len(instances) else "no_target",
             instruction=instruction,
@@ -148,7 +149,7 @@ class Sam3Concept:
         return self._seen[1] if self._seen is not None and known else load_image(image)
 
     def _encode(self, image: ImageSource, loaded: LoadedImage) -> Any:
-        """SAM3's vision features, kept for the next question about the same PIL image."""
+        """SAM3's vision features, kept for the next call about the same PIL image."""
         if self._seen is not None and self._seen[1] is loaded:
             return self._seen[2]
         size = self.model.config.vision_config.backbone_config.image_size
@@ -160,7 +161,7 @@ class Sam3Concept:
     def _ids(self, phrase: str) -> tuple[list[int], str]:
         """Token ids with their end marks, and a note where the phrase had to be cut."""
         marks = [self.tokenizer.bos_token_id], [self.tokenizer.eos_token_id]
-        start, end = ([one for one in mark if one is not None] for mark in marks)
+        start, end = ([token for token in mark if token is not None] for mark in marks)
         room = self.model.config.text_config.max_position_embeddings - len(start) - len(end)
         ids = encode_text(self.tokenizer, phrase)
         note = ""
@@ -197,7 +198,7 @@ class Sam3Concept:
 
 
 def load_sam3(
-    name_or_path: str | Path = DETECTOR,
+    name_or_path: str | Path = DEFAULT_DETECTOR,
     device: str = "auto",
     dtype: str = "auto",
     score_threshold: float = SCORE_THRESHOLD,
@@ -210,14 +211,14 @@ def load_sam3(
         score_threshold: the default of its answers.
 
     Raises:
-        CheckpointError: it is missing, gated, damaged, no SAM3, or has no tokenizer.
+        CheckpointError: it is missing, gated, damaged, not a SAM3, or has no tokenizer.
         InputError: unknown device or dtype.
     """
     from transformers import Sam3Model
 
     target = pick_device(device)
     folder = base_folder(name_or_path)
-    model = stock_model(Sam3Model, folder, pick_dtype(dtype, target), "sam3")
+    model = load_stock(Sam3Model, folder, pick_dtype(dtype, target), "sam3")
     tokenizer: Any = load_tokenizer(folder)
     if tokenizer.eos_token_id is None:
         raise CheckpointError(f"the tokenizer in {folder} has no end token; copy SAM3's own into it")

@@ -10,7 +10,8 @@ from instructsam.errors import CheckpointError
 
 if TYPE_CHECKING:
     from instructsam.model.configuration import InstructSAMConfig
-    from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
+    from instructsam.processing.processor import InstructSAMProcessor
+    from instructsam.processing.settings import ProcessorSettings
 
 FIXED = (
     "num_queries", "image_size", "patch_size", "merge_size", "temporal_patch_size", "instance_form", "vlm", "square",
@@ -23,7 +24,9 @@ def load_processor(folder: Path) -> InstructSAMProcessor:
     Raises:
         CheckpointError: the tokenizer is missing, damaged or not the model's.
     """
-    from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings, load_tokenizer
+    from instructsam.processing.processor import InstructSAMProcessor
+    from instructsam.processing.settings import ProcessorSettings
+    from instructsam.processing.tokenizer_files import load_tokenizer
 
     config, published = read_config(folder)
     if published:

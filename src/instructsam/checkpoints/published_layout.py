@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from instructsam.errors import CheckpointError
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.variants.registry import METHOD_VALUES
@@ -79,12 +77,6 @@ def published_name(name: str) -> str:
         if name.startswith(ours):
             return published + name[len(ours) :]
     raise CheckpointError(f"the published layout has no place for {name!r}")
-
-
-def map_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published state dictionary under our names."""
-    mapped = ((map_published_name(name), tensor) for name, tensor in tensors.items())
-    return {name: tensor for name, tensor in mapped if name is not None}
 
 
 def config_from_published(fields: Mapping[str, Any]) -> InstructSAMConfig:

@@ -1,4 +1,4 @@
-"""Which of a command's names is the model, and which the benchmark."""
+"""Tells model and benchmark apart among the names on a command line."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def _is_model(name: str) -> bool:
 
 
 def _is_benchmark(name: str) -> bool:
-    from instructsam.evaluation.benchmarks.benchmark import is_benchmark_name
+    from instructsam.evaluation.benchmarks.names import is_benchmark_name
 
     return is_benchmark_name(name) or isfile(Path(name) / "records.jsonl")
 
 
 def _check_spelling(model: str) -> None:
-    """A mistyped benchmark would be looked for as a model."""
-    from instructsam.evaluation.benchmarks.benchmark import benchmark_names
+    """Refuse what looks like a mistyped benchmark; else it would be searched for as a model."""
+    from instructsam.evaluation.benchmarks.names import benchmark_names
 
     near = get_close_matches(model, benchmark_names(), n=1, cutoff=_CLOSE)
     if near and not Path(model).exists():

@@ -43,7 +43,7 @@ def calibrate(
     opening = Opening(model, device, threads=threads)
     check_run_folder(out, "predictions.jsonl", "calibration.json")
     with console.stdout_reserved(as_json), counter("instructions") as advance:
-        from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+        from instructsam.evaluation.benchmarks.names import get_benchmark
         from instructsam.evaluation.studies.calibrate import CALIBRATION
         from instructsam.evaluation.studies.calibrate import calibrate as score_thresholds
 

@@ -26,13 +26,9 @@ def compare(
     score_threshold: ThresholdOption = None,
 ) -> int:
     """Print how the scores of two runs differ, with intervals; no model is needed."""
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
-    from instructsam.evaluation.studies.compare import (
-        benchmark_name,
-        compare,
-        predictions_file,
-        stored_threshold,
-    )
+    from instructsam.evaluation.benchmarks.names import get_benchmark
+    from instructsam.evaluation.runs.stored_run import benchmark_name, predictions_file, stored_threshold
+    from instructsam.evaluation.studies.compare import compare
 
     check_threshold(score_threshold)
     a, b = predictions_file(run_a), predictions_file(run_b)

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from instructsam.cli import segment
 from instructsam.cli.options import DeviceOption, ModelOption, Opening, ThreadsOption
 from instructsam.cli.segment_request import parse_request
+from instructsam.cli.segment_run import Settings, answer
 from instructsam.errors import InputError
 
 EXAMPLES = "assets/examples"
@@ -47,4 +47,4 @@ def demo(
     folder = examples_folder()
     name, instructions = next(iter(shipped_examples(folder).items()))
     request = parse_request([str(folder / name)], [instructions[0]], out=out)
-    return segment.answer(request, segment.Settings(Opening(model, device, threads=threads), out=out))
+    return answer(request, Settings(Opening(model, device, threads=threads), out=out))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instructsam.cli import console
+from instructsam.cli.baselines import AnyOpening
 from instructsam.cli.benchmark_names import model_and_benchmark
 from instructsam.cli.destinations import check_run_folder
 from instructsam.cli.options import (
@@ -27,7 +28,6 @@ from instructsam.cli.options import (
     is_direct,
 )
 from instructsam.cli.progress import counter
-from instructsam.cli.rivals import AnyOpening
 from instructsam.cli.tables import UNANSWERED_CODE, print_table
 from instructsam.errors import InputError, MissingExtraError
 from instructsam.structures.answering import Mode
@@ -46,7 +46,7 @@ _FILES = ("predictions.jsonl", "report.json", "report.md", "report.html")
 def evaluate(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", help="Model folder, hub id or rival; the default when left out."),
+        typer.Argument(metavar="MODEL", help="Model folder, hub id or baseline; the default when left out."),
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="BENCHMARK", help="The same as --benchmark.")] = None,
     benchmark: Annotated[
@@ -81,24 +81,24 @@ def evaluate(
     vlm_url: VlmUrlOption = None,
     threads: ThreadsOption = None,
 ) -> int:
-    """Score a model or a rival (sam3:FOLDER, agent:DETECTOR, oracle:MODEL) on a benchmark.
+    """Score a model or a baseline (sam3:FOLDER, agent:DETECTOR, oracle:MODEL) on a benchmark.
 
     Every instruction is answered, and the answers are compared with the known masks. With --predictions nothing is
-    answered: a stored run is scored again. To share the pictures among N processes, start
+    answered: a stored run is scored again. To share the images among N processes, start
     python -m torch.distributed.run --nproc_per_node N -m instructsam evaluate MODEL BENCHMARK --out FOLDER
-    The exit code is 1 where records are unanswered (instruction too long, picture unreadable); the report names them.
+    The exit code is 1 where records are unanswered (instruction too long, image unreadable); the report names them.
     """
-    model, asked = model_and_benchmark(model, name, benchmark)
+    model, chosen_name = model_and_benchmark(model, name, benchmark)
     opening = AnyOpening(model, device, dtype, quantize, threads, vlm, vlm_url)
     check_threshold(score_threshold)
     scored: _Scored | None
     if predictions is None:
-        scored = _run(opening, asked, data, limit, mode, out, score_threshold, as_json)
+        scored = _run(opening, chosen_name, data, limit, mode, out, score_threshold, as_json)
     elif model is not None or limit is not None:
         raise InputError("--predictions scores a stored run as it is: leave out MODEL and --limit")
     else:
         check_run_folder(out, *_FILES)
-        scored = _score_again(predictions, asked, data, score_threshold)
+        scored = _score_again(predictions, chosen_name, data, score_threshold)
     if scored is None:
         return 0
     _show(*scored, out, as_json)
@@ -116,7 +116,7 @@ def _run(
     quiet: bool,
 ) -> _Scored | None:
     """None in processes that do not score."""
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.benchmarks.names import get_benchmark
     from instructsam.evaluation.distributed import evaluate_together, own_device
     from instructsam.evaluation.runner import evaluate as run_benchmark
     from instructsam.evaluation.runs.shards import Shard
@@ -148,17 +148,17 @@ def _run(
     if report is None:
         return None
     if segmenter.calls is not None:
-        whose = "in this run" if shard.processes == 1 else f"of process 1 of {shard.processes} in this run"
-        report = replace(report, notes=(*report.notes, f"{segmenter.calls.note()} {whose}"))
+        scope = "in this run" if shard.processes == 1 else f"of process 1 of {shard.processes} in this run"
+        report = replace(report, notes=(*report.notes, f"{segmenter.calls.note()} {scope}"))
     return report, chosen, path
 
 
 def _score_again(
     predictions: Path, benchmark: str | None, data: Path | None, score_threshold: float | None
 ) -> _Scored:
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.benchmarks.names import get_benchmark
     from instructsam.evaluation.rescore import rescore
-    from instructsam.evaluation.studies.compare import (
+    from instructsam.evaluation.runs.stored_run import (
         benchmark_name,
         predictions_file,
         stored_limit,

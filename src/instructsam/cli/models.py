@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from instructsam.checkpoints.assemble import DETECTOR, VLM
 from instructsam.checkpoints.devices import DTYPES
+from instructsam.checkpoints.stock import DEFAULT_DETECTOR, DEFAULT_VLM
 from instructsam.cli import console
 from instructsam.cli.options import DeviceOption, Opening
 from instructsam.errors import InputError
@@ -53,8 +53,10 @@ def convert(
 
 def build(
     out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
-    vlm: Annotated[str, typer.Option("--vlm", help="Folder or hub id of a Qwen3-VL or SmolVLM.")] = VLM,
-    detector: Annotated[str, typer.Option("--detector", help="Folder or hub id of SAM3.")] = DETECTOR,
+    vlm: Annotated[
+        str, typer.Option("--vlm", help="Folder or hub id of a Qwen3-VL or SmolVLM.")
+    ] = DEFAULT_VLM,
+    detector: Annotated[str, typer.Option("--detector", help="Folder or hub id of SAM3.")] = DEFAULT_DETECTOR,
     num_queries: Annotated[
         int, typer.Option("--num-queries", min=1, help="Instances that one phrase can name.")
     ] = 10,

@@ -1,4 +1,4 @@
-"""Options that several commands take, and the one place where they reach the segmenter."""
+"""Options that several commands share, and the loading of the model that they describe."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder with the files of the field's benchmarks.")
 ]
 ThresholdOption = Annotated[
-    float | None, typer.Option("--score-threshold", help="Least score in [0, 1] of an instance that is kept.")
+    float | None, typer.Option("--score-threshold", help="Minimum score in [0, 1] of an instance.")
 ]
 VlmOption = Annotated[
     str | None, typer.Option("--vlm", help="Of agent:DETECTOR: the VLM, a folder, a hub id or a served name.")
@@ -52,17 +52,15 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option("--threads", help="CPU threads; 1 for a small model, else one per core, when left out."),
 ]
-LimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Only the first so many instructions.")
-]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first LIMIT instructions.")]
 MODE_HELP = (
     "generate: the model writes the phrases; direct: the instruction is the phrase (no decoding); "
-    "auto: what the model's card says."
+    "auto: the model's default."
 )
 
 
 def check_device(device: str) -> str:
-    """The device name, judged before torch is imported."""
+    """The device name, checked before torch is imported."""
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         raise InputError(f"--device must be auto, cpu, cuda, cuda:N or mps, got {device!r}")
     return device
@@ -77,7 +75,7 @@ def check_threshold(value: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Opening:
-    """Which model, and how it is loaded; see `instructsam.load`."""
+    """A model and the options of loading it; see `instructsam.load`."""
 
     model: str | None = None
     device: str = "auto"
@@ -97,17 +95,17 @@ class Opening:
 
     @property
     def changes(self) -> dict[str, str]:
-        """What a report says of the loading where it differs from the usual."""
-        told = {"dtype": self.dtype, "quantize": self.quantize}
-        return {name: value for name, value in told.items() if value not in (None, "auto")}
+        """Options of loading that differ from the defaults, for a report."""
+        given = {"dtype": self.dtype, "quantize": self.quantize}
+        return {name: value for name, value in given.items() if value not in (None, "auto")}
 
     def facts(self, fingerprint: str) -> dict[str, str]:
-        """What a report says of the run: the model with its weights, how it was loaded, the command."""
+        """Facts for a report: the model with its weights, options of loading, the command."""
         model = f"{self.model or 'default'}, weights {fingerprint}"
         return {"model": model, **self.changes, "command": console.command_line()}
 
     def open(self) -> Segmenter:
-        """Load it; torch is imported only once the model has been found."""
+        """Load the model; torch is imported only after the model has been found."""
         from instructsam.inference import loading
 
         quantize = cast("Quantize | None", self.quantize)

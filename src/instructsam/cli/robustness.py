@@ -57,7 +57,7 @@ def robustness(
 
     Each change is compared with the untouched pictures on the very same instructions.
     """
-    from instructsam.evaluation.benchmarks.benchmark import get_benchmark
+    from instructsam.evaluation.benchmarks.names import get_benchmark
     from instructsam.evaluation.studies.robustness import measure
 
     model, name = model_and_benchmark(model, None, benchmark)

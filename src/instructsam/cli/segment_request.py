@@ -9,7 +9,6 @@ from pathlib import Path
 
 from instructsam.errors import InputError
 from instructsam.images.folders import IMAGE_SUFFIXES
-from instructsam.inference.folder_run import ImageRequest
 from instructsam.inference.image_list import (
     FoundImages,
     Row,
@@ -17,6 +16,7 @@ from instructsam.inference.image_list import (
     find_images,
     read_instructions,
 )
+from instructsam.inference.run_requests import ImageRequest
 from instructsam.structures.checks import check_text
 
 USAGE = 'instructsam segment photo.jpg "the red mugs"'

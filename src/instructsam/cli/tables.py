@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from instructsam.cli import console
 
-UNANSWERED_CODE = 1  # as of `segment` with a picture that cannot be read: the rest is done
+UNANSWERED_CODE = 1  # as of `segment` with an unreadable image: the rest is done
 _PLAIN = str.maketrans({"↑": "^", "↓": "v"})
 
 
@@ -16,7 +16,7 @@ class Scored(Protocol):
 
     @property
     def unanswered(self) -> int:
-        """Records that the model could not take."""
+        """Records that the model could not answer."""
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""

@@ -29,7 +29,7 @@ app = typer.Typer(
 
 
 class Split(str, Enum):
-    """Splits that are built; training scenes are drawn on the fly."""
+    """Splits that are written; training scenes are generated on the fly."""
 
     val = "val"
     test = "test"
@@ -42,7 +42,7 @@ class Split(str, Enum):
 @app.command()
 def sample(
     out: Annotated[Path, typer.Option("--out", help="Folder for sheet.png.")],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Which stream of scenes.")] = 7,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the stream of scenes.")] = 7,
     count: Annotated[int, typer.Option("--count", min=1, max=400, help="Number of scenes.")] = 12,
 ) -> int:
     """Draw a sheet of scenes, one instruction below each, with its targets outlined."""
@@ -61,7 +61,7 @@ def sample(
 def kinds(
     out: Annotated[Path, typer.Option("--out", help="Folder for kinds.png.")],
 ) -> int:
-    """Draw every kind of thing with its name, as large as in a picture, to judge whether it is recognised."""
+    """Draw every kind of object with its name, as large as in a picture, to judge whether it is recognised."""
     from instructsam.world.scenes.sheet import kind_sheet
 
     path = check_file_destination(out / "kinds.png")
@@ -72,7 +72,7 @@ def kinds(
 
 @app.command()
 def build(
-    split: Annotated[Split, typer.Option("--split", help="Which split.")],
+    split: Annotated[Split, typer.Option("--split", help="Split to write.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for images/ and records.jsonl.")],
 ) -> int:
     """Write a split as pictures and Inst2Seg records."""
@@ -91,7 +91,7 @@ def _write_picture(path: Path, picture: Image.Image) -> None:
 
 
 def _cell(drawn: WorldSample, index: int) -> SheetCell:
-    """One of the scene's instructions; their place moves on so that the sheet shows several families."""
+    """A scene with one of its instructions; `index` varies which one, so that the sheet shows several families."""
     from instructsam.world.scenes.sheet import SheetCell
 
     instruction = drawn.instructions[index % len(drawn.instructions)]

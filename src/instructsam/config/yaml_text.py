@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from instructsam.structures.checks import shorten
+
 MAX_BYTES = 64 * 1024  # of a file or an override; the largest file in configs/ has 5 KB
 MAX_DEPTH = 20  # of nested lists and mappings, and of the dots in an override
 MAX_NODES = 5_000  # keys and values, also once every alias is expanded
@@ -32,7 +34,7 @@ def parse_yaml(text: str | bytes) -> Any:
 def one_line(error: yaml.YAMLError) -> str:
     """The problem and its line."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {_short(str(error.problem), 200)}"
+        return f"line {error.problem_mark.line + 1}: {str(error.problem)[:200]}"
     return " ".join(str(error).split())
 
 
@@ -64,7 +66,7 @@ class _StrictLoader(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != _YAML + "merge":
                 if key.value in seen:
-                    raise _problem(f"the key {_short(key.value)!r} appears twice", key.start_mark)
+                    raise _problem(f"the key {shorten(key.value)} appears twice", key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -76,13 +78,13 @@ class _StrictLoader(yaml.SafeLoader):
         try:
             value: bool | int | float = getattr(self, f"construct_yaml_{kind}")(node)
         except (ValueError, LookupError, ArithmeticError) as error:
-            raise _problem(f"{_short(node.value)!r} is not valid as {kind}", node.start_mark) from error
+            raise _problem(f"{shorten(node.value)} is not valid as {kind}", node.start_mark) from error
         whole = isinstance(value, float) and value.is_integer() and "e" in node.value.lower()
         return int(value) if whole else value
 
     def refuse_tag(self, node: yaml.Node) -> None:
         """Sets, tagged dates, binary data and Python objects."""
-        raise _problem(f"the tag {_short(node.tag)!r} is not supported", node.start_mark)
+        raise _problem(f"the tag {shorten(node.tag)} is not supported", node.start_mark)
 
 
 _StrictLoader.yaml_constructors = {  # not shared with SafeLoader
@@ -127,7 +129,3 @@ def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, i
         raise _problem(f"{_TOO_LARGE} once its aliases are expanded", node.start_mark)
     known[id(node)] = (count, levels)
     return count, levels
-
-
-def _short(text: str, limit: int = 60) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."

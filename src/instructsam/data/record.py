@@ -10,41 +10,27 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from instructsam.data.record_fields import (
+    Box,
+    Rle,
+    Side,
+    Text,
+    Word,
+    check_box,
+    check_image,
+    check_rle,
+    wrong,
+)
 from instructsam.errors import InputError, RecordError
 from instructsam.structures.checks import check_path, check_text, parse_json, shorten
 from instructsam.structures.files import reason
-from instructsam.structures.masks import check_mask_size, rle_area
-from instructsam.structures.validation import Expected, first_fault, place_of
+from instructsam.structures.validation import Expected, first_fault
 
-if TYPE_CHECKING:
-    Rle: TypeAlias = dict[str, Any]
-else:
-    from typing_extensions import TypedDict
-
-    @with_config(ConfigDict(extra="forbid"))
-    class Rle(TypedDict):
-        """COCO's run-length code as COCO stores it; `size` is compared with the image's."""
-
-        size: Any
-        counts: Annotated[str, Strict(), Field(pattern=r"\S"), Expected("text that is not empty")]
-
-
-_LONGEST_PATH = 4096
-BOX_SLACK = 1.0  # pixels that a box may lie outside the image, for boxes that were rounded elsewhere
-
-# Values keep their types (Strict), while lists of JSON become tuples and objects become these classes.
 _forbid = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
-_Word: TypeAlias = Annotated[str, Strict(), Field(pattern="")]  # any pattern refuses half of a character
-_Text: TypeAlias = Annotated[str, Strict(), Field(pattern=r"\S"), Expected("text that is not empty")]
-_Side: TypeAlias = Annotated[int, Strict(), Field(ge=1), Expected("a positive whole number of pixels")]
-_Number: TypeAlias = Annotated[float, Strict()]
-_Box: TypeAlias = Annotated[
-    tuple[_Number, _Number, _Number, _Number], Expected("four finite numbers [x, y, width, height]")
-]
 
 
 @_forbid
@@ -52,9 +38,9 @@ _Box: TypeAlias = Annotated[
 class ImageRef:
     """An image file, relative to the folder of the records, and its upright size in pixels."""
 
-    file: _Text
-    height: _Side
-    width: _Side
+    file: Text
+    height: Side
+    width: Side
 
 
 @_forbid
@@ -63,8 +49,8 @@ class InstanceRecord:
     """One object: COCO run-length mask at image size, box in pixels, and what it is, if known."""
 
     rle: Rle
-    box_xywh: _Box
-    category: _Word = ""
+    box_xywh: Box
+    category: Word = ""
 
 
 @_forbid
@@ -72,7 +58,7 @@ class InstanceRecord:
 class PhraseRecord:
     """A noun phrase and its instances; no instances means no target."""
 
-    text: _Text
+    text: Text
     instances: Annotated[tuple[InstanceRecord, ...], Expected("a list")]
 
 
@@ -88,11 +74,11 @@ class Record:
         alternatives: instances of all phrases according to other annotators; only cgF1 uses them.
     """
 
-    id: _Text
+    id: Text
     image: ImageRef
-    instruction: _Text
+    instruction: Text
     phrases: Annotated[tuple[PhraseRecord, ...], Expected("a list")]
-    family: _Word = ""
+    family: Word = ""
     meta: Annotated[dict[str, Any], Expected("an object")] = field(default_factory=dict)
     ignore: Rle | None = None
     crowds: Annotated[tuple[Rle, ...], Expected("a list")] = ()
@@ -126,7 +112,7 @@ def _parse_line(line: bytes, where: str) -> Record:
         record = _RECORD.validate_json(line)
         if record.meta:
             json.dumps(record.meta, allow_nan=False)
-    except ValueError:  # the slower way finds the place; it also accepts half of a character in `meta`
+    except ValueError:  # the slower way finds the place; it also accepts lone surrogates in `meta`
         return parse_record(_decode(line, where), where)
     _check(record, where)
     return record
@@ -176,7 +162,7 @@ def read_records(path: str | Path) -> Iterator[Record]:
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> int:
-    """Write records as JSONL and say how many; each is checked as on reading.
+    """Write records as JSONL and return their number; each is checked as in reading.
 
     Raises:
         RecordError: a record would not be read again, or the file cannot be written.
@@ -196,12 +182,12 @@ def write_records(path: str | Path, records: Iterable[Record]) -> int:
 
 
 def _encode(data: dict[str, Any], where: str) -> str:
-    """One line of JSON; what was parsed can only fail in `meta`, which a caller may have filled with anything."""
+    """One line of JSON; only `meta`, which holds any object, can fail here."""
     try:
         line = json.dumps(data, ensure_ascii=False, allow_nan=False)
     except (ValueError, TypeError, RecursionError) as error:
         raise RecordError(f"{where}, field meta: expected JSON values, got others ({error})") from error
-    # A lone surrogate cannot be written as UTF-8; as the escape that JSON has for it, it comes back.
+    # A lone surrogate cannot be encoded as UTF-8: JSON's escape keeps it.
     return line if line.isascii() or _is_encodable(line) else json.dumps(data)
 
 
@@ -256,64 +242,23 @@ def _decode(line: bytes, where: str) -> Any:
 def _check(record: Record, where: str) -> None:
     """Path, size, masks and boxes of a record whose fields have the right types."""
     image = record.image
-    _check_image(image, where)
+    check_image(image.file, image.height, image.width, where)
     if not record.phrases:
-        raise _wrong(where, ("phrases",), "at least one phrase", [])
+        raise wrong(where, ("phrases",), "at least one phrase", [])
     for number, phrase in enumerate(record.phrases):
         _check_instances(phrase.instances, image, where, ("phrases", number, "instances"))
     for number, other in enumerate(record.alternatives):
         _check_instances(other, image, where, ("alternatives", number))
     for number, crowd in enumerate(record.crowds):
-        _check_rle(crowd, image, where, ("crowds", number))
+        check_rle(crowd, (image.height, image.width), where, ("crowds", number))
     if record.ignore is not None:
-        _check_rle(record.ignore, image, where, ("ignore",))
-
-
-def _check_image(image: ImageRef, where: str) -> None:
-    file = image.file
-    if file.startswith("/") or ".." in file.split("/") or "\\" in file or file[1:2] == ":":
-        expected = "a path with forward slashes inside the folder of the records"
-        raise _wrong(where, ("image", "file"), expected, file)
-    if not is_path(file):
-        expected = f"a path of at most {_LONGEST_PATH} letters without control characters"
-        raise _wrong(where, ("image", "file"), expected, file)
-    try:
-        check_mask_size(image.height, image.width, f"{where}, field image: [height, width]")
-    except InputError as error:
-        raise RecordError(str(error)) from error
-
-
-def is_path(text: str) -> bool:
-    """Whether a file could have this name: printable, and no longer than any system allows."""
-    return len(text) <= _LONGEST_PATH and text.isprintable()
+        check_rle(record.ignore, (image.height, image.width), where, ("ignore",))
 
 
 def _check_instances(
     instances: tuple[InstanceRecord, ...], image: ImageRef, where: str, place: tuple[str | int, ...]
 ) -> None:
+    size = (image.height, image.width)
     for number, instance in enumerate(instances):
-        _check_rle(instance.rle, image, where, (*place, number, "rle"))
-        x, y, width, height = box = instance.box_xywh
-        if width <= 0 or height <= 0:
-            raise _wrong(where, (*place, number, "box_xywh"), "a positive width and height", list(box))
-        right, bottom = image.width + BOX_SLACK, image.height + BOX_SLACK
-        if x < -BOX_SLACK or y < -BOX_SLACK or x + width > right or y + height > bottom:
-            expected = f"a box inside the {image.width} x {image.height} image"
-            raise _wrong(where, (*place, number, "box_xywh"), expected, list(box))
-
-
-def _check_rle(rle: Rle, image: ImageRef, where: str, place: tuple[str | int, ...]) -> None:
-    """A run-length code of the image's size with at least one pixel."""
-    size = [image.height, image.width]
-    if rle["size"] != size:
-        raise _wrong(where, (*place, "size"), f"the image's [height, width] = {size}", rle["size"])
-    try:
-        area = rle_area(rle)
-    except InputError as error:
-        raise RecordError(f"{where}, field {place_of((*place, 'counts'))}: {error}") from error
-    if not area:
-        raise _wrong(where, (*place, "counts"), "a mask with at least one pixel", rle["counts"])
-
-
-def _wrong(where: str, place: tuple[str | int, ...], expected: str, value: Any) -> RecordError:
-    return RecordError(f"{where}, field {place_of(place)}: expected {expected}, got {shorten(value)}")
+        check_rle(instance.rle, size, where, (*place, number, "rle"))
+        check_box(instance.box_xywh, size, where, (*place, number, "box_xywh"))

@@ -15,12 +15,8 @@ from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.reports.build import build_report
 from instructsam.evaluation.reports.report import Report
 from instructsam.evaluation.runner import changed_note, header_facts, mode_of, run_header
-from instructsam.evaluation.runs.answers import (
-    Answer,
-    Keeper,
-    predict_all,
-    threshold_of,
-)
+from instructsam.evaluation.runs.answer_store import AnswerStore
+from instructsam.evaluation.runs.answers import Answer, predict_all, threshold_of
 from instructsam.evaluation.runs.content import RecordContent
 from instructsam.evaluation.runs.predictions import PredictionFile, by_id, read_predictions
 from instructsam.evaluation.runs.shards import Shard, Share, merge_parts, part_path
@@ -42,10 +38,10 @@ def evaluate_together(
     provenance: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Report | None:
-    """`evaluate`, with the pictures dealt out among processes; the scores are exactly those of one process.
+    """`evaluate`, with the images shared among processes; the scores are exactly those of one process.
 
     Args:
-        shard: which of them this is.
+        shard: this process among all.
         predictions_path: the file that all answers end in, on a disk that all processes see.
         progress: called with the number of instructions that this process has answered so far.
         warn: called with a line for each record of this process that is unanswered.
@@ -68,10 +64,10 @@ def evaluate_together(
         notes = _start(path, header) if shard.is_main else ()
         meet()  # from here on all know the same answers
         with PredictionFile(path, header) as whole:
-            kept = Keeper(whole, content_of)
-        samples = benchmark.load(limit, Share(shard, lambda record: kept.known(record) is not None))
+            kept = AnswerStore(whole, content_of)
+        samples = benchmark.load(limit, Share(shard, lambda record: kept.find(record) is not None))
         with PredictionFile(part_path(path, shard), header) as store:
-            pairs = predict_all(segmenter, samples, mode, Keeper(store, content_of), warn)
+            pairs = predict_all(segmenter, samples, mode, AnswerStore(store, content_of), warn)
             for done, _ in enumerate(pairs, start=1):
                 if progress is not None:
                     progress(done)
@@ -113,7 +109,7 @@ def _meeting(shard: Shard) -> Iterator[Callable[[], None]]:
             step()
         except RuntimeError as error:
             raise InstructSAMError(
-                f"another of the {shard.processes} processes has ended early ({first_line(error)}): fix what it "
+                f"another of the {shard.processes} processes ended early ({first_line(error)}): fix what it "
                 "reports and start again, finished answers are kept"
             ) from error
 

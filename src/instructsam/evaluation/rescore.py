@@ -9,18 +9,14 @@ from typing import Any
 
 from instructsam.data.record import Record
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, is_same_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import is_same_benchmark
 from instructsam.evaluation.reports.build import build_report
 from instructsam.evaluation.reports.report import Report
 from instructsam.evaluation.runner import header_facts
 from instructsam.evaluation.runs.answers import Answer
-from instructsam.evaluation.runs.predictions import (
-    StoredPrediction,
-    by_id,
-    last_line_is_cut,
-    read_header,
-    read_predictions,
-)
+from instructsam.evaluation.runs.predictions import by_id, last_line_is_cut, read_header, read_predictions
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 from instructsam.structures.checks import check_fraction, check_path
 
 
@@ -72,7 +68,7 @@ def rescore(
     notes = list(report.notes)
     if changed:
         notes.insert(
-            0, f"{changed} stored answers are to other words or another size of picture and left out"
+            0, f"{changed} stored answers are for another instruction or image size and are left out"
         )
     if last_line_is_cut(predictions_path):
         notes.insert(0, f"{predictions_path}: the last line was cut off and is left out")
@@ -83,6 +79,6 @@ def rescore(
 
 
 def _answers(item: StoredPrediction, record: Record) -> bool:
-    """Whether a stored line is about this instruction and size of picture."""
+    """Whether a stored line is for this instruction and image size."""
     size = (record.image.height, record.image.width)
     return item.instruction.split() == record.instruction.split() and item.size == size

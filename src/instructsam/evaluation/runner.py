@@ -1,4 +1,4 @@
-"""Runs anything that can segment over a benchmark, keeps the answers, and scores them.
+"""Runs a model or baseline on a benchmark, stores its answers, and scores them.
 
 Every model and baseline is called in the same way: one call per image with all instructions about it, for ALL
 ranked candidates; the score threshold is applied here, so that AP sees the whole ranking.
@@ -15,12 +15,8 @@ from typing import Any
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.reports.build import build_report
 from instructsam.evaluation.reports.report import Report
-from instructsam.evaluation.runs.answers import (
-    Answer,
-    Keeper,
-    predict_all,
-    threshold_of,
-)
+from instructsam.evaluation.runs.answer_store import AnswerStore
+from instructsam.evaluation.runs.answers import Answer, predict_all, threshold_of
 from instructsam.evaluation.runs.content import RecordContent, answer_settings
 from instructsam.evaluation.runs.predictions import PredictionFile
 from instructsam.evaluation.runs.shards import merge_parts
@@ -52,7 +48,7 @@ def evaluate(
     """Segments every instruction of a benchmark and scores the answers.
 
     A record that the segmenter refuses as input, or whose picture cannot be loaded, is unanswered: it is named in the
-    report and scored as wrong (docs/metrics.md), and the run goes on.
+    report and scored as wrong (docs/metrics.md), and the run continues.
 
     Args:
         segmenter: model or baseline; one with `segment_records` is given the records themselves.
@@ -76,19 +72,19 @@ def evaluate(
     header = run_header(segmenter, benchmark.name, mode, provenance)
     facts = {**header_facts(header), **(provenance or {}), "mode": mode, "limit": limit}
     with ExitStack() as stack:
-        keeper: Keeper | None = None
+        store: AnswerStore | None = None
         notes: tuple[str, ...] = ()
         if predictions_path is not None:
             path = Path(predictions_path)
             if path.parent.is_dir():  # else PredictionFile gives the message
                 stack.enter_context(FolderLock(path.parent))
             notes = merge_parts(path, header)  # of a run with several processes that was stopped
-            store = stack.enter_context(PredictionFile(path, header))
-            notes += store.notes
-            keeper = Keeper(store, RecordContent(benchmark.folder, takes_records(segmenter)))
-        pairs = predict_all(segmenter, benchmark.load(limit), mode, keeper, warn)
+            file = stack.enter_context(PredictionFile(path, header))
+            notes += file.notes
+            store = AnswerStore(file, RecordContent(benchmark.folder, takes_records(segmenter)))
+        pairs = predict_all(segmenter, benchmark.load(limit), mode, store, warn)
         report = build_report(benchmark, pairs, threshold, facts, notes, progress)
-    return replace(report, notes=(*report.notes, *changed_note(keeper)))
+    return replace(report, notes=(*report.notes, *changed_note(store)))
 
 
 def mode_of(phrases_given: bool) -> Mode:
@@ -113,11 +109,11 @@ def header_facts(header: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in header.items() if key not in ("format", "benchmark")}
 
 
-def changed_note(keeper: Keeper | None) -> tuple[str, ...]:
+def changed_note(store: AnswerStore | None) -> tuple[str, ...]:
     """A note on stored answers that no longer belong to their records."""
-    if keeper is None or not keeper.changed:
+    if store is None or not store.changed:
         return ()
     return (
-        f"{len(keeper.changed)} stored answers were to another instruction or picture under the same id and were "
+        f"{len(store.changed)} stored answers were to another instruction or picture under the same id and were "
         "predicted again",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,8 +61,8 @@ def gather(variants: Sequence[tuple[str, str]], runs: Sequence[FinishedRun]) -> 
         deviation: dict[str, float | None] = {}
         for key, _, _ in COLUMNS:
             values = [value for run in mine if (value := run.numbers.get(key)) is not None]
-            mean[key] = math.fsum(values) / len(values) if values else None
-            deviation[key] = _deviation(values)
+            mean[key] = statistics.fmean(values) if values else None
+            deviation[key] = statistics.stdev(values) if len(values) > 1 else None
         rows.append(Row(name, about, tuple(run.seed for run in mine), mean, deviation))
     return rows
 
@@ -74,9 +74,9 @@ def to_markdown(title: str, rows: Sequence[Row], facts: Mapping[str, Any]) -> st
         cells = [_cell(row.mean.get(key), row.deviation.get(key), decimals) for key, _, decimals in COLUMNS]
         table.append([row.variant, str(len(row.seeds)), *cells])
     tested = [f"- {for_markdown(row.variant)}: {for_markdown(row.about)}" for row in rows if row.about]
-    said = [f"- {for_markdown(key)}: {for_markdown(value)}" for key, value in facts.items()]
+    provenance = [f"- {for_markdown(key)}: {for_markdown(value)}" for key, value in facts.items()]
     head = f"## {for_markdown(title)}"
-    parts = [head, format_rows(table, for_markdown), "\n".join(tested), "\n".join(said)]
+    parts = [head, format_rows(table, for_markdown), "\n".join(tested), "\n".join(provenance)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -115,13 +115,6 @@ def to_dict(title: str, rows: Sequence[Row], runs: Sequence[FinishedRun], facts:
         ],
         "runs": [{"variant": run.variant, "seed": run.seed, **run.numbers} for run in runs],
     }
-
-
-def _deviation(values: Sequence[float]) -> float | None:
-    if len(values) < 2:
-        return None
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def _cell(mean: float | None, deviation: float | None, decimals: int) -> str:

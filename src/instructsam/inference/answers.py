@@ -1,4 +1,4 @@
-"""What a model found as the answers that a caller gets: their status, notes, and passes put together."""
+"""Predictions of a call: their status, their notes, and one prediction out of several passes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from instructsam.structures.predictions import Prediction, Status
 
 if TYPE_CHECKING:
     from instructsam.images.loader import LoadedImage
-    from instructsam.inference.requests import Plan
+    from instructsam.inference.requests import Request
     from instructsam.model.generation import Reply
 
-# The first of these that one of several passes has is that of the whole answer.
+# The status of an answer of several passes is the first of these that one of them has.
 STATUS_ORDER: tuple[Status, ...] = ("truncated", "malformed", "saturated", "ok")
 
 
 def status_of(instances: Instances, num_phrases: int, reply: Reply | None, limit: int | None) -> Status:
-    """Truncated before saturated before no target: the user should hear of lost answers first.
+    """Status of a prediction; lost answers are reported first: truncated, malformed, saturated, no target.
 
     Args:
         limit: instances that one phrase can have; None without a limit.
@@ -36,20 +36,20 @@ def status_of(instances: Instances, num_phrases: int, reply: Reply | None, limit
 
 
 def notes(image: LoadedImage, reply: Reply | None) -> tuple[str, ...]:
-    """What the person should know about how the answer came about."""
+    """Notes for the user about the image and the reply."""
     malformed = (
         ("the model's reply was malformed; parts of it were skipped",) if reply and reply.malformed else ()
     )
-    silent = (
+    empty = (
         ("the model's reply names no phrase, so nothing was looked for",)
         if reply and not reply.phrases
         else ()
     )
-    return (*image.notes, *malformed, *silent)
+    return (*image.notes, *malformed, *empty)
 
 
-def answers(predictions: Sequence[Prediction], request: Plan) -> list[Prediction]:
-    """One prediction per answer: the passes of a long list of phrases are put together."""
+def answers(predictions: Sequence[Prediction], request: Request) -> list[Prediction]:
+    """One prediction per answer: the passes of a long list of phrases become one."""
     ends = list(accumulate(request.passes))
     return [
         _joined(predictions[end - count : end], request.instruction)

@@ -5,20 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instructsam.checkpoints.assemble import (
-    DETECTOR,
-    VLM,
-    assemble,
-    base_folder,
-    combined_config,
-    load_detector_base,
-    load_vlm_base,
-    require_plain,
-)
+from instructsam.checkpoints.assemble import combined_config, load_detector_base, load_vlm_base, new_model
 from instructsam.checkpoints.devices import pick_device, pick_dtype
-from instructsam.checkpoints.headers import require_fit
-from instructsam.checkpoints.quiet import quiet_transformers
-from instructsam.errors import InputError
+from instructsam.checkpoints.stock import DEFAULT_DETECTOR, DEFAULT_VLM, base_folder, require_plain
 from instructsam.structures.checks import check_count, check_flag, check_path
 
 if TYPE_CHECKING:
@@ -26,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def build(
-    vlm: str | Path = VLM,
-    detector: str | Path = DETECTOR,
+    vlm: str | Path = DEFAULT_VLM,
+    detector: str | Path = DEFAULT_DETECTOR,
     num_queries: int = 10,
     device: str = "auto",
     dtype: str = "auto",
@@ -54,9 +43,10 @@ def build(
     """
     from instructsam.inference.segmenter import Segmenter
     from instructsam.model.detector.registry import detector_class
-    from instructsam.model.instructsam import InstructSAMModel
     from instructsam.model.vlm.registry import vlm_class
-    from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings, load_tokenizer
+    from instructsam.processing.processor import InstructSAMProcessor
+    from instructsam.processing.settings import ProcessorSettings
+    from instructsam.processing.tokenizer_files import load_tokenizer
     from instructsam.processing.tokens import TokenIds, add_missing_tokens
 
     for name, base in (("vlm", vlm), ("detector", detector)):
@@ -69,20 +59,13 @@ def build(
     vlm_base = load_vlm_base(require_plain(base_folder(vlm)), number_format)
     detector_base = load_detector_base(require_plain(base_folder(detector)), number_format)
     slots = detector_class(detector_base.config.model_type).stock_slot_boxes(detector_base.tensors)
-    if not 1 <= num_queries <= len(slots):
-        raise InputError(f"num_queries must lie between 1 and {len(slots)}, got {num_queries}")
+    check_count(num_queries, "num_queries", high=len(slots))
     tokenizer = load_tokenizer(vlm_base.folder)
     family = vlm_class(vlm_base.config.model_type)
     added = add_missing_tokens(tokenizer, family)
     config = combined_config(vlm_base, detector_base, num_queries, use_presence)
     config.token_ids = TokenIds.from_tokenizer(tokenizer, family).as_dict()
-    tensors, origin = assemble(vlm_base, detector_base, config, seed)
+    model, origin = new_model(vlm_base, detector_base, config, number_format, seed)
     origin = (f"{len(added)} tokens added: {', '.join(added) or 'none'}", *origin)
-    with quiet_transformers():
-        model, report = InstructSAMModel.from_pretrained(
-            None, config=config, state_dict=tensors, dtype=number_format, output_loading_info=True
-        )
-    lost = sorted(report["missing_keys"]) + sorted(report["unexpected_keys"])
-    require_fit("the two bases do not make a whole model", lost)
     processor = InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
     return Segmenter(model.to(target), processor, origin=origin)

@@ -1,4 +1,4 @@
-"""A caller's request as checked samples, and what a model asked its detector: who goes with whom."""
+"""A caller's request as checked samples, and the phrases of replies as inputs of the detector."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 
 from instructsam.errors import ImageError, InputError
 from instructsam.images.loader import LoadedImage, load_image
-from instructsam.processing.processor import InstructSAMProcessor, Sample, pad_phrases
+from instructsam.processing.padding import pad_phrases
+from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.processing.tokens import encode_text
 from instructsam.structures.checks import check_text, describe
 
@@ -27,7 +28,7 @@ PHRASES_PER_BATCH = 64  # given phrases of one batch; their mask logits take 210
 
 
 class Options(TypedDict, total=False):
-    """Options of `Segmenter.segment`, for type checkers; its docstring says what each one means."""
+    """Options of `Segmenter.segment`, for type checkers; described in its docstring."""
 
     mode: Mode
     score_threshold: float | None
@@ -55,14 +56,14 @@ def load_images(image: object) -> list[LoadedImage]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Request:
     """The samples of one call, and how they make up its answers.
 
     Attributes:
         samples: one per forward pass of one answer, answers in the caller's order.
         passes: samples of each answer; more than one for a long list of phrases.
-        many: the caller gets a list.
-        instruction: of an answer of several passes.
+        many: the caller receives a list.
+        instruction: the instruction of an answer of several passes.
     """
 
     samples: list[Sample]
@@ -82,9 +83,9 @@ def direct(sample: Sample) -> Sample:
     return replace(sample, phrases=(sample.instruction.strip(),))
 
 
-def plan(
+def parse_request(
     num_images: int, many_images: bool, instruction: object, phrases: object, processor: InstructSAMProcessor
-) -> Plan:
+) -> Request:
     """Which instruction goes with which image, and whether the answer is a list. Every text is checked here.
 
     Raises:
@@ -102,19 +103,19 @@ def plan(
         parts = _split(given, text is None, processor)
         samples = [Sample(i, text or ", ".join(part), part) for i in range(num_images) for part in parts]
         whole = ", ".join(given) if text is None else text
-        return Plan(samples, [len(parts)] * num_images, many_images, whole)
+        return Request(samples, [len(parts)] * num_images, many_images, whole)
     if instruction is None:
         raise InputError("say what to segment: give an instruction, or phrases=[...]")
     if isinstance(instruction, str):
         text = _words(instruction, "instruction", processor)
-        return Plan([Sample(i, text) for i in range(num_images)], [1] * num_images, many_images)
+        return Request([Sample(i, text) for i in range(num_images)], [1] * num_images, many_images)
     texts = _texts(instruction, "instruction", processor)
     if many_images and len(texts) != num_images:
         raise InputError(
             f"a list of {num_images} images needs one instruction or {num_images} of them, got {len(texts)}"
         )
     samples = [Sample(i if many_images else 0, text) for i, text in enumerate(texts)]
-    return Plan(samples, [1] * len(texts), True)
+    return Request(samples, [1] * len(texts), True)
 
 
 def _phrases(phrases: object, processor: InstructSAMProcessor) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from instructsam.inference.requests import (
     batches,
     direct,
     load_images,
-    plan,
+    parse_request,
     taken_mode,
     with_replies,
 )
@@ -59,8 +59,8 @@ PHRASES_AT_ONCE = 16  # of the detector; at SAM3's size each takes about 300 MB 
 
 
 @dataclass
-class Seen:
-    """The images of one call that were encoded last."""
+class LastEncoded:
+    """The last encoded images of one call."""
 
     images: list[int] = field(default_factory=list)
     features: ImageFeatures | None = None
@@ -69,12 +69,11 @@ class Seen:
 class Segmenter:
     """A loaded model that answers instructions about images.
 
-    Two ways of asking (docs/model.md, "Decoding"): `generate` lets the VLM write the phrases and decodes them;
-    `direct` takes the instruction as its own phrase, in one forward pass. `auto` is what the model's
-    configuration says it does better.
+    Two modes (docs/model.md, "Decoding"): "generate" lets the VLM write the phrases and decodes them; "direct" takes
+    the instruction as its own phrase, in one forward pass. "auto" is the mode in the model's configuration.
 
     Attributes:
-        calls: None: it is the model itself (see `structures.answering`).
+        calls: None, there is no log of calls (see `structures.answering`).
     """
 
     calls: ClassVar[None] = None
@@ -90,17 +89,17 @@ class Segmenter:
         """A model with its processor.
 
         Args:
-            model, processor: what `load` puts together.
+            model, processor: of one checkpoint.
             released_decoding: write phrases exactly as the released research code does.
             origin, scope: where the parts of a built model came from; what the model was trained on.
 
         Raises:
-            InputError: released decoding of a baseline.
+            InputError: released decoding of an ablation variant.
         """
         self.form: Variant = model.config.variant("instance_form")
         if released_decoding and not self.form.released_decoding:
             raise InputError(
-                "released_decoding reproduces the published model, and this one is a baseline with instance_form "
+                "released_decoding reproduces the published model, and this one is an ablation with instance_form "
                 f"{model.config.instance_form}: load it without"
             )
         self._model: InstructSAMModel | None = model.eval()
@@ -113,7 +112,7 @@ class Segmenter:
         """The model itself.
 
         Raises:
-            InstructSAMError: it was unloaded.
+            InstructSAMError: the segmenter was unloaded.
         """
         if self._model is None:
             raise InstructSAMError("this segmenter was unloaded; load the model again")
@@ -139,7 +138,7 @@ class Segmenter:
     def compile(self, **options: Any) -> None:
         """Compile both vision encoders and the detector's encoder with `torch.compile`; the first calls take minutes.
 
-        Worth it for many pictures on a GPU. The detector's input always has one size; the VLM's encoder is compiled
+        Pays off for many images on a GPU. The detector's input always has one size; the VLM's encoder is compiled
         again for images of another size.
 
         Args:
@@ -149,7 +148,7 @@ class Segmenter:
             module.compile(**options)
 
     def unload(self) -> None:
-        """Give the model's memory back; the segmenter cannot be used afterwards."""
+        """Free the model's memory; the segmenter cannot be used afterwards."""
         self._model = None
         gc.collect()
         if torch.cuda.is_available():
@@ -172,7 +171,7 @@ class Segmenter:
 
     @property
     def default_mode(self) -> Mode:
-        """What `mode="auto"` means for this model: "generate" or "direct"."""
+        """The mode that "auto" stands for: "generate" or "direct"."""
         return cast("Mode", self.model.config.default_mode)
 
     @property
@@ -228,19 +227,19 @@ class Segmenter:
         max_phrases: int = 16,
         batch_size: int = 16,
     ) -> Prediction | list[Prediction]:
-        """Segment every instance that is meant.
+        """Segment every instance that the instruction means.
 
         Args:
             image: one image (path, PIL, uint8 [H, W, 3]) or a list of them.
-            instruction: plain words. One image and a list of instructions: the image is encoded once. A list of
+            instruction: plain text. One image and a list of instructions: the image is encoded once. A list of
                 images takes one instruction for all, or as many instructions as images.
             phrases: target phrases named by the caller, instead of letting the model write them: one forward pass,
-                and one per 16 phrases of a longer list, each as if it were a call of its own.
+                and one per 16 phrases of a longer list, each like a call of its own.
             mode: "generate", "direct" or "auto".
             score_threshold: keep instances of at least this score in [0, 1]; None is the model's default.
             mask_threshold: binarisation of the mask logits.
             max_new_tokens: limit of the reply in `generate` mode; a reply that reaches it is "truncated".
-            max_phrases: limit of the phrases that a reply may name; one that names more is "truncated".
+            max_phrases: limit of the phrases that a reply may name; a reply that names more is "truncated".
             batch_size: instructions per forward pass.
 
         Returns:
@@ -262,14 +261,14 @@ class Segmenter:
         if not count:
             return []
         check_process(self.device)
-        request = plan(count, many_images, instruction, phrases, self.processor)
+        request = parse_request(count, many_images, instruction, phrases, self.processor)
         taken = taken_mode(mode, self.default_mode, phrases)
         samples = [direct(r) if taken == "direct" else r for r in request.samples]
         images = load_images(image)
         predictions: list[Prediction] = []
-        seen = Seen()
+        last = LastEncoded()
         for batch in batches(samples, batch_size):
-            predictions += self._segment_batch(images, batch, threshold, binarisation, limits, seen, taken)
+            predictions += self._segment_batch(images, batch, threshold, binarisation, limits, last, taken)
         answered = annotate(answers(predictions, request), self.scope)
         return answered if request.many else answered[0]
 
@@ -282,21 +281,21 @@ class Segmenter:
         score_threshold: float,
         mask_threshold: float,
         limits: GenerationSettings,
-        seen: Seen,
+        last: LastEncoded,
         mode: TakenMode,
     ) -> list[Prediction]:
         used = sorted({sample.image_index for sample in samples})
         local = [replace(sample, image_index=used.index(sample.image_index)) for sample in samples]
-        asked = [replace(sample, phrases=None) for sample in local] if self.form.counts else local
-        inputs = self.processor.encode([images[i].image for i in used], asked).to(self.device)
-        if seen.features is None or seen.images != used:  # a long list about one image encodes it once
-            seen.images, seen.features = (
+        prompts = [replace(sample, phrases=None) for sample in local] if self.form.counts else local
+        inputs = self.processor.encode([images[i].image for i in used], prompts).to(self.device)
+        if last.features is None or last.images != used:  # a long list about one image encodes it once
+            last.images, last.features = (
                 used,
                 self.model.encode_images(
                     inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values
                 ),
             )
-        features = seen.features
+        features = last.features
         sizes = [(images[s.image_index].image.height, images[s.image_index].image.width) for s in samples]
         replies: list[Reply | None] = [None] * len(samples)
         if self.form.counts or samples[0].phrases is None:

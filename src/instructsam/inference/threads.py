@@ -16,7 +16,7 @@ import torch
 
 from instructsam.errors import InstructSAMError
 
-SMALL = 100_000_000  # parameters up to which a second thread costs more than it brings where cores are shared
+SMALL = 100_000_000  # parameters; below it a second thread costs more than it gains where cores are shared
 CHOSEN_BY_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 _ran_in_parallel = False  # this process has loaded a model or answered with several threads
@@ -27,8 +27,8 @@ def use_threads(wanted: int | None, num_parameters: int) -> int:
     """Set the number of threads of torch in this process, for the commands.
 
     Args:
-        wanted: the user's number; None: what the environment says, else 1 for a small model and one per core for
-            another, no more than a container may use.
+        wanted: the user's number; None: the environment's number, else 1 for a small model and one per core for a
+            larger one, at most the cores that a container may use.
         num_parameters: of the model.
 
     Returns:
@@ -47,7 +47,7 @@ def use_threads(wanted: int | None, num_parameters: int) -> int:
 
 @cache
 def torch_threads() -> int:
-    """What torch was set to when first asked: the environment's number or the physical cores."""
+    """Threads of torch at the first call: the environment's number or the physical cores."""
     return torch.get_num_threads()
 
 

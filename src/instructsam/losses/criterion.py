@@ -81,6 +81,11 @@ class Criterion:
         """
         config = self.config
         padded = targets if isinstance(targets, PaddedTargets) else self.pad(output, targets)
+        wanted, found = output.mask_logits.shape, padded.masks.shape
+        if (wanted[0], *wanted[2:]) != (found[0], *found[2:]):
+            raise InputError(
+                f"targets must have phrases and size of the masks {tuple(wanted)}, got {tuple(found)}"
+            )
         with torch.autocast(output.mask_logits.device.type, enabled=False):
             number = sum(padded.counts) if num_targets is None else num_targets
             divisor = torch.as_tensor(number, dtype=torch.float32, device=padded.masks.device).clamp(min=1)

@@ -35,6 +35,13 @@ class PaddedTargets:
     boxes_cxcywh: Tensor
     counts: tuple[int, ...]
 
+    def select(self, phrases: Sequence[int]) -> PaddedTargets:
+        """The targets of some phrases, without columns that are padding in all of them."""
+        counts = tuple(self.counts[phrase] for phrase in phrases)
+        index = torch.tensor(phrases, dtype=torch.int64).to(self.masks.device, non_blocking=True)
+        most = max(counts, default=0)
+        return PaddedTargets(self.masks[index, :most], self.boxes_cxcywh[index, :most], counts)
+
     def regions(self) -> Tensor:
         """float32 [P, h, w]: the union of each phrase's instances, exact where they do not overlap."""
         return self.masks.sum(1).clamp(max=1)

@@ -13,6 +13,7 @@ turn them into masks, boxes and scores.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -242,18 +243,8 @@ class InstructSAMModel(PreTrainedModel):
             phrase_sample = phrase_sample[detected]
         features = images.detector.select(image_index[phrase_sample])
         output = self.detect(states, phrase_ids, phrase_mask, features, auxiliary, extra)
-        return SegmentationOutput(
-            mask_logits=output.mask_logits,
-            score_logits=output.score_logits,
-            boxes_cxcywh=output.boxes_cxcywh,
-            presence_logits=output.presence_logits,
-            semantic_logits=output.semantic_logits,
-            auxiliary=output.auxiliary,
-            extra=output.extra,
-            text_logits=self.lm_head(hidden) if text_logits else None,
-            query_states=query_states,
-            phrase_sample=phrase_sample,
-        )
+        text = self.lm_head(hidden) if text_logits else None
+        return replace(output, text_logits=text, query_states=query_states, phrase_sample=phrase_sample)
 
 
 AutoConfig.register(InstructSAMConfig.model_type, InstructSAMConfig)

@@ -7,10 +7,9 @@ import json
 import math
 import numbers
 import os
-import re
 import reprlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ import numpy as np
 from instructsam.errors import ConfigError, InputError
 from instructsam.structures.file_names import MAX_NAME_BYTES
 
-_INTERVAL = re.compile(r"([\[(])(\S+), (\S+)([\])])")
 _MAX_DIGITS = 30  # of an integer in JSON; longer ones fit no id, size or count
 
 
@@ -143,26 +141,6 @@ def is_number(value: object) -> bool:
         return False
 
 
-def check_intervals(config: object, **intervals: str) -> None:
-    """Check that fields lie in intervals such as "(0, 1]" or "[1, inf)"; of lists and mappings, every item.
-
-    Raises:
-        ConfigError: one does not; the message names it.
-    """
-    for name, interval in intervals.items():
-        match = _INTERVAL.fullmatch(interval)
-        if match is None:
-            raise TypeError(f"{interval!r} is not an interval such as '(0, 1]'")
-        low, high = float(match[2]), float(match[3])
-        expected = f"lie in {interval}"
-        if math.isinf(high):
-            expected = f"be {'at least' if match[1] == '[' else 'above'} {match[2]}"
-        for key, item in _items(name, getattr(config, name)):
-            above = item >= low if match[1] == "[" else item > low
-            if not (above and (item <= high if match[4] == "]" else item < high)):
-                raise ConfigError(f"{key} must {expected}, got {item}")
-
-
 def check_choices(name: str, given: Iterable[str], known: Sequence[str]) -> None:
     """Check that the names in a field (keys of a mapping) are known and unique.
 
@@ -178,15 +156,6 @@ def check_choices(name: str, given: Iterable[str], known: Sequence[str]) -> None
         if item in seen:
             raise ConfigError(f"{name} must contain every name once, got {item!r} twice")
         seen.add(item)
-
-
-def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        yield from ((f"{name}.{key}", item) for key, item in value.items())
-    elif isinstance(value, tuple):
-        yield from ((f"{name}[{index}]", item) for index, item in enumerate(value))
-    elif value is not None:
-        yield name, value
 
 
 def describe(value: object, limit: int = 60) -> str:

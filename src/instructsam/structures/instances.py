@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructsam.errors import InputError
+from instructsam.structures.boxes import xyxy_to_xywh
 from instructsam.structures.checks import check_count, describe
-from instructsam.structures.masks import mask_area
+from instructsam.structures.masks import encode_rle, mask_area
 
 MAX_SIDE = 2**31 - 1  # pixels; numpy cannot make an empty stack of masks with much longer sides
 
@@ -99,6 +100,15 @@ class Instances:
     def areas(self) -> NDArray[np.int64]:
         """int64 [N], pixels of each mask."""
         return mask_area(self.masks)
+
+    @property
+    def boxes_xywh(self) -> NDArray[np.float32]:
+        """float32 [N, 4] px: x, y, width, height."""
+        return xyxy_to_xywh(self.boxes_xyxy)
+
+    def encode_rles(self) -> list[dict[str, Any]]:
+        """COCO run-length encoding of each mask."""
+        return [encode_rle(mask) for mask in self.masks]
 
     def __len__(self) -> int:
         return len(self.masks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -10,11 +9,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from PIL import Image
 
-from instructsam.errors import InputError, MissingExtraError
-from instructsam.structures.boxes import xyxy_to_xywh
+from instructsam.errors import InputError
+from instructsam.exports.registry import exporter
 from instructsam.structures.checks import check_choice, check_count, check_path, check_text, describe
 from instructsam.structures.instances import MAX_SIDE, Instances
-from instructsam.structures.masks import encode_rle
 from instructsam.structures.saving import save_image
 from instructsam.visualization.overlay import MAX_PIXELS, draw_overlay
 
@@ -169,22 +167,8 @@ class Prediction:
             InputError: `image_id` is not a whole number.
         """
         check_count(image_id, "image_id", low=-(2**63), high=2**63 - 1)
-        found = self.instances
-        boxes = xyxy_to_xywh(found.boxes_xyxy)
-        return [
-            {
-                "image_id": int(image_id),
-                "category_id": int(phrase) + 1,
-                "segmentation": encode_rle(mask),
-                "bbox": [float(v) for v in box],
-                "area": int(area),
-                "score": float(score),
-                "phrase": self.phrases[phrase],
-            }
-            for mask, box, area, score, phrase in zip(
-                found.masks, boxes, found.areas, found.scores, found.phrase_ids, strict=True
-            )
-        ]
+        results: list[dict[str, Any]] = self.export("coco", image_id=image_id)
+        return results
 
     def to_supervision(self) -> Any:
         """The same instances as `supervision.Detections`.
@@ -192,19 +176,20 @@ class Prediction:
         Raises:
             MissingExtraError: supervision is not installed.
         """
-        try:
-            supervision = importlib.import_module("supervision")
-        except ImportError as error:
-            message = "to_supervision needs supervision: pip install 'instructsam[viz]'"
-            raise MissingExtraError(message) from error
-        names = np.array([self.phrases[i] for i in self.instances.phrase_ids], dtype=np.str_)
-        return supervision.Detections(
-            xyxy=self.instances.boxes_xyxy.copy(),
-            mask=self.instances.masks.copy(),
-            confidence=self.instances.scores.copy(),
-            class_id=self.instances.phrase_ids.astype(int),
-            data={"class_name": names},
-        )
+        return self.export("supervision")
+
+    def export(self, name: str, **options: Any) -> Any:
+        """The instances in a format of `instructsam.exports`.
+
+        Args:
+            name: of the format: "coco" or "supervision".
+            options: of the format, such as `image_id` of "coco".
+
+        Raises:
+            InputError: there is no such format.
+            MissingExtraError: the library of the format is not installed.
+        """
+        return exporter(name)(self.instances, self.phrases, **options)
 
     def table(self) -> list[dict[str, Any]]:
         """One row per instance: number (as drawn, from 1), phrase, score, box_xyxy px, area px."""
@@ -224,8 +209,8 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """All fields except the image, ready for JSON; masks as COCO run-length encoding."""
         rows = self.table()
-        for row, mask in zip(rows, self.instances.masks, strict=True):
-            row["segmentation"] = encode_rle(mask)
+        for row, rle in zip(rows, self.instances.encode_rles(), strict=True):
+            row["segmentation"] = rle
         return {
             "instruction": self.instruction,
             "status": self.status,

@@ -1,4 +1,4 @@
-"""Run lengths of COCO's run-length encoding, from a list or compressed text; whatever they hold is checked. Numpy only.
+"""Run lengths of COCO's run-length encoding, from a list or compressed text; all values are checked. Numpy only.
 
 Runs are counted column by column and start with a run of zeros. In text each is the difference to the one before the
 last, in 5-bit groups. pycocotools decodes such text too, but writes outside its memory where the runs are damaged.
@@ -17,7 +17,7 @@ from instructsam.errors import InputError
 from instructsam.structures.checks import describe
 
 MAX_PIXELS = 178_956_970
-"""Largest accepted height x width of a mask or picture: the point at which Pillow refuses by itself."""
+"""Largest accepted height x width of a mask or image: the limit above which Pillow refuses."""
 
 _BITS = 5  # of a group
 _OFFSET = 48  # "0", the first character of COCO's alphabet

@@ -33,6 +33,6 @@ def one_line(value: object, limit: int | None = MAX_CHARACTERS) -> str:
 
 
 def for_markdown(value: object, limit: int = MAX_CHARACTERS) -> str:
-    """`one_line` whose characters all stand for themselves in Markdown: no table cell, code, link or HTML begins."""
+    """`one_line`, escaped for Markdown: no table cell, code, link or HTML begins."""
     line = _MARKED.sub(lambda found: "\\" + found[0], one_line(value, limit))
     return "".join(_ENTITIES.get(letter, letter) for letter in line)

@@ -177,7 +177,8 @@ def _expected(annotation: Any, value: Any) -> str:
     arguments, origin = get_args(annotation), get_origin(annotation)
     if origin in (Union, types.UnionType):
         choices = sorted(arguments, key=lambda kind: kind in (str, type(None)))
-        return " or ".join(_expected(kind, value) for kind in choices)
+        *several, last = [_expected(kind, value) for kind in choices]
+        return f"{', '.join(several)} or {last}"
     if origin is Literal:
         return f"one of {', '.join(repr(choice) for choice in arguments)}"
     if origin is tuple and arguments[-1] is not Ellipsis and isinstance(value, list | tuple):

@@ -1,95 +1,26 @@
-"""Training samples -> one training batch.
-
-Targets travel as one mask stack per image plus instance indices per phrase: instructions about the same image
-share the masks, and few tensors cross the process border.
-"""
+"""Training samples -> one training batch, in loader workers: as much of a step as needs no weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from instructsam.data.sample import SampleInstruction, TrainingSample
 from instructsam.errors import InputError
+from instructsam.losses.targets import resize_masks
+from instructsam.model.shared_prefix import conversation_layout
 from instructsam.model.variants.registry import variant
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs, PhraseTarget
+from instructsam.training.batch import CellTargets, ObjectTargets, OutputSizes, TrainingBatch
 
-
-@dataclass(frozen=True)
-class ImageTruth:
-    """The objects of one image.
-
-    Attributes:
-        masks: uint8 [N, H, W], visible pixels.
-        boxes_cxcywh: float [N, 4] in [0, 1].
-        classes: int64 [N, A], value of each attribute of each object, counted from 1.
-    """
-
-    masks: Tensor
-    boxes_cxcywh: Tensor
-    classes: Tensor
-
-
-@dataclass(frozen=True)
-class TrainingBatch:
-    """The batch of one process in one step; P phrases in the order of `inputs.phrase_ids`.
-
-    Attributes:
-        index: position in the stream.
-        inputs: the model's inputs, with labels.
-        masks: uint8 [N, H, W] of each image, visible pixels of its objects.
-        boxes_cxcywh: float32 [N, 4] of each image, in [0, 1], around the visible pixels.
-        classes: int64 [N, A] of each image, values of its objects' attributes; None where a source knows none.
-        phrase_image: the image of each phrase.
-        phrase_instances: the objects that each phrase names, in its image; of `token_per_instance` those that each
-            query block stands for, one or none.
-        direct: for each instruction, whether it was given as its own phrase; descriptions are not counted.
-        united: whether a phrase's objects are one target, as `token_as_mask` wants it.
-    """
-
-    index: int
-    inputs: ModelInputs
-    masks: tuple[NDArray[np.uint8], ...]
-    boxes_cxcywh: tuple[NDArray[np.float32], ...]
-    classes: tuple[NDArray[np.int64] | None, ...]
-    phrase_image: tuple[int, ...]
-    phrase_instances: tuple[tuple[int, ...], ...]
-    direct: tuple[bool, ...]
-    united: bool = False
-
-    def truths(self, device: torch.device | str) -> list[ImageTruth]:
-        """The objects of each image with their classes, on a device.
-
-        Raises:
-            InputError: the classes of an image are unknown.
-        """
-        truths = []
-        for masks, boxes, classes in zip(self.masks, self.boxes_cxcywh, self.classes, strict=True):
-            if classes is None:
-                raise InputError(
-                    f"batch {self.index}: the classes of an image's objects are unknown: set "
-                    "loss.objectives.dense_classes=0"
-                )
-            arrays = (torch.from_numpy(array).to(device) for array in (masks, boxes, classes))
-            truths.append(ImageTruth(*arrays))
-        return truths
-
-    def targets(self, device: torch.device | str) -> list[PhraseTarget]:
-        """The target of each phrase, on a device."""
-        masks = [torch.from_numpy(array).to(device) for array in self.masks]
-        boxes = [torch.from_numpy(array).to(device) for array in self.boxes_cxcywh]
-        targets = []
-        for image, instances in zip(self.phrase_image, self.phrase_instances, strict=True):
-            index = torch.tensor(instances, dtype=torch.int64, device=device)
-            targets.append(PhraseTarget(masks[image][index], boxes[image][index]))
-        return [target.merged() for target in targets] if self.united else targets
+COVER = 0.3  # a cell belongs to the object that covers most of it, at least this share
+Instances = tuple[int, ...]
 
 
 def collate(
@@ -97,6 +28,7 @@ def collate(
     samples: Sequence[TrainingSample],
     direct: Sequence[Sequence[bool]],
     processor: InstructSAMProcessor,
+    sizes: OutputSizes,
 ) -> TrainingBatch:
     """One batch of some samples with all their instructions.
 
@@ -105,15 +37,15 @@ def collate(
         samples: images with their instructions; of one with descriptions, the batch takes one.
         direct: per sample and instruction, True to give the instruction as its own phrase. The target is
             then everything that the instruction names, whatever its phrases are, and no text is supervised.
+        processor: of the model.
+        sizes: of the model's outputs.
 
     Raises:
         InputError: the masks of a sample are unknown.
     """
     form = variant("instance_form", processor.settings.instance_form)
     conversations: list[Sample] = []
-    flags: list[bool] = []
-    phrase_image: list[int] = []
-    phrase_instances: list[tuple[int, ...]] = []
+    phrases_of: list[list[Instances]] = [[] for _ in samples]
     for number, (sample, sample_direct) in enumerate(zip(samples, direct, strict=True)):
         for instruction, is_direct in zip(sample.instructions, sample_direct, strict=True):
             phrases, instances = phrases_and_instances(instruction, is_direct)
@@ -121,35 +53,133 @@ def collate(
             conversations.append(
                 Sample(number, instruction.text, phrases, supervise_text=not is_direct, blocks=blocks),
             )
-            flags.append(is_direct)
-            phrase_image.extend([number] * len(instances))
-            phrase_instances.extend(instances)
+            phrases_of[number].extend(instances)
         if sample.descriptions:
             description = sample.descriptions[(index + number) % len(sample.descriptions)]
             conversations.append(Sample(number, description.request, reply=description.reply))
-    images = [Image.fromarray(sample.image) for sample in samples]
+    inputs = processor.encode(
+        [Image.fromarray(sample.image) for sample in samples], conversations, labels=True
+    )
+    masks = [_mask_stack(sample) for sample in samples]
+    tokens = (inputs.input_ids, inputs.attention_mask)
+    positions = sizes.positions(*tokens, inputs.image_grid_thw[inputs.image_index])
     return TrainingBatch(
         index=index,
-        inputs=processor.encode(images, conversations, labels=True),
-        masks=tuple(_mask_stack(sample) for sample in samples),
-        boxes_cxcywh=tuple(sample.boxes_cxcywh for sample in samples),
-        classes=tuple(sample.classes for sample in samples),
-        phrase_image=tuple(phrase_image),
-        phrase_instances=tuple(phrase_instances),
-        direct=tuple(flags),
-        united=form.merges_instances,
+        inputs=inputs,
+        layout=conversation_layout(
+            positions, *tokens, inputs.block_ids, inputs.image_index, sizes.image_token
+        ),
+        targets=object_targets(samples, masks, phrases_of, sizes, form.merges_instances),
+        cells=_cells(samples, masks, inputs, sizes),
+        direct=tuple(is_direct for sample_direct in direct for is_direct in sample_direct),
     )
 
 
-def _mask_stack(sample: TrainingSample) -> NDArray[np.uint8]:
+def _mask_stack(sample: TrainingSample) -> Tensor:
     if sample.masks is None:
         raise InputError(f"sample {sample.id} has boxes only, and the losses need masks: leave it out")
-    return np.ascontiguousarray(sample.masks).astype(np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(sample.masks)).to(torch.uint8)
+
+
+def object_targets(
+    samples: Sequence[TrainingSample],
+    masks: Sequence[Tensor],
+    phrases_of: Sequence[Sequence[Instances]],
+    sizes: OutputSizes,
+    merge: bool,
+) -> ObjectTargets:
+    """Targets at mask size.
+
+    Args:
+        samples, masks: I images, with uint8 [N, H, W] masks.
+        phrases_of: for each image the objects of each phrase.
+        sizes: of the model's outputs.
+        merge: the objects of a phrase are one target, the union of their masks.
+    """
+    resized: list[Tensor] = []
+    boxes: list[Tensor] = []
+    rows: list[list[int]] = []
+    first = 0
+    for sample, stack, phrases in zip(samples, masks, phrases_of, strict=True):
+        objects = PhraseTarget(stack, torch.from_numpy(sample.boxes_cxcywh))
+        own = [list(instances) for instances in phrases]
+        if merge:
+            merged = [_merged(objects, instances) for instances in own if instances]
+            objects = PhraseTarget(
+                torch.cat([stack[:0], *(one.masks for one in merged)]),
+                torch.cat([objects.boxes_cxcywh[:0], *(one.boxes_cxcywh for one in merged)]),
+            )
+            places = iter(range(len(merged)))
+            own = [[next(places)] if instances else [] for instances in own]
+        rows += [[first + number for number in instances] for instances in own]
+        resized.append(_resized(objects.masks, sizes))
+        boxes.append(objects.boxes_cxcywh)
+        first += len(objects.masks)
+    empty = torch.zeros(1, *sizes.mask_size, dtype=resized[0].dtype)
+    most = max((len(row) for row in rows), default=0)
+    return ObjectTargets(
+        masks=torch.cat([*resized, empty]),
+        boxes_cxcywh=torch.cat([*boxes, torch.zeros(1, 4)]),
+        objects=torch.tensor([row + [first] * (most - len(row)) for row in rows], dtype=torch.int64).view(
+            len(rows), most
+        ),
+        counts=tuple(len(row) for row in rows),
+    )
+
+
+def _merged(objects: PhraseTarget, instances: Sequence[int]) -> PhraseTarget:
+    chosen = list(instances)
+    return PhraseTarget(objects.masks[chosen], objects.boxes_cxcywh[chosen]).merged()
+
+
+def _resized(masks: Tensor, sizes: OutputSizes) -> Tensor:
+    """Masks [N, h, w]; uint8 where they stay binary, a quarter of the memory."""
+    resized = resize_masks(masks, sizes.mask_size, sizes.resize)
+    return resized.to(torch.uint8) if sizes.resize == "nearest" else resized
+
+
+def _cells(
+    samples: Sequence[TrainingSample], masks: Sequence[Tensor], inputs: ModelInputs, sizes: OutputSizes
+) -> CellTargets | None:
+    grids = (inputs.image_grid_thw[:, 1:] // sizes.merge_size).tolist()
+    found = []
+    for encoder in (grids, [sizes.cells] * len(samples)):
+        for sample, stack, (rows, columns) in zip(samples, masks, encoder, strict=True):
+            if sample.classes is None:
+                return None
+            boxes, classes = torch.from_numpy(sample.boxes_cxcywh), torch.from_numpy(sample.classes)
+            found.append(cell_targets(stack, boxes, classes, rows, columns))
+    return CellTargets(torch.cat([one.classes for one in found]), torch.cat([one.boxes for one in found]))
+
+
+def cell_targets(
+    masks: Tensor, boxes_cxcywh: Tensor, classes: Tensor, rows: int, columns: int
+) -> CellTargets:
+    """Targets of a grid laid over one image.
+
+    Args:
+        masks: uint8 [N, H, W].
+        boxes_cxcywh: float32 [N, 4].
+        classes: int64 [N, A].
+        rows, columns: of the grid.
+    """
+    if not len(masks):
+        nothing = classes.new_zeros(rows * columns, classes.shape[1])
+        return CellTargets(nothing, torch.zeros(rows * columns, 4))
+    cover = F.adaptive_avg_pool2d(masks.float().unsqueeze(0), (rows, columns))[0].flatten(1)
+    share, chosen = cover.max(dim=0)
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    centres = torch.stack([(x + 0.5) / columns, (y + 0.5) / rows], dim=-1).flatten(0, 1)
+    boxes = boxes_cxcywh[chosen]
+    return CellTargets(
+        torch.where((share >= COVER).unsqueeze(1), classes[chosen], 0),
+        torch.cat([boxes[:, :2] - centres, boxes[:, 2:]], dim=1),
+    )
 
 
 def phrases_and_instances(
     instruction: SampleInstruction, direct: bool
-) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+) -> tuple[tuple[str, ...], tuple[Instances, ...]]:
     """The phrases of one conversation and the objects that each names.
 
     With `direct` the instruction is the only phrase and all objects of its target phrases are pooled.

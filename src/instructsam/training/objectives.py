@@ -19,8 +19,8 @@ from instructsam.losses.targets import PaddedTargets
 from instructsam.model.detector.base import ExtraQueries
 from instructsam.model.features import ImageFeatures
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.structures.outputs import PhraseTarget, SegmentationOutput
-from instructsam.training.collate import TrainingBatch
+from instructsam.structures.outputs import SegmentationOutput
+from instructsam.training.batch import TrainingBatch
 from instructsam.training.settings import LossSettings
 from instructsam.training.stage_table import Part
 
@@ -50,13 +50,11 @@ class Outputs:
 
     Attributes:
         segmentation: the model's output.
-        padded: its targets, at mask size.
         labels: int64 [B, L] for its text logits; None where no language model runs.
         slot_boxes: float [Q, 4], cxcywh in [0, 1]: the first reference boxes of the detector's slots.
     """
 
     segmentation: SegmentationOutput
-    padded: PaddedTargets
     labels: Tensor | None
     slot_boxes: Tensor
 
@@ -69,9 +67,8 @@ class Step:
         batch: of this process.
         device: of the model.
         position: seed, batch and process; random choices are functions of it.
-        all_targets: of all P phrases.
-        targets: of the phrases that the detector answers.
-        detected: int64, these phrases; None for all.
+        all_targets, targets: of all P phrases, and of those that the detector answers.
+        detected: int64, the phrases that the detector answers; None for all.
         num_targets, num_all_targets: targets of the detected and of all phrases, mean over the processes and over the
             batches of one update: dividing by them gives the gradient of one big batch.
         images: both encodings of the images, once they are computed.
@@ -81,8 +78,8 @@ class Step:
     batch: TrainingBatch
     device: torch.device
     position: tuple[int, int, int]
-    all_targets: list[PhraseTarget]
-    targets: list[PhraseTarget]
+    all_targets: PaddedTargets
+    targets: PaddedTargets
     detected: Tensor | None = None
     num_targets: float = 1.0
     num_all_targets: float = 1.0

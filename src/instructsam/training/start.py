@@ -18,7 +18,8 @@ from instructsam.model.initialization import build_small
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.presets import get_preset, preset_config
 from instructsam.model.vlm.registry import VLMS
-from instructsam.processing.processor import InstructSAMProcessor, ProcessorSettings
+from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.processing.settings import ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
 from instructsam.training.checkpointing import model_tensors
 from instructsam.training.export import require_current

@@ -22,7 +22,8 @@ from instructsam.data.sources import SampleSource
 from instructsam.errors import InstructSAMError
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.augment import apply_color_jitter, draw_color_jitter
-from instructsam.training.collate import TrainingBatch, collate
+from instructsam.training.batch import OutputSizes, TrainingBatch
+from instructsam.training.collate import collate
 from instructsam.training.data_settings import DataSettings
 from instructsam.training.stopping import STOP_SIGNALS
 
@@ -40,6 +41,7 @@ class TrainingBatches(Dataset[TrainingBatch]):
         self,
         source: SampleSource,
         processor: InstructSAMProcessor,
+        sizes: OutputSizes,
         settings: DataSettings,
         seed: int,
         rank: int = 0,
@@ -47,6 +49,7 @@ class TrainingBatches(Dataset[TrainingBatch]):
     ) -> None:
         self.source = source
         self.processor = processor
+        self.sizes = sizes
         self.settings = settings
         self.seed = seed
         self.rank = rank
@@ -57,7 +60,7 @@ class TrainingBatches(Dataset[TrainingBatch]):
         positions = range(first, first + self.settings.images_per_batch)
         samples = [self._jittered(position, self.source[position]) for position in positions]
         direct = [self._direct(position, sample) for position, sample in zip(positions, samples, strict=True)]
-        return collate(index, samples, direct, self.processor)
+        return collate(index, samples, direct, self.processor, self.sizes)
 
     def _jittered(self, position: int, sample: TrainingSample) -> TrainingSample:
         """The sample with the colour jitter of its position."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from instructsam.errors import ConfigError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.training.auxiliary.query_readout import detected_phrases
-from instructsam.training.collate import TrainingBatch
+from instructsam.training.batch import TrainingBatch
 from instructsam.training.objectives import Objective, ObjectiveContext, Outputs, Step
 from instructsam.training.stage_table import Part, Stage
 
@@ -68,16 +68,14 @@ class Trainable(nn.Module):
 
     def prepare(self, batch: TrainingBatch, device: torch.device, position: tuple[int, int, int]) -> Step:
         """A step before its forward pass: the targets, and the phrases that the detector answers."""
-        if self.stage.forward == "vision":
-            return Step(batch, device, position, [], [])
-        targets = batch.targets(device)
         detected = None
         if self.stage.forward == "model":
-            detected = detected_phrases(len(targets), self.detected_fraction, position)
+            detected = detected_phrases(len(batch.targets.counts), self.detected_fraction, position)
+        every = batch.targets.padded(device)
         if detected is None:
-            return Step(batch, device, position, targets, targets)
-        chosen = [targets[index] for index in detected.tolist()]
-        return Step(batch, device, position, targets, chosen, detected.to(device))
+            return Step(batch, device, position, every, every)
+        targets = every.select(detected.tolist())
+        return Step(batch, device, position, every, targets, detected.to(device, non_blocking=True))
 
     def forward(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a step, and its parts for the log: "loss", then those of every objective."""
@@ -110,12 +108,18 @@ class Trainable(nn.Module):
             output = model.detect(states, *phrases, features, auxiliary, extra)
         else:
             chosen = {} if step.detected is None else {"detected": step.detected}
+            layout = step.batch.layout.to(step.device)
             output = model(
-                **inputs, **chosen, images=images, auxiliary=auxiliary, text_logits=True, extra=extra
+                **inputs,
+                **chosen,
+                images=images,
+                auxiliary=auxiliary,
+                text_logits=True,
+                extra=extra,
+                layout=layout,
             )
         labels = None if output.text_logits is None else batch.labels
-        padded = self.criterion.pad(output, step.targets)
-        return replace(step, outputs=Outputs(output, padded, labels, model.detector.slot_boxes()))
+        return replace(step, outputs=Outputs(output, labels, model.detector.slot_boxes()))
 
 
 def part_parameters(model: InstructSAMModel) -> dict[Part, set[int]]:

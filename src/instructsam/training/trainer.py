@@ -27,7 +27,7 @@ from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import checkpointing
-from instructsam.training.collate import TrainingBatch
+from instructsam.training.batch import OutputSizes, TrainingBatch
 from instructsam.training.ema import update_average
 from instructsam.training.export import MODEL, trained_parts
 from instructsam.training.objectives import ObjectiveContext, Step
@@ -262,8 +262,8 @@ class Trainer:
         """The batches on their device, with the number of targets that their losses are divided by."""
         seed, process = self.config.seed, self.accelerator.process_index
         steps = [self.trainable.prepare(batch, self.device, (seed, batch.index, process)) for batch in drawn]
-        detected = sum(len(target.boxes_cxcywh) for step in steps for target in step.targets)
-        every = sum(len(target.boxes_cxcywh) for step in steps for target in step.all_targets)
+        detected = sum(count for step in steps for count in step.targets.counts)
+        every = sum(count for step in steps for count in step.all_targets.counts)
         share = self.accelerator.num_processes * len(steps)
         number, number_of_all = (count / share for count in self._sum(detected, every))
         return [replace(step, num_targets=number, num_all_targets=number_of_all) for step in steps]
@@ -301,7 +301,9 @@ class Trainer:
         """The batches of each remaining step."""
         config, state = self.config, self.state
         rank, processes = self.accelerator.process_index, self.accelerator.num_processes
-        dataset = TrainingBatches(state.source, state.processor, config.data, config.seed, rank, processes)
+        sizes = OutputSizes.of(self.trainable.model, self.trainable.criterion.config.target_resize)
+        parts = (state.source, state.processor, sizes)
+        dataset = TrainingBatches(*parts, config.data, config.seed, rank, processes)
         each = config.optim.gradient_accumulation_steps
         stream = batches(dataset, self.step * each, config.schedule.total_steps * each)
         return iter(lambda: list(islice(stream, each)), [])

@@ -19,12 +19,12 @@ from instructsam.vlms.protocol import Turn, VLMReply
 if TYPE_CHECKING:
     from PIL import Image
 
-_LOGGERS = ("openai._base_client", "httpx", "httpx2")  # which log URLs
+_LOGGERS = ("openai._base_client", "httpx", "httpx2")  # they log URLs
 _LONGEST = 300  # characters of an error that a message repeats
 
 
 class VLMClient:
-    """Asks a server; every failure that a repeat may mend is repeated, then said in one sentence."""
+    """A VLM on a server; failures that may pass are retried, then reported in one sentence."""
 
     def __init__(
         self, model: str, base_url: str, api_key: str | None = None, timeout: float = 120.0, retries: int = 2
@@ -32,10 +32,10 @@ class VLMClient:
         """Nothing is sent before the first `reply`; keys never appear in a name, a message, a reply or a log.
 
         Args:
-            model: what the server calls the model.
+            model: the model's name on the server.
             base_url: such as "http://localhost:8000/v1"; user, password and query, if any, go with every request.
-            api_key: None takes the environment's OPENAI_API_KEY; servers of one's own want none.
-            timeout: seconds until an answer must have come, for each try.
+            api_key: None takes the environment's OPENAI_API_KEY; local servers usually need none.
+            timeout: seconds per try.
             retries: further tries after a lost connection, a timeout, or a busy or failing server.
 
         Raises:
@@ -52,7 +52,7 @@ class VLMClient:
                 "write e.g. http://localhost:8000/v1"
             )
         if not check_text(model, "model").strip():
-            raise InputError("the server must be told which model to run: give the name that it serves")
+            raise InputError("model is empty: give the name of a model on the server")
         timeout = check_number(timeout, "timeout (seconds)", 1e-3, 1e6)
         retries = check_count(retries, "retries", low=0)
         self.model, self.base_url, self.timeout, self.retries = model, shown, timeout, retries
@@ -70,7 +70,7 @@ class VLMClient:
             )
         except (ValueError, TypeError, UnicodeError, self._openai.OpenAIError) as error:
             raise InputError(
-                f"the URL or the key of {shown} is invalid ({self._said(error)}); write e.g. http://localhost:8000/v1"
+                f"the URL or the key of {shown} is invalid ({self._one_line(error)}); write e.g. http://localhost:8000/v1"
             ) from None
 
     @property
@@ -82,7 +82,7 @@ class VLMClient:
         """The next turn of the assistant.
 
         Raises:
-            ServiceError: the server cannot be reached, is too slow, refuses, or answers without words.
+            ServiceError: the server is unreachable, too slow, refuses, or replies without text.
         """
         messages = [{"role": turn.role, "content": _content(turn)} for turn in turns]
         errors = self._openai
@@ -97,7 +97,7 @@ class VLMClient:
             ) from None
         except errors.APIConnectionError:
             raise ServiceError(
-                f"{self.base_url} cannot be reached: start the server, or correct its address"
+                f"{self.base_url} cannot be reached: start the server, or correct its URL"
             ) from None
         except errors.AuthenticationError:
             raise ServiceError(
@@ -105,37 +105,37 @@ class VLMClient:
             ) from None
         except errors.NotFoundError as error:
             raise ServiceError(
-                f"{self.base_url} knows no model {self.model!r} or is no address of this protocol (it often ends in "
-                f"/v1): {self._said(error)}"
+                f"{self.base_url} knows no model {self.model!r} or is not a URL of this protocol (it often ends in "
+                f"/v1): {self._one_line(error)}"
             ) from None
         except errors.APIStatusError as error:
             raise ServiceError(
-                f"{self.base_url} refuses with status {error.status_code}: {self._said(error)}"
+                f"{self.base_url} refuses with status {error.status_code}: {self._one_line(error)}"
             ) from None
         except (errors.OpenAIError, ValueError) as error:
             raise ServiceError(
-                f"{self.base_url} does not answer in the chat protocol: {self._said(error)}"
+                f"{self.base_url} does not answer in the chat protocol: {self._one_line(error)}"
             ) from None
-        return self._read(answer)
+        return self._parse(answer)
 
-    def _read(self, answer: Any) -> VLMReply:
+    def _parse(self, answer: Any) -> VLMReply:
         choices: Any = getattr(answer, "choices", None) or [None]
         text = getattr(getattr(choices[0], "message", None), "content", None)
         if not isinstance(text, str):
             raise ServiceError(
-                f"{self.base_url} answered without words (no choices[0].message.content): is it a chat model?"
+                f"{self.base_url} replied without text (no choices[0].message.content): is it a chat model?"
             )
         return VLMReply(self._secrets.redact(text), cut=choices[0].finish_reason == "length")
 
-    def _said(self, error: Exception) -> str:
-        """What an error says, in one line without keys and control characters."""
+    def _one_line(self, error: Exception) -> str:
+        """The message of an error in one line, without keys and control characters."""
         text = self._secrets.redact(str(error)).strip() or type(error).__name__
         plain = "".join(letter if letter.isprintable() else " " for letter in text.splitlines()[0])
         return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 3] + "..."
 
 
 def _without_query(url: str) -> tuple[str, dict[str, str]]:
-    """A base URL and its query apart: paths are appended to the one, the other goes with every request."""
+    """A base URL and its query: paths are appended to the URL, the query goes with every request."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(query="", fragment="")), dict(parse_qsl(parts.query))
 
@@ -157,7 +157,7 @@ def _content(turn: Turn) -> str | list[dict[str, Any]]:
 
 
 def data_url(image: Image.Image) -> str:
-    """The picture itself as a PNG inside an address, which every server reads."""
+    """The image as a PNG inside a data URL, which every server accepts."""
     stream = io.BytesIO()
     image.convert("RGB").save(stream, format="PNG")
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -10,26 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from instructsam.checkpoints.assemble import base_folder, stock_model
 from instructsam.checkpoints.devices import pick_device, pick_dtype
 from instructsam.checkpoints.folder import CONFIG_ERRORS, CONFIG_FILE
+from instructsam.checkpoints.stock import base_folder, load_stock
 from instructsam.errors import CheckpointError, InputError, MissingExtraError, first_line
 from instructsam.model.vlm.base import VLM
 from instructsam.model.vlm.registry import VLMS
-from instructsam.processing.processor import load_tokenizer
+from instructsam.processing.tokenizer_files import load_tokenizer
 from instructsam.processing.tokens import encode_pieces, encode_text, special_ids
 from instructsam.structures.model_files import read_object, require_inside
 from instructsam.structures.outputs import require_numbers
 from instructsam.vlms.protocol import Turn, VLMReply
 
-if TYPE_CHECKING:
-    pass
-
-PIXEL_LIMITS = (65_536, 1_310_720)  # of a picture: 64 to 1,280 tokens
+PIXEL_LIMITS = (65_536, 1_310_720)  # of an image: 64 to 1,280 tokens
 
 
 @dataclass
@@ -66,7 +63,7 @@ class LocalVLM:
         return VLMReply(self.tokenizer.decode(written, skip_special_tokens=True).strip(), cut)
 
     def _own_inputs(self, family: type[VLM], turns: Sequence[Turn]) -> dict[str, Any]:
-        """Ids and patches of a family in the registry; special tokens inside a turn's words stay words."""
+        """Ids and patches of a family in the registry; special tokens inside a turn's text stay text."""
         config, device = self.model.config, self.model.device
         special = special_ids(self.tokenizer, (*family.tokens.values(), *family.extra_tokens))
         pieces = partial(encode_pieces, self.tokenizer, special)
@@ -91,7 +88,7 @@ class LocalVLM:
         return inputs
 
     def _general(self, turns: Sequence[Turn]) -> dict[str, Any]:
-        """What the model's own processor makes of the turns."""
+        """Inputs from the model's own processor."""
         messages = []
         for turn in turns:
             parts: list[dict[str, Any]] = [{"type": "image", "image": image} for image in turn.images]
@@ -102,21 +99,21 @@ class LocalVLM:
             )
         except _template_errors() as error:
             raise InputError(
-                f"{self.name} cannot be asked in turns of words and pictures: {first_line(error)}"
+                f"{self.name} takes no conversation of text and images: {first_line(error)}"
             ) from error
         moved: dict[str, Any] = inputs.to(self.model.device, self.model.dtype)
         return moved
 
 
 def load_vlm(name_or_path: str | Path, device: str = "auto", dtype: str = "auto") -> LocalVLM:
-    """A model of transformers that reads pictures and writes text.
+    """A model of transformers that takes images and writes text.
 
     Args:
         name_or_path: folder or hub id, such as "Qwen/Qwen3-VL-2B-Instruct".
         device, dtype: as in `instructsam.load`.
 
     Raises:
-        CheckpointError: it is missing, gated, damaged, or no such model.
+        CheckpointError: it is missing, gated, damaged, or of another kind.
         MissingExtraError: its processor needs torchvision.
     """
     from transformers import AutoModelForImageTextToText
@@ -124,9 +121,7 @@ def load_vlm(name_or_path: str | Path, device: str = "auto", dtype: str = "auto"
     target = pick_device(device)
     folder = base_folder(name_or_path)
     kind = _model_type(folder)
-    model = (
-        stock_model(AutoModelForImageTextToText, folder, pick_dtype(dtype, target), kind).to(target).eval()
-    )
+    model = load_stock(AutoModelForImageTextToText, folder, pick_dtype(dtype, target), kind).to(target).eval()
     if kind in VLMS:
         return LocalVLM(str(name_or_path), model, load_tokenizer(folder))
     processor = _processor(folder)
@@ -147,7 +142,7 @@ def _processor(folder: Path) -> Any:
     except CONFIG_ERRORS as error:
         raise CheckpointError(f"the processor in {folder} cannot be loaded: {first_line(error)}") from error
     if not hasattr(processor, "tokenizer") or not hasattr(processor, "apply_chat_template"):
-        raise CheckpointError(f"{folder} holds no processor for words and pictures; give a chat model")
+        raise CheckpointError(f"{folder} holds no processor for text and images; give a chat model")
     return processor
 
 
@@ -162,17 +157,17 @@ def _model_type(folder: Path) -> str:
 
 
 def _template_errors() -> tuple[type[Exception], ...]:
-    """What a processor may raise: its own errors, and those of its template, such as that it knows no system turn."""
+    """Errors of a processor and of its template, such as an unknown system turn."""
     usual = (ValueError, TypeError, KeyError, ImportError)
     try:
         from jinja2 import TemplateError
-    except ImportError:  # then transformers says that it is missing
+    except ImportError:  # transformers reports it
         return usual
     return (*usual, TemplateError)
 
 
 def _require_numbers(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-    """A logits processor that refuses NaN, which would be read as some token; minus infinity only rules tokens out."""
+    """A logits processor that refuses NaN, which argmax takes for a token; minus infinity only rules tokens out."""
     require_numbers({"token logits": scores.amax(-1)})
     return scores
 

@@ -1,4 +1,4 @@
-"""What is asked of a vision-language model that is not ours: turns of words and pictures in, words out."""
+"""The protocol of stock vision-language models: turns of text and images in, text out."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn of a conversation; its pictures (RGB) stand before its words.
+    """One turn of a conversation; its images (RGB) precede its text.
 
     Raises:
-        InputError: the role is unknown, the text is no text, or a picture is not one of Pillow's.
+        InputError: the role is unknown, `text` is not a string, or an image is not a PIL image.
     """
 
     role: Role
@@ -36,24 +36,24 @@ class Turn:
 
 @dataclass(frozen=True)
 class VLMReply:
-    """What the model wrote; `cut` when it reached the limit of tokens first."""
+    """The model's text; `cut` when it reached the limit of tokens."""
 
     text: str
     cut: bool = False
 
 
 class VisionLanguageModel(Protocol):
-    """A model behind a server (`vlm_client`) or in this process (`vlm_local`)."""
+    """A model on a server (`vlms.client`) or in this process (`vlms.local`)."""
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """Its name in reports."""
         ...
 
     def reply(self, turns: Sequence[Turn], max_new_tokens: int) -> VLMReply:
         """The next turn of the assistant, decoded greedily.
 
         Raises:
-            InstructSAMError: no answer is to be had.
+            InstructSAMError: there is no reply.
         """
         ...

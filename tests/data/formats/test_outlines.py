@@ -89,6 +89,7 @@ def test_outlines_with_fewer_than_three_points_are_counted() -> None:
         ([1, 2, 3, 4, 5, 6, 7], "expected a polygon"),
         ([[1, 1, 4, 1, 1e9, 4]], "expected a polygon in a picture of 10 x 6"),
         ([-40, -40, 40, 40] * 7_000, "expected a polygon whose outline has at most"),
+        ([0, 0, 10, 8] * 70, "expected a polygon whose outline has at most 1024 pixels"),
         (
             {"size": [9, 9], "counts": "0"},
             r"at segmentation.size: expected the picture's .* = \[6, 10\], got \[9, 9\]",

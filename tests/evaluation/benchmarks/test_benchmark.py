@@ -2,17 +2,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from instructsam.data.formats.coco import ONLY_CROWDS
+from instructsam.data.published import Published
 from instructsam.data.record import write_records
 from instructsam.errors import ImageError, InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, benchmark_names, get_benchmark
+from instructsam.evaluation.benchmarks import names
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import benchmark_names, get_benchmark
 from instructsam.evaluation.runner import evaluate
 from instructsam.structures.masks import encode_rle
+from instructsam.world.splits.build import Split
 from tests.evaluation.fakes import HEIGHT, RECORDS, WIDTH, Oracle
 
 
@@ -44,6 +49,21 @@ def test_a_missing_image_is_an_error(tmp_path: Path) -> None:
     (write_folder(tmp_path) / "two.png").unlink()
     with pytest.raises(ImageError, match=r"two\.png"):
         list(Benchmark.from_folder(tmp_path).iterate())
+
+
+def test_a_published_benchmark_is_one_reader_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path)
+    mine = Published("mine/val", ("records.jsonl",), "", "it from its authors", lambda *_: iter(RECORDS))
+    monkeypatch.setattr(names, "PUBLISHED", (*names.PUBLISHED, mine))
+    assert names.is_benchmark_name("mine/val")
+    found = evaluate(Oracle(), get_benchmark("mine/val", tmp_path))
+    assert (found.benchmark, found.summary["overall"]["giou"]) == ("mine/val", 1.0)
+
+
+def test_every_split_of_the_world_is_a_benchmark() -> None:
+    assert benchmark_names() == (*(f"world/{split}" for split in get_args(Split)), "world/own_words")
 
 
 def test_names_and_limits(tmp_path: Path) -> None:

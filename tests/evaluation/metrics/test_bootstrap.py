@@ -105,7 +105,7 @@ def test_a_paired_difference_by_hand() -> None:
 
 def test_only_the_same_instructions_can_be_compared() -> None:
     a, b = score(bars(), [], bars(), id="a"), score(bars(), [], bars(), id="b")
-    with pytest.raises(InputError, match="2 are in one only, such as 'a'"):
+    with pytest.raises(InputError, match="got 2 that are in one only, such as 'a'"):
         paired_differences([a], [b])
 
 

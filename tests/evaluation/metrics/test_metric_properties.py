@@ -85,7 +85,8 @@ def test_the_order_of_masks_does_not_matter(seed: int, count: int) -> None:
 def test_shares_lie_between_0_and_1_and_truth_scores_1(seed: int, count: int) -> None:
     cases = random_cases(seed, count)
     shares = (*NEVER_RISES, "ap_small", "ap_medium", "ap_large", "ap_released", "t_acc")
-    assert all(0 <= table(cases)[name] <= 1 for name in shares if table(cases)[name] is not None)
+    entry = table(cases)
+    assert all(0 <= entry[name] <= 1 for name in shares if entry[name] is not None)
     perfect = table([(t, np.linspace(0.9, 0.6, len(t)), t) for _, _, t in cases])
     for name in NEVER_RISES:
         assert perfect[name] is None or abs(perfect[name] - 1) < 1e-12, name

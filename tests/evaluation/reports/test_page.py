@@ -19,7 +19,8 @@ from instructsam.evaluation.reports.gallery import best_and_worst, draw_answers
 from instructsam.evaluation.reports.page import page_of_run, render_page
 from instructsam.evaluation.reports.report import Report
 from instructsam.evaluation.runner import evaluate
-from instructsam.evaluation.runs.predictions import StoredPrediction, read_predictions
+from instructsam.evaluation.runs.predictions import read_predictions
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 from instructsam.structures.masks import encode_rle
 from tests.evaluation.cases import bars, score
 from tests.evaluation.fakes import Shifted, toy_benchmark

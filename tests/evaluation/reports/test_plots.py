@@ -28,17 +28,21 @@ def test_plots_show_the_numbers_of_the_curves() -> None:
 
 @pytest.mark.parametrize("scores", [SCORES, [], SCORES[2:]])
 def test_plots_are_well_formed_even_of_nothing(scores: list) -> None:  # type: ignore[type-arg]
-    plots, again = (draw_curves(Curves.of(scores)) for _ in range(2))
+    plots = draw_curves(Curves.of(scores))
     assert len(plots) == 3
-    for (caption, figure), (_, same) in zip(plots, again, strict=True):
+    for caption, figure in plots:
         svg = to_svg(figure, caption)
         root = ElementTree.fromstring(svg)
         assert root.tag.endswith("svg")
         assert root.findtext("{http://www.w3.org/2000/svg}title") == caption
-        assert svg == to_svg(same, caption)
         assert "<script" not in svg
     texts = [text.get_text() for text in plots[0][1].axes[0].texts]
     assert texts == ([] if len(scores) == 3 else ["no targets"])
+
+
+def test_the_same_numbers_are_the_same_file() -> None:
+    first, second = (to_svg(draw_curves(Curves.of(SCORES))[2][1], "IoU") for _ in range(2))
+    assert first == second
 
 
 def test_a_missing_matplotlib_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ import pytest
 from instructsam.errors import InputError
 from instructsam.evaluation.runs.predictions import (
     PredictionFile,
-    StoredPrediction,
     last_line_is_cut,
     read_header,
     read_predictions,
 )
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 from instructsam.structures.masks import encode_rle
 
 HEADER = {"benchmark": "toy", "mode": "generate", "model": "a"}

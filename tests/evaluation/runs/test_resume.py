@@ -12,7 +12,8 @@ from PIL import Image
 
 from instructsam.data.record import Record, write_records
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.content import RecordContent, answer_settings
@@ -80,7 +81,7 @@ def test_an_edited_instruction_is_answered_again(folder: Path, tmp_path: Path) -
     write_records(folder / "records.jsonl", edited)
     again = rescore(path, Benchmark.from_folder(folder), 0.5)
     assert again.summary["overall"]["instructions"] == 4
-    assert "1 stored answers are to other words or another size of picture and left out" in again.notes
+    assert "1 stored answers are for another instruction or image size and are left out" in again.notes
     second = Oracle()
     report = evaluate(second, Benchmark.from_folder(folder), predictions_path=path)
     assert asked(second) == ["no squares"]

@@ -12,8 +12,9 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.rescore import rescore
 from instructsam.evaluation.runner import evaluate, run_header
-from instructsam.evaluation.runs.predictions import PredictionFile, StoredPrediction, read_predictions
+from instructsam.evaluation.runs.predictions import PredictionFile, read_predictions
 from instructsam.evaluation.runs.shards import Shard, Share, merge_parts, part_path
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 from tests.evaluation.fakes import HEIGHT, RECORDS, WIDTH, Oracle, Shifted, make_record, toy_benchmark
 
 HEADER = run_header(Oracle(), "toy", "generate", {})

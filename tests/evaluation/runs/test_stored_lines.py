@@ -12,14 +12,9 @@ import pytest
 
 from instructsam.errors import InputError
 from instructsam.evaluation.rescore import rescore
-from instructsam.evaluation.runs.predictions import (
-    PredictionFile,
-    StoredPrediction,
-    by_id,
-    read_header,
-    read_predictions,
-)
-from instructsam.evaluation.studies.compare import stored_limit, stored_threshold
+from instructsam.evaluation.runs.predictions import PredictionFile, by_id, read_header, read_predictions
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
+from instructsam.evaluation.runs.stored_run import stored_limit, stored_threshold
 from instructsam.structures.masks import encode_rle
 from tests.evaluation.fakes import RECORDS, toy_benchmark
 

@@ -97,9 +97,9 @@ def test_what_is_missing_as_a_whole_is_an_error_before_the_first_answer(folder: 
     oracle = Oracle()
     for name in ("one.png", "two.png"):
         (folder / name).unlink()
-    with pytest.raises(InputError, match="not one picture of its 5 records is there"):
+    with pytest.raises(InputError, match="none of the images of its 5 records is there"):
         evaluate(oracle, Benchmark.from_folder(folder))
-    with pytest.raises(InputError, match=r"not one of the 5 instructions of toy could be answered.*too long"):
+    with pytest.raises(InputError, match=r"none of the 5 instructions of toy could be answered.*too long"):
         evaluate(Picky(""), toy_benchmark())
     assert oracle.requests == []
 

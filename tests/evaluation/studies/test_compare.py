@@ -12,13 +12,13 @@ from instructsam.errors import InputError
 from instructsam.evaluation.metrics.registry import METRICS
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.runs.predictions import read_predictions
-from instructsam.evaluation.studies.compare import (
+from instructsam.evaluation.runs.stored_run import (
     benchmark_name,
-    compare,
     predictions_file,
     stored_limit,
     stored_threshold,
 )
+from instructsam.evaluation.studies.compare import compare
 from instructsam.structures.predictions import Prediction
 from tests.evaluation.fakes import RECORDS, Oracle, Shifted, toy_benchmark
 

@@ -7,13 +7,8 @@ import pytest
 from PIL import Image
 
 from instructsam.errors import InputError
-from instructsam.evaluation.studies.false_alarms import (
-    ABSENT,
-    STRANGERS,
-    count_false_alarms,
-    questions,
-    wilson,
-)
+from instructsam.evaluation.benchmarks.absent_things import ABSENT, ABSENT_THINGS, questions
+from instructsam.evaluation.studies.false_alarms import count_false_alarms, wilson
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction
 from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS
@@ -77,14 +72,14 @@ def test_the_questions_are_the_same_every_time() -> None:
 
 
 def test_the_world_has_none_of_the_strangers() -> None:
-    assert len(set(STRANGERS)) == 40
+    assert len(set(ABSENT_THINGS)) == 40
     known = {
         word
         for nouns in (*KIND_NOUNS.values(), *FAMILY_NOUNS.values())
         for noun in nouns
         for word in (noun.one, noun.many)
     }
-    for name in STRANGERS:
+    for name in ABSENT_THINGS:
         words = name.split()
         spans = {" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
         assert not spans & known, name

@@ -17,10 +17,11 @@ from instructsam.config import load_config
 from instructsam.errors import ConfigError
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.losses.matcher import HungarianMatcher
+from instructsam.losses.targets import PaddedTargets, pad_targets
 from instructsam.model.detector.base import ExtraQueries
 from instructsam.model.initialization import build_model
 from instructsam.processing.processor import Sample
-from instructsam.structures.outputs import DetectionOutput, PhraseTarget, SegmentationOutput
+from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
 from instructsam.training.auxiliary.denoising import (
     SMALLEST,
     NoisedTargets,
@@ -35,11 +36,12 @@ from tests.tiny import picture, tiny_pair
 from tests.training.conftest import run, tiny
 
 TARGETS = [instances(2), nothing(), instances(3, 1)]
+PADDED = pad_targets(TARGETS, (4, 4), torch.device("cpu"))
 PAIRS = noised_pairs([2, 0, 3], 2)
 
 
 def noised(groups: int = 2, **options: Any) -> NoisedTargets:
-    found = noised_targets(TARGETS, groups, (1, 2, 0), **options)
+    found = noised_targets(PADDED, groups, (1, 2, 0), **options)
     assert found is not None
     return found
 
@@ -66,11 +68,11 @@ def test_noise_is_bounded_and_a_function_of_the_position() -> None:
     assert 1.1 < stretch.max() <= 1.4 + 1e-5
     assert torch.equal(some.boxes_cxcywh, noised().boxes_cxcywh)
     for position in ((2, 2, 0), (1, 3, 0), (1, 2, 1)):
-        other = noised_targets(TARGETS, 2, position)
+        other = noised_targets(PADDED, 2, position)
         assert other is not None
         assert not torch.equal(some.boxes_cxcywh, other.boxes_cxcywh)
     edge = torch.tensor([[1.0, 0.0, 1.0, SMALLEST]]).repeat(50, 1)
-    clamped = noised_targets([PhraseTarget(torch.ones(50, 4, 4), edge)], 1, (0, 0, 0))
+    clamped = noised_targets(PaddedTargets(torch.ones(1, 50, 4, 4), edge[None], (50,)), 1, (0, 0, 0))
     assert clamped is not None
     assert clamped.boxes_cxcywh.min() >= 0
     assert clamped.boxes_cxcywh.max() <= 1
@@ -166,9 +168,9 @@ def test_the_loss_counts_every_layer_and_no_padding() -> None:
 
 
 def test_a_batch_without_targets_has_the_same_names() -> None:
-    assert noised_targets([nothing(), nothing()], 2, (0, 0, 0)) is None
     criterion, output = Criterion(CriterionConfig.default()), segmentation(2)
     padded = criterion.pad(output, [nothing(), nothing()])
+    assert noised_targets(padded, 2, (0, 0, 0)) is None
     total, parts = denoising_loss(criterion, (), padded, noised_pairs([0, 0], 2), 0.0)
     assert total == 0
     assert set(parts) == {"dn_total", "dn_mask_dice", "dn_box_l1", "dn_score"}

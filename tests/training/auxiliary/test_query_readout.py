@@ -9,6 +9,7 @@ import torch
 
 from instructsam.config import load_config
 from instructsam.errors import ConfigError
+from instructsam.losses.targets import PaddedTargets, pad_targets
 from instructsam.processing.processor import Sample
 from instructsam.structures.outputs import PhraseTarget
 from instructsam.training.auxiliary.query_readout import WEIGHTS, detected_phrases, predict, readout_losses
@@ -22,10 +23,14 @@ def target(*boxes: tuple[float, float, float, float]) -> PhraseTarget:
     return PhraseTarget(torch.ones(len(boxes), 4, 4), torch.tensor(boxes).reshape(-1, 4))
 
 
+def padded(*targets: PhraseTarget) -> PaddedTargets:
+    return pad_targets(targets, (4, 4), torch.device("cpu"))
+
+
 def test_a_perfect_readout_costs_nothing() -> None:
     boxes = torch.tensor([[[0.2, 0.2, 0.1, 0.1], [0.7, 0.6, 0.2, 0.3], [0.5, 0.5, 0.9, 0.9]]])
     logits = torch.tensor([[30.0, 30.0, -30.0]])
-    wanted = [target((0.7, 0.6, 0.2, 0.3), (0.2, 0.2, 0.1, 0.1))]  # in another order
+    wanted = padded(target((0.7, 0.6, 0.2, 0.3), (0.2, 0.2, 0.1, 0.1)))  # in another order
     losses = readout_losses(boxes, logits, wanted, 2)
     assert sum(losses.values()) < 1e-4
     wrong = readout_losses(boxes, torch.tensor([[-5.0, 5.0, 5.0]]), wanted, 2)
@@ -35,7 +40,7 @@ def test_a_perfect_readout_costs_nothing() -> None:
 
 def test_a_phrase_without_target_trains_its_scores_alone() -> None:
     boxes, logits = torch.full((1, 3, 4), 0.5), torch.zeros(1, 3, requires_grad=True)
-    losses = readout_losses(boxes, logits, [target()], 0)
+    losses = readout_losses(boxes, logits, padded(target()), 0)
     assert losses["l1"] == losses["giou"] == 0
     losses["score"].backward()
     assert (logits.grad > 0).all()
@@ -45,7 +50,7 @@ def test_more_targets_than_queries_and_a_batch_of_both() -> None:
     linear = torch.nn.Linear(8, 5)
     boxes, logits = predict(linear, torch.randn(2, 2, 8), torch.full((2, 4), 0.5))
     many = target(*((x / 10, 0.5, 0.1, 0.1) for x in range(1, 6)))
-    losses = readout_losses(boxes, logits, [target(), many], 5)
+    losses = readout_losses(boxes, logits, padded(target(), many), 5)
     sum(losses.values()).backward()
     assert linear.weight.grad.abs().sum() > 0
 

@@ -12,9 +12,9 @@ def test_captions_run_along_an_axis() -> None:
         rendered = world_sample(3, index, WorldSettings(short_sides=(64,), instructions_per_scene=1)).rendered
         seen = Facts.of(rendered).seen.objects
         for order, (request, _) in enumerate(ORDERS):
-            asked, said = caption(rendered, order)
-            assert asked == request
-            words = said.split(", ")
+            given, answer = caption(rendered, order)
+            assert given == request
+            words = answer.split(", ")
             expected = sorted(seen, key=lambda fact: (fact.x, fact.y)[order])
             patterns = ["" if fact.pattern == "plain" else f" {fact.pattern}" for fact in expected]
             assert words == [

@@ -1,4 +1,4 @@
-"""Instructions: proved answers, honest shares, and words as people write them."""
+"""Instructions: computed answers, shares of families, and words as people write them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_shares(pairs: list[tuple[WorldSample, Instruction]]) -> None:
     assert np.mean([count == 1 for count in targets]) > 0.25
 
 
-def test_factors_change_how_often_a_family_is_asked() -> None:
+def test_factors_change_the_share_of_a_family() -> None:
     factors = {"spatial": 2.0, "comparison": 2.0, "counting": 0.0}
     plain, other = (
         Counter(
@@ -135,23 +135,23 @@ def test_shares_by_hand() -> None:
         (dict.fromkeys(FAMILY_SHARES, 0.0), "must leave at least one family, got 0 for all of category"),
     ],
 )
-def test_factors_that_mean_nothing_are_refused(factors: dict[str, float], message: str) -> None:
+def test_invalid_factors_are_refused(factors: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         shares_of((), factors)
 
 
 def test_about_15_percent_of_every_family_are_without_target() -> None:
-    empty, asked = Counter[str](), Counter[str]()
+    empty, drawn = Counter[str](), Counter[str]()
     for seed in range(80):
         for made in instructions_about(random_facts(seed), np.random.default_rng(seed), 10, "val"):
-            asked[made.family] += 1
+            drawn[made.family] += 1
             empty[made.family] += not any(phrase.instances for phrase in made.phrases)
-    assert asked.keys() == FAMILY_SHARES.keys()
+    assert drawn.keys() == FAMILY_SHARES.keys()
     for family in FAMILY_SHARES:
-        assert 0.04 <= empty[family] / asked[family] <= 0.28, (family, empty[family], asked[family])
+        assert 0.04 <= empty[family] / drawn[family] <= 0.28, (family, empty[family], drawn[family])
 
 
-def test_some_phrases_without_target_stand_beside_one_with_targets(
+def test_some_instructions_mix_phrases_with_and_without_targets(
     pairs: list[tuple[WorldSample, Instruction]],
 ) -> None:
     assert any(len({bool(p.instances) for p in i.phrases}) == 2 for _, i in pairs)
@@ -214,11 +214,11 @@ def test_verbs_agree_with_their_nouns(pairs: list[tuple[WorldSample, Instruction
     assert not wrong, wrong[:10]
     assert bad.search("where is the red mugs?")
     assert bad.search("where are the mug?")
-    asked = re.compile(rf"\b(is the {colors}({one})|are the {colors}({many}))\b", re.I)
-    assert sum(bool(asked.search(i.text)) for _, i in pairs) > 10
+    good = re.compile(rf"\b(is the {colors}({one})|are the {colors}({many}))\b", re.I)
+    assert sum(bool(good.search(i.text)) for _, i in pairs) > 10
 
 
-def test_wordings_are_many_and_some_are_held_out() -> None:
+def test_templates_are_many_and_some_are_held_out() -> None:
     for family, own in OWN_TEMPLATES.items():
         everywhere = own if family in ("everything", "multi", "chatty") else own + COMMON_TEMPLATES
         assert sum(not one.held_out for one in own) >= 8, family
@@ -229,7 +229,7 @@ def test_wordings_are_many_and_some_are_held_out() -> None:
     assert styles == {"c", "q", "f"}
 
 
-def test_held_out_wordings_stay_out(samples: list[WorldSample]) -> None:
+def test_held_out_templates_stay_out(samples: list[WorldSample]) -> None:
     held = {one.text for own in OWN_TEMPLATES.values() for one in (*own, *COMMON_TEMPLATES) if one.held_out}
     for sample in samples:
         assert not held & {instruction.template for instruction in sample.instructions}

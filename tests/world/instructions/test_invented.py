@@ -1,11 +1,11 @@
-"""Instructions about things with invented names: nothing is meant, and nothing of the real name is left."""
+"""Instructions about things with invented names: there is no target, and nothing of the real name is left."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from instructsam.evaluation.studies.false_alarms import STRANGERS
+from instructsam.evaluation.benchmarks.absent_things import ABSENT_THINGS
 from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.instructions.invented import (
     KNOWN,
@@ -16,7 +16,8 @@ from instructsam.world.instructions.invented import (
     renamed,
     with_invented_word,
 )
-from instructsam.world.splits.stream import WorldSample, WorldSettings, world_sample
+from instructsam.world.splits.stream import WorldSample, WorldSettings
+from tests.world.cached import sample
 
 SETTINGS = WorldSettings(short_sides=(64,), instructions_per_scene=8)
 
@@ -25,12 +26,12 @@ SETTINGS = WorldSettings(short_sides=(64,), instructions_per_scene=8)
 def pairs() -> list[tuple[WorldSample, Instruction, Instruction]]:
     """Scene, instruction, and what was made of it, wherever something could be made of it."""
     rng = np.random.default_rng(0)
-    samples = [world_sample(3, index, SETTINGS) for index in range(60)]
-    made = [(sample, one, with_invented_word(one, rng)) for sample in samples for one in sample.instructions]
-    return [(sample, one, changed) for sample, one, changed in made if changed is not None]
+    samples = [sample(3, index, SETTINGS) for index in range(60)]
+    made = [(each, one, with_invented_word(one, rng)) for each in samples for one in each.instructions]
+    return [(each, one, changed) for each, one, changed in made if changed is not None]
 
 
-def test_nothing_is_meant(pairs: list[tuple[WorldSample, Instruction, Instruction]]) -> None:
+def test_invented_kinds_have_no_target(pairs: list[tuple[WorldSample, Instruction, Instruction]]) -> None:
     assert len(pairs) > 60
     assert any(before.phrases[0].instances for _, before, _ in pairs)
     for _, before, after in pairs:
@@ -49,10 +50,10 @@ def test_no_name_of_the_kind_is_left(pairs: list[tuple[WorldSample, Instruction,
         assert f"an {word}" not in after.text
 
 
-def test_what_others_may_be_meant_by_is_left_alone() -> None:
+def test_families_with_other_targets_are_left_alone() -> None:
     rng = np.random.default_rng(0)
     for index in range(60):
-        for one in world_sample(3, index, SETTINGS).instructions:
+        for one in sample(3, index, SETTINGS).instructions:
             if one.family in ("logic", "multi", "chatty", "counting", "knowledge"):
                 assert with_invented_word(one, rng) is None
 
@@ -62,10 +63,10 @@ def test_number_and_article_follow() -> None:
     assert renamed("an apple beside two apples", "apple", "blick") == "a blick beside two blicks"
 
 
-def test_invented_words_are_nobodys_words() -> None:
+def test_invented_words_are_not_english() -> None:
     rng = np.random.default_rng(1)
     words = {invented_word(rng) for _ in range(3000)}
     assert len(words) > 2000
-    asked = {word for text in STRANGERS for word in text.lower().split()}
+    tested = {word for text in ABSENT_THINGS for word in text.lower().split()}
     assert not words & KNOWN
-    assert len(words & asked) < 3, "what is asked in tests is not given away"
+    assert len(words & tested) < 3, "the words of a test are not revealed"

@@ -14,7 +14,7 @@ from tests.world.random_facts import random_facts
 SCENES = [facts for facts in map(random_facts, range(24)) if len(facts.seen.objects) >= 2]
 
 
-def test_one_word_is_different_and_nothing_is_meant() -> None:
+def test_one_word_differs_and_there_is_no_target() -> None:
     fields = set()
     for seed, facts in enumerate(SCENES):
         made = hard_negatives(facts, np.random.default_rng(seed), 4, "test")
@@ -44,13 +44,13 @@ def test_one_word_is_different_and_nothing_is_meant() -> None:
         ("the mug left of the mug", ("mug",), ("key",), None),
     ],
 )
-def test_a_word_is_exchanged_where_the_sentence_stays_one(
+def test_a_word_is_replaced_where_the_sentence_stays_correct(
     text: str, old: tuple[str, ...], new: tuple[str, ...], expected: str | None
 ) -> None:
     assert _swapped(text, "find", old, new) == expected
 
 
-def test_they_are_the_same_every_time() -> None:
+def test_hard_negatives_are_deterministic() -> None:
     first, second = (hard_negatives(SCENES[3], np.random.default_rng(1), 3, "test") for _ in range(2))
     assert first == second
 

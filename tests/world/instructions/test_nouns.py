@@ -28,10 +28,10 @@ def test_phrases_are_true(nouns: Nouns) -> None:
             for thing in facts.seen.objects:
                 words = made.text.split()
                 kinds = [kind for kind in KINDS if made.text.endswith(kind)]
-                said = [word for word in words if word in (*COLORS, *SIZES, *PATTERNS)] + kinds
-                said += [family for family in FAMILIES if made.text == family]
+                attributes = [word for word in words if word in (*COLORS, *SIZES, *PATTERNS)] + kinds
+                attributes += [family for family in FAMILIES if made.text == family]
                 own = (thing.size, thing.pattern, thing.color, thing.kind, thing.family)
-                is_meant = all(word in own for word in said)
+                is_meant = all(word in own for word in attributes)
                 assert (thing.index in found) == is_meant
     assert empty > 0
 

@@ -1,4 +1,4 @@
-"""What things are for: known kinds, words that fit one and several things, and pairs held out."""
+"""Functions of objects: known kinds and several words. Held-out pairs: every kind and colour remains."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from instructsam.world.scenes.scene import COLORS, FAMILIES, KINDS
 
 
 @pytest.mark.parametrize("name", list(FUNCTIONS))
-def test_functions_speak_of_known_kinds_in_several_words(name: str) -> None:
+def test_functions_have_known_kinds_and_several_words(name: str) -> None:
     function = FUNCTIONS[name]
     assert function.kinds
     assert {*function.kinds, *function.disputed} <= set(KINDS)
@@ -23,7 +23,7 @@ def test_functions_speak_of_known_kinds_in_several_words(name: str) -> None:
     assert not any(text.endswith("?") for text in function.ask)
 
 
-def test_every_kind_is_good_for_something() -> None:
+def test_every_kind_has_a_function() -> None:
     assert {kind for function in FUNCTIONS.values() for kind in function.kinds} == set(KINDS)
     assert len(FUNCTIONS) >= 16
     tails = [function.tails[0] for function in FUNCTIONS.values()]
@@ -36,7 +36,7 @@ def test_disputed_families_are_families() -> None:
         assert set(kinds) <= set(KINDS)
 
 
-def test_pairs_leave_every_kind_and_colour_well_known() -> None:
+def test_held_out_pairs_leave_every_kind_and_colour_in_training() -> None:
     kinds, colors = Counter(kind for kind, _ in HELD_OUT_PAIRS), Counter(color for _, color in HELD_OUT_PAIRS)
     assert len(HELD_OUT_PAIRS) == 24
     assert kinds.keys() <= set(KINDS)

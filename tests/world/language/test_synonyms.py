@@ -1,4 +1,4 @@
-"""No word stands for two things."""
+"""No word has two meanings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from instructsam.world.language.synonyms import (
 from instructsam.world.scenes.scene import COLORS, FAMILIES, KINDS, PATTERNS, SIZES
 
 
-def test_no_word_stands_for_two_things() -> None:
+def test_no_word_has_two_meanings() -> None:
     words = Counter[str]((*KINDS, *FAMILIES, *COLORS))
     for table in (KIND_SYNONYMS, FAMILY_SYNONYMS, COLOR_WORDS, SIZE_WORDS, PATTERN_WORDS):
         words.update(word for synonyms in table.values() for word in synonyms)
@@ -23,7 +23,7 @@ def test_no_word_stands_for_two_things() -> None:
     assert all(word == word.lower().strip() for word in words)
 
 
-def test_they_are_words_for_what_there_is() -> None:
+def test_synonyms_are_of_known_names() -> None:
     assert KIND_SYNONYMS.keys() <= set(KINDS)
     assert FAMILY_SYNONYMS.keys() <= set(FAMILIES)
     assert COLOR_WORDS.keys() <= set(COLORS)

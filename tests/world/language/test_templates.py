@@ -1,4 +1,4 @@
-"""Wordings: enough of them, slots that exist, no text twice, and a held-out quarter that is truly other words."""
+"""Templates: enough of them, slots that exist, no text twice, and a held-out quarter that is truly other words."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALLOWED = {
         f"{group}{part}" for group in ("first", "second", "third") for part in ("", "_bare", "_is", "_a")
     },
 }
-# A wording that names none of these says nothing of what is asked for.
+# A template with none of these slots does not name its target.
 TELLING = {
     "common": {"the", "bare", "a", "each", "several", "mod", "whatever"},
     "category": {"the", "bare", "a", "each", "several"},
@@ -89,7 +89,7 @@ def test_every_slot_is_used_in_both_halves() -> None:
         assert missing <= {"first_a", "second_a", "third_a", "third_is"}, missing
 
 
-def test_held_out_wordings_differ_in_words() -> None:
+def test_held_out_templates_differ_in_words() -> None:
     """Not only in punctuation, politeness, or the order of the words."""
 
     def core(one: Template) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def test_a_command_can_take_please_and_a_full_stop() -> None:
             assert not one.text.startswith(("if ", "since ", "{need}", "hi,")), one.text
 
 
-def test_what_takes_several_is_always_plural() -> None:
+def test_slots_for_several_objects_are_always_plural() -> None:
     """No verb agrees with {heads}, nor with the distractor: it may be one thing or several."""
     verb = r"(?:is|are|was|were|has|have|does|do|belongs?)"
     bad = re.compile(rf"\{{(?:heads|distractor)\}},? (?:which )?{verb}\b(?! not what I meant)")
@@ -128,7 +128,7 @@ def test_what_takes_several_is_always_plural() -> None:
     assert bad.search("{distractor}, which belongs to him")
 
 
-def test_chatty_wordings_are_long_and_name_both_things_once() -> None:
+def test_chatty_templates_are_long_and_name_both_objects_once() -> None:
     chatty = OWN_TEMPLATES["chatty"]
     assert len(chatty) >= 40
     assert sum(one.held_out for one in chatty) >= 10

@@ -1,4 +1,4 @@
-"""One slip, where it may be, and never more."""
+"""One typo, where it may be, and never more."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _kind(before: str, after: str) -> str:
     return "mistyped"
 
 
-def test_one_slip_in_one_long_word_and_every_kind_of_it() -> None:
+def test_one_typo_in_one_long_word_and_every_kind_of_it() -> None:
     rng, kinds = np.random.default_rng(0), Counter[str]()
     for _ in range(400):
         before, after = TEXT.split(" "), with_typo(rng, TEXT).split(" ")
@@ -45,7 +45,7 @@ def test_one_slip_in_one_long_word_and_every_kind_of_it() -> None:
     assert min(kinds.values()) > 50
 
 
-def test_the_same_generator_gives_the_same_slip() -> None:
+def test_the_same_generator_gives_the_same_typo() -> None:
     first, second = ([with_typo(np.random.default_rng(seed), TEXT) for seed in range(20)] for _ in range(2))
     assert first == second
     assert len(set(first)) > 5
@@ -63,7 +63,7 @@ def test_a_plural_stays_a_plural() -> None:
     assert {"musg", "mgs", "muggs", "migs"} <= slips
 
 
-def test_a_word_of_equal_letters_slips_too() -> None:
+def test_a_word_of_equal_letters_gets_a_typo_too() -> None:
     rng = np.random.default_rng(2)
     assert all(with_typo(rng, "aaaa") != "aaaa" for _ in range(50))
 

@@ -1,4 +1,4 @@
-"""Answers on scenes laid out by hand, and against loops that know nothing of `execute`."""
+"""Answers on scenes made by hand, and compared with plain loops."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ BUS = Filter(All(), "kind", "bus")
         (Counted(MUG, 3), "three mug", ()),
     ],
 )
-def test_programs_denote_what_they_say(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
+def test_answers_and_phrases(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
     assert program.execute(TABLE) == program.answer(TABLE) == expected
     assert program.phrase() == phrase
 
@@ -122,13 +122,13 @@ def kind(index: int, name: str) -> Facts:
         (Same(All(), "size", BALL), moved(1, area=0.2)),
     ],
 )
-def test_what_people_could_answer_either_way_is_ambiguous(program: Program, facts: Facts) -> None:
+def test_ambiguous_programs(program: Program, facts: Facts) -> None:
     with pytest.raises(AmbiguousProgramError):
         program.execute(facts)
     assert program.answer(facts) is None
 
 
-def test_there_is_nothing_on_the_shelf_of_a_picture_without_shelves() -> None:
+def test_a_picture_without_shelves_has_nothing_on_them() -> None:
     assert OnShelf(All(), "top").answer(Facts(TABLE.objects)) == ()
     three = Facts(tuple(replace(fact, shelf=fact.index) for fact in TABLE.objects), shelves=3)
     assert [OnShelf(All(), shelf).answer(three) for shelf in ("top", "middle", "bottom")] == [
@@ -213,7 +213,7 @@ def by_hand(data: dict[str, Any], facts: Facts) -> set[int] | None:
 
 
 def test_answers_agree_with_plain_loops() -> None:
-    asked: Counter[str] = Counter()
+    compared: Counter[str] = Counter()
     for seed in range(110):
         facts = random_facts(seed)
         families = ("spatial", "comparison", "knowledge", "counting")
@@ -222,9 +222,9 @@ def test_answers_agree_with_plain_loops() -> None:
             expected = by_hand(data, facts.seen)
             if expected is not None:
                 assert set(made.phrases[0].instances) == expected, (seed, made)
-                asked[data["op"]] += 1
+                compared[data["op"]] += 1
     for op in ("filter", "between", "onshelf", "nearest", "same", "compare", "counted"):
-        assert asked[op] >= 8, asked
+        assert compared[op] >= 8, compared
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -1,9 +1,10 @@
-"""Programs: what they denote, when they have no clear answer, and how they are stored."""
+"""Programs: answers, ambiguity and storage."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instructsam.errors import InputError
+from instructsam.world.programs import operations
 from instructsam.world.programs.all_objects import All
 from instructsam.world.programs.between import Between
 from instructsam.world.programs.both import Both
@@ -23,7 +25,7 @@ from instructsam.world.programs.extreme import Extreme
 from instructsam.world.programs.filter import ATTRIBUTES, Filter
 from instructsam.world.programs.nearest import Nearest
 from instructsam.world.programs.on_shelf import SHELVES, OnShelf
-from instructsam.world.programs.operations import from_dict
+from instructsam.world.programs.operations import OPERATIONS, from_dict
 from instructsam.world.programs.ordinal import Ordinal
 from instructsam.world.programs.position import Position
 from instructsam.world.programs.program import AmbiguousProgramError, Program
@@ -90,7 +92,7 @@ BALL = Filter(All(), "kind", "ball")
         (Difference(MUGS, Extreme(MUGS, "left")), "mug except leftmost mug", (1,)),
     ],
 )
-def test_programs_denote_what_they_say(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
+def test_answers_and_phrases(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
     assert program.execute(TABLE) == expected
     assert program.answer(TABLE) == expected
     assert program.phrase() == phrase
@@ -121,7 +123,7 @@ def test_ambiguous_programs_have_no_answer(program: Program, facts: Facts) -> No
     assert program.answer(facts) is None
 
 
-def test_the_largest_object_must_look_largest_too() -> None:
+def test_the_visible_part_of_the_largest_object_must_be_largest_too() -> None:
     assert Superlative(All(), "largest").answer(moved(1, visible=0.6)) is None
 
 
@@ -181,6 +183,42 @@ def programs() -> st.SearchStrategy[Program]:
     return st.recursive(st.just(All()), grow, max_leaves=5)
 
 
+ALL: dict[str, Any] = {"op": "all"}
+MUG: dict[str, Any] = {"op": "filter", "source": ALL, "attribute": "kind", "value": "mug"}
+STORED: tuple[dict[str, Any], ...] = (
+    ALL,
+    MUG,
+    {"op": "relate", "source": ALL, "relation": "left_of", "anchor": MUG},
+    {"op": "position", "source": MUG, "side": "top"},
+    {"op": "extreme", "source": MUG, "side": "left", "count": 2},
+    {"op": "ordinal", "source": MUG, "side": "right", "nth": 3},
+    {"op": "superlative", "source": MUG, "extreme": "largest", "count": 1},
+    {"op": "either", "first": MUG, "second": ALL},
+    {"op": "both", "first": MUG, "second": ALL},
+    {"op": "difference", "source": ALL, "removed": MUG},
+    {"op": "between", "source": ALL, "first": MUG, "second": MUG},
+    {"op": "onshelf", "source": ALL, "shelf": "middle"},
+    {"op": "nearest", "source": ALL, "anchor": MUG},
+    {"op": "same", "source": ALL, "same": "color", "anchor": MUG},
+    {"op": "compare", "source": ALL, "comparison": "larger", "anchor": MUG},
+    {"op": "counted", "source": MUG, "count": 4},
+)
+
+
+@pytest.mark.parametrize("data", STORED, ids=lambda data: str(data["op"]))
+def test_programs_of_earlier_records_are_parsed(data: dict[str, Any]) -> None:
+    assert from_dict(data).to_dict() == data
+
+
+def test_every_operation_is_in_the_table() -> None:
+    assert {data["op"] for data in STORED} == OPERATIONS.keys()
+    folder = Path(operations.__file__).parent
+    files = {path.stem for path in folder.glob("*.py") if "OPERATION = " in path.read_text(encoding="utf-8")}
+    assert files | {"all_objects", "filter"} == {
+        one.program.__module__.rpartition(".")[2] for one in OPERATIONS.values()
+    }
+
+
 @given(programs())
 def test_stored_programs_come_back_equal(program: Program) -> None:
     assert from_dict(json.loads(json.dumps(program.to_dict()))) == program
@@ -203,6 +241,6 @@ def test_stored_programs_come_back_equal(program: Program) -> None:
         ({"op": "position", "source": "all", "side": "left"}, "'op' must be one of"),
     ],
 )
-def test_damaged_programs_are_named(data: Any, message: str) -> None:
+def test_malformed_programs_are_errors(data: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         from_dict(data)

@@ -1,4 +1,4 @@
-"""Words for slots: distractions that are never what is wanted, numbers and uncountable nouns."""
+"""Words for slots: distractors that are never a target, numbers and uncountable nouns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def named(words: str) -> tuple[str, str | None]:
     return forms[noun], colors[0] if colors else None
 
 
-def test_a_distraction_is_never_what_is_wanted() -> None:
+def test_a_distractor_is_never_a_target() -> None:
     checked = 0
     for seed in range(60):
         facts, rng = random_facts(seed), np.random.default_rng(seed)
@@ -44,7 +44,7 @@ def test_a_distraction_is_never_what_is_wanted() -> None:
 
 
 @pytest.mark.parametrize("family", ["furniture", "clothes", "cutlery", "fruit"])
-def test_what_is_counted_can_be_counted(family: str) -> None:
+def test_numbers_stand_before_countable_nouns(family: str) -> None:
     bad = {noun.many for noun in lexicon.FAMILY_NOUNS[family] if not noun.countable}
     source = Filter(All(), "family", family)
     for seed in range(12):
@@ -69,14 +69,14 @@ def test_two_are_both_and_three_are_all_three() -> None:
         assert three["is"] == "are"
 
 
-def test_something_that_is_needed_is_said_in_several_ways() -> None:
-    said: dict[str, set[str]] = {}
+def test_functions_have_several_wordings() -> None:
+    found: dict[str, set[str]] = {}
     for seed in range(30):
         speaker = Speaker(np.random.default_rng(seed), random_facts(1))
         for name, words in Filter(All(), "function", "drink from").slots(speaker).items():
-            said.setdefault(name, set()).add(words)
-    assert {"thing_to", "that", "ask", "need", "heads", "the"} <= said.keys()
-    assert all(len(said[name]) >= 2 for name in ("thing_to", "that", "ask", "need"))
+            found.setdefault(name, set()).add(words)
+    assert {"thing_to", "that", "ask", "need", "heads", "the"} <= found.keys()
+    assert all(len(found[name]) >= 2 for name in ("thing_to", "that", "ask", "need"))
     colored = Filter(Filter(All(), "color", "red"), "function", "drink from")
     slots = colored.slots(Speaker(np.random.default_rng(0), random_facts(1)))
     assert "ask" not in slots, "the question would lose the colour"

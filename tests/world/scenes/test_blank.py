@@ -21,7 +21,7 @@ def test_kinds_take_turns() -> None:
     assert not np.array_equal(made[0][1], made[7][1])
 
 
-def test_scrambled_blocks_leave_no_region_of_a_thing() -> None:
+def test_scrambled_blocks_leave_no_region_of_an_object() -> None:
     """Neighbours on both sides of a block's edge have nothing to do with each other, unlike inside a block."""
     picture = blank_picture("scrambled blocks", 1, 256).astype(int)
     steps = np.abs(np.diff(picture, axis=1)).mean(axis=(0, 2))

@@ -11,11 +11,12 @@ from instructsam.world.scenes.drawings.registry import DRAWINGS
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.random_objects import SCALES
 from instructsam.world.scenes.scene import BACKGROUNDS, COLORS, KINDS, Scene, SceneSettings
+from tests.world import cached
 
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [sample_scene(seed) for seed in range(240)]
+    return [cached.scene(seed) for seed in range(240)]
 
 
 def test_same_seed_gives_the_same_scene(scenes: list[Scene]) -> None:
@@ -36,7 +37,7 @@ def test_everything_that_may_occur_does_occur(scenes: list[Scene]) -> None:
     assert {len(scene.objects) for scene in scenes} == set(range(1, 9))
 
 
-def test_sizes_are_told_apart_by_scale(scenes: list[Scene]) -> None:
+def test_sizes_differ_in_scale(scenes: list[Scene]) -> None:
     for thing in (thing for scene in scenes for thing in scene.objects):
         low, high = SCALES[thing.size]
         assert low <= thing.scale <= high

@@ -1,4 +1,4 @@
-"""Instructions in own words: answers that are there, on scenes that no split has, in words that no template has."""
+"""Instructions in own words: visible answers, on scenes of no split, in words of no template."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from instructsam.world.splits.stream import SPLITS
 
 LINES = own_lines()
 SCENES = sorted({int(line["scene"]) for line in LINES})
-# What the scenes hold. If it changes, the answers must be pointed at again, those without target above all.
+# A digest of the scenes. If it changes, the answers must be chosen again, those without target first.
 CONTENT = "ab28bfe0bc79c5cc"
 
 
@@ -41,17 +41,17 @@ def test_sixty_instructions_on_twenty_scenes_that_no_split_has() -> None:
     assert len({plain(line["instruction"]) for line in LINES}) == 60
 
 
-def test_the_scenes_hold_what_they_held_when_the_answers_were_written() -> None:
+def test_the_scenes_are_those_of_the_written_answers() -> None:
     found = [
         (thing.kind, thing.color, thing.size, thing.pattern, thing.shelf, thing.center)
         for seed in SCENES
         for thing in sample_scene(seed, SETTINGS).objects
     ]
-    told = json.dumps([[*one[:5], *(round(value, 3) for value in one[5])] for one in found])
-    assert hashlib.sha256(told.encode()).hexdigest()[:16] == CONTENT
+    content = json.dumps([[*one[:5], *(round(value, 3) for value in one[5])] for one in found])
+    assert hashlib.sha256(content.encode()).hexdigest()[:16] == CONTENT
 
 
-def test_every_answer_can_be_seen() -> None:
+def test_every_answer_is_visible() -> None:
     for seed in SCENES:
         facts = Facts.of(render_scene(sample_scene(seed, SETTINGS), 64))
         for line in LINES:
@@ -62,32 +62,32 @@ def test_every_answer_can_be_seen() -> None:
                     assert all(facts.objects[index].visible > 0.5 for index in indices), line
 
 
-def test_no_instruction_is_worded_by_a_template() -> None:
+def test_no_instruction_follows_a_template() -> None:
     templates = [*COMMON_TEMPLATES, *(one for table in OWN_TEMPLATES.values() for one in table)]
     shapes = []
     for template in templates:
         fixed = [plain(part) for part in re.split(r"\{\w+\}", template.text)]
         if sum(len(part.split()) for part in fixed) >= 4:
             shapes.append(re.compile(" ?(.+) ?".join(re.escape(part) for part in fixed)))
-    said = [plain(line["instruction"]) for line in LINES]
-    assert not [(text, shape.pattern) for text in said for shape in shapes if shape.fullmatch(text)]
+    texts = [plain(line["instruction"]) for line in LINES]
+    assert not [(text, shape.pattern) for text in texts for shape in shapes if shape.fullmatch(text)]
     rng = np.random.default_rng(5)
     for seed in SCENES[:6]:
         facts = Facts.of(render_scene(sample_scene(seed, SETTINGS), 64))
-        told = {plain(one.text) for one in instructions_about(facts, rng, 60)}
-        assert not told & set(said)
+        generated = {plain(one.text) for one in instructions_about(facts, rng, 60)}
+        assert not generated & set(texts)
 
 
-def test_records_carry_the_masks_that_were_pointed_at() -> None:
+def test_records_carry_the_masks_of_the_answers() -> None:
     pairs = list(own_words())
     drawn = {seed: render_scene(sample_scene(seed, SETTINGS), 256) for seed in SCENES[:3]}
     for (image, record), line in zip(pairs[:9], LINES[:9], strict=True):
         rendered = drawn[line["scene"]]
         assert record.instruction == line["instruction"]
         assert np.array_equal(np.asarray(image), rendered.image)
-        for phrase, told in zip(record.phrases, line["phrases"], strict=True):
-            assert phrase.text == told["text"]
-            for one, answer in zip(phrase.instances, told["objects"], strict=True):
+        for phrase, written in zip(record.phrases, line["phrases"], strict=True):
+            assert phrase.text == written["text"]
+            for one, answer in zip(phrase.instances, written["objects"], strict=True):
                 assert np.array_equal(decode_rle(one.rle), rendered.masks[answer["index"]])
     assert pairs[0][0] is pairs[2][0]
     assert len({record.id for _, record in pairs}) == 60
@@ -95,7 +95,7 @@ def test_records_carry_the_masks_that_were_pointed_at() -> None:
 
 
 @pytest.mark.parametrize(("index", "found"), [(0, "red fish"), (99, "nothing")])
-def test_an_answer_that_became_another_thing_is_an_error(
+def test_an_answer_that_became_another_object_is_an_error(
     monkeypatch: pytest.MonkeyPatch, index: int, found: str
 ) -> None:
     line: dict[str, Any] = json.loads(json.dumps(LINES[0]))

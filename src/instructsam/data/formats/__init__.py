@@ -1,1 +1,1 @@
-"""Readers of the field's published formats; each yields Inst2Seg records and says what it left out."""
+"""Readers of published formats; each yields Inst2Seg records and counts what it leaves out."""

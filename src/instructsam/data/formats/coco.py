@@ -1,4 +1,4 @@
-"""COCO and LVIS by category, SA-Co Gold and Silver, and the masks that other formats take from COCO's files."""
+"""COCO and LVIS by category, SA-Co Gold and Silver, and COCO's masks for formats that refer to them."""
 
 from __future__ import annotations
 
@@ -94,15 +94,15 @@ class CocoFile:
     def instances(
         self, annotations: Sequence[Node], image: ImageRef, tally: Tally
     ) -> tuple[InstanceRecord, ...] | None:
-        """None when one of them has no usable mask: then the answer is not known."""
+        """None when one of them has no usable mask: the answer is then unknown."""
         found = [self.read_instance(annotation, image, tally) for annotation in annotations]
-        return None if None in found else tuple(one for one in found if one is not None)
+        return None if None in found else tuple(instance for instance in found if instance is not None)
 
 
 def read_categories(path: Path, images: str, tally: Tally) -> Iterator[Record]:
     """COCO or LVIS: for each picture, one instruction per category that it has, its name the instruction.
 
-    Crowds become crowd regions; a category of which a picture has nothing else is left out, for it is neither there
+    Crowds become crowd regions; a category with only crowds in a picture is left out, since it is neither present
     nor absent. In LVIS a category that is not annotated exhaustively in a picture is left out, and each of its
     `neg_category_ids` is an instruction without target.
     """
@@ -173,7 +173,7 @@ def read_concepts(paths: Sequence[Path], images: str, tally: Tally) -> Iterator[
 def _concept_record(
     files: Sequence[CocoFile], item: Node, annotations: Sequence[Sequence[Node]], tally: Tally
 ) -> Record | None:
-    """One (picture, noun phrase) pair with what each annotator took for it; the crowds are those of the first."""
+    """One (picture, noun phrase) pair with each annotator's instances; the crowds are those of the first annotator."""
     image, text = files[0].picture(item), item["text_input"].text()
     parts = [_objects_and_crowds(found) for found in annotations]
     if any(crowds and not objects for objects, crowds in parts):
@@ -196,7 +196,7 @@ def _concept_record(
 
 
 def _exhaustive(file: CocoFile, key: Any) -> bool:
-    """A missing flag means yes; a picture that another annotator has not seen is not exhaustive."""
+    """A missing flag means true; a picture that another annotator has not annotated is not exhaustive."""
     item = file.images.get(key)
     flag = None if item is None else item.get("is_instance_exhaustive")
     return item is not None and (flag is None or flag.flag())
@@ -211,7 +211,7 @@ def _objects_and_crowds(annotations: Sequence[Node]) -> tuple[list[Node], list[N
 
 
 def _is_crowd(annotation: Node) -> bool:
-    """COCO's spelling, the one in which SA-Co's description has it, or a region to be ignored."""
+    """Whether it is a crowd (COCO's or SA-Co's key) or a region to ignore."""
     flags = (annotation.get(name) for name in ("iscrowd", "is_crowd", "ignore"))
     return any(flag.flag() for flag in flags if flag is not None)
 

@@ -30,7 +30,7 @@ def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
         tally: counts instructions that have boxes only, and those with a damaged or empty mask.
 
     Raises:
-        RecordError: something in the file is not as published; the message says where.
+        RecordError: something in the file is not as published; the message names the place.
     """
     prefix = f"{images}/" if images else ""
     for number, item in enumerate(read_json(path).items()):
@@ -60,8 +60,10 @@ def _instances(annotation: Node, image: ImageRef, tally: Tally) -> tuple[Instanc
     value = _masks(annotation)
     if value is None or value.value is None:
         return ()
-    one = not isinstance(value.value, list) or (value.place.endswith(".mask") and _is_outlines(value.value))
-    entries = [value] if one else list(value.items())
+    single = not isinstance(value.value, list) or (
+        value.place.endswith(".mask") and _is_outlines(value.value)
+    )
+    entries = [value] if single else list(value.items())
     kind = annotation.get("ann_type")
     if kind is not None and kind.text() not in ("mask", "bbox"):
         raise kind.wrong("'mask' or 'bbox'")

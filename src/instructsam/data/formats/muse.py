@@ -2,7 +2,7 @@
 
 A picture is {file_name or coco_url, height, width, questions: [text], answers: [[{segmentation, rephrased_name or
 category_name, ...}]]}; the training file also holds pictures without questions. Each question becomes a record; objects
-of the same name stand under one phrase.
+of the same name belong to one phrase.
 """
 
 from __future__ import annotations

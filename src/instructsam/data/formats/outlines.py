@@ -1,6 +1,7 @@
-"""Masks in any of the field's spellings, as run-length codes; nothing here allocates a mask.
+"""Masks in all published notations, as run-length codes; no mask is allocated.
 
-A damaged mask costs its own annotation, not the file: it is counted, and what means it is left out (docs/metrics.md).
+A damaged mask invalidates its own annotation, not the file: it is counted, and instructions that refer to it are left
+out (docs/metrics.md).
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _BOX_NUMBERS = 4
 _POLYGON_NUMBERS = 6  # three corners
 _DEEPEST = 6  # lists and JSON texts inside one another
 _FAR = 4  # picture sides that a corner may lie outside
-_LONGEST = 1_000_000  # pixels; the rasteriser takes about 80 bytes for each pixel of an outline
+# Pixels of an outline. The rasteriser takes about 80 bytes and 0.1 µs for each, a file may hold many, and an outline
+# that is longer than this in a small image is a zigzag.
+_LONGEST = 1_000_000
+_LONGEST_PER_SIDE = 64  # times height + width
 
 
 class DamagedMaskError(RecordError):
@@ -32,10 +36,10 @@ class DamagedMaskError(RecordError):
 
 
 def mask_of(node: Node | None, image: ImageRef, tally: Tally) -> Code | None:
-    """The run-length code of a segmentation in any of the field's spellings; None without one.
+    """The run-length code of a segmentation in any published notation; None without one.
 
     Polygons (lists of x, y, as COCO rasterises them), run-length codes (compressed, or a list of runs), JSON text of
-    either, and lists of these, which are united. Outlines with fewer than three points are left out and counted.
+    either, and lists of these, which are merged. Outlines with fewer than three points are left out and counted.
 
     Raises:
         DamagedMaskError: an outline or code cannot be drawn; the message names the place.
@@ -50,7 +54,7 @@ def read_instance(
 ) -> InstanceRecord | None:
     """The object whose segmentation a node holds; None without a mask, for a damaged one and without a pixel.
 
-    Damage is counted here; what the missing object means for its instruction is for the caller to decide.
+    Damage is counted here; the caller decides about the instruction that refers to the object.
     """
     try:
         code = mask_of(node, image, tally)
@@ -119,7 +123,7 @@ def _run_lengths(node: Node, image: ImageRef) -> Code:
 
 
 def _polygon(node: Node, corners: Sequence[Any], image: ImageRef, tally: Tally) -> Code | None:
-    # Official masks are COCO's rasterisation, to the pixel; its module is only needed by those who read polygons.
+    # Official masks are COCO's rasterisation, exactly; its module is only needed for polygons.
     from pycocotools import mask as coco
 
     if len(corners) < _POLYGON_NUMBERS:
@@ -130,8 +134,9 @@ def _polygon(node: Node, corners: Sequence[Any], image: ImageRef, tally: Tally) 
     points = np.array(corners, dtype=np.float64).reshape(-1, 2)
     if np.abs(points).max() > _FAR * max(image.height, image.width):
         raise _damaged(node, f"a polygon in a picture of {image.width} x {image.height}")
-    if np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() > _LONGEST:
-        raise _damaged(node, f"a polygon whose outline has at most {_LONGEST} pixels")
+    longest = min(_LONGEST, _LONGEST_PER_SIDE * (image.height + image.width))
+    if np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() > longest:
+        raise _damaged(node, f"a polygon whose outline has at most {longest} pixels")
     code = coco.frPyObjects([points.ravel().tolist()], image.height, image.width)[0]
     return {"size": [image.height, image.width], "counts": code["counts"]}
 

@@ -1,9 +1,9 @@
 """ReasonSeg (LISA, arXiv 2308.00692) in both forms: the original LabelMe-like JSON beside each picture, and the list.
 
 In the original form shapes are drawn from the largest to the smallest, later ones on top; those whose label holds
-"ignore" are pixels that no score looks at, those labelled "flag" are meaningless. LISA's own evaluation asks the first
-wording only, cuts the decimals of corners off, and reads files that are not UTF-8 text as cp1252. Outlines are drawn by
-Pillow here and by OpenCV there: single pixels on an outline may differ.
+"ignore" are pixels that no score counts, those labelled "flag" are meaningless. LISA's own evaluation uses the first
+wording only, truncates the coordinates of corners, and reads files that are not UTF-8 text as cp1252. Outlines are
+drawn by Pillow here and by OpenCV there: single pixels on an outline may differ.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _picture_size(path: Path, node: Node) -> tuple[int, int]:
 def read_reasonseg_list(path: Path, images: str, tally: Tally) -> Iterator[Record]:
     """The published list: [{question, is_sentence, image, mask, ignore_mask}], maybe with id, height and width.
 
-    Without a size, it is that of the run-length code; without an id, the place in the list is one. No target is a mask
+    Without a size, it is that of the run-length code; without an id, the index in the list is used. No target is a mask
     of null; with an ignored region but no mask it is not known whether there is a target.
     """
     prefix = f"{images}/" if images else ""
@@ -131,7 +131,7 @@ def _record(
     sentence: bool,
     tally: Tally,
 ) -> Record | None:
-    """ReasonSeg knows one region per instruction; it is one instance here, whatever its parts are."""
+    """ReasonSeg has one region per instruction; it is one instance here, even in several parts."""
     instance = None
     if target is not None:
         instance = instance_of(target if ignored is None else subtract_rle(target, ignored))

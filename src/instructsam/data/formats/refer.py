@@ -1,7 +1,7 @@
 """RefCOCO, RefCOCO+, RefCOCOg and gRefCOCO: referring expressions about COCO's train2014 pictures.
 
-A folder holds `instances.json` (COCO's, with the masks) and the expressions: refs(SPLITTER).p for the first three (read
-without running anything that the file says, see `plain_objects`; the same list as refs(SPLITTER).json does too), and
+A folder holds `instances.json` (COCO's, with the masks) and the expressions: refs(SPLITTER).p for the first three
+(parsed without executing anything, see `plain_objects`; the same list as refs(SPLITTER).json also works), and
 grefs(unc).json for gRefCOCO. A ref is {ref_id, image_id, ann_id, split, sentences: [{sent_id, sent}]}; in gRefCOCO
 ann_id is a list, [-1] or `no_target` for none. Each sentence becomes a record.
 """
@@ -23,7 +23,7 @@ NO_MASK = "expressions with a target whose mask is missing, damaged or without a
 
 
 class NoSuchSplitError(RecordError):
-    """The file is whole, but has no reference of the split."""
+    """The file is complete, but has no reference of the split."""
 
 
 def read_refs(folder: Path, splitter: str, split: str, images: str, tally: Tally) -> Iterator[Record]:
@@ -89,7 +89,7 @@ def _annotation_ids(ref: Node) -> list[Node]:
         return []
     value = ref["ann_id"]
     numbers = list(value.items()) if isinstance(value.value, list | tuple) else [value]
-    if not numbers:  # [-1] says that there is no target; this says nothing
+    if not numbers:  # [-1] means no target; an empty list is ambiguous
         raise value.wrong("ids of annotations, or [-1] for no target")
     unique = {number.key(): number for number in numbers}
     return [] if list(unique) == [-1] else list(unique.values())

@@ -1,6 +1,6 @@
 """RoboRefIt (VL-Grasp, arXiv 2308.00640): a list of {num, text, bbox, rgb_path, mask_path, scene, class} per split.
 
-Paths are relative to the data set's folder and may be written with backslashes; masks are pictures, not zero inside.
+Paths are relative to the data set's folder and may be written with backslashes; masks are pictures, nonzero inside.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Shapes of LabelMe files (polygon, rectangle, circle, ...), each drawn as what it is.
+"""Shapes of LabelMe files: polygons, rectangles and circles.
 
-Corners lose their decimals and outlines belong to the shape, as in LISA's reader. Points and lines have no area: they
+Coordinates are truncated and outlines belong to the shape, as in LISA's reader. Points and lines have no area: they
 are counted. A shape whose area is not in the file (a mask picture, an unknown type) makes its file unusable.
 """
 
@@ -129,7 +129,7 @@ def _corner(point: Node) -> tuple[float, float]:
     if (
         not isinstance(value, list)
         or len(value) != 2
-        or not all(isinstance(one, int | float) for one in value)
+        or not all(isinstance(number, int | float) for number in value)
     ):
         raise point.wrong("a point [x, y]")
     if not all(map(is_number, value)):

@@ -1,4 +1,4 @@
-"""What every reader of a published format needs: files, places for messages, a tally of what is left out."""
+"""Shared by the readers of published formats: files, places for messages, a tally of omissions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from instructsam.data.record import ImageRef, is_path
+from instructsam.data.record import ImageRef
+from instructsam.data.record_fields import is_path, leaves_folder
 from instructsam.errors import InputError, RecordError
 from instructsam.structures.checks import check_text, is_number, name_of_key, parse_json, shorten
 from instructsam.structures.file_names import is_system_file
@@ -18,7 +19,7 @@ _SHOWN_KEYS = 8
 
 
 class Tally:
-    """What a reader left out, and why; nothing is skipped without a line here.
+    """Annotations and instructions that a reader left out, by reason; none is skipped without a line here.
 
     Attributes:
         left_out: how often, by reason.
@@ -42,7 +43,7 @@ class Tally:
 
 
 def left_out_lines(counts: Mapping[str, int], examples: Mapping[str, str] | None = None) -> list[str]:
-    """What was left out: one line per reason, in the order given; with `examples`, the first place of each."""
+    """One line per reason, in the order given; with `examples`, the first place of each."""
     found = examples or {}
     return [
         f"left out: {count} x {reason}" + (f" (such as {found[reason]})" if reason in found else "")
@@ -72,7 +73,7 @@ class Node:
         return f"{self.file}, at {self.place or 'the top'}"
 
     def wrong(self, expected: str, fix: str = "correct this place, or fetch the file again") -> RecordError:
-        """The error that says what was expected here."""
+        """The error that names the expected value."""
         at = self.at() if self.place else str(self.file)
         return RecordError(f"{at}: expected {expected}, got {shorten(self.value)}; {fix}")
 
@@ -122,7 +123,7 @@ class Node:
         return found
 
     def flag(self) -> bool:
-        """Yes or no: true, false, 1 or 0."""
+        """A boolean: true, false, 1 or 0."""
         if not isinstance(self.value, int) or self.value not in (0, 1):
             raise self.wrong("true, false, 1 or 0")
         return bool(self.value)
@@ -143,8 +144,7 @@ class Node:
     def path(self) -> str:
         """A file inside the data folder, with forward slashes."""
         file = self.text()
-        outside = file.startswith("/") or ".." in file.split("/") or "\\" in file or file[1:2] == ":"
-        if outside or not is_path(file):
+        if leaves_folder(file) or not is_path(file):
             raise self.wrong("a path with forward slashes that stays inside the folder")
         return file
 
@@ -153,7 +153,7 @@ def read_json(path: Path, or_else: str | None = None) -> Node:
     """A whole JSON file, with or without a byte-order mark.
 
     Args:
-        or_else: encoding of a file that is not UTF-8 text; None: there is none.
+        or_else: encoding of a file that is not UTF-8 text; None: such a file is refused.
 
     Raises:
         RecordError: it is missing, not UTF-8 text or not JSON; the message names line and column.
@@ -169,7 +169,7 @@ def read_json(path: Path, or_else: str | None = None) -> Node:
 
 
 def _decoded(content: bytes, or_else: str | None) -> str | bytes:
-    """Text where the file is in the other encoding, else the bytes as they are."""
+    """Text if the file has one of the two encodings, else the bytes."""
     for encoding in ("utf-8-sig", or_else) if or_else else ():
         try:
             return content.decode(encoding)
@@ -179,7 +179,7 @@ def _decoded(content: bytes, or_else: str | None) -> str | bytes:
 
 
 def files_in(folder: Path, suffix: str) -> list[Path]:
-    """The files of a folder with this suffix, by name; those that operating systems leave there are not listed.
+    """The files of a folder with this suffix, by name, without those that operating systems create.
 
     Raises:
         RecordError: the folder cannot be listed.

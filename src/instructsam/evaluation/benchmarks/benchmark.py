@@ -1,33 +1,28 @@
-"""Benchmarks: pictures and records in a fixed order, by name or from a folder."""
+"""Benchmarks: images and records in a fixed order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import islice
-from os.path import isdir, isfile, samefile
+from os.path import isfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from instructsam.data.formats.source import Tally
-from instructsam.data.published import PUBLISHED, Published
+from instructsam.data.published import Published
 from instructsam.data.record import Record, read_records
 from instructsam.data.targets import with_known_answer
 from instructsam.errors import ImageError, InputError
 from instructsam.images.loader import load_image, size_mismatch
-from instructsam.structures.checks import check_count, check_path
+from instructsam.structures.checks import check_count
 from instructsam.structures.file_names import find_file
 from instructsam.structures.safe_text import one_line
 
-if TYPE_CHECKING:
-    from instructsam.world.splits.build import Split
-
 Sample = tuple[Image.Image, Record]
 Loaded = tuple[Image.Image | InputError, Record]
-"""A record with its picture, or with the reason why there is none."""
+"""A record with its image, or with the reason why there is none."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Benchmark:
     _checked: dict[int | None, int] = field(default_factory=dict, repr=False, compare=False)
 
     def check(self, limit: int | None = None) -> int | None:
-        """Go through the records, before the first answer, where that needs no picture.
+        """Check the records before the first answer, where that needs no image.
 
         Returns:
             how many there are, at most `limit`; None where only `source` knows.
@@ -72,7 +67,7 @@ class Benchmark:
         return self._checked[limit]
 
     def records(self, limit: int | None = None) -> Iterator[Record]:
-        """The first `limit` records (None: all), without loading a picture where that is possible."""
+        """The first `limit` records (None: all), without loading an image where that is possible."""
         if self.texts is None:
             return (record for _, record in islice(self.source(limit), limit))
         return islice(self.texts(), limit)
@@ -80,7 +75,7 @@ class Benchmark:
     def iterate(
         self, limit: int | None = None, wanted: Callable[[Record], bool] | None = None
     ) -> Iterator[Sample]:
-        """`load`, where every picture must be there.
+        """`load`, where every image must be readable.
 
         Raises:
             InputError: as of `load`, or an image cannot be loaded or has another size than its record.
@@ -160,7 +155,7 @@ class Benchmark:
         tally = Tally()
 
         def texts() -> Iterator[Record]:
-            tally.left_out.clear()  # each pass over the files counts anew
+            tally.left_out.clear()  # each pass over the files counts from zero
             return known.read(root, tally)
 
         return cls(known.name, lambda limit: _with_images(root, islice(texts(), limit)), tally, texts, root)
@@ -180,15 +175,16 @@ def _check_records(name: str, folder: Path | None, records: Iterable[Record]) ->
         first = first or record.image.file
         found_picture = found_picture or (folder is not None and isfile(find_file(folder, record.image.file)))
     if seen and not found_picture:
+        example = str(folder and folder / first)
         raise InputError(
-            f"{name}: not one picture of its {len(seen)} records is there, such as {str(folder and folder / first)!r}: "
-            "put the pictures where the records name them"
+            f"{name}: none of the images of its {len(seen)} records is there, such as {example!r}: put the images "
+            "where the records name them"
         )
     return len(seen)
 
 
 def _with_images(folder: Path, records: Iterable[Record]) -> Iterator[Loaded]:
-    """Each picture is loaded once for the records that follow one another on it."""
+    """Each image is loaded once for the consecutive records about it."""
     current: tuple[str, Image.Image | InputError] | None = None
     for record in records:
         if current is None or current[0] != record.image.file:
@@ -201,86 +197,3 @@ def _loaded(path: Path) -> Image.Image | InputError:
         return load_image(path).image
     except ImageError as error:
         return error
-
-
-def _world(split: Split) -> Callable[[int | None], Iterator[Sample]]:
-    def source(limit: int | None) -> Iterator[Sample]:
-        # The drawing code is only needed by those who ask for this benchmark.
-        from instructsam.world.splits.build import benchmark_records
-
-        return benchmark_records(split, limit)
-
-    return source
-
-
-def _own_words(limit: int | None) -> Iterator[Sample]:
-    from instructsam.world.splits.own_words import own_words
-
-    return own_words(limit)
-
-
-def _world_size(name: str) -> int:
-    from instructsam.world.splits.build import INSTRUCTIONS
-    from instructsam.world.splits.own_words import own_lines
-
-    return len(own_lines()) if name == "world/own_words" else INSTRUCTIONS
-
-
-_KNOWN = {
-    "world/val": _world("val"),
-    "world/test": _world("test"),
-    "world/test_unseen_pairs": _world("test_unseen_pairs"),
-    "world/test_unseen_wording": _world("test_unseen_wording"),
-    "world/test_crowded": _world("test_crowded"),
-    "world/test_hard_negative": _world("test_hard_negative"),
-    "world/calibration": _world("calibration"),
-    "world/own_words": _own_words,
-}
-
-
-def benchmark_names() -> tuple[str, ...]:
-    """The names that `get_benchmark` knows without a data folder."""
-    return tuple(_KNOWN)
-
-
-def is_benchmark_name(name: str) -> bool:
-    """Whether `get_benchmark` knows this name, with or without a data folder."""
-    return name in _KNOWN or any(known.name == name for known in PUBLISHED)
-
-
-def is_same_benchmark(stored: str, benchmark: Benchmark) -> bool:
-    """Whether a stored run is of this benchmark: the same name, or a folder that was named differently or moved."""
-    if stored == benchmark.name:
-        return True
-    if benchmark.folder is None or is_benchmark_name(stored) or is_benchmark_name(benchmark.name):
-        return False
-    return not isdir(stored) or samefile(stored, benchmark.folder)
-
-
-def get_benchmark(name: str | Path, data: str | Path | None = None) -> Benchmark:
-    """A benchmark of the world ("world/val"), of the field ("refcoco/testA"), or a folder that holds records.jsonl.
-
-    Args:
-        data: the data folder, which holds the files of the field's benchmarks (docs/data.md).
-
-    Raises:
-        InputError: none of these, or its files are missing; the message lists the names.
-    """
-    check_path(name, "name")
-    if data is not None:
-        check_path(data, "data")
-    if str(name) in _KNOWN:
-        return Benchmark(str(name), _KNOWN[str(name)], size=lambda: _world_size(str(name)))
-    published = {known.name: known for known in PUBLISHED}
-    if str(name) in published:
-        if data is None:
-            raise InputError(f"{name} is read from its own files: say where they are with --data DIR")
-        return Benchmark.published(published[str(name)], data)
-    if isdir(name):
-        return Benchmark.from_folder(name)
-    known = ", ".join(benchmark_names())
-    near = get_close_matches(str(name), published, n=3, cutoff=0.4) or list(published)[:3]
-    raise InputError(
-        f"a benchmark must be one of {known}, or a folder with records.jsonl, or with --data DIR one of the field's, "
-        f"such as {', '.join(near)}; got {str(name)!r}"
-    )

@@ -1,6 +1,6 @@
-"""How sure a score is: percentile intervals from resampled pictures. Numpy only.
+"""Bootstrap: percentile intervals of metrics, and paired differences of two runs. Numpy only.
 
-Instructions about one picture are no independent trials, so whole pictures are drawn, with all their instructions
+Instructions about one image are not independent, so whole images are resampled, with all their instructions
 (Efron and Tibshirani 1993, chapter 8). Every draw is decided by the seed and the ids alone.
 """
 
@@ -82,7 +82,7 @@ def paired_differences(
     if [score.id for score in first] != [score.id for score in second]:
         odd = sorted({score.id for score in first} ^ {score.id for score in second})
         raise InputError(
-            f"both runs must answer the same instructions; {len(odd)} are in one only, such as {odd[0]!r}"
+            f"both runs must answer the same instructions, got {len(odd)} that are in one only, such as {odd[0]!r}"
         )
     check_count(resamples, "resamples", 1, MAX_RESAMPLES)
     runs = ScoreSet(first), ScoreSet(second)
@@ -103,7 +103,7 @@ def paired_differences(
 def _draws(scores: Sequence[InstructionScore], resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """How often each instruction counts in each resample, some at a time: int64 [b, n], b sums to `resamples`.
 
-    Row sums differ when pictures do.
+    Row sums differ where images have different numbers of instructions.
     """
     names = [f"image {score.image}" if score.image else f"id {score.id}" for score in scores]
     place = {name: number for number, name in enumerate(sorted(set(names)))}

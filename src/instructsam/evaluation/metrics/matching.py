@@ -1,7 +1,7 @@
-"""Which prediction answers for which target, in each way that the field's scores ask for it. Numpy and scipy only.
+"""Matching of predictions and targets: COCO's greedy one, one-to-one by IoU, and by boxes. Numpy and scipy only.
 
 Shapes: N ranked predictions (best score first), K of them kept, M targets, C crowd regions, A = 4 area ranges,
-T = 10 IoU thresholds .50:.05:.95. Every function works on the IoU matrix; no mask comes here.
+T = 10 IoU thresholds .50:.05:.95. Every function works on the IoU matrix, none on masks.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ AREA_RANGES: dict[str, tuple[float, float]] = {
 
 _MATCH_IOU = 0.5
 _TOUCH_IOU = 0.1  # below this, a prediction lies on something else: a wrong instance rather than a poor mask
-_COCO_MAX_THRESHOLD = (
-    1 - 1e-10
-)  # what COCO's evaluator asks at most, so that rounding cannot fail a perfect mask
+_COCO_MAX_THRESHOLD = 1 - 1e-10  # COCO's highest threshold, so that rounding cannot fail a perfect mask
 
 
 def in_ranges(areas: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -39,7 +37,7 @@ def in_ranges(areas: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class RankedMatches:
-    """COCO's matching of one picture.
+    """COCO's matching of one image.
 
     Attributes:
         hits: bool [A, T, N], the prediction has found a target that counts.
@@ -123,7 +121,7 @@ def count_hits(iou: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def count_errors(iou: NDArray[np.float64]) -> dict[str, int]:
-    """What is right and wrong about a kept set; IoU [K, M] in descending order of score.
+    """Counts of matches and errors of a kept set; IoU [K, M] in descending order of score.
 
     The limit between a wrong instance and a poor mask is TIDE's (arXiv 2008.08115, section 2.2).
     """

@@ -170,7 +170,7 @@ _ANSWERS = (
         "N-acc",
         share(lambda score: score.silent, _has_no_targets),
         "share of the instructions without a target for which nothing is kept",
-        "all it looks at; undefined if there are none",
+        "only these count; undefined if there are none",
         _GRES,
         column="headline",
     ),

@@ -36,21 +36,21 @@ class ConceptCounts:
 
 @dataclass(frozen=True, eq=False)
 class InstructionScore:
-    """All that later sums need from one instruction.
+    """The numbers that one instruction contributes.
 
     Attributes:
         id: unique name of the (image, instruction) pair.
         family: instruction family; empty when the benchmark has none.
-        image: name of the image, whose instructions are drawn together by the bootstrap; empty: on its own.
+        image: name of the image, whose instructions the bootstrap resamples together; empty: on its own.
         num_targets: M, without crowds.
         mean_target_area: px; 0 without targets.
         num_kept: predictions at or above the score threshold.
         intersection, union: px, of the union of kept predictions and the union of targets.
         set_giou: matched IoU over max(kept, M).
         matched_iou, set_size: the sum of matched IoU and max(kept, M), for a ratio of sums.
-        set_intersection, set_union: px, summed over matched pairs; what has no partner adds to the union alone.
+        set_intersection, set_union: px, summed over matched pairs; unmatched masks add to the union only.
         num_matched: kept predictions that are matched one to one at IoU 0.5.
-        num_duplicates: kept predictions whose best target (IoU >= 0.5) a better-scored one has taken.
+        num_duplicates: kept predictions whose best target (IoU >= 0.5) is also that of one with a higher score.
         num_wrong: kept predictions that touch no target (IoU < 0.1).
         num_poor: kept predictions whose best IoU lies in [0.1, 0.5).
         num_missed: targets that no kept prediction touches (IoU < 0.1).
@@ -58,7 +58,7 @@ class InstructionScore:
         concept: counts of the annotation with the best mean F1.
         ranked_scores: float64 [min(N, 100)], descending, of ALL predictions.
         ranked: COCO's matching of these.
-        unanswered: 1 where the model could not take the record: never right, not even without a target.
+        unanswered: 1 where the model did not answer the record: never right, not even without a target.
     """
 
     id: str
@@ -87,7 +87,7 @@ class InstructionScore:
 
     @property
     def answered(self) -> bool:
-        """Whether the model took the record."""
+        """Whether the model answered the record."""
         return not self.unanswered
 
     @property

@@ -55,10 +55,10 @@ def score_instruction(
         target_masks: M masks, none of them empty.
         score_threshold: predictions with score >= this are kept for every score but AP.
         id, family, image: see `InstructionScore`.
-        ignore: bool [H, W], pixels that no score looks at. A mask that lies wholly there is left out.
+        ignore: bool [H, W], pixels that no score counts. A mask that lies wholly there is left out.
         crowds: C masks, COCO's crowd regions: no targets; for AP a prediction on one counts neither way, for
             cgF1 it is false, for every other score their pixels outside the targets are ignored.
-        alternatives: other annotators' targets, M' masks each; only cgF1 looks at them.
+        alternatives: other annotators' targets, M' masks each; only cgF1 uses them.
 
     Raises:
         InputError: dtypes or shapes do not fit, a score is not finite, or a target mask is empty.
@@ -101,9 +101,9 @@ def score_instruction(
 
 
 def score_unanswered(score: InstructionScore) -> InstructionScore:
-    """The score of an empty answer as that of a record that the model could not take (docs/metrics.md).
+    """The score of a record that the model could not answer, from that of an empty answer (docs/metrics.md).
 
-    With targets it stays what it is. Without, silence is not credited: every share counts it as wrong.
+    With targets it is unchanged. Without, every share counts it as wrong.
     """
     concept = score.concept if score.concept.targets else ConceptCounts(0, 1, score.concept.hits)
     return replace(score, unanswered=1, set_giou=0.0, exact_boxes=False, concept=concept)

@@ -15,8 +15,8 @@ from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.report import Report, versions
 from instructsam.evaluation.runs.answers import Answer
-from instructsam.evaluation.runs.predictions import UNANSWERED
 from instructsam.evaluation.runs.score_answer import score_answer
+from instructsam.evaluation.runs.stored_prediction import UNANSWERED
 
 
 def build_report(
@@ -32,7 +32,7 @@ def build_report(
     Args:
         pairs: each record of the benchmark once, with its answer.
         facts: provenance of the run besides threshold, time and data.
-        notes: what the reader should know.
+        notes: notes for the reader.
         progress: called with the number of instructions done so far.
 
     Raises:
@@ -55,7 +55,7 @@ def build_report(
         raise InputError(f"nothing to score: {benchmark.name} gave no instruction that has a prediction")
     if len(unanswered) == len(scores):
         raise InputError(
-            f"not one of the {len(scores)} instructions of {benchmark.name} could be answered; the first: "
+            f"none of the {len(scores)} instructions of {benchmark.name} could be answered; the first: "
             f"{unanswered[0][1]}"
         )
     notes = (*notes, *_truncated_note(statuses), *benchmark.tally.lines())
@@ -81,4 +81,6 @@ class _Fingerprint:
 
 def _truncated_note(statuses: Sequence[str]) -> tuple[str, ...]:
     cut = sum(status == "truncated" for status in statuses)
-    return (f"{cut} of {len(statuses)} answers were cut before every phrase was written",) if cut else ()
+    return (
+        (f"{cut} of {len(statuses)} answers were truncated before every phrase was written",) if cut else ()
+    )

@@ -1,4 +1,4 @@
-"""The best and the worst answers of a run as pictures: what was meant on the left, what was answered on the right."""
+"""The best and the worst answers of a run as images: the targets on the left, the answer on the right."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from instructsam.data.targets import target_masks
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.metrics.scores import InstructionScore
-from instructsam.evaluation.runs.predictions import StoredPrediction
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 from instructsam.visualization.overlay import draw_focus
 from instructsam.visualization.patches import cut_patches, fit
 
@@ -58,7 +58,7 @@ def draw_answers(
     wanted: Sequence[InstructionScore],
     threshold: float,
 ) -> dict[str, Shown]:
-    """The wanted answers by id; the benchmark's pictures are gone through until all are found."""
+    """The wanted answers by id; the benchmark's images are read until all are found."""
     left = {score.id: score for score in wanted if score.id in stored}
     found: dict[str, Shown] = {}
     if not left:
@@ -95,7 +95,7 @@ def _shown(
 
 
 def _squat(image: Image.Image, masks: NDArray[np.bool_]) -> tuple[Image.Image, NDArray[np.bool_]]:
-    """A very tall picture with fewer rows: a panel has a fixed width, and its height would grow without end."""
+    """A very tall image with fewer rows: a panel has a fixed width, and its height is bounded."""
     most = _TALLEST * image.width
     if image.height <= most:
         return image, masks
@@ -104,6 +104,6 @@ def _squat(image: Image.Image, masks: NDArray[np.bool_]) -> tuple[Image.Image, N
 
 
 def _paint(image: Image.Image, masks: NDArray[np.bool_]) -> Image.Image:
-    """The picture at the width of a panel: what the masks show keeps its colours."""
+    """The image at the width of a panel; pixels inside the masks keep their colours."""
     size = (_PANEL, max(1, round(image.height * _PANEL / image.width)))
     return draw_focus(fit(image, size), cut_patches(masks, size), range(len(masks)), _LINE)

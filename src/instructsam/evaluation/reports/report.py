@@ -1,4 +1,4 @@
-"""The table that an evaluation prints, with where it came from; as text, Markdown and JSON. No torch.
+"""The report of an evaluation: scores and their provenance, as text, Markdown and JSON. No torch.
 
 Text of records, models and files is shown through `safe_text`.
 """
@@ -23,7 +23,7 @@ _PACKAGES = ("instructsam", "torch", "transformers", "numpy", "scipy", "pillow")
 
 @dataclass(frozen=True)
 class Report:
-    """Scores and where they came from.
+    """Scores and their provenance.
 
     Attributes:
         benchmark: name of the benchmark.
@@ -31,7 +31,7 @@ class Report:
         provenance: mode, threshold, limit, seconds, versions, and whatever the caller added (command, model).
         notes: what the reader should know (repaired files, truncated answers).
         scores: of each instruction; not written to JSON.
-        unanswered: (id, reason) of each record that the model could not take.
+        unanswered: (id, reason) of each record that the model could not answer.
     """
 
     benchmark: str

@@ -1,18 +1,15 @@
-"""What a model or baseline answers to each record of a benchmark, and what of it is kept on disk.
+"""Answers of a model or baseline to each record of a benchmark, and their copies on disk.
 
-A record that cannot be taken (instruction too long, picture unreadable) is unanswered, with the reason; the run
-goes on.
+A record that cannot be answered (instruction too long, image unreadable) is unanswered, with the reason; the run
+continues.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +18,10 @@ from PIL import Image
 from instructsam.data.record import Record
 from instructsam.errors import InputError, first_line
 from instructsam.evaluation.benchmarks.benchmark import Loaded
-from instructsam.evaluation.runs.content import ContentOf
-from instructsam.evaluation.runs.predictions import UNANSWERED, PredictionFile, StoredPrediction
+from instructsam.evaluation.runs.answer_store import AnswerStore, Outcome
+from instructsam.evaluation.runs.stored_prediction import UNANSWERED, StoredPrediction
 from instructsam.structures.answering import AnyAnswerer, Mode, takes_records
 from instructsam.structures.checks import check_fraction
-from instructsam.structures.predictions import Prediction
 from instructsam.structures.rle_masks import RleMasks
 from instructsam.structures.safe_text import one_line
 
@@ -56,78 +52,23 @@ class Answer:
         return cls(nothing, np.zeros(0), UNANSWERED, 0.0, reason)
 
 
-Outcome: TypeAlias = tuple[Prediction, float] | InputError
-
-
-class Keeper:
-    """Answers that are on disk, and where new ones go.
-
-    Args:
-        store: the file.
-        content_of: digest of what the segmenter is given of a record.
-
-    Attributes:
-        changed: ids whose stored answer is for another instruction or picture; they are answered again.
-    """
-
-    def __init__(self, store: PredictionFile, content_of: ContentOf) -> None:
-        self.store, self.content_of = store, content_of
-        self.changed: list[str] = []
-
-    def known(self, record: Record) -> StoredPrediction | None:
-        """The stored answer to exactly this record; one that is unanswered is tried again."""
-        item = self.store.done.get(record.id)
-        if item is None or not item.answered:
-            return None
-        if item.content != self.content_of(record):
-            self.changed.append(record.id)
-            return None
-        return item
-
-    def keep(self, record: Record, outcome: Outcome) -> None:
-        """Append an answer, or the reason why there is none."""
-        content = self.content_of(record)
-        if not isinstance(outcome, InputError):
-            prediction, seconds = outcome
-            item = StoredPrediction.from_prediction(
-                prediction, id=record.id, family=record.family, seconds=seconds, content=content
-            )
-            item = replace(item, instruction=record.instruction)  # a baseline may have rewritten it
-        else:
-            before = self.store.done.get(record.id)
-            item = _no_answer(record, outcome, content)
-            if before is not None and (before.content, before.reason) == (content, item.reason):
-                return
-        self.store.append(item)
-
-
-@contextmanager
-def keeping(path: Path | None, header: Mapping[str, str], content_of: ContentOf) -> Iterator[Keeper | None]:
-    """Opens the file of a run, and closes it; None without a path. The caller holds the lock of its folder."""
-    if path is None:
-        yield None
-        return
-    with PredictionFile(path, header) as store:
-        yield Keeper(store, content_of)
-
-
 def predict_all(
     segmenter: AnyAnswerer,
     samples: Iterator[Loaded],
     mode: Mode,
-    keeper: Keeper | None = None,
+    store: AnswerStore | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[Record, Answer]]:
-    """Each record with its answer, in order; one call of the segmenter per picture.
+    """Each record with its answer, in order; one call of the segmenter per image.
 
     Args:
         samples: of `Benchmark.load` or `iterate`.
-        keeper: what is on disk is not predicted again, and what is new is kept there.
+        store: stored answers are not predicted again, and new ones are added.
         warn: called with one line for each record that is unanswered.
     """
     for _, group in groupby(samples, key=lambda sample: sample[1].image.file):
         pairs = list(group)
-        stored = {} if keeper is None else {r.id: item for _, r in pairs if (item := keeper.known(r))}
+        stored = {} if store is None else {r.id: item for _, r in pairs if (item := store.find(r))}
         outcomes: dict[str, Outcome] = {
             record.id: image
             for image, record in pairs
@@ -142,8 +83,8 @@ def predict_all(
                 yield record, Answer.from_stored(stored[record.id])
                 continue
             outcome = outcomes[record.id]
-            if keeper is not None:
-                keeper.keep(record, outcome)
+            if store is not None:
+                store.add(record, outcome)
             yield record, _answer(record, outcome, warn)
 
 
@@ -158,29 +99,10 @@ def _answer(record: Record, outcome: Outcome, warn: Callable[[str], None] | None
     return Answer(masks, found.scores.astype(np.float64), prediction.status, seconds)
 
 
-def _no_answer(record: Record, error: InputError, content: str) -> StoredPrediction:
-    size = (record.image.height, record.image.width)
-    none: tuple[()] = ()
-    return StoredPrediction(
-        record.id,
-        record.instruction,
-        record.family,
-        none,
-        UNANSWERED,
-        size,
-        none,
-        none,
-        none,
-        0.0,
-        content,
-        first_line(error),
-    )
-
-
 def _predict_image(
     segmenter: AnyAnswerer, image: Image.Image, records: Sequence[Record], mode: Mode
 ) -> dict[str, Outcome]:
-    """The answers about one picture; where the call refuses its input, halves are tried until the one is found."""
+    """The answers about one image; where the call refuses its input, halves are tried until the record is found."""
     start = time.perf_counter()
     try:
         if takes_records(segmenter):

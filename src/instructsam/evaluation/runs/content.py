@@ -1,4 +1,4 @@
-"""What decides about an answer: settings of the segmenter, and a digest of the instruction and picture.
+"""The inputs that determine an answer: settings of the segmenter, and a digest of the instruction and image.
 
 A stored answer is only used where both are the same.
 """
@@ -36,7 +36,7 @@ class RecordContent:
     """16 characters that differ between instructions, sizes and pictures.
 
     Args:
-        folder: where the picture files are; a picture is known by its bytes. None: pictures are drawn, and the whole
+        folder: where the image files are; an image is identified by its bytes. None: images are drawn, and the whole
             record with its masks stands for the drawing.
         whole: the segmenter also sees the known answers, as an oracle does.
     """

@@ -10,7 +10,7 @@ from instructsam.data.targets import decode_all
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.scoring import score_instruction, score_unanswered
 from instructsam.evaluation.runs.answers import Answer
-from instructsam.evaluation.runs.predictions import UNANSWERED
+from instructsam.evaluation.runs.stored_prediction import UNANSWERED
 from instructsam.structures.rle_masks import RleMasks
 from instructsam.structures.safe_text import one_line
 

@@ -1,4 +1,4 @@
-"""One benchmark answered by several processes: whose picture is whose, and how their files become one. No torch.
+"""One benchmark answered by several processes: how images are shared, and how their files become one. No torch.
 
 Each process appends to a part of its own beside predictions.jsonl. Parts that a stopped run left behind are taken over
 at the next start, with whatever number of processes.
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from instructsam.data.record import Record
 from instructsam.errors import InputError
-from instructsam.evaluation.runs.predictions import PredictionFile, StoredPrediction
+from instructsam.evaluation.runs.predictions import PredictionFile
+from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class Shard:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Shard:
-        """What `python -m torch.distributed.run` says in RANK, WORLD_SIZE and LOCAL_RANK; alone without it.
+        """From RANK, WORLD_SIZE and LOCAL_RANK, which `python -m torch.distributed.run` sets; alone without them.
 
         Raises:
-            InputError: the variables contradict each other, or say not where the processes meet.
+            InputError: the variables contradict each other, or the address at which the processes meet is missing.
         """
         given = os.environ if environment is None else environment
         if given.get("WORLD_SIZE", "1") == "1":
@@ -66,8 +67,8 @@ class Shard:
 class Share:
     """Decides for each record, in the benchmark's order, whether this process answers it.
 
-    Pictures with something to answer are dealt out in turn, whole: all instructions about a picture go to one process,
-    and no picture goes to two.
+    Images with unanswered instructions go to the processes in turn: all instructions about an image go to one
+    process.
 
     Args:
         is_done: whether a record is answered already; every process must know the same.

@@ -7,16 +7,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from instructsam.data.record import Rle
+from instructsam.data.record_fields import Rle, has_size
 from instructsam.errors import InputError
 from instructsam.structures.checks import describe
 from instructsam.structures.masks import MAX_PIXELS
 from instructsam.structures.predictions import Status
 from instructsam.structures.validation import Expected, first_fault
 
-_Text: TypeAlias = Annotated[
-    str, Strict()
-]  # with half of a character too: the model's answers are kept as they are
+_Text: TypeAlias = Annotated[str, Strict()]  # lone surrogates too: the model's answers are kept unchanged
 _Side: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=MAX_PIXELS), Expected("a whole number of pixels")]
 _Score: TypeAlias = Annotated[float, Strict(), Field(ge=0, le=1), Expected("a number from 0 to 1")]
 _Index: TypeAlias = Annotated[int, Strict(), Field(ge=0), Expected("the index of a phrase")]
@@ -82,7 +80,7 @@ def parse_line(line: Any, where: str, older: bool = False) -> OlderLine:
                 f"{where}: phrase_ids[{number}] must be a whole number from 0 to {last}, got {describe(index)}"
             )
     for number, code in enumerate(fields["masks"]):
-        if code["size"] != list(size) or any(type(side) is not int for side in code["size"]):
+        if not has_size(code, size):
             raise InputError(
                 f"{where}: masks[{number}]: masks must have the size {size}, got {describe(code['size'])}"
             )

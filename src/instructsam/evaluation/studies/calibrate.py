@@ -1,4 +1,4 @@
-"""The score threshold to ship: chosen on scenes that are neither trained on nor reported."""
+"""Choice of the score threshold, on scenes that are neither trained on nor reported."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.metrics.registry import METRICS
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.tables import cell, format_rows
 from instructsam.evaluation.runner import mode_of, run_header
-from instructsam.evaluation.runs.answers import keeping, predict_all
+from instructsam.evaluation.runs.answer_store import open_answer_store
+from instructsam.evaluation.runs.answers import predict_all
 from instructsam.evaluation.runs.content import RecordContent
 from instructsam.evaluation.runs.score_answer import score_answer
 from instructsam.structures.answering import AnyAnswerer
@@ -94,8 +96,8 @@ def calibrate(
             stack.enter_context(FolderLock(folder))
         header = run_header(segmenter, chosen.name, mode, provenance)
         path = None if folder is None else folder / "predictions.jsonl"
-        keeper = stack.enter_context(keeping(path, header, RecordContent(chosen.folder)))
-        answered = predict_all(segmenter, chosen.load(limit), mode, keeper, warn)
+        store = stack.enter_context(open_answer_store(path, header, RecordContent(chosen.folder)))
+        answered = predict_all(segmenter, chosen.load(limit), mode, store, warn)
         for done, (record, answer) in enumerate(answered, start=1):
             for threshold, kept in scores.items():
                 kept.append(score_answer(record, answer, threshold))

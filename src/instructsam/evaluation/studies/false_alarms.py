@@ -1,89 +1,40 @@
-"""How often a model finds what is not there: in pictures without anything, and by names of things that are absent."""
+"""The rate of false alarms: on empty images, and for names of things that are absent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from instructsam.data.record import ImageRef, PhraseRecord, Record
 from instructsam.errors import InputError
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, Sample
+from instructsam.evaluation.benchmarks.absent_things import ABSENT, alarm_benchmark
 from instructsam.evaluation.reports.report import versions
 from instructsam.evaluation.reports.tables import cell, format_rows, plain
 from instructsam.evaluation.runner import mode_of, predict_all, run_header
-from instructsam.evaluation.runs.answers import Answer, keeping, threshold_of
+from instructsam.evaluation.runs.answer_store import open_answer_store
+from instructsam.evaluation.runs.answers import Answer, threshold_of
 from instructsam.evaluation.runs.content import RecordContent
 from instructsam.structures.answering import Answerer
 from instructsam.structures.checks import check_count
 from instructsam.structures.locks import FolderLock
-from instructsam.world.scenes.blank import SIDE, blank_pictures
-from instructsam.world.splits.stream import WorldSettings, world_sample
 
-# Ordinary things that the world does not have.
-STRANGERS: tuple[str, ...] = (
-    "the elephant",
-    "a bicycle",
-    "the traffic light",
-    "a dog",
-    "the horse",
-    "a computer",
-    "the telephone",
-    "a guitar",
-    "the piano",
-    "a person",
-    "the woman with the dog",
-    "a train",
-    "the motorcycle",
-    "a helicopter",
-    "the pizza",
-    "a slice of cake",
-    "the carrots",
-    "an orange juice carton",
-    "the bed",
-    "a sofa",
-    "the television",
-    "a clock",
-    "the book",
-    "some pencils",
-    "a pair of scissors",
-    "the toothbrush",
-    "a mirror",
-    "the window blinds",
-    "a fire hydrant",
-    "the stop sign",
-    "a skateboard",
-    "the tennis racket",
-    "a snowman",
-    "the bridge",
-    "a mountain",
-    "the giraffe",
-    "a zebra",
-    "the spider",
-    "a dinosaur",
-    "the trousers",
-)
-ABSENT = "absent things on scenes"
-_SCENE_SEED = 7_919
 _Z = 1.959964
 
 
 @dataclass(frozen=True)
 class Alarms:
-    """What was found in one type of picture.
+    """False alarms on one type of image.
 
     Attributes:
         kind: key of `world.blank.BLANK_KINDS`, or `ABSENT`.
-        asked: how many instructions were answered, one per picture.
-        unanswered: how many the model could not take; they count in no share.
-        alarms: how many were answered with at least one instance at the threshold.
+        asked: number of answered instructions, one per image.
+        unanswered: number of instructions that the model could not answer; no share counts them.
+        alarms: number of answers with at least one instance at the threshold.
         mean_best: mean of the highest score of any candidate, 0 without a candidate; None where none was answered.
     """
 
@@ -113,7 +64,7 @@ class FalseAlarms:
 
     @property
     def unanswered(self) -> int:
-        """Instructions that the model could not take."""
+        """Instructions that the model could not answer."""
         return sum(row.unanswered for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,36 +109,6 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def questions(count: int) -> Iterator[tuple[str, Image.Image, str]]:
-    """`count` pictures without anything, then `count` scenes: (type of picture, RGB image, instruction).
-
-    Empty pictures come with the world's own instructions, scenes with the things of `STRANGERS` in turn.
-    """
-    for number, (kind, pixels) in enumerate(blank_pictures(count)):
-        asked = world_sample(
-            _SCENE_SEED, number, WorldSettings(short_sides=(64,), instructions_per_scene=1, split="val")
-        )
-        yield kind, Image.fromarray(pixels), asked.instructions[0].text
-    for number in range(count):
-        scene = world_sample(
-            _SCENE_SEED,
-            count + number,
-            WorldSettings(short_sides=(SIDE,), instructions_per_scene=1, split="val"),
-        )
-        yield ABSENT, Image.fromarray(scene.rendered.image), STRANGERS[number % len(STRANGERS)]
-
-
-def alarm_benchmark(count: int) -> Benchmark:
-    """`questions` as records without a target; `family` is the type of picture."""
-
-    def source(limit: int | None) -> Iterator[Sample]:
-        for number, (kind, image, text) in enumerate(islice(questions(count), limit)):
-            size = ImageRef(f"{number:05d}.png", image.height, image.width)
-            yield image, Record(f"{number:05d}", size, text, (PhraseRecord(text, ()),), kind)
-
-    return Benchmark(f"false alarms, {count} of each", source, size=lambda: 2 * count)
-
-
 def count_false_alarms(
     segmenter: Answerer,
     count: int = 200,
@@ -198,7 +119,7 @@ def count_false_alarms(
     folder: Path | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> FalseAlarms:
-    """Gives instructions for what is not there.
+    """Count answers to instructions for things that are not there.
 
     Args:
         segmenter: model or baseline.
@@ -222,14 +143,14 @@ def count_false_alarms(
             stack.enter_context(FolderLock(folder))
         header = run_header(segmenter, benchmark.name, mode, provenance)
         path = None if folder is None else folder / "predictions.jsonl"
-        keeper = stack.enter_context(keeping(path, header, RecordContent(None)))
-        answered = predict_all(segmenter, benchmark.load(), mode, keeper, warn)
+        store = stack.enter_context(open_answer_store(path, header, RecordContent(None)))
+        answered = predict_all(segmenter, benchmark.load(), mode, store, warn)
         for done, (record, answer) in enumerate(answered, start=1):
             best.setdefault(record.family, []).append(_best_score(answer))
             if progress is not None:
                 progress(done)
     if all(score is None for scores in best.values() for score in scores):
-        raise InputError("not one of the instructions could be answered: the model takes none of them")
+        raise InputError("none of the instructions could be answered")
     everywhere = [score for kind, scores in best.items() if kind != ABSENT for score in scores]
     rows = [_row(kind, scores, threshold) for kind, scores in best.items() if kind != ABSENT]
     rows += [_row("all empty pictures", everywhere, threshold), _row(ABSENT, best[ABSENT], threshold)]

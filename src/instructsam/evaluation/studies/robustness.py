@@ -1,4 +1,4 @@
-"""The same instructions on changed pictures: how much of each score is lost, with its interval."""
+"""Scores on changed images against untouched ones, on the same instructions, with intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.reports.report import versions
 from instructsam.evaluation.reports.tables import Clean, cell, format_rows, plain
 from instructsam.evaluation.runner import mode_of, predict_all, run_header
-from instructsam.evaluation.runs.answers import keeping, threshold_of
+from instructsam.evaluation.runs.answer_store import open_answer_store
+from instructsam.evaluation.runs.answers import threshold_of
 from instructsam.evaluation.runs.content import ContentOf, RecordContent
 from instructsam.evaluation.runs.score_answer import score_answer
 from instructsam.evaluation.studies.compare import difference_cells
@@ -30,12 +31,12 @@ from instructsam.structures.safe_text import for_markdown, one_line
 
 @dataclass(frozen=True)
 class Change:
-    """One way to change the pictures.
+    """One way to change the images.
 
     Attributes:
         name: key of `perturb.PERTURBATIONS`.
         instructions: how many were answered on the changed pictures.
-        unanswered: how many of them the model could not take; they count as wrong.
+        unanswered: how many of them the model could not answer; they count as wrong.
         left_out: how many instructions have no known answer there, by reason.
         differences: by score: a untouched, b changed, both on the very same instructions.
     """
@@ -58,7 +59,7 @@ class Robustness:
 
     @property
     def unanswered(self) -> int:
-        """Records that the model could not take, over all changes."""
+        """Records that the model could not answer, over all changes."""
         return sum(change.unanswered for change in self.changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -168,7 +169,7 @@ def measure(
 def _changed(
     samples: Iterator[Loaded], perturbation: Perturbation, left_out: Counter[str]
 ) -> Iterator[Loaded]:
-    """The changed samples; without a picture nothing is changed."""
+    """The changed samples; a sample without an image stays as it is."""
     for image, record in samples:
         if isinstance(image, InputError):
             yield image, record
@@ -199,9 +200,7 @@ class _Run:
         if not found:
             raise InputError(f"nothing to change: {benchmark.name} has no instruction")
         if not any(score.answered for score in found.values()):
-            raise InputError(
-                f"not one of the {len(found)} instructions of {benchmark.name} could be answered"
-            )
+            raise InputError(f"none of the {len(found)} instructions of {benchmark.name} could be answered")
         return found
 
     def scores(self, name: str, samples: Iterator[Loaded]) -> Sequence[InstructionScore]:
@@ -209,8 +208,8 @@ class _Run:
         file = safe_file_name(name.replace(" ", "_").replace("%", ""), ".jsonl")
         path = None if self.folder is None else self.folder / file
         found = []
-        with keeping(path, header, self.content_of) as keeper:
-            for record, answer in predict_all(self.segmenter, samples, self.mode, keeper, self.warn):
+        with open_answer_store(path, header, self.content_of) as store:
+            for record, answer in predict_all(self.segmenter, samples, self.mode, store, self.warn):
                 found.append(score_answer(record, answer, self.threshold))
                 self.done += 1
                 if self.progress is not None:

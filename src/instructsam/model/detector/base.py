@@ -1,4 +1,4 @@
-"""What a detector offers to the rest: the model, training and checkpoints use nothing else of it.
+"""The detector protocol: the model, training and checkpoints use nothing else of a detector.
 
 I images, P phrases, Q queries per phrase, E extra queries, C detector width, T phrase tokens, h w mask size.
 """
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig
 
+from instructsam.errors import ConfigError
 from instructsam.structures.outputs import SegmentationOutput
 
 
@@ -106,6 +107,11 @@ class Detector(nn.Module, ABC):
 
     @staticmethod
     @abstractmethod
+    def level_sizes(config: Any) -> list[tuple[int, int]]:
+        """(rows, columns) of `DetectorFeatures.levels`; masks have the size of the first one."""
+
+    @staticmethod
+    @abstractmethod
     def set_num_queries(config: Any, num_queries: int) -> None:
         """Give its decoder as many slots as there are queries."""
 
@@ -192,8 +198,12 @@ class Detector(nn.Module, ABC):
 
     @classmethod
     def stock_slot_boxes(cls, tensors: Mapping[str, Tensor]) -> Tensor:
-        """Reference boxes of the slots of pretrained weights: float32 [N, 4], cxcywh in [0, 1]."""
-        raise NotImplementedError(f"{cls.__name__} has no pretrained weights")
+        """Reference boxes of the slots of pretrained weights: float32 [N, 4], cxcywh in [0, 1].
+
+        Raises:
+            ConfigError: there are none.
+        """
+        raise ConfigError(f"detector {cls.model_type} has no pretrained weights: train it from scratch")
 
     @classmethod
     def from_stock(
@@ -205,5 +215,8 @@ class Detector(nn.Module, ABC):
             tensors: of the state dictionary of `stock_class` those that `parts` names.
             slots: int64 [Q], the slots to keep.
             use_presence: keep the presence token.
+
+        Raises:
+            ConfigError: there are no pretrained weights.
         """
-        raise NotImplementedError(f"{cls.__name__} has no pretrained weights")
+        raise ConfigError(f"detector {cls.model_type} has no pretrained weights: train it from scratch")

@@ -92,6 +92,10 @@ class Sam3Detector(Detector):
         return int(config.vision_config.backbone_config.image_size)
 
     @staticmethod
+    def level_sizes(config: Any) -> list[tuple[int, int]]:
+        return [(rows, columns) for rows, columns in config.vision_config.backbone_feature_sizes]
+
+    @staticmethod
     def set_num_queries(config: Any, num_queries: int) -> None:
         config.detr_decoder_config.num_queries = num_queries
 

@@ -1,4 +1,6 @@
-"""What a variant may change; `Variant` itself is the method (arXiv 2605.26102; docs/ablations.md).
+"""The variant protocol: the parts of the method that an ablation may change (docs/ablations.md).
+
+`Variant` itself is the method (arXiv 2605.26102).
 
 Each variant belongs to one field of `InstructSAMConfig`, and is chosen by one value of it:
 - "instance_form", which instances a model means: "queries" is a block of Q instance queries per phrase, whose

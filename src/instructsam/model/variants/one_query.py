@@ -1,4 +1,4 @@
-"""What the two token variants share: one query per block, and no limit on the instances of a phrase."""
+"""Base of the two token variants: one query per block, and no limit on the instances of a phrase."""
 
 from __future__ import annotations
 

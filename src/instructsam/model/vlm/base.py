@@ -189,6 +189,8 @@ class VLM(nn.Module, ABC):
     def positions(self, input_ids: Tensor, attention_mask: Tensor, image_grid_thw: Tensor) -> Tensor:
         """Positions of whole conversations, int64 [A, B, L]; text after an image counts on by 1 on every axis.
 
+        Depends on the configuration alone: loader workers call it on an instance without weights.
+
         Args:
             input_ids, attention_mask: int64 [B, L].
             image_grid_thw: int64 [B, 3], the grid of each conversation's image.

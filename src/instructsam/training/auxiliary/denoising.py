@@ -22,7 +22,7 @@ from instructsam.losses.criterion import Criterion
 from instructsam.losses.matcher import Assignment
 from instructsam.losses.targets import PaddedTargets
 from instructsam.model.detector.base import ExtraQueries
-from instructsam.structures.outputs import DetectionOutput, PhraseTarget
+from instructsam.structures.outputs import DetectionOutput
 from instructsam.training.objectives import Objective, ObjectiveContext, ObjectiveLoss, Step
 
 NOISE = 0.4  # largest move of a centre in half sides, and of a side in sides
@@ -50,9 +50,9 @@ class Denoising(Objective):
     def forward(self, step: Step) -> ObjectiveLoss:
         """The loss of a step, see `denoising_loss`."""
         outputs = step.detections()
-        pairs = noised_pairs(outputs.padded.counts, self.groups, step.device)
+        pairs = noised_pairs(step.targets.counts, self.groups, step.device)
         number = step.num_targets * self.groups
-        return denoising_loss(self.criterion, outputs.segmentation.extra, outputs.padded, pairs, number)
+        return denoising_loss(self.criterion, outputs.segmentation.extra, step.targets, pairs, number)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class NoisedTargets:
 
 
 def noised_targets(
-    targets: Sequence[PhraseTarget], groups: int, position: Sequence[int], noise: float = NOISE
+    targets: PaddedTargets, groups: int, position: Sequence[int], noise: float = NOISE
 ) -> NoisedTargets | None:
     """Targets of P phrases with noise on their boxes; None when no phrase has any.
 
@@ -81,20 +81,18 @@ def noised_targets(
         position: seed, batch and process: the noise is a function of them and of the shapes alone.
         noise: a centre moves by up to this share of half a side, a side grows or shrinks by up to this share.
     """
-    counts = [len(target.boxes_cxcywh) for target in targets]
-    most = max(counts, default=0)
+    most = max(targets.counts, default=0)
     if not most:
         return None
-    boxes = nn.utils.rnn.pad_sequence([target.boxes_cxcywh.float() for target in targets], batch_first=True)
-    device = boxes.device
+    boxes, device = targets.boxes_cxcywh, targets.masks.device
     rng = np.random.default_rng([*position, 0xDE2015E])
-    drawn = rng.uniform(-noise, noise, (len(targets), groups, most, 4)).astype(np.float32)
+    drawn = rng.uniform(-noise, noise, (len(boxes), groups, most, 4)).astype(np.float32)
     moves, boxes = torch.from_numpy(drawn).to(device), boxes[:, None]
     centres = boxes[..., :2] + moves[..., :2] * boxes[..., 2:] / 2
     sides = boxes[..., 2:] * (1 + moves[..., 2:])
     noised = torch.cat([centres.clamp(0, 1), sides.clamp(SMALLEST, 1)], dim=-1).flatten(1, 2)
     group = torch.arange(groups, device=device).repeat_interleave(most)
-    return NoisedTargets(noised, group, _real(counts, groups).to(device))
+    return NoisedTargets(noised, group, _real(targets.counts, groups).to(device))
 
 
 def noised_pairs(counts: Sequence[int], groups: int, device: torch.device | str = "cpu") -> Assignment:

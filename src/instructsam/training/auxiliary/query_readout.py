@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from instructsam.losses.mask_losses import box_l1, generalized_iou
 from instructsam.losses.matcher import solve
-from instructsam.structures.outputs import PhraseTarget
+from instructsam.losses.targets import PaddedTargets
 from instructsam.training.objectives import Objective, ObjectiveContext, ObjectiveLoss, Step, weighted
 
 # As in the criterion's default preset; a query without a target has its share of the score loss only.
@@ -61,7 +61,7 @@ def predict(linear: nn.Linear, query_states: Tensor, slot_boxes: Tensor) -> tupl
 
 
 def readout_losses(
-    boxes: Tensor, logits: Tensor, targets: Sequence[PhraseTarget], num_targets: float
+    boxes: Tensor, logits: Tensor, targets: PaddedTargets, num_targets: float
 ) -> dict[str, Tensor]:
     """The losses "score", "l1" and "giou", unweighted.
 
@@ -81,14 +81,14 @@ def readout_losses(
     }
 
 
-def _match(boxes: Tensor, logits: Tensor, targets: Sequence[PhraseTarget]) -> tuple[Tensor, Tensor, Tensor]:
+def _match(boxes: Tensor, logits: Tensor, targets: PaddedTargets) -> tuple[Tensor, Tensor, Tensor]:
     """Hungarian matching inside each phrase: phrase and query of each pair, int64 [N], and its target box [N, 4]."""
-    known = nn.utils.rnn.pad_sequence([target.boxes_cxcywh for target in targets], batch_first=True)
+    known = targets.boxes_cxcywh
     own, others = boxes[:, :, None], known[:, None]
     distance, overlap = (own - others).abs().sum(-1), 1 - generalized_iou(own, others)
     cost = WEIGHTS["l1"] * distance + WEIGHTS["giou"] * overlap + F.softplus(-logits)[:, :, None]
-    counts = [len(target.boxes_cxcywh) for target in targets]
-    phrase, query, target = torch.from_numpy(solve(cost.cpu().numpy(), counts)).to(boxes.device)
+    solved = solve(cost.cpu().numpy(), targets.counts)
+    phrase, query, target = torch.from_numpy(solved).to(boxes.device, non_blocking=True)
     return phrase, query, known[phrase, target]
 
 

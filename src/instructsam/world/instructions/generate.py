@@ -11,7 +11,7 @@ from instructsam.world.instructions.choosing import MAX_TARGETS, Answered, choos
 from instructsam.world.instructions.families import shares_of
 from instructsam.world.instructions.groups import choose_groups, group_slots
 from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
-from instructsam.world.instructions.wording import word
+from instructsam.world.instructions.wording import fill_template
 from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.speaker import Speaker
 from instructsam.world.language.typos import with_typo
@@ -91,10 +91,10 @@ def _instruction(
     targets = {index for _, found in groups for index in found}
     if not groups or (targets and focus and focus.isdisjoint(targets)):
         return None
-    worded = word(rng, table, slots, split)
-    if worded is None:
+    filled = fill_template(rng, table, slots, split)
+    if filled is None:
         return None
-    template, text = worded
+    template, text = filled
     if split == TYPO_SPLIT and chance(rng, TYPO_SHARE):
         text = with_typo(rng, text)
     return Instruction(

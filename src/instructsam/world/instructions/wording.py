@@ -18,7 +18,9 @@ _TWICE = re.compile(r"\b(\w+) \1\b")  # "something to live in in the picture"
 _PICTURE = re.compile(r"\b(?:picture|image|photo|scene)\b")
 
 
-def word(rng: np.random.Generator, table: str, slots: dict[str, str], split: str) -> tuple[str, str] | None:
+def fill_template(
+    rng: np.random.Generator, table: str, slots: dict[str, str], split: str
+) -> tuple[str, str] | None:
     """A template whose slots all exist, and its text; None if the text would repeat a word or "picture".
 
     Args:

@@ -1,4 +1,4 @@
-"""Rivals are named on the command line, opened with what they need, and refused by name before anything loads."""
+"""Baselines are named on the command line, opened with their parts, and refused by name before anything loads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from instructsam.cli.rivals import AnyOpening
+from instructsam.cli.baselines import AnyOpening
 from tests.scripted_server import scripted_server
 
 from .conftest import FakeSegmenter, Outcome
@@ -22,7 +22,7 @@ Command = Callable[..., Outcome]
         (["agent:"], "an agent needs a VLM"),
         (["my-model", "--vlm", "qwen"], "belong to an agent"),
         (["oracle:", "--vlm-url", "http://x/v1"], "belong to an agent"),
-        (["sam3:"], "say which SAM3"),
+        (["sam3:"], "sam3: needs a folder or hub id"),
         (["sam3:folder", "--quantize", "int8"], "leave it out"),
         (["oracle:oracle:x"], "oracle needs a detector"),
         (["sam3:/absent/folder"], "no base model"),
@@ -47,7 +47,7 @@ def test_what_is_wrong_is_one_line(command: Command, arguments: list[str], words
         ("oracle:", ("oracle", "")),
     ],
 )
-def test_only_the_known_words_before_a_colon_are_rivals(model: str | None, parts: tuple[str, str]) -> None:
+def test_only_the_known_words_before_a_colon_are_baselines(model: str | None, parts: tuple[str, str]) -> None:
     assert AnyOpening(model).parts == parts
 
 

@@ -1,9 +1,9 @@
-"""Rivals in the same arena: `python benchmarks/rivals.py [NAME ...] [--limit 50] [--benchmark world/test] [--json]`.
+"""Baselines on one benchmark: `python benchmarks/baselines.py [NAME ...] [--limit 50] [--benchmark NAME] [--json]`.
 
-Each NAME is what `instructsam evaluate` opens (docs/rivals.md): a model folder, which token-as-mask models are too,
-sam3:FOLDER, oracle:MODEL, or agent:DETECTOR with --vlm and --vlm-url. Without one: the shipped default, and the
-oracle over its detector. A model of ours is asked in both ways. Instructions are asked one at a time, so that the
-latency is that of one answer; the first is repeated beforehand to warm up.
+Each NAME is a model argument of `instructsam evaluate` (docs/baselines.md): a model folder, sam3:FOLDER, oracle:MODEL,
+or agent:DETECTOR with --vlm and --vlm-url. Default: the shipped model, and the oracle over its detector. InstructSAM
+models run in both modes. Every instruction is a call of its own, so that the latency is that of one answer; the first
+is repeated beforehand to warm up.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from instructsam.cli.rivals import AnyOpening
+from instructsam.cli.baselines import AnyOpening
 from instructsam.data.record import Record
-from instructsam.evaluation.benchmarks.benchmark import Benchmark, get_benchmark
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.reports.tables import format_rows
 from instructsam.evaluation.runner import evaluate
 from instructsam.structures.answering import AnyAnswerer, takes_records
@@ -33,20 +34,22 @@ SCORES = {"giou": "gIoU", "set_giou": "set gIoU", "ap": "AP", "n_acc": "N-acc", 
 
 
 class Timed:
-    """Asks one instruction at a time and keeps how long each took."""
+    """Calls a baseline once per instruction and keeps the seconds of each call."""
 
-    def __init__(self, rival: Any) -> None:
-        self.rival = rival
+    def __init__(self, answerer: Any) -> None:
+        self.answerer = answerer
         self.seconds: list[float] = []
-        self.score_threshold, self.default_mode = float(rival.score_threshold), rival.default_mode
-        self.fingerprint, self.calls = rival.fingerprint, rival.calls
+        self.score_threshold, self.default_mode = float(answerer.score_threshold), answerer.default_mode
+        self.fingerprint, self.calls = answerer.fingerprint, answerer.calls
 
-    def _ask(self, image: Image.Image, call: Callable[[Image.Image], list[Prediction]]) -> list[Prediction]:
+    def _timed(self, image: Image.Image, call: Callable[[Image.Image], list[Prediction]]) -> list[Prediction]:
         if not self.seconds:
             call(image.copy())
-            if self.rival.calls is not None:
-                self.rival.calls.log.clear()
-        picture = image.copy()  # SAM3 keeps what it saw last, which others do not: all see a new picture
+            if self.answerer.calls is not None:
+                self.answerer.calls.log.clear()
+        picture = (
+            image.copy()
+        )  # SAM3 keeps the features of its last image, others do not: every call gets a new image
         start = time.perf_counter()
         answers = call(picture)
         self.seconds.append(time.perf_counter() - start)
@@ -54,44 +57,46 @@ class Timed:
 
 
 class TimedModel(Timed):
-    """Of what reads instructions."""
+    """For answerers of instructions."""
 
     def segment(self, image: Image.Image, instructions: list[str], /, **options: Any) -> list[Prediction]:
-        """The rival's answers, each to a call of its own."""
+        """The answers, one call each."""
         found: list[Prediction] = []
         for text in instructions:
-            found += self._ask(image, lambda seen, text=text: self.rival.segment(seen, [text], **options))
+            found += self._timed(
+                image, lambda seen, text=text: self.answerer.segment(seen, [text], **options)
+            )
         return found
 
 
 class TimedOracle(Timed):
-    """Of what is shown the records."""
+    """For answerers that are given records."""
 
     def segment_records(
         self, image: Image.Image, records: Sequence[Record], /, *, score_threshold: float
     ) -> list[Prediction]:
-        """The rival's answers, each to a call of its own."""
+        """The answers, one call each."""
         found: list[Prediction] = []
-        for one in records:
-            found += self._ask(
+        for record in records:
+            found += self._timed(
                 image,
-                lambda seen, one=one: self.rival.segment_records(
-                    seen, [one], score_threshold=score_threshold
+                lambda seen, record=record: self.answerer.segment_records(
+                    seen, [record], score_threshold=score_threshold
                 ),
             )
         return found
 
 
 def row(
-    name: str, rival: AnyAnswerer, benchmark: Benchmark, limit: int | None, direct: bool
+    name: str, answerer: AnyAnswerer, benchmark: Benchmark, limit: int | None, direct: bool
 ) -> dict[str, Any]:
     """One run: scores, calls per instruction, median milliseconds."""
-    timed = TimedOracle(rival) if takes_records(rival) else TimedModel(rival)
+    timed = TimedOracle(answerer) if takes_records(answerer) else TimedModel(answerer)
     entry = evaluate(timed, benchmark, limit, phrases_given=direct).summary["overall"]
     count = entry["instructions"]
-    calls = rival.calls
+    calls = answerer.calls
     return {
-        "rival": name,
+        "baseline": name,
         "instructions": count,
         **{title: entry[key] for key, title in SCORES.items()},
         "VLM calls": round(calls.count("vlm") / count, 2) if calls else 1.0,
@@ -101,7 +106,7 @@ def row(
 
 
 def rows_of(name: str, arguments: argparse.Namespace, benchmark: Benchmark) -> list[dict[str, Any]]:
-    """The runs of one name: two of a model of ours, one of a rival."""
+    """The runs of one name: two of an InstructSAM model, one of a baseline."""
     is_agent = name.startswith("agent:")
     opening = AnyOpening(
         None if name == DEFAULT else name,
@@ -109,11 +114,13 @@ def rows_of(name: str, arguments: argparse.Namespace, benchmark: Benchmark) -> l
         vlm=arguments.vlm if is_agent else None,
         vlm_url=arguments.vlm_url if is_agent else None,
     )
-    rival = opening.open_any()
+    answerer = opening.open_any()
     if opening.parts[0]:
-        return [row(name, rival, benchmark, arguments.limit, direct=False)]
+        return [row(name, answerer, benchmark, arguments.limit, direct=False)]
     ways = {"writes its phrases": False, "instruction is the phrase": True}
-    return [row(f"{name}, {way}", rival, benchmark, arguments.limit, direct) for way, direct in ways.items()]
+    return [
+        row(f"{name}, {way}", answerer, benchmark, arguments.limit, direct) for way, direct in ways.items()
+    ]
 
 
 def main() -> None:

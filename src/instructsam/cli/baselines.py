@@ -1,4 +1,4 @@
-"""What `instructsam evaluate` can open besides models: `sam3:FOLDER`, `agent:DETECTOR`, `oracle:MODEL`."""
+"""Baselines as model arguments of `instructsam evaluate`: `sam3:FOLDER`, `agent:DETECTOR`, `oracle:MODEL`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ KINDS = ("sam3", "agent", "oracle")
 
 @dataclass(frozen=True)
 class AnyOpening(Opening):
-    """Which model or rival; what follows the colon is a SAM3, or the detector that an agent or oracle calls.
+    """A model or baseline to open. After the colon: a SAM3, or the detector that an agent or oracle calls.
 
     Attributes:
-        vlm: of an agent: a folder or hub id, or what the server at `vlm_url` calls it.
-        vlm_url: of an agent: the server's address; None runs the VLM in this process.
+        vlm: of an agent: a folder or hub id, or its name on the server at `vlm_url`.
+        vlm_url: of an agent: the server's URL; None runs the VLM in this process.
     """
 
     vlm: str | None = None
@@ -37,15 +37,15 @@ class AnyOpening(Opening):
         if kind != "agent" and (self.vlm is not None or self.vlm_url is not None):
             raise InputError("--vlm and --vlm-url belong to an agent: write agent:DETECTOR as the model")
         if kind == "sam3" and not rest:
-            raise InputError("say which SAM3: a folder or hub id, such as sam3:facebook/sam3")
+            raise InputError("sam3: needs a folder or hub id, such as sam3:facebook/sam3")
         if (kind == "sam3" or rest.startswith("sam3:")) and self.quantize is not None:
-            raise InputError("--quantize is for the language model of ours; SAM3 has none: leave it out")
+            raise InputError("--quantize is for the VLM of an InstructSAM model; SAM3 has none: leave it out")
         if kind in ("agent", "oracle") and rest.partition(":")[0] in ("agent", "oracle"):
-            raise InputError(f"{kind} needs a detector: a model of ours or sam3:FOLDER, got {rest!r}")
+            raise InputError(f"{kind} needs a detector: an InstructSAM model or sam3:FOLDER, got {rest!r}")
 
     @property
     def parts(self) -> tuple[str, str]:
-        """The kind of rival, "" for a model, and what follows the colon."""
+        """The kind of baseline, "" for a model, and the text after the colon."""
         kind, colon, rest = (self.model or "").partition(":")
         return (kind, rest) if colon and kind in KINDS else ("", self.model or "")
 
@@ -58,7 +58,7 @@ class AnyOpening(Opening):
         kind, rest = self.parts
         if kind == "":
             return self.open()
-        self.use_threads()  # a detector that is one of ours chooses again
+        self.use_threads()  # an InstructSAM detector sets them again
         if kind == "sam3":
             from instructsam.baselines.sam3_concept import load_sam3
 

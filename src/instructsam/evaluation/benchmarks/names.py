@@ -1,0 +1,89 @@
+"""Benchmarks by name: of the world, published ones (`data/published.py`), and folders that hold records.jsonl."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from os.path import isdir, samefile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instructsam.data.published import PUBLISHED
+from instructsam.errors import InputError
+from instructsam.evaluation.benchmarks.benchmark import Benchmark
+from instructsam.structures.checks import check_path
+
+if TYPE_CHECKING:
+    from instructsam.world.splits.build import Split
+
+_SPLITS: tuple[Split, ...] = (
+    "val",
+    "test",
+    "test_unseen_pairs",
+    "test_unseen_wording",
+    "test_crowded",
+    "test_hard_negative",
+    "calibration",
+)  # of the world; a tuple, because the names are listed without importing it
+_OWN_WORDS = "own_words"
+
+
+def benchmark_names() -> tuple[str, ...]:
+    """The names that `get_benchmark` knows without a data folder."""
+    return tuple(f"world/{name}" for name in (*_SPLITS, _OWN_WORDS))
+
+
+def is_benchmark_name(name: str) -> bool:
+    """Whether `get_benchmark` knows this name, with or without a data folder."""
+    return name in benchmark_names() or any(known.name == name for known in PUBLISHED)
+
+
+def is_same_benchmark(stored: str, benchmark: Benchmark) -> bool:
+    """Whether a stored run is of this benchmark: the same name, or a folder that was named differently or moved."""
+    if stored == benchmark.name:
+        return True
+    if benchmark.folder is None or is_benchmark_name(stored) or is_benchmark_name(benchmark.name):
+        return False
+    return not isdir(stored) or samefile(stored, benchmark.folder)
+
+
+def get_benchmark(name: str | Path, data: str | Path | None = None) -> Benchmark:
+    """A benchmark of the world ("world/val"), of the field ("refcoco/testA"), or a folder that holds records.jsonl.
+
+    Args:
+        data: the data folder, which holds the files of the field's benchmarks (docs/data.md).
+
+    Raises:
+        InputError: none of these, or its files are missing; the message lists the names.
+    """
+    check_path(name, "name")
+    if data is not None:
+        check_path(data, "data")
+    if str(name) in benchmark_names():
+        return _world_benchmark(str(name).removeprefix("world/"))
+    published = {known.name: known for known in PUBLISHED}
+    if str(name) in published:
+        if data is None:
+            raise InputError(f"{name} is read from its own files: name their folder with --data DIR")
+        return Benchmark.published(published[str(name)], data)
+    if isdir(name):
+        return Benchmark.from_folder(name)
+    known = ", ".join(benchmark_names())
+    near = get_close_matches(str(name), published, n=3, cutoff=0.4) or list(published)[:3]
+    raise InputError(
+        f"a benchmark must be one of {known}, or a folder with records.jsonl, or with --data DIR one of the field's, "
+        f"such as {', '.join(near)}; got {str(name)!r}"
+    )
+
+
+def _world_benchmark(split: str) -> Benchmark:
+    """The code that draws is imported only where it is needed."""
+    if split == _OWN_WORDS:
+        from instructsam.world.splits.own_words import own_lines, own_words
+
+        return Benchmark(f"world/{split}", own_words, size=lambda: len(own_lines()))
+    from instructsam.world.splits.build import INSTRUCTIONS, benchmark_records
+
+    (known,) = (name for name in _SPLITS if name == split)
+    return Benchmark(
+        f"world/{split}", lambda limit: benchmark_records(known, limit), size=lambda: INSTRUCTIONS
+    )

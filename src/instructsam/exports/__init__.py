@@ -1,0 +1,1 @@
+"""Predictions in other libraries' formats: one module per format, each with a function `export`."""
