@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from instructsam.config import Config, build_config, load_config, to_dict
+from instructsam.config import Config, build_config, dump_config, load_config, to_dict
 from instructsam.errors import ConfigError
 
 
@@ -272,6 +272,12 @@ def test_to_dict_survives_yaml_and_json() -> None:
     assert build_config(Run, json.loads(json.dumps(plain))) == run
     assert plain["sizes"] == [1, 2]
     assert plain["folder"] == "runs"
+
+
+@pytest.mark.parametrize("name", ["1e4", "2.5E-3", "12", "null", "yes", "é", "a: b", ".inf", "1_0", "0x1f"])
+def test_dumped_text_stays_text(tmp_path: Path, name: str) -> None:
+    run = Run(name=name, weights={"a": 1e-7, "b": 1e16}, optim=Optim(learning_rate=1e-5))
+    assert load_config(Run, write(tmp_path, dump_config(run))) == run
 
 
 def test_values_in_python_are_checked_like_those_of_a_file() -> None:

@@ -3,9 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
-from instructsam.config import build_config, load_config, to_dict
+from instructsam.config import build_config, dump_config, load_config
 from instructsam.errors import ConfigError
 from instructsam.experiments.sources import check_source
 from instructsam.training.settings import RunConfig
@@ -29,7 +28,7 @@ def test_a_run_is_read_from_yaml_and_overrides(tmp_path: Path) -> None:
     assert criterion.config.weight("text") == 0.5
     assert criterion.config.weight("mask_bce") > 0
     assert criterion.config.matcher.dice == 3
-    path.write_text(yaml.safe_dump(to_dict(config)))
+    path.write_text(dump_config(config))
     assert load_config(RunConfig, path) == config
 
 

@@ -3,7 +3,7 @@
 Values keep their type: the text "1" is not a number, true is not 1, and an unknown key is an error. Every message names
 the key, what was expected and what was received.
 
-A bound stands with its field (`Field(gt=0, le=100)`). What concerns several fields is checked in a
+A bound stands with its field (`Field(gt=0, le=100)`). Conditions on several fields are checked in a
 `model_validator(mode="after")`, which raises a `ConfigError` whose text begins with a field's name; the name of the
 group is put in front of it.
 """
@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from instructsam.config.yaml_text import MAX_BYTES as MAX_FILE_BYTES
-from instructsam.config.yaml_text import MAX_DEPTH, one_line, parse_yaml
+from instructsam.config.yaml_text import MAX_DEPTH, format_yaml, one_line, parse_yaml
 from instructsam.errors import ConfigError
 from instructsam.structures.checks import describe, name_of_key, shorten
 from instructsam.structures.files import reason
@@ -88,6 +88,11 @@ def build_config(cls: type[C], values: Mapping[str, Any], where: str = "", prefi
     except ConfigError as error:
         message = str(error)
     raise ConfigError(f"{where}: {message}" if where else message)
+
+
+def dump_config(config: Config) -> str:
+    """The configuration as YAML, which `load_config` reads back."""
+    return format_yaml(to_dict(config))
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -31,11 +31,21 @@ def parse_yaml(text: str | bytes) -> Any:
     return yaml.load(plain, Loader=_StrictLoader)
 
 
+def format_yaml(value: Any) -> str:
+    """A YAML document of plain values that `parse_yaml` reads back."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False)
+    return text
+
+
 def one_line(error: yaml.YAMLError) -> str:
     """The problem and its line."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"line {error.problem_mark.line + 1}: {str(error.problem)[:200]}"
     return " ".join(str(error).split())
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -96,10 +106,11 @@ _StrictLoader.yaml_constructors = {  # not shared with SafeLoader
     _YAML + "timestamp": yaml.SafeLoader.construct_yaml_str,  # no setting is a date
     None: _StrictLoader.refuse_tag,
 }
-# YAML 1.1 reads 1e-4 as text, because it has neither a dot nor a sign before the exponent's digits.
-_StrictLoader.add_implicit_resolver(
-    _YAML + "float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+# YAML 1.1 reads 1e-4 and 2.5e3, without a dot or a sign, as text: here they are numbers, and such text is quoted.
+for _kind in (_StrictLoader, _Dumper):
+    _kind.add_implicit_resolver(
+        _YAML + "float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    )
 
 
 def _problem(text: str, mark: Any) -> yaml.YAMLError:

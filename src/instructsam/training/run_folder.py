@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from instructsam.config import load_config, to_dict
+from instructsam.config import dump_config, load_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.structures.destinations import prepare_folder
 from instructsam.structures.files import write_text
@@ -81,7 +79,7 @@ def changed_settings(config: RunConfig) -> list[tuple[str, Any, Any]]:
 
 def store_settings(config: RunConfig) -> None:
     """Write `config.yaml`, which a resumed run is compared with."""
-    write_text(config.folder / CONFIG_FILE, yaml.safe_dump(to_dict(config), sort_keys=False))
+    write_text(config.folder / CONFIG_FILE, dump_config(config))
 
 
 def _stored_settings(path: Path) -> RunConfig:

@@ -25,6 +25,7 @@ from instructsam.data.sources import SampleSource
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
+from instructsam.model.kernels import no_cudnn_attention
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import checkpointing
 from instructsam.training.batch import OutputSizes, TrainingBatch
@@ -153,6 +154,7 @@ class Trainer:
         """Updates done so far."""
         return self.state.step
 
+    @no_cudnn_attention()
     def fit(self, resume: bool = False) -> Path:
         """Train to the end of the schedule or of the time box; returns the exported model's folder.
 
