@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -291,3 +292,10 @@ def test_sizes_that_a_family_cannot_take() -> None:
         ConfigError, match=r"vlm_config\.model_type must be one of qwen3_vl, smolvlm, got 'gpt'"
     ):
         vlm_config({"model_type": "gpt"})
+
+
+def test_only_the_families_name_their_stock_classes() -> None:
+    source = Path(instructsam.__file__).parent
+    names = re.compile(r"\b(?:Qwen3VL|SmolVLM)\w+")
+    others = [path for path in source.rglob("*.py") if path.parent != source / "model" / "vlm"]
+    assert not [path for path in others if names.search(path.read_text(encoding="utf-8"))]

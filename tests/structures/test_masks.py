@@ -72,6 +72,7 @@ def test_mask_without_pixels_comes_back() -> None:
         ({"size": [2, 3], "counts": "ü"}, "alphabet"),
         ({"size": [2, 3], "counts": "P"}, "was cut"),
         ({"size": [2, 3], "counts": "o" * 20 + "0"}, "too long"),
+        ({"size": [2, 3], "counts": "V" + "P" * 5 + "0"}, "too long for 30 bits"),
         ({"size": [2, 3], "counts": "0" * 99}, "must fill 6 pixels, got text of 99 characters"),
         ({"size": [2, 3], "counts": [2, 4.0]}, r"counts\[1\] must be a whole number, got float 4.0"),
         ({"size": [2, 3], "counts": [5, True]}, r"counts\[1\] must be a whole number, got bool True"),

@@ -56,11 +56,13 @@ def build(
     vlm: Annotated[
         str, typer.Option("--vlm", help="Folder or hub id of a Qwen3-VL or SmolVLM.")
     ] = DEFAULT_VLM,
-    detector: Annotated[str, typer.Option("--detector", help="Folder or hub id of SAM3.")] = DEFAULT_DETECTOR,
+    detector: Annotated[
+        str, typer.Option("--detector", help="Folder or hub id of a detector, such as facebook/sam3.")
+    ] = DEFAULT_DETECTOR,
     num_queries: Annotated[
         int, typer.Option("--num-queries", min=1, help="Instances that one phrase can name.")
     ] = 10,
-    presence: Annotated[bool, typer.Option("--presence", help="Keep SAM3's presence token.")] = False,
+    presence: Annotated[bool, typer.Option("--presence", help="Keep the detector's presence token.")] = False,
     dtype: Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")] = "auto",
     device: DeviceOption = "cpu",
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Of the new weights.")] = 0,

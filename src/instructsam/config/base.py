@@ -3,7 +3,7 @@
 Values keep their type: the text "1" is not a number, true is not 1, and an unknown key is an error. Every message names
 the key, what was expected and what was received.
 
-A bound stands with its field (`Field(gt=0, le=100)`). What concerns several fields is checked in a
+A bound stands with its field (`Field(gt=0, le=100)`). Conditions on several fields are checked in a
 `model_validator(mode="after")`, which raises a `ConfigError` whose text begins with a field's name; the name of the
 group is put in front of it.
 """

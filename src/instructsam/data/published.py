@@ -45,7 +45,7 @@ class Published:
     read: Callable[[Path, Tally], Iterator[Record]]
 
     def missing(self, root: Path) -> list[str]:
-        """What is not in the data folder; instead of a .p file the same as .json will do."""
+        """Files that are not in the data folder; a .json file may replace a .p file."""
         needed = dict.fromkeys((*self.files, self.images))
         return [file for file in needed if not _is_there(root / file)]
 
@@ -199,7 +199,7 @@ PUBLISHED: tuple[Published, ...] = (
 
 @dataclass(frozen=True)
 class Census:
-    """What a benchmark's records hold.
+    """Counts of the records of a benchmark.
 
     Attributes:
         records, phrases, instances, no_target: counts; `no_target` records have neither instances nor regions that

@@ -46,7 +46,7 @@ class ImageRef:
 @_forbid
 @dataclass(frozen=True)
 class InstanceRecord:
-    """One object: COCO run-length mask at image size, box in pixels, and what it is, if known."""
+    """One object: COCO run-length mask at image size, box in pixels, and its category, if known."""
 
     rle: Rle
     box_xywh: Box

@@ -27,7 +27,7 @@ class SampleSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The name for messages."""
 
     @property
     def size(self) -> int | None:

@@ -1,4 +1,4 @@
-"""What an ablation is told, and the runs that follow from it. No torch: a mistake is said before anything is loaded."""
+"""The configuration of an ablation, and the runs that follow from it. No torch, so that errors are reported early."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class EvaluationSettings(Config):
         instructions: how many.
         calibration: instructions on scenes like those of training on which each run's score threshold is chosen
             (highest set gIoU); 0 keeps the threshold of the model's configuration.
-        mode: how they are asked.
+        mode: how the model answers them.
         short_side: px; instructions_per_scene, min_objects, max_objects, families, nouns: as in `WorldSettings`.
         layouts: as in `WorldSourceSettings`.
     """
@@ -195,7 +195,7 @@ class Job:
     folder: Path
 
     def config(self) -> RunConfig:
-        """What it trains."""
+        """The configuration of its training run."""
         return load_config(RunConfig, self.config_path, self.overrides)
 
     @property

@@ -1,6 +1,6 @@
-"""Working through the runs of an ablation: train, score, and the table of what is finished.
+"""The runs of an ablation: training, scoring, and the table of the finished ones.
 
-What is finished is not done again and what is half done is resumed, so the same command is repeated until all is done.
+Finished runs are skipped and unfinished ones are resumed, so the same command is repeated until all are finished.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _state(job: Job) -> dict[str, Any]:
 
 
 def check_folders(jobs: Sequence[Job]) -> None:
-    """What was trained before, finished or not, must be what the plan says now: else the table would mix plans.
+    """Check that earlier runs, finished or not, have the configuration of the plan; the table must not mix plans.
 
     Raises:
         ConfigError: a folder holds a run of another configuration.

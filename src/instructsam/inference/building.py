@@ -27,8 +27,8 @@ def build(
 
     Args:
         vlm: folder or hub id of a VLM of a supported family (docs/weights.md, "A new model").
-        detector: folder or hub id of SAM3; where its decoder has other than `num_queries` slots, those whose reference
-            boxes lie farthest apart are taken.
+        detector: folder or hub id of a detector, such as SAM3; where its decoder has other than `num_queries` slots,
+            those whose reference boxes lie farthest apart are taken.
         num_queries: Q, instances that one phrase can name.
         device, dtype: as in `load`.
         use_presence: keep the detector's presence token (the published InstructSAM has none).

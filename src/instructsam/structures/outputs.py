@@ -89,7 +89,7 @@ class SegmentationOutput(DetectionOutput):
     """The output of the last decoder layer, and of heads that only training uses.
 
     Attributes:
-        semantic_logits: float [P, h, w], SAM3's per-phrase semantic head.
+        semantic_logits: float [P, h, w], the detector's semantic map of each phrase.
         auxiliary: the earlier decoder layers, first to last; filled only on request.
         text_logits: float [B, L, V] of the VLM, None unless requested.
         query_states: float [P, Q, D], hidden states of the query blocks.

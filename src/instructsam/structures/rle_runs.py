@@ -22,7 +22,7 @@ MAX_PIXELS = 178_956_970
 _BITS = 5  # of a group
 _OFFSET = 48  # "0", the first character of COCO's alphabet
 _MORE = 32  # marks a group that is not the last of its run
-_MAX_GROUPS = 12  # 60 bits
+_MAX_GROUPS = 6  # enough for the difference of two runs; pycocotools overflows above
 _EXTRA = 64  # runs without a pixel that text may hold beyond one character per pixel
 _BLOCK = 1 << 20  # characters that are parsed at once
 
@@ -122,7 +122,7 @@ def _differences(codes: NDArray[np.uint8], pixels: int) -> NDArray[np.int64]:
     starts = np.concatenate(([0], ends[:-1] + 1))
     lengths = ends - starts + 1
     if ends.size == 0 or lengths.max() > _MAX_GROUPS:
-        raise InputError("RLE counts hold a run that is too long for 60 bits")
+        raise InputError("RLE counts hold a run that is too long for 30 bits")
     position = np.arange(codes.size) - np.repeat(starts, lengths)
     groups = (codes & (_MORE - 1)).astype(np.int64) << (_BITS * position)
     values: NDArray[np.int64] = np.add.reduceat(groups, starts)

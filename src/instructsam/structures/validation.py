@@ -56,7 +56,7 @@ class Fault:
 
 
 def first_fault(error: ValidationError, root: Any, document: Any, prefix: str = "") -> Fault:
-    """What a failed validation of `document` as the type `root` is about; an unknown key comes before other errors.
+    """The message for a failed validation of `document` as the type `root`; an unknown key precedes other errors.
 
     An error inside a union is reported at the union, with all its alternatives. `prefix` stands before every place.
     """

@@ -1,6 +1,6 @@
 """Colour jitter of training images: brightness, contrast and a slight colour cast.
 
-Masks and places stay, and colours can still be told apart. Numpy only.
+Masks and places stay, and colours stay distinguishable. Numpy only.
 """
 
 from __future__ import annotations

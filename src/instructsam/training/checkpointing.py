@@ -33,7 +33,7 @@ _NAME = re.compile(r"step-(\d+)$")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What one process reads back.
+    """The state that one process restores.
 
     Attributes:
         meta: counters of the run and facts about it, see `run_state`.

@@ -44,7 +44,7 @@ def export_model(
         dtype: number format of floating-point weights.
         record: of the checkpoint with these weights, `checkpoint_record`.
     """
-    fresh = _fresh(folder)
+    staging = _staging(folder)
     discard_export(folder)
     cast: dict[int, Tensor] = {}  # tied names share one tensor, which is then stored once
     for tensor in state.values():
@@ -53,14 +53,14 @@ def export_model(
             cast[id(tensor)] = tensor.detach().to("cpu", to).contiguous()
     tensors = {name: cast[id(tensor)] for name, tensor in state.items()}
     with quiet_transformers():
-        model.save_pretrained(fresh, state_dict=tensors)
-    processor.save_pretrained(fresh)
-    (fresh / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    _sync(fresh)
+        model.save_pretrained(staging, state_dict=tensors)
+    processor.save_pretrained(staging)
+    (staging / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    _sync(staging)
     old = _old(folder)
     if folder.exists():
         os.replace(folder, old)
-    os.replace(fresh, folder)
+    os.replace(staging, folder)
     sync_folder(folder.parent)
     if old.exists():
         shutil.rmtree(old)
@@ -70,7 +70,7 @@ def export_model(
 def discard_export(folder: Path) -> None:
     """Remove what a process left that was killed, or whose disk was full, while it wrote `folder`."""
     restore_export(folder)
-    for left in (_fresh(folder), _old(folder)):
+    for left in (_staging(folder), _old(folder)):
         if left.exists():
             shutil.rmtree(left)
 
@@ -126,7 +126,7 @@ def _record(folder: Path) -> Any:
         return None
 
 
-def _fresh(folder: Path) -> Path:
+def _staging(folder: Path) -> Path:
     return folder.with_name(f".writing-{folder.name}")
 
 

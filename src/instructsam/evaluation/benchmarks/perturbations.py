@@ -34,7 +34,7 @@ Perturbation = Callable[[Image.Image, Record], Sample]
 Box = tuple[int, int, int, int]
 
 LEAST_CUT = 0.1  # of the picture's width or height: a smaller crop would show next to nothing new
-# What a picture of the world may have been drawn with; which one it was is seen from the pixels.
+# Settings that an image of the world may be drawn with; the pixels show which one it was.
 SCENE_SETTINGS: tuple[SceneSettings, ...] = tuple(
     dict.fromkeys((*(scene_settings(WorldSettings(split=split)) for split in SPLITS), OWN_WORDS))
 )
@@ -82,7 +82,7 @@ def flip(image: Image.Image, record: Record) -> Sample:
     """Left and right exchanged in picture, masks, words, phrases and program.
 
     Raises:
-        LeftOutError: "left" or "right" is said in another sense than the program's.
+        LeftOutError: "left" or "right" has another sense than in the program.
     """
     program = record.meta.get("program")
     if _IDIOM.search(record.instruction):

@@ -1,4 +1,4 @@
-"""What defines a metric: name, direction, definition, and its reduction over the scores of instructions."""
+"""The definition of a metric: name, direction, definition, and its reduction over the scores of instructions."""
 
 from __future__ import annotations
 

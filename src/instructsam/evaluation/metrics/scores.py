@@ -16,7 +16,7 @@ from instructsam.evaluation.metrics.matching import RankedMatches
 
 @dataclass(frozen=True, eq=False)
 class ConceptCounts:
-    """What SA-Co's cgF1 needs of one (image, phrase): the kept set against one annotator's targets.
+    """Counts for SA-Co's cgF1 of one (image, phrase): the kept set against one annotator's targets.
 
     Attributes:
         targets, kept: how many.

@@ -54,7 +54,9 @@ def score_instruction(
         scores: float [N].
         target_masks: M masks, none of them empty.
         score_threshold: predictions with score >= this are kept for every score but AP.
-        id, family, image: see `InstructionScore`.
+        id: unique name of the (image, instruction) pair.
+        family: instruction family.
+        image: name of the image.
         ignore: bool [H, W], pixels that no score counts. A mask that lies wholly there is left out.
         crowds: C masks, COCO's crowd regions: no targets; for AP a prediction on one counts neither way, for
             cgF1 it is false, for every other score their pixels outside the targets are ignored.

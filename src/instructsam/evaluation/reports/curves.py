@@ -16,7 +16,7 @@ BINS = 20
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """What the plots show.
+    """The data of the plots.
 
     Attributes:
         precision50, precision75: float64 [101], best precision at recall 0, .01, ... 1, at IoU .50 and .75; None

@@ -55,7 +55,7 @@ class StoredPrediction:
     def from_prediction(
         cls, prediction: Prediction, *, id: str, family: str = "", seconds: float = 0.0, content: str = ""
     ) -> StoredPrediction:
-        """What is kept of a prediction."""
+        """The part of a prediction that is stored."""
         found = prediction.instances
         return cls(
             id=id,

@@ -1,4 +1,4 @@
-"""What the folder of a finished run holds: its predictions, benchmark, score threshold and limit."""
+"""The folder of a finished run: predictions, benchmark, score threshold and limit."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Alarms:
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """What `instructsam false-alarms` prints."""
+    """The report of `instructsam false-alarms`."""
 
     rows: tuple[Alarms, ...]
     provenance: Mapping[str, Any]

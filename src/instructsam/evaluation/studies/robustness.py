@@ -50,7 +50,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Robustness:
-    """What `instructsam robustness` prints."""
+    """The report of `instructsam robustness`."""
 
     benchmark: str
     instructions: int
