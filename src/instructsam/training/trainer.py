@@ -25,6 +25,7 @@ from instructsam.data.sources import SampleSource
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
+from instructsam.model.kernels import no_cudnn_attention
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import checkpointing
 from instructsam.training.batch import OutputSizes, TrainingBatch
@@ -140,7 +141,9 @@ class Trainer:
             return
         start = Path(name)
         new = load_probes(self.trainable.objectives, start)
-        state.new_probes = new_on_trained_parts(self.trainable.objectives, new, start)
+        ruled = {group["objective"] for group in state.optimizer.param_groups}
+        found = new_on_trained_parts(self.trainable.objectives, new, start)
+        state.new_probes = [objective for objective in found if objective in ruled]
         state.trained_parts = sorted({*trained_parts(start), *stage.trained})
         for objective in new:
             faster = " and learn faster at first" if objective in state.new_probes else ""
@@ -151,6 +154,7 @@ class Trainer:
         """Updates done so far."""
         return self.state.step
 
+    @no_cudnn_attention()
     def fit(self, resume: bool = False) -> Path:
         """Train to the end of the schedule or of the time box; returns the exported model's folder.
 

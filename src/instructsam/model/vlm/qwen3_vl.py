@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLModel
 
 from instructsam.model.initial_weights import local_attention, sine_table
 from instructsam.model.vlm.base import VLM, ChatFormat, ImageEmbeds, PixelRules, VLMSizes
+from instructsam.model.vlm.grouped_attention import GroupedVisionAttention, order_by_size
 from instructsam.model.vlm.patches import merged_patches
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ class Qwen3VL(VLM, Qwen3VLModel):
     visual: Any
     get_image_features: Any
     get_rope_index: Any
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        for block in self.visual.blocks:
+            block.attn.__class__ = GroupedVisionAttention  # the stock module's parameters, none drawn again
 
     @staticmethod
     def small_config(sizes: VLMSizes) -> dict[str, Any]:
@@ -123,13 +130,20 @@ class Qwen3VL(VLM, Qwen3VLModel):
         }
 
     def encode_images(self, pixel_values: Tensor, image_grid_thw: Tensor) -> ImageEmbeds:
+        patches: list[int] = image_grid_thw.prod(-1).tolist()
+        order = order_by_size(patches)
+        if order != sorted(order):
+            images = pixel_values.split(patches)
+            pixel_values, image_grid_thw = torch.cat([images[i] for i in order]), image_grid_thw[order]
         vision = self.get_image_features(pixel_values, image_grid_thw, return_dict=True)
         tokens = [len(embeds) for embeds in vision.pooler_output]
-        deepstack = tuple(
-            tuple(layer.split(tokens)) if isinstance(layer, Tensor) else tuple(layer)
+        layers = (
+            layer.split(tokens) if isinstance(layer, Tensor) else layer
             for layer in vision.deepstack_features  # one tensor per layer up to transformers 5.17
         )
-        return ImageEmbeds(tuple(vision.pooler_output), deepstack)
+        place = [order.index(image) for image in range(len(order))]
+        embeds, *deepstack = (tuple(layer[i] for i in place) for layer in (vision.pooler_output, *layers))
+        return ImageEmbeds(embeds, tuple(deepstack))
 
     def positions(self, input_ids: Tensor, attention_mask: Tensor, image_grid_thw: Tensor) -> Tensor:
         is_image = (input_ids == self.config.image_token_id).int()
