@@ -49,12 +49,6 @@ def test_python(tmp_path: Path) -> None:
     assert (tmp_path / "out.png").stat().st_size > 0
 
 
-def test_the_tree_names_every_package() -> None:
-    packages = {path.parent.name for path in (ROOT / "src" / "instructsam").glob("*/__init__.py")}
-    listed = set(re.findall(r"^  (\w+)/ ", README, flags=re.MULTILINE))
-    assert listed == packages | {"assets"}
-
-
 def test_the_page_of_files_is_up_to_date() -> None:
     spec = importlib.util.spec_from_file_location("list_files", ROOT / "tools" / "list_files.py")
     assert spec is not None
