@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from instructsam.experiments.plan import Plan, jobs_of
 from instructsam.experiments.sources import world_settings
 from instructsam.training.run_state import RunState
 from instructsam.training.trainer import Trainer
+from tests.cached import cached_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = """
@@ -47,6 +49,12 @@ variants:
   - name: one_mask
     changes: [model.overrides.num_queries=1, model.overrides.instance_form=token_as_mask]
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def inputs_are_cached() -> Iterator[None]:
+    with cached_inputs():
+        yield
 
 
 @pytest.fixture

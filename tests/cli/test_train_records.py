@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from instructsam.cli.main import run
 from instructsam.training.checkpointing import latest_step
 from instructsam.world.splits import build
+from tests.cached import cached_inputs
 
 CONFIG = """
 device: cpu
@@ -19,6 +21,12 @@ data: {images_per_batch: 2, instructions_per_image: 3}
 optim: {warmup_steps: 1}
 schedule: {total_steps: 4, log_seconds: 0, export_dtype: float32}
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def inputs_are_cached() -> Iterator[None]:
+    with cached_inputs():
+        yield
 
 
 @pytest.fixture

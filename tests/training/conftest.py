@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from instructsam.training.batch import OutputSizes
 from instructsam.training.settings import ModelSettings
 from instructsam.training.start import start_model
 from instructsam.world.splits.stream import all_texts
+from tests.cached import cached_inputs
 
 TINY = (
     "device=cpu",
@@ -48,6 +50,26 @@ def run(
 ) -> Path:
     """`trainer.run` with every source that the package knows."""
     return trainer.run(config, open_source, overrides, resume, on_checkpoint)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def inputs_are_cached() -> Iterator[None]:
+    with cached_inputs():
+        yield
+
+
+@pytest.fixture(scope="session")
+def run_of_one_step(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("one_step")
+    run(None, tiny(folder, "schedule.max_minutes=1e-9"))
+    return folder
+
+
+@pytest.fixture
+def stopped(run_of_one_step: Path, tmp_path: Path) -> Path:
+    """A copy of a run of 6 steps that its time box ended after the first one."""
+    return Path(shutil.copytree(run_of_one_step, tmp_path, dirs_exist_ok=True))
 
 
 @cache

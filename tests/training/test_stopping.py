@@ -187,11 +187,8 @@ def full(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("when", ["checkpoint", "export"])
-def test_a_full_disk_leaves_what_was_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
-    run(None, tiny(tmp_path, "schedule.max_minutes=1e-9"))
-    before = (tmp_path / "model" / "model.safetensors").read_bytes()
+def test_a_full_disk_leaves_what_was_whole(stopped: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    before = (stopped / "model" / "model.safetensors").read_bytes()
     more = ("schedule.total_steps=2",)
     with monkeypatch.context() as patch:
         if when == "checkpoint":
@@ -201,13 +198,13 @@ def test_a_full_disk_leaves_what_was_whole(
         with pytest.raises(
             InstructSAMError, match=r"cannot be written \(No space left on device\).*--resume"
         ):
-            run(None, tiny(tmp_path, *more), resume=True)
-    assert not list(tmp_path.rglob(".writing-*"))
-    assert checkpointing.latest_step(tmp_path / "checkpoints") == (1 if when == "checkpoint" else 2)
-    assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
-    run(None, tiny(tmp_path, *more), resume=True)
-    assert export_is_current(tmp_path)
-    assert (tmp_path / "model" / "model.safetensors").read_bytes() != before
+            run(None, tiny(stopped, *more), resume=True)
+    assert not list(stopped.rglob(".writing-*"))
+    assert checkpointing.latest_step(stopped / "checkpoints") == (1 if when == "checkpoint" else 2)
+    assert (stopped / "model" / "model.safetensors").read_bytes() == before
+    run(None, tiny(stopped, *more), resume=True)
+    assert export_is_current(stopped)
+    assert (stopped / "model" / "model.safetensors").read_bytes() != before
 
 
 def test_a_log_that_cannot_be_written_says_what_to_do(
@@ -248,9 +245,8 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 
 
 def test_only_settings_that_change_no_step_may_change_on_resume(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stopped: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(None, tiny(tmp_path, "schedule.max_minutes=1e-9"))
     for change, key, old, new in (
         ("seed=5", "seed", "0", "5"),
         ("data.images_per_batch=3", "data.images_per_batch", "2", "3"),
@@ -260,11 +256,11 @@ def test_only_settings_that_change_no_step_may_change_on_resume(
         ("precision=bfloat16", "precision", "float32", "bfloat16"),
     ):
         with pytest.raises(ConfigError) as caught:
-            run(None, tiny(tmp_path, change), resume=True)
+            run(None, tiny(stopped, change), resume=True)
         assert str(caught.value).startswith(
-            f"{key} was {old} in the run in {tmp_path} and is {new} now: resume with"
+            f"{key} was {old} in the run in {stopped} and is {new} now: resume with"
         )
-    kept = json.dumps(sorted(path.name for path in (tmp_path / "checkpoints").iterdir()))
+    kept = json.dumps(sorted(path.name for path in (stopped / "checkpoints").iterdir()))
     assert kept == '["step-00000001"]'
     free = (
         "data.workers=1",
@@ -273,9 +269,9 @@ def test_only_settings_that_change_no_step_may_change_on_resume(
         "schedule.keep_checkpoints=3",
         "threads=1",
     )
-    run(None, tiny(tmp_path, *free, "schedule.total_steps=2"), resume=True)
+    run(None, tiny(stopped, *free, "schedule.total_steps=2"), resume=True)
     assert "schedule.total_steps was 6 and is 2 from here on" in capsys.readouterr().err
-    assert checkpointing.latest_step(tmp_path / "checkpoints") == 2
+    assert checkpointing.latest_step(stopped / "checkpoints") == 2
 
 
 def test_a_closed_terminal_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

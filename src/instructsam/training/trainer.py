@@ -141,7 +141,9 @@ class Trainer:
             return
         start = Path(name)
         new = load_probes(self.trainable.objectives, start)
-        state.new_probes = new_on_trained_parts(self.trainable.objectives, new, start)
+        ruled = {group["objective"] for group in state.optimizer.param_groups}
+        found = new_on_trained_parts(self.trainable.objectives, new, start)
+        state.new_probes = [objective for objective in found if objective in ruled]
         state.trained_parts = sorted({*trained_parts(start), *stage.trained})
         for objective in new:
             faster = " and learn faster at first" if objective in state.new_probes else ""
