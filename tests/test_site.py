@@ -95,7 +95,9 @@ def test_named_source_files_exist(path: Path) -> None:
     for name in re.findall(r"`instructsam((?:\.\w+){2,})", "\n".join(prose(path))):
         module = name.removeprefix(".").replace(".", "/").rpartition("/")
         found = [ROOT / "src" / "instructsam" / part for part in ("/".join(module), module[0])]
-        assert any(file.is_dir() or file.with_suffix(".py").is_file() for file in found), f"{path.name}: {name}"
+        assert any(file.is_dir() or file.with_suffix(".py").is_file() for file in found), (
+            f"{path.name}: {name}"
+        )
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
