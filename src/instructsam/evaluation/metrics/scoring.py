@@ -75,13 +75,11 @@ def score_instruction(
         targets, *others = (_without_ignored(masks, None, region)[0] for masks in (targets, *others))
     pairs = _Pairs.of(predicted, targets)
     kept = int(np.count_nonzero(ranked >= score_threshold))
-    shown, shown_pairs = predicted.head(kept), pairs.head(kept)
-    if crowds is not None and len(crowds):
-        region = _outside_crowds(_encoded(crowds), targets)
-        shown = _without_ignored(shown, None, region)[0]
-        shown_pairs = _Pairs.of(shown, targets)
+    crowd_masks = RleMasks.none(predicted.size) if crowds is None else _encoded(crowds)
+    shown = _outside_crowds(predicted.head(kept), targets, crowd_masks)
+    shown_pairs = _Pairs.of(shown, targets) if len(crowd_masks) else pairs.head(kept)
     top = pairs.head(MAX_DETECTIONS)
-    cover = _cover(predicted.head(MAX_DETECTIONS), crowds)
+    cover = _cover(predicted.head(MAX_DETECTIONS), crowd_masks)
     return InstructionScore(
         id=id,
         family=family,
@@ -90,11 +88,7 @@ def score_instruction(
         mean_target_area=float(pairs.second_areas.mean()) if len(targets) else 0.0,
         num_kept=len(shown),
         **_union_pixels(shown, targets),
-        set_giou=set_giou(shown_pairs.iou),
-        matched_iou=matched_iou(shown_pairs.iou),
-        set_size=max(len(shown), len(targets)),
-        **shown_pairs.set_pixels(),
-        **count_errors(shown_pairs.iou),
+        **shown_pairs.set_scores(),
         exact_boxes=is_exact_by_boxes(box_giou(shown.boxes_xyxy(), targets.boxes_xyxy())),
         concept=_best_concept(pairs.iou[:kept], [_Pairs.of(predicted.head(kept), m).iou for m in others]),
         ranked_scores=ranked[:MAX_DETECTIONS],
@@ -139,10 +133,13 @@ def _region_to_judge(ignore: NDArray[np.bool_], size: tuple[int, int], id: str) 
     return RleMasks.encode(~ignore[None])
 
 
-def _outside_crowds(crowds: RleMasks, targets: RleMasks) -> RleMasks:
-    """Pixels of a target or of no crowd."""
+def _outside_crowds(masks: RleMasks, targets: RleMasks, crowds: RleMasks) -> RleMasks:
+    """The masks inside the pixels of a target or of no crowd; those with none left are left out."""
+    if not len(crowds):
+        return masks
     free, covered = crowds.union().inverted(), targets.union()
-    return RleMasks((*free.codes, *covered.codes), crowds.size).union()
+    region = RleMasks((*free.codes, *covered.codes), crowds.size).union()
+    return _without_ignored(masks, None, region)[0]
 
 
 def _without_ignored(
@@ -182,19 +179,27 @@ class _Pairs:
         """Of the first `count` masks."""
         return _Pairs(self.shared[:count], self.first_areas[:count], self.second_areas, self.iou[:count])
 
-    def set_pixels(self) -> dict[str, int]:
-        """Pixels, summed over the pairs of the best matching and, for the union, over all unmatched masks."""
+    def set_scores(self) -> dict[str, Any]:
+        """The fields of `InstructionScore` that compare two sets of masks.
+
+        Pixels are summed over the pairs of the best matching and, for the union, over all unmatched masks.
+        """
         rows, columns = best_pairs(self.iou)
         shared = int(self.shared[rows, columns].sum())
         every = int(self.first_areas.sum() + self.second_areas.sum())
-        return {"set_intersection": shared, "set_union": every - shared}
+        return {
+            "set_giou": set_giou(self.iou),
+            "matched_iou": matched_iou(self.iou),
+            "set_size": max(self.iou.shape),
+            "set_intersection": shared,
+            "set_union": every - shared,
+            **count_errors(self.iou),
+        }
 
 
-def _cover(predicted: RleMasks, crowds: Masks | None) -> NDArray[np.float64]:
+def _cover(predicted: RleMasks, crowds: RleMasks) -> NDArray[np.float64]:
     """Share of each prediction inside each crowd region: [N, C]."""
-    if crowds is None or not len(crowds):
-        return np.zeros((len(predicted), 0))
-    return predicted.intersection(_encoded(crowds)) / np.maximum(predicted.areas(), 1)[:, None]
+    return predicted.intersection(crowds) / np.maximum(predicted.areas(), 1)[:, None]
 
 
 def _best_concept(iou: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> ConceptCounts:
