@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -47,29 +46,6 @@ def test_python(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.png").stat().st_size > 0
-
-
-def test_the_tree_names_every_package() -> None:
-    packages = {path.parent.name for path in (ROOT / "src" / "instructsam").glob("*/__init__.py")}
-    listed = set(re.findall(r"^  (\w+)/ ", README, flags=re.MULTILINE))
-    assert listed == packages | {"assets"}
-
-
-def test_the_page_of_files_is_up_to_date() -> None:
-    spec = importlib.util.spec_from_file_location("list_files", ROOT / "tools" / "list_files.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "files.md").read_text(encoding="utf-8") == module.page()
-
-
-def test_links_and_pictures_exist() -> None:
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        text = page.read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
-            if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_training_commands_name_real_settings() -> None:

@@ -5,10 +5,12 @@ The rows are the layers of the import contract in pyproject.toml, so that the pi
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -16,6 +18,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "docs" / "images" / "layers.png"
 FONT = ROOT / "src" / "instructsam" / "assets" / "fonts"
 PURPOSE = {
     "cli": "one thin file per command",
@@ -59,7 +62,7 @@ def layers() -> list[list[str]]:
 
 
 def draw() -> Image.Image:
-    """The picture: a row per layer, an arrow from each row to the one below."""
+    """A row per layer, an arrow from each row to the one below."""
     rows = layers()
     font_file = next(path for path in sorted(FONT.iterdir()) if path.suffix == ".ttf")
     bold, plain = ImageFont.truetype(str(font_file), 26), ImageFont.truetype(str(font_file), 19)
@@ -82,5 +85,12 @@ def draw() -> Image.Image:
     return image
 
 
+def words() -> str:
+    """The text of the picture as JSON. It is stored in the PNG, so that a test can compare it on any machine."""
+    return json.dumps([{name: PURPOSE[name] for name in row} for row in layers()])
+
+
 if __name__ == "__main__":
-    draw().save(ROOT / "docs" / "images" / "layers.png", optimize=True)
+    info = PngInfo()
+    info.add_text("layers", words())
+    draw().save(PICTURE, optimize=True, pnginfo=info)

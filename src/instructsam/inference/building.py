@@ -30,7 +30,8 @@ def build(
         detector: folder or hub id of a detector, such as SAM3; where its decoder has other than `num_queries` slots,
             those whose reference boxes lie farthest apart are taken.
         num_queries: Q, instances that one phrase can name.
-        device, dtype: as in `load`.
+        device: as in `load`.
+        dtype: as in `load`.
         use_presence: keep the detector's presence token (the published InstructSAM has none).
         seed: of the new weights.
 

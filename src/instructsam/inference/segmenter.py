@@ -89,9 +89,11 @@ class Segmenter:
         """A model with its processor.
 
         Args:
-            model, processor: of one checkpoint.
+            model: of a checkpoint.
+            processor: of the same checkpoint.
             released_decoding: write phrases exactly as the released research code does.
-            origin, scope: where the parts of a built model came from; what the model was trained on.
+            origin: the sources of the parts of a built model.
+            scope: the things and words that the model was trained on.
 
         Raises:
             InputError: released decoding of an ablation variant.

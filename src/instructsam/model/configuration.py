@@ -21,7 +21,7 @@ MODES = ("generate", "direct")
 class InstructSAMConfig(PreTrainedConfig):
     """Sizes of the two stock models, the query bank and the structural token ids.
 
-    Args:
+    Attributes:
         vlm_config: configuration of a VLM or its dictionary, any size; its `model_type` names a line of
             `model.vlm.registry`.
         detector_config: configuration of a detector or its dictionary; its `model_type` names a line of
@@ -30,11 +30,14 @@ class InstructSAMConfig(PreTrainedConfig):
         use_presence: keep the detector's presence token (the published checkpoint has none).
         token_ids: ids of the structural tokens, field names of `processing.tokens.TokenIds`.
         score_threshold: default selection threshold on scores.
-        min_pixels, max_pixels: limits of the VLM's smart resize.
+        min_pixels: lower limit of the VLM's smart resize.
+        max_pixels: upper limit of the VLM's smart resize.
         max_instruction_tokens: longer instructions are refused.
         default_mode: mode of `Segmenter.segment` where none is given: "generate" or "direct".
         slot_boxes: tell each instance query inside the VLM where its detector slot starts to look.
-        query_attention, projectors, instance_form: the method, or a variant for ablations (`model.variants`).
+        query_attention: "hybrid", or a variant for ablations (`model.variants`).
+        projectors: False is a variant for ablations.
+        instance_form: "queries", or a variant for ablations.
 
     Raises:
         ConfigError: one of these is unknown, out of range, or does not fit the sizes.

@@ -49,7 +49,8 @@ class InstructSAMModel(PreTrainedModel):
 
         Args:
             config: sizes of all parts.
-            vlm, detector: the parts; default: new ones of the classes that `config` names.
+            vlm: the VLM; default: a new one of the class that `config` names.
+            detector: the detector; default: a new one of the class that `config` names.
         """
         require_hybrid_support(config._attn_implementation)
         super().__init__(config)
@@ -109,7 +110,8 @@ class InstructSAMModel(PreTrainedModel):
         """Token embeddings with the images and the instance queries written in: float [B, L, D].
 
         Args:
-            input_ids, block_ids: int64 [B, L].
+            input_ids: int64 [B, L].
+            block_ids: int64 [B, L], -1 outside query blocks.
             image_rows: float [image positions, D], the embeddings at all image positions.
         """
         embeds: Tensor = self.get_input_embeddings()(input_ids)
@@ -141,10 +143,12 @@ class InstructSAMModel(PreTrainedModel):
         """The VLM under hybrid attention: final-norm hidden states, float [B, L, D].
 
         Args:
-            input_ids, block_ids: int64 [B, L] of this step, -1 in `block_ids` outside query blocks.
+            input_ids: int64 [B, L] of this step.
+            block_ids: int64 [B, L] of this step, -1 outside query blocks.
             attention_mask: int64 [B, cached + L], 0 at padding.
             positions: int64 [A, B, L], from `positions()`.
-            images, image_index: the call's images and each row's; None for a step without image tokens.
+            images: all images of the call; None for a step without image tokens.
+            image_index: the image of each row; None for a step without image tokens.
             cache: keys and values of earlier steps; holds this step afterwards.
             visible_blocks: int64 [B, L], the tokens that attend to each other both ways; default: `block_ids`.
         """
