@@ -26,7 +26,7 @@ from instructsam.structures.outputs import DetectionOutput
 
 @dataclass(frozen=True)
 class MatchCosts:
-    """Unweighted costs, each float32 [P, Q, M]; what stands at padded targets means nothing.
+    """Unweighted costs, each float32 [P, Q, M]; values at padded targets are meaningless.
 
     Attributes:
         dice: one minus soft dice.
