@@ -97,7 +97,7 @@ def write_checkpoint(
 
 
 def unwritable(root: Path, step: int, error: Exception) -> InstructSAMError:
-    """The error for a checkpoint or export that could not be written: on a full disk, say."""
+    """The error for a checkpoint or export that could not be written, for example on a full disk."""
     latest = latest_step(root)
     kept = "there is no checkpoint yet" if latest is None else f"the checkpoint of step {latest} is whole"
     resume = "" if latest is None else " with --resume"
@@ -118,7 +118,7 @@ def unfinished_folder(root: Path, step: int) -> Path:
 
 
 def begin_checkpoint(root: Path, step: int) -> Path:
-    """A fresh, hidden folder to write a checkpoint into (main process only)."""
+    """A new, hidden folder to write a checkpoint into (main process only)."""
     discard_unfinished(root)
     folder = unfinished_folder(root, step)
     folder.mkdir(parents=True)
@@ -126,7 +126,7 @@ def begin_checkpoint(root: Path, step: int) -> Path:
 
 
 def discard_unfinished(root: Path) -> None:
-    """Remove what a process left that was killed, or whose disk was full, while it wrote or deleted."""
+    """Remove the files of a process that was killed, or whose disk was full, while it wrote or deleted."""
     for stale in root.glob(".writing-*"):
         shutil.rmtree(stale)
 
@@ -195,7 +195,7 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
         if not path.is_file():
             raise CheckpointError(_damaged(folder, f"{name} is missing"))
         if _sha256(path) != digest:
-            raise CheckpointError(_damaged(folder, f"{name} is not what was written"))
+            raise CheckpointError(_damaged(folder, f"{name} has changed since it was written"))
     if f"rng-{rank}.json" not in files:
         raise CheckpointError(_damaged(folder, f"it holds no random state for process {rank}"))
     ema = folder / "ema.safetensors"
@@ -240,7 +240,7 @@ def copy_tensors(source: dict[str, Tensor], target: dict[str, Tensor], what: str
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """The optimiser's state as `PARAMETER|KEY` -> tensor."""
+    """The optimizer's state as `PARAMETER|KEY` -> tensor."""
     return {
         f"{name}|{key}": value
         for name, parameter in model.named_parameters()
@@ -251,7 +251,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dic
 def load_optimizer_tensors(
     optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor]
 ) -> None:
-    """Put back what `optimizer_tensors` gave."""
+    """Restore the output of `optimizer_tensors`."""
     parameters = dict(model.named_parameters())
     numbers = {
         id(parameter): number
@@ -263,7 +263,7 @@ def load_optimizer_tensors(
         parameter = parameters.get(name)
         if parameter is None or id(parameter) not in numbers:
             raise CheckpointError(
-                f"the checkpoint's optimiser state names {name!r}, which this run does not train; "
+                f"the checkpoint's optimizer state names {name!r}, which this run does not train; "
                 "resume with the configuration that the run was started with"
             )
         # a copy of its own: PyTorch keeps CPU tensors as they are, and a file's lie at odd addresses
@@ -286,7 +286,7 @@ def rng_state() -> dict[str, Any]:
 
 
 def set_rng_state(state: dict[str, Any]) -> None:
-    """Put back what `rng_state` gave."""
+    """Restore the output of `rng_state`."""
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     keys, position, has_gauss, cached = state["numpy"]
