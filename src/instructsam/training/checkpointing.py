@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from instructsam.errors import CheckpointError, InputError, InstructSAMError
 from instructsam.structures.files import reason, sync_folder, write_text
+from instructsam.training.random_state import random_state
 
 FORMAT = 2  # 1 was before the objectives had names of their own
 _NAME = re.compile(r"step-(\d+)$")
@@ -109,7 +107,7 @@ def unwritable(root: Path, step: int, error: Exception) -> InstructSAMError:
 
 def write_rng(folder: Path, rank: int) -> None:
     """Store this process's random state in a checkpoint that is being written."""
-    (folder / f"rng-{rank}.json").write_text(json.dumps(rng_state()), encoding="utf-8")
+    (folder / f"rng-{rank}.json").write_text(json.dumps(random_state()), encoding="utf-8")
 
 
 def unfinished_folder(root: Path, step: int) -> Path:
@@ -206,105 +204,6 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
         optimizer=_load(folder / "optimizer.safetensors", folder),
         rng=_read_json(folder / f"rng-{rank}.json", folder),
     )
-
-
-def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and persistent buffers, each tensor once even if several names share it."""
-    tensors: dict[str, Tensor] = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    persistent = model.state_dict().keys()
-    tensors.update({name: buffer for name, buffer in model.named_buffers() if name in persistent})
-    return tensors
-
-
-@torch.no_grad()
-def copy_tensors(source: dict[str, Tensor], target: dict[str, Tensor], what: str) -> None:
-    """Copy by name, in place.
-
-    Raises:
-        CheckpointError: names or shapes differ.
-    """
-    missing, unknown = sorted(target.keys() - source.keys()), sorted(source.keys() - target.keys())
-    if missing or unknown:
-        raise CheckpointError(
-            f"the checkpoint's {what} belongs to another model: {len(missing)} tensors missing "
-            f"({', '.join(missing[:3])}), {len(unknown)} unknown ({', '.join(unknown[:3])}); "
-            "resume with the configuration that the run was started with"
-        )
-    for name, tensor in target.items():
-        if tensor.shape != source[name].shape:
-            raise CheckpointError(
-                f"the checkpoint's {what} has shape {tuple(source[name].shape)} for {name}, expected "
-                f"{tuple(tensor.shape)}; resume with the configuration that the run was started with"
-            )
-        tensor.copy_(source[name])
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """The optimiser's state as `PARAMETER|KEY` -> tensor."""
-    return {
-        f"{name}|{key}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
-
-
-def load_optimizer_tensors(
-    optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor]
-) -> None:
-    """Put back what `optimizer_tensors` gave."""
-    parameters = dict(model.named_parameters())
-    numbers = {
-        id(parameter): number
-        for number, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"])
-    }
-    state: dict[int, dict[str, Tensor]] = {}
-    for full_name, tensor in tensors.items():
-        name, _, key = full_name.rpartition("|")
-        parameter = parameters.get(name)
-        if parameter is None or id(parameter) not in numbers:
-            raise CheckpointError(
-                f"the checkpoint's optimiser state names {name!r}, which this run does not train; "
-                "resume with the configuration that the run was started with"
-            )
-        # a copy of its own: PyTorch keeps CPU tensors as they are, and a file's lie at odd addresses
-        state.setdefault(numbers[id(parameter)], {})[key] = tensor.clone()
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def rng_state() -> dict[str, Any]:
-    """Random state of Python, NumPy, torch and, if used, this process's GPU, as JSON values."""
-    version, words, gauss = random.getstate()
-    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
-    state: dict[str, Any] = {
-        "python": [version, list(words), gauss],
-        "numpy": [np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
-        "torch": torch.get_rng_state().tolist(),
-    }
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state().tolist()
-    return state
-
-
-def set_rng_state(state: dict[str, Any]) -> None:
-    """Put back what `rng_state` gave."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
-    keys, position, has_gauss, cached = state["numpy"]
-    np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))
-    torch.set_rng_state(torch.tensor(state["torch"], dtype=torch.uint8))
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(torch.tensor(state["cuda"], dtype=torch.uint8))
-
-
-@torch.no_grad()
-def align(model: nn.Module) -> None:
-    """Give every parameter and buffer memory of its own.
-
-    Tensors of a safetensors file lie wherever the file has them. Kernels split such rows differently, so that the
-    same numbers at another address give other sums: a resumed run would drift from an unbroken one.
-    """
-    for tensor in (*model.parameters(), *model.buffers()):
-        tensor.data = tensor.data.clone()
 
 
 def _finished(root: Path) -> list[Path]:
