@@ -7,7 +7,6 @@ everything is on the disk; only then older ones are deleted.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -22,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from instructsam.errors import CheckpointError, InputError, InstructSAMError
-from instructsam.structures.files import reason, sync_folder, write_text
+from instructsam.structures.files import file_sha256, reason, sync_folder, sync_tree, write_text
 from instructsam.training.random_state import random_state
 
 FORMAT = 2  # 1 was before the objectives had names of their own
@@ -141,7 +140,8 @@ def finish_checkpoint(root: Path, step: int, meta: dict[str, Any], keep: int) ->
     A checkpoint of this step that is there already stays: it holds the same.
     """
     folder = unfinished_folder(root, step)
-    files = {path.name: _sha256(path, sync=True) for path in sorted(folder.iterdir())}
+    sync_tree(folder)
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     state = {"format": FORMAT, "step": step, "meta": meta, "files": files}
     write_text(folder / "state.json", json.dumps(state, indent=1))
     final = checkpoint_folder(root, step)
@@ -157,7 +157,7 @@ def finish_checkpoint(root: Path, step: int, meta: dict[str, Any], keep: int) ->
 def checkpoint_record(folder: Path) -> dict[str, Any]:
     """The note in an export about its checkpoint: step, SHA-256 of `state.json`, and the parts trained so far."""
     state = read_state(folder)
-    note = {"step": state["step"], "checkpoint": _sha256(folder / "state.json")}
+    note = {"step": state["step"], "checkpoint": file_sha256(folder / "state.json")}
     return {**note, "trained_parts": state["meta"].get("trained_parts")}
 
 
@@ -192,7 +192,7 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
         path = folder / name
         if not path.is_file():
             raise CheckpointError(_damaged(folder, f"{name} is missing"))
-        if _sha256(path) != digest:
+        if file_sha256(path) != digest:
             raise CheckpointError(_damaged(folder, f"{name} is not what was written"))
     if f"rng-{rank}.json" not in files:
         raise CheckpointError(_damaged(folder, f"it holds no random state for process {rank}"))
@@ -217,17 +217,6 @@ def _finished(root: Path) -> list[Path]:
         ) from error
     named = [(match, path) for path in names if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(named, key=lambda pair: int(pair[0].group(1)))]
-
-
-def _sha256(path: Path, sync: bool = False) -> str:
-    """The digest of a file; with `sync` it is on the disk afterwards."""
-    digest = hashlib.sha256()
-    with path.open("r+b" if sync else "rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-        if sync:
-            os.fsync(file.fileno())
-    return digest.hexdigest()
 
 
 def _load(path: Path, folder: Path) -> dict[str, Tensor]:
