@@ -86,6 +86,21 @@ def test_links_and_anchors_resolve(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_named_source_files_exist(path: Path) -> None:
+    if path.name == "experiments.md":
+        return  # the log names files of its day
+    places = (ROOT, ROOT / "src", ROOT / "src" / "instructsam")
+    for name in re.findall(r"`((?:\w+/)+[a-z]\w*\.(?:py|yaml))`", "\n".join(prose(path))):
+        assert any((place / name).is_file() for place in places), f"{path.name}: {name}"
+    for name in re.findall(r"`instructsam((?:\.\w+){2,})", "\n".join(prose(path))):
+        module = name.removeprefix(".").replace(".", "/").rpartition("/")
+        found = [ROOT / "src" / "instructsam" / part for part in ("/".join(module), module[0])]
+        assert any(file.is_dir() or file.with_suffix(".py").is_file() for file in found), (
+            f"{path.name}: {name}"
+        )
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_lists_and_tables_follow_an_empty_line(path: Path) -> None:
     """GitHub needs none, but the site would continue the paragraph."""
     lines = prose(path)

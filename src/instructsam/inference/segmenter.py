@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast, overload
 
@@ -237,20 +238,11 @@ class Segmenter:
         request = parse_request(count, many_images, instruction, phrases, self.processor)
         taken = taken_mode(mode, self.default_mode, phrases)
         samples = [direct(r) if taken == "direct" else r for r in request.samples]
+        images = load_images(image)
         batch_segmenter = BatchSegmenter(
-            self.model,
-            self.processor,
-            self.released_decoding,
-            load_images(image),
-            taken,
-            threshold,
-            binarisation,
-            limits,
+            self.model, self.processor, self.released_decoding, images, taken, threshold, binarisation, limits
         )
-        predictions = [
-            prediction
-            for batch in batches(samples, batch_size)
-            for prediction in batch_segmenter.segment(batch)
-        ]
+        parts = [batch_segmenter.segment(batch) for batch in batches(samples, batch_size)]
+        predictions = list(chain.from_iterable(parts))
         answered = annotate(answers(predictions, request), self.scope)
         return answered if request.many else answered[0]

@@ -94,7 +94,7 @@ def write_checkpoint(
 
 
 def unwritable(root: Path, step: int, error: Exception) -> InstructSAMError:
-    """The error for a checkpoint or export that could not be written: on a full disk, say."""
+    """The error for a checkpoint or export that could not be written, for example on a full disk."""
     latest = latest_step(root)
     kept = "there is no checkpoint yet" if latest is None else f"the checkpoint of step {latest} is whole"
     resume = "" if latest is None else " with --resume"
@@ -115,7 +115,7 @@ def unfinished_folder(root: Path, step: int) -> Path:
 
 
 def begin_checkpoint(root: Path, step: int) -> Path:
-    """A fresh, hidden folder to write a checkpoint into (main process only)."""
+    """A new, hidden folder to write a checkpoint into (main process only)."""
     discard_unfinished(root)
     folder = unfinished_folder(root, step)
     folder.mkdir(parents=True)
@@ -123,7 +123,7 @@ def begin_checkpoint(root: Path, step: int) -> Path:
 
 
 def discard_unfinished(root: Path) -> None:
-    """Remove what a process left that was killed, or whose disk was full, while it wrote or deleted."""
+    """Remove the files of a process that was killed, or whose disk was full, while it wrote or deleted."""
     for stale in root.glob(".writing-*"):
         shutil.rmtree(stale)
 
@@ -193,7 +193,7 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
         if not path.is_file():
             raise CheckpointError(_damaged(folder, f"{name} is missing"))
         if file_sha256(path) != digest:
-            raise CheckpointError(_damaged(folder, f"{name} is not what was written"))
+            raise CheckpointError(_damaged(folder, f"{name} has changed since it was written"))
     if f"rng-{rank}.json" not in files:
         raise CheckpointError(_damaged(folder, f"it holds no random state for process {rank}"))
     ema = folder / "ema.safetensors"

@@ -45,7 +45,7 @@ def copy_tensors(source: dict[str, Tensor], target: dict[str, Tensor], name: str
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """The optimiser's state as `PARAMETER|KEY` -> tensor."""
+    """The optimizer's state as `PARAMETER|KEY` -> tensor."""
     return {
         f"{name}|{key}": value
         for name, parameter in model.named_parameters()
@@ -72,7 +72,7 @@ def load_optimizer_tensors(
         parameter = parameters.get(name)
         if parameter is None or id(parameter) not in numbers:
             raise CheckpointError(
-                f"the checkpoint's optimiser state names {name!r}, which this run does not train; "
+                f"the checkpoint's optimizer state names {name!r}, which this run does not train; "
                 "resume with the configuration that the run was started with"
             )
         # a copy of its own: PyTorch keeps CPU tensors as they are, and a file's lie at odd addresses

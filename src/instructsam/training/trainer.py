@@ -55,7 +55,7 @@ def run(
     resume: bool = False,
     on_checkpoint: OnCheckpoint | None = None,
 ) -> Path:
-    """Train as a YAML file says and return the folder of the trained model.
+    """Train with the settings of a YAML file and return the folder of the trained model.
 
     Args:
         config_path: a `RunConfig` as YAML; None for the defaults.
