@@ -20,7 +20,7 @@ from instructsam.errors import ConfigError, InputError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.checks import parse_json
-from instructsam.structures.files import sync_folder
+from instructsam.structures.files import sync_folder, sync_tree
 from instructsam.training.checkpointing import checkpoint_record, latest_checkpoint
 from instructsam.training.stage_table import Part
 
@@ -56,7 +56,7 @@ def export_model(
         model.save_pretrained(staging, state_dict=tensors)
     processor.save_pretrained(staging)
     (staging / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    _sync(staging)
+    sync_tree(staging)
     old = _old(folder)
     if folder.exists():
         os.replace(folder, old)
@@ -132,12 +132,3 @@ def _staging(folder: Path) -> Path:
 
 def _old(folder: Path) -> Path:
     return folder.with_name(f".old-{folder.name}")
-
-
-def _sync(folder: Path) -> None:
-    """Wait until the files of a folder are on the disk."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("r+b") as file:
-                os.fsync(file.fileno())
-    sync_folder(folder)
