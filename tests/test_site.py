@@ -133,6 +133,16 @@ def test_the_site_loads_nothing_from_elsewhere() -> None:
     assert all((DOCS / script).is_file() for script in scripts)
 
 
+def test_the_page_of_installation_lists_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", (DOCS / "install.md").read_text("utf-8"), re.MULTILINE)
+    extras = {
+        name: [re.split(r"[<>=]", requirement)[0] for requirement in requirements]
+        for name, requirements in project["optional-dependencies"].items()
+    }
+    assert {name: packages.split(", ") for name, packages in rows} | {"dev": extras["dev"]} == extras
+
+
 def test_the_picture_of_the_layers_is_up_to_date() -> None:
     """Its words are stored in the file: fonts are drawn otherwise on other machines."""
     drawing = tool("draw_layers")
