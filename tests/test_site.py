@@ -74,6 +74,14 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert listed == [page.relative_to(DOCS).as_posix() for page in PAGES]
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_starts_with_a_command(path: Path) -> None:
+    if path.name not in ("index.md", "files.md", "experiments.md"):
+        head = path.read_text(encoding="utf-8").split("```", 1)
+        assert len(head) == 2, path.name
+        assert len(head[0].splitlines()) <= 6, f"{path.name}: the first command comes late"
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_links_and_anchors_resolve(path: Path) -> None:
     for file, anchor in links(path):
@@ -131,6 +139,16 @@ def test_the_site_loads_nothing_from_elsewhere() -> None:
         "the offline plugin adds one from another host"
     )
     assert all((DOCS / script).is_file() for script in scripts)
+
+
+def test_the_page_of_installation_lists_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", (DOCS / "install.md").read_text("utf-8"), re.MULTILINE)
+    extras = {
+        name: [re.split(r"[<>=]", requirement)[0] for requirement in requirements]
+        for name, requirements in project["optional-dependencies"].items()
+    }
+    assert {name: packages.split(", ") for name, packages in rows} | {"dev": extras["dev"]} == extras
 
 
 def test_the_picture_of_the_layers_is_up_to_date() -> None:
