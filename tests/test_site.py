@@ -74,6 +74,14 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert listed == [page.relative_to(DOCS).as_posix() for page in PAGES]
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_starts_with_a_command(path: Path) -> None:
+    if path.name not in ("index.md", "files.md", "experiments.md"):
+        head = path.read_text(encoding="utf-8").split("```", 1)
+        assert len(head) == 2, path.name
+        assert len(head[0].splitlines()) <= 6, f"{path.name}: the first command comes late"
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_links_and_anchors_resolve(path: Path) -> None:
     for file, anchor in links(path):

@@ -72,7 +72,7 @@ def changed_settings(config: RunConfig) -> list[tuple[str, Any, Any]]:
     path = config.folder / CONFIG_FILE
     if not path.is_file():
         return []
-    before, now = (flat_settings(one) for one in (_stored_settings(path), config))
+    before, now = (flat_settings(settings) for settings in (_stored_settings(path), config))
     keys = sorted(before.keys() | now.keys())
     return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
