@@ -130,3 +130,14 @@ def test_values_that_do_not_fit_the_number_format(tmp_path: Path) -> None:
     ):
         convert(tmp_path / "published", tmp_path / "out", "native", dtype="float16")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_without_upsampling_is_loaded_again(tmp_path: Path) -> None:
+    model, processor = tiny_pair(mask_stages=0)
+    model.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    loaded = load(tmp_path / "model", device="cpu")
+    assert all(
+        torch.equal(tensor, model.state_dict()[name]) for name, tensor in loaded.model.state_dict().items()
+    )
+    loaded.segment(picture(), phrases=["red mug"])

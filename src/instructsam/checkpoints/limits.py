@@ -14,7 +14,7 @@ WIDTH, LAYERS, HEADS, SIDE = (1, 65_536), (1, 128), (1, 1024), (1, 8192)
 COUNTS: dict[str, tuple[int, int]] = {
     "hidden_size": WIDTH, "out_hidden_size": WIDTH, "fpn_hidden_size": WIDTH, "projection_dim": WIDTH,
     "out_dim": WIDTH, "head_dim": (2, 8192), "intermediate_size": (1, 1_048_576),
-    "num_hidden_layers": LAYERS, "num_layers": LAYERS, "depth": LAYERS, "num_upsampling_stages": (1, 8),
+    "num_hidden_layers": LAYERS, "num_layers": LAYERS, "depth": LAYERS, "num_upsampling_stages": (0, 8),
     "num_attention_heads": HEADS, "num_key_value_heads": HEADS, "num_heads": HEADS,
     "vocab_size": (1, 4_194_304), "num_position_embeddings": (1, 1_048_576),
     "max_position_embeddings": (1, 2**31 - 1), "num_queries": (1, 4096), "max_seg_nums": (1, 4096),
