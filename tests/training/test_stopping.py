@@ -251,14 +251,17 @@ def test_only_settings_that_change_no_step_may_change_on_resume(
         ("seed=5", "seed", "0", "5"),
         ("data.images_per_batch=3", "data.images_per_batch", "2", "3"),
         ("optim.lr=2e-3", "optim.lr", "0.001", "0.002"),
-        ("loss.overrides.weights.score=3", "loss.overrides.weights.score", "None", "3"),
-        ("model.overrides.dropout=0.5", "model.overrides.dropout", "None", "0.5"),
+        ("data.source={world: 2}", "data.source", "world", "{world: 2.0}"),
+        ("optim.warmup_steps=null", "optim.warmup_steps", "1", "null"),
+        ("loss.overrides.weights={score: 3}", "loss.overrides.weights", "not set", "{score: 3}"),
+        ("model.overrides.dropout=0.5", "model.overrides.dropout", "not set", "0.5"),
         ("precision=bfloat16", "precision", "float32", "bfloat16"),
     ):
         with pytest.raises(ConfigError) as caught:
             run(None, tiny(stopped, change), resume=True)
+        again = f"without {key}" if old == "not set" else f"with {key}={old}"
         assert str(caught.value).startswith(
-            f"{key} was {old} in the run in {stopped} and is {new} now: resume with"
+            f"{key} was {old} in the run in {stopped} and is {new} now: resume {again}, or"
         )
     kept = json.dumps(sorted(path.name for path in (stopped / "checkpoints").iterdir()))
     assert kept == '["step-00000001"]'
