@@ -48,12 +48,6 @@ def test_python(tmp_path: Path) -> None:
     assert (tmp_path / "out.png").stat().st_size > 0
 
 
-def test_the_tree_names_every_package() -> None:
-    packages = {path.parent.name for path in (ROOT / "src" / "instructsam").glob("*/__init__.py")}
-    listed = set(re.findall(r"^  (\w+)/ ", README, flags=re.MULTILINE))
-    assert listed == packages | {"assets"}
-
-
 def test_training_commands_name_real_settings() -> None:
     from instructsam.config import load_config
     from instructsam.training.settings import RunConfig

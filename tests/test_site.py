@@ -74,6 +74,14 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert listed == [page.relative_to(DOCS).as_posix() for page in PAGES]
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_starts_with_a_command(path: Path) -> None:
+    if path.name not in ("index.md", "files.md", "experiments.md"):
+        head = path.read_text(encoding="utf-8").split("```", 1)
+        assert len(head) == 2, path.name
+        assert len(head[0].splitlines()) <= 6, f"{path.name}: the first command comes late"
+
+
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_links_and_anchors_resolve(path: Path) -> None:
     for file, anchor in links(path):
@@ -86,13 +94,39 @@ def test_links_and_anchors_resolve(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_named_source_files_exist(path: Path) -> None:
+    if path.name == "experiments.md":
+        return  # the log names files of its day
+    places = (ROOT, ROOT / "src", ROOT / "src" / "instructsam")
+    for name in re.findall(r"`((?:\w+/)+[a-z]\w*\.(?:py|yaml))`", "\n".join(prose(path))):
+        assert any((place / name).is_file() for place in places), f"{path.name}: {name}"
+    for name in re.findall(r"`instructsam((?:\.\w+){2,})", "\n".join(prose(path))):
+        module = name.removeprefix(".").replace(".", "/").rpartition("/")
+        found = [ROOT / "src" / "instructsam" / part for part in ("/".join(module), module[0])]
+        assert any(file.is_dir() or file.with_suffix(".py").is_file() for file in found), (
+            f"{path.name}: {name}"
+        )
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_lists_and_tables_follow_an_empty_line(path: Path) -> None:
     """GitHub needs none, but the site would continue the paragraph."""
-    lines = prose(path)
-    for before, line in pairwise(lines):
-        text_before = bool(before.strip()) and not before.startswith(("#", "|", " ", "<!--"))
-        if text_before and not LIST_ITEM.match(before):
-            assert not line.startswith(("- ", "* ", "1. ", "|")), f"{path.name}: {line}"
+    start = ""  # the first line of the paragraph, list or table
+    for before, line in pairwise(["", *prose(path)]):
+        if not before.strip() or before.startswith(("#", "<!--")):
+            start = line
+        elif line.startswith("- ") or re.match(r"\d+\. ", line):
+            assert LIST_ITEM.match(start), f"{path.name}: {line}"
+        elif line.startswith("|"):
+            assert start.startswith("|"), f"{path.name}: {line}"
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_code_in_tables_holds_no_bar(path: Path) -> None:
+    """GitHub would end the cell, the site would print an escape; `<code>&#124;</code>` is a bar in both."""
+    for line in prose(path):
+        if line.startswith("|") and path.name != "files.md":
+            assert all(line[: found.start()].count("`") % 2 == 0 for found in re.finditer(r"\|", line)), line
 
 
 def test_the_site_loads_nothing_from_elsewhere() -> None:
@@ -100,7 +134,21 @@ def test_the_site_loads_nothing_from_elsewhere() -> None:
     assert "offline" in SITE["plugins"]
     for sheet in SITE["extra_css"]:
         assert "://" not in (DOCS / sheet).read_text(encoding="utf-8")
-    assert "extra_javascript" not in SITE
+    scripts = SITE["extra"]["polyfills"]
+    assert any("iframe-worker" in script for script in scripts), (
+        "the offline plugin adds one from another host"
+    )
+    assert all((DOCS / script).is_file() for script in scripts)
+
+
+def test_the_page_of_installation_lists_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", (DOCS / "install.md").read_text("utf-8"), re.MULTILINE)
+    extras = {
+        name: [re.split(r"[<>=]", requirement)[0] for requirement in requirements]
+        for name, requirements in project["optional-dependencies"].items()
+    }
+    assert {name: packages.split(", ") for name, packages in rows} | {"dev": extras["dev"]} == extras
 
 
 def test_the_picture_of_the_layers_is_up_to_date() -> None:

@@ -9,15 +9,20 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "instructsam"
 HEAD = """# Every file
 
-The first line of every source file. `python tools/list_files.py` writes this page; a test compares them.
+The first line of every package and source file. `python tools/list_files.py` writes this page; a test compares them.
 """
+
+
+def first_line(path: Path) -> str:
+    """The first paragraph of a module's docstring, as one line."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n\n")[0].replace("\n", " ")
 
 
 def page() -> str:
     """The text of docs/files.md."""
     lines, folder = [HEAD], None
     for path in sorted(SOURCE.rglob("*.py"), key=lambda path: (path.parent.as_posix(), path.name)):
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         if path.stem == "__init__":
             continue
         if path.parent != folder:
@@ -27,11 +32,13 @@ def page() -> str:
                 "",
                 f"## {'instructsam' if name == '.' else name}",
                 "",
+                first_line(folder / "__init__.py"),
+                "",
                 "| file | contents |",
                 "|---|---|",
             ]
-        first = docstring.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
-        lines.append(f"| `{path.name}` | {first} |")
+        cell = first_line(path).replace("|", "\\|")
+        lines.append(f"| `{path.name}` | {cell} |")
     return "\n".join(lines) + "\n"
 
 

@@ -93,7 +93,7 @@ def test_the_detector_takes_a_few_phrases_at_a_time(
         return detect(states, ids, mask, features)
 
     monkeypatch.setattr(segmenter.model, "detect", counting)
-    monkeypatch.setattr("instructsam.inference.segmenter.PHRASES_AT_ONCE", 2)
+    monkeypatch.setattr("instructsam.inference.batch_segmenter.PHRASES_AT_ONCE", 2)
     same(segmenter.segment(picture(), phrases=phrases, score_threshold=0.0), whole)
     assert sizes == [2, 2, 1]
 

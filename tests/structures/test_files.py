@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 from instructsam.errors import InputError
 from instructsam.structures.destinations import check_file_destination, check_new_folder, prepare_folder
 from instructsam.structures.file_names import find_file, is_system_file, safe_file_name
-from instructsam.structures.files import write_text
+from instructsam.structures.files import file_sha256, write_all, write_text
 from instructsam.structures.folders import whole_folder
 from instructsam.structures.locks import FolderLock
 
@@ -153,3 +155,21 @@ def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
         check_new_folder(tmp_path / "dangling")
     check_new_folder(tmp_path / "a" / "b")
     assert names(tmp_path) == ["a", "dangling", "file"]
+
+
+class PartialStream(io.BytesIO):
+    """Accepts three bytes at a time, as an unbuffered file may."""
+
+    def write(self, content: object, /) -> int:
+        return super().write(memoryview(content)[:3])  # type: ignore[arg-type]
+
+
+def test_everything_is_written_to_a_stream_that_accepts_parts() -> None:
+    stream = PartialStream()
+    write_all(stream, b"0123456789")
+    assert stream.getvalue() == b"0123456789"
+
+
+def test_the_digest_of_a_file_is_the_one_of_its_content(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(content := b"x" * 2**20 + b"y")
+    assert file_sha256(tmp_path / "large") == hashlib.sha256(content).hexdigest()

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from instructsam.errors import CheckpointError
-from instructsam.training import checkpointing
+from instructsam.training import checkpointing, state_tensors
+from instructsam.training.random_state import random_state, set_random_state
 
 
 def write(root: Path, step: int, keep: int = 2) -> Path:
@@ -19,8 +20,8 @@ def write(root: Path, step: int, keep: int = 2) -> Path:
     model(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     folder = checkpointing.begin_checkpoint(root, step)
-    checkpointing.write_tensors(folder, "model", checkpointing.model_tensors(model))
-    checkpointing.write_tensors(folder, "optimizer", checkpointing.optimizer_tensors(optimizer, model))
+    checkpointing.write_tensors(folder, "model", state_tensors.model_tensors(model))
+    checkpointing.write_tensors(folder, "optimizer", state_tensors.optimizer_tensors(optimizer, model))
     checkpointing.write_rng(folder, 0)
     return checkpointing.finish_checkpoint(root, step, {"step": step}, keep)
 
@@ -101,8 +102,8 @@ def test_the_optimiser_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> Non
     copy = nn.Linear(2, 2)
     copy.load_state_dict(model.state_dict())
     resumed = torch.optim.AdamW(copy.parameters(), lr=0.1)
-    tensors = checkpointing.optimizer_tensors(optimizer, model)
-    checkpointing.load_optimizer_tensors(resumed, copy, {k: v.clone() for k, v in tensors.items()})
+    tensors = state_tensors.optimizer_tensors(optimizer, model)
+    state_tensors.load_optimizer_tensors(resumed, copy, {k: v.clone() for k, v in tensors.items()})
     steps(model, optimizer, 3)
     steps(copy, resumed, 3)
     assert torch.equal(model.weight, copy.weight)
@@ -113,12 +114,12 @@ def test_another_model_is_refused() -> None:
     with pytest.raises(
         CheckpointError, match=r"another model: 2 tensors missing \(0.bias, 0.weight\), 2 unknown"
     ):
-        checkpointing.copy_tensors(
-            checkpointing.model_tensors(model), checkpointing.model_tensors(other), "model"
+        state_tensors.copy_tensors(
+            state_tensors.model_tensors(model), state_tensors.model_tensors(other), "model"
         )
     with pytest.raises(CheckpointError, match=r"shape \(2, 2\) for weight, expected \(2, 3\)"):
-        checkpointing.copy_tensors(
-            checkpointing.model_tensors(model), checkpointing.model_tensors(nn.Linear(3, 2)), "model"
+        state_tensors.copy_tensors(
+            state_tensors.model_tensors(model), state_tensors.model_tensors(nn.Linear(3, 2)), "model"
         )
 
 
@@ -127,8 +128,8 @@ def test_random_numbers_go_on(tmp_path: Path) -> None:
         return random.gauss(0, 1), float(np.random.standard_normal()), float(torch.randn(()))
 
     draw()
-    state = json.loads(json.dumps(checkpointing.rng_state()))
+    state = json.loads(json.dumps(random_state()))
     expected = [draw() for _ in range(3)]
     draw()
-    checkpointing.set_rng_state(state)
+    set_random_state(state)
     assert [draw() for _ in range(3)] == expected

@@ -139,7 +139,9 @@ def test_a_stage_after_a_kill_does_not_start_from_old_weights(
     first = Path("runs/first")
     assert checkpointing.latest_step(first / CHECKPOINTS) == 2
     assert not export_is_current(first)
-    with pytest.raises(ConfigError, match=r"model.path: runs/first/model is not what its run trained last"):
+    with pytest.raises(
+        ConfigError, match=r"model.path: runs/first/model is older than the last checkpoint of its run"
+    ):
         run(stages[1], changes)
     assert not Path("runs/second").exists() or not Path("runs/second/checkpoints").exists()
     train_stages(stages, open_source, changes, resume=True)
@@ -150,7 +152,7 @@ def test_a_stage_after_a_kill_does_not_start_from_old_weights(
 
 def test_a_model_to_start_from_is_compared_with_its_run(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINTS / "step-00000001").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"model.init_from: .*model is not what its run"):
+    with pytest.raises(ConfigError, match=r"model.init_from: .*model is older than"):
         require_current(str(tmp_path / MODEL), "model.init_from")
     require_current(str(tmp_path / "elsewhere" / MODEL), "model.path")  # no run beside it
     (tmp_path / MODEL).mkdir()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from instructsam.errors import ConfigError
-from instructsam.training import checkpointing
+from instructsam.training import state_tensors
 from instructsam.training.optim import (
     MuonWithAdamW,
     build_optimizer,
@@ -161,8 +161,8 @@ def test_two_optimizers_resume_as_one() -> None:
     steps(whole, optimizer, 2)
     resumed, other = hidden_and_optimizer()
     resumed.load_state_dict(whole.state_dict())
-    saved = checkpointing.optimizer_tensors(optimizer, whole)
-    checkpointing.load_optimizer_tensors(other, resumed, {k: v.clone() for k, v in saved.items()})
+    saved = state_tensors.optimizer_tensors(optimizer, whole)
+    state_tensors.load_optimizer_tensors(other, resumed, {k: v.clone() for k, v in saved.items()})
     steps(whole, optimizer, 2)
     steps(resumed, other, 2)
     for (name, one), two in zip(whole.named_parameters(), resumed.parameters(), strict=True):

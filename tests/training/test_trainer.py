@@ -183,7 +183,7 @@ def test_a_run_is_never_overwritten_nor_resumed_from_nothing(tmp_path: Path) -> 
 
 def test_a_damaged_checkpoint_is_not_resumed(stopped: Path) -> None:
     (stopped / "checkpoints" / "step-00000001" / "ema.safetensors").write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"ema.safetensors is not what was written"):
+    with pytest.raises(CheckpointError, match=r"ema.safetensors has changed since it was written"):
         run(None, tiny(stopped), resume=True)
 
 

@@ -1,0 +1,1 @@
+"""The `instructsam` command, one file per subcommand; `main` lists them."""

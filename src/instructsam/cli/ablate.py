@@ -25,7 +25,7 @@ def ablate(
         list[str] | None, typer.Option("--only", help="Only this variant (may be repeated).")
     ] = None,
     table_only: Annotated[
-        bool, typer.Option("--table-only", help="Write the table of what is finished; train nothing.")
+        bool, typer.Option("--table-only", help="Write the table of the finished runs; train nothing.")
     ] = False,
     max_minutes: Annotated[
         float, typer.Option("--max-minutes", min=0, help="Stop after so long; 0 for no limit.")

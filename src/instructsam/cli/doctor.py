@@ -54,7 +54,7 @@ def _account(model: str, revision: str | None, as_json: bool) -> int:
     print(f"{'folder':<32}{one_line(found.folder, None)}")
     print(f"{'layout':<32}{found.layout}{f', revision {found.revision}' if found.revision else ''}")
     print(f"{'number formats':<32}{', '.join(f'{n} x {kind}' for kind, n in found.dtypes.items())}")
-    for line in found.licence or ["nothing in the folder says"]:
+    for line in found.licence or ["not stated in the folder"]:
         print(f"{'licence':<32}{one_line(line, None)}")
     print(f"\n{'part':<32}{'tensors':>8}{'parameters':>16}{'MB':>10}")
     for name, part in [*found.parts.items(), ("all", found.total)]:

@@ -29,7 +29,7 @@ def train(
         float, typer.Option("--max-minutes", min=0.0, help="Time box of this command, 0 for none.")
     ] = 0.0,
 ) -> int:
-    """Train a model as a YAML file says, or as several say, one stage after the other.
+    """Train a model with the settings of a YAML file, or several stages, one after the other.
 
     Ctrl-C, SIGTERM and SIGHUP save a checkpoint; the exit code is then 128 + the signal's number.
     """

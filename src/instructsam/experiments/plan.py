@@ -36,7 +36,7 @@ class SharedStage(Config):
         name: what `start` calls it; its folder.
         config: a `RunConfig` as YAML, beside the plan.
         changes: `key=value` pairs.
-        start: an earlier shared stage whose model it goes on with, as `model.path`.
+        start: an earlier shared stage whose model it continues with, as `model.path`.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Variant(Config):
 
     Attributes:
         name: its first column and its folder.
-        about: the claim that it tests, or what it changes in words.
+        about: the claim that it tests, or a description of its change.
         changes: `key=value` pairs on top of the base.
         start: a shared stage other than the plan's, empty for none; null for the plan's.
     """
@@ -145,7 +145,7 @@ class Plan(Config):
         changes: `key=value` pairs on top of the base, for all variants alike.
         steps: optimiser steps of every variant, on the same batches: equal compute.
         seeds: every variant is trained once with each; all variants with the first one before the second one begins.
-        start: the shared stage whose tensors every variant takes over (`model.init_from`); empty for none.
+        start: the shared stage whose tensors initialize every variant (`model.init_from`); empty for none.
         shared: stages that are trained once, before all variants.
     """
 

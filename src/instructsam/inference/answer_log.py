@@ -5,7 +5,6 @@ No torch. The first line has the settings of the run; answers with other setting
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -28,12 +27,11 @@ from instructsam.inference.answer_lines import (
 )
 from instructsam.structures.checks import parse_json
 from instructsam.structures.destinations import check_file_destination
-from instructsam.structures.files import end_of_last_line, reason
+from instructsam.structures.files import end_of_last_line, file_sha256, reason, write_all
 from instructsam.structures.locks import FolderLock
 from instructsam.structures.predictions import Prediction
 
 DOCUMENT_NAME = "predictions.json"
-_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -170,13 +168,10 @@ class AnswerLog:
             known = self._contents.get(name)
             if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
                 return known
-            digest = hashlib.sha256()
-            with image.open("rb") as stream:
-                while block := stream.read(_BLOCK):
-                    digest.update(block)
+            digest = file_sha256(image)
         except (OSError, ValueError) as error:
             raise ImageError(f"{image}: the file cannot be read ({reason(error)})") from error
-        return Content(f"sha256 {digest.hexdigest()[:32]}", status.st_size, status.st_mtime_ns)
+        return Content(f"sha256 {digest[:32]}", status.st_size, status.st_mtime_ns)
 
     def overlay_of(self, key: Key) -> str | None:
         """The overlay of a stored answer, relative to the folder."""
@@ -277,11 +272,9 @@ class AnswerLog:
     def _write(self, line: Mapping[str, Any]) -> int:
         """Append a line; returns its offset."""
         offset = self._end
-        data = memoryview(json.dumps(line, allow_nan=False).encode("ascii") + b"\n")
+        data = json.dumps(line, allow_nan=False).encode("ascii") + b"\n"
         try:
-            written = 0
-            while written < len(data):
-                written += self._stream.write(data[written:])
+            write_all(self._stream, data)
         except OSError as error:
             self._stream.truncate(offset)
             raise InputError(

@@ -1,10 +1,10 @@
-"""`Segmenter`: images and instructions in, predictions out. Lists, batching, chunking."""
+"""`Segmenter`: images and instructions in, predictions out."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast, overload
 
@@ -14,56 +14,29 @@ from instructsam.checkpoints.fingerprint import weights_fingerprint
 from instructsam.checkpoints.saving import save_model
 from instructsam.checkpoints.scope import Scope, annotate
 from instructsam.errors import InputError, InstructSAMError
-from instructsam.images.loader import LoadedImage
-from instructsam.inference.answers import answers, notes, status_of
-from instructsam.inference.requests import (
-    batches,
-    direct,
-    load_images,
-    parse_request,
-    taken_mode,
-    with_replies,
-)
+from instructsam.inference.answers import answers
+from instructsam.inference.batch_segmenter import BatchSegmenter
+from instructsam.inference.requests import batches, direct, load_images, parse_request, taken_mode
 from instructsam.inference.threads import check_process
-from instructsam.model.generation import GenerationSettings, Reply
-from instructsam.model.kernels import no_cudnn_attention
-from instructsam.model.released import generate_released
-from instructsam.model.shared_prefix import query_states
-from instructsam.processing.conversation import MAX_PHRASE_TOKENS
-from instructsam.processing.processor import InstructSAMProcessor, Sample
-from instructsam.processing.tokens import encode_text
+from instructsam.model.generation import GenerationSettings
+from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.answering import MODES, Mode
 from instructsam.structures.checks import check_choice, check_count, check_fraction, check_number, check_path
-from instructsam.structures.instances import Instances
-from instructsam.structures.outputs import concatenate
-from instructsam.structures.predictions import Prediction, TakenMode
+from instructsam.structures.predictions import Prediction
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
-    from torch import Tensor
     from typing_extensions import Unpack
 
     from instructsam.inference.requests import Options
-    from instructsam.model.features import ImageFeatures
     from instructsam.model.instructsam import InstructSAMModel
-    from instructsam.model.variants.base import Variant
-    from instructsam.structures.outputs import ModelInputs, SegmentationOutput
 
     ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.uint8]
 
 
 MAX_LOGIT = 1e6  # of a mask threshold
-PHRASES_AT_ONCE = 16  # of the detector; at SAM3's size each takes about 300 MB while it runs
-
-
-@dataclass
-class LastEncoded:
-    """The last encoded images of one call."""
-
-    images: list[int] = field(default_factory=list)
-    features: ImageFeatures | None = None
 
 
 class Segmenter:
@@ -98,8 +71,7 @@ class Segmenter:
         Raises:
             InputError: released decoding of an ablation variant.
         """
-        self.form: Variant = model.config.variant("instance_form")
-        if released_decoding and not self.form.released_decoding:
+        if released_decoding and not model.config.variant("instance_form").released_decoding:
             raise InputError(
                 "released_decoding reproduces the published model, and this one is an ablation with instance_form "
                 f"{model.config.instance_form}: load it without"
@@ -267,113 +239,10 @@ class Segmenter:
         taken = taken_mode(mode, self.default_mode, phrases)
         samples = [direct(r) if taken == "direct" else r for r in request.samples]
         images = load_images(image)
-        predictions: list[Prediction] = []
-        last = LastEncoded()
-        for batch in batches(samples, batch_size):
-            predictions += self._segment_batch(images, batch, threshold, binarisation, limits, last, taken)
+        batch_segmenter = BatchSegmenter(
+            self.model, self.processor, self.released_decoding, images, taken, threshold, binarisation, limits
+        )
+        parts = [batch_segmenter.segment(batch) for batch in batches(samples, batch_size)]
+        predictions = list(chain.from_iterable(parts))
         answered = annotate(answers(predictions, request), self.scope)
         return answered if request.many else answered[0]
-
-    @no_cudnn_attention()
-    @torch.inference_mode()
-    def _segment_batch(
-        self,
-        images: list[LoadedImage],
-        samples: list[Sample],
-        score_threshold: float,
-        mask_threshold: float,
-        limits: GenerationSettings,
-        last: LastEncoded,
-        mode: TakenMode,
-    ) -> list[Prediction]:
-        used = sorted({sample.image_index for sample in samples})
-        local = [replace(sample, image_index=used.index(sample.image_index)) for sample in samples]
-        prompts = [replace(sample, phrases=None) for sample in local] if self.form.counts else local
-        inputs = self.processor.encode([images[i].image for i in used], prompts).to(self.device)
-        if last.features is None or last.images != used:  # a long list about one image encodes it once
-            last.images, last.features = (
-                used,
-                self.model.encode_images(
-                    inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values
-                ),
-            )
-        features = last.features
-        sizes = [(images[s.image_index].image.height, images[s.image_index].image.width) for s in samples]
-        replies: list[Reply | None] = [None] * len(samples)
-        if self.form.counts or samples[0].phrases is None:
-            generated = self._write(inputs, features, limits, samples)
-            replies = list(generated)
-            inputs, states = with_replies(inputs, generated)
-        else:
-            states = query_states(self.model, inputs, features)
-        if len(states):
-            output = self._detect(inputs, states, features)
-            found = self.processor.post_process(output, sizes, score_threshold, mask_threshold)
-        else:
-            found = [Instances.empty(*size) for size in sizes]
-        return [
-            self._prediction(images[sample.image_index], sample, reply, instances, mode)
-            for sample, reply, instances in zip(samples, replies, found, strict=True)
-        ]
-
-    def _write(
-        self, inputs: ModelInputs, features: ImageFeatures, limits: GenerationSettings, samples: list[Sample]
-    ) -> Sequence[Reply]:
-        """Let the VLM write its replies, or the blocks of phrases that are given."""
-        if self.released_decoding:
-            return generate_released(self.model, inputs, features, limits)
-        named = [sample.phrases for sample in samples]
-        given = [self.processor.encode_phrases(phrases) for phrases in named if phrases is not None]
-        separator = self.processor.conversations.separator
-        return self.form.generate(self.model, inputs, features, limits, separator, given or None)
-
-    def _detect(self, inputs: ModelInputs, states: Tensor, features: ImageFeatures) -> SegmentationOutput:
-        """The detector over all phrases, some at a time: each holds a copy of its image's features."""
-        rows = inputs.image_index[inputs.phrase_sample]
-        parts = [
-            self.model.detect(
-                states[chunk],
-                inputs.phrase_ids[chunk],
-                inputs.phrase_mask[chunk],
-                features.detector.select(rows[chunk]),
-            )
-            for chunk in torch.arange(len(states), device=self.device).split(PHRASES_AT_ONCE)
-        ]
-        return replace(concatenate(parts), phrase_sample=inputs.phrase_sample, query_states=states)
-
-    def _prediction(
-        self, image: LoadedImage, sample: Sample, reply: Reply | None, instances: Instances, mode: TakenMode
-    ) -> Prediction:
-        instances = self.form.instances(instances, reply)
-        if reply is None or sample.phrases is not None:
-            phrases, text = sample.phrases or (), ""
-        else:
-            tokenizer = self.processor.tokenizer
-            phrases = tuple(tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in reply.phrases)
-            text = tokenizer.decode(reply.ids, skip_special_tokens=True).strip()
-        return Prediction(
-            instances=instances,
-            phrases=phrases,
-            text=text,
-            status=status_of(instances, len(phrases), reply, self._num_queries),
-            instruction=sample.instruction,
-            original_size=(image.image.height, image.image.width),
-            image=image.image,
-            notes=(*notes(image, reply), *self._cut_phrases(phrases)),
-            mode=mode,
-            num_queries=self._num_queries,
-        )
-
-    def _cut_phrases(self, phrases: tuple[str, ...]) -> tuple[str, ...]:
-        """A note where the detector, unlike the language model, receives only the start of a phrase."""
-        lengths = [len(encode_text(self.processor.tokenizer, phrase)) for phrase in phrases]
-        if max(lengths, default=0) <= MAX_PHRASE_TOKENS:
-            return ()
-        return (
-            f"the detector reads the first {MAX_PHRASE_TOKENS} tokens of a phrase, one has {max(lengths)}",
-        )
-
-    @property
-    def _num_queries(self) -> int | None:
-        """Instances that one phrase can have; None without a limit."""
-        return self.form.most_instances(int(self.model.config.num_queries))

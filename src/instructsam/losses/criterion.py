@@ -36,7 +36,7 @@ class CriterionOutput:
             weighted sum of the earlier layers before `auxiliary_weight`; "unassigned_targets", how many
             targets found no query because their phrase has more targets than queries.
         assignment: the last layer's matched pairs.
-        targets: what the outputs were compared with.
+        targets: the padded targets.
     """
 
     total: Tensor
@@ -123,7 +123,7 @@ class Criterion:
             layers: the last decoder layer last; earlier ones count when `auxiliary_weight` is above 0.
             targets: of the layers' phrases.
             pairs: N queries with their targets, the same in every layer; queries in no pair are ignored.
-            num_pairs: what the sums over pairs are divided by, at least 1.
+            num_pairs: divides the sums over pairs, at least 1.
 
         Returns:
             the total to differentiate; detached mask, score and box losses of the last layer, unweighted.

@@ -26,7 +26,7 @@ from instructsam.structures.outputs import DetectionOutput
 
 @dataclass(frozen=True)
 class MatchCosts:
-    """Unweighted costs, each float32 [P, Q, M]; what stands at padded targets means nothing.
+    """Unweighted costs, each float32 [P, Q, M]; values at padded targets are meaningless.
 
     Attributes:
         dice: one minus soft dice.
@@ -158,11 +158,14 @@ def solve(total: np.ndarray, counts: Sequence[int], copies: int = 1) -> np.ndarr
 
     With `copies` each target is given so many queries, or as many as there are for all of them alike.
     """
-    pairs = [np.zeros((3, 0), dtype=np.int64)]
+    # the cheapest query of a single target needs no solver: most of a training step's phrases
+    single = np.flatnonzero(np.equal(counts, 1)) if copies == 1 else np.zeros(0, dtype=np.int64)
+    pairs = [np.stack([single, total[single, :, :1].argmin(axis=1).ravel(), np.zeros_like(single)])]
     for phrase, count in enumerate(counts):
-        if count:
+        if count > 1 or (count and copies > 1):
             times = max(1, min(copies, total.shape[1] // count))
             queries, chosen = linear_sum_assignment(np.tile(total[phrase, :, :count], times))
             chosen = chosen % count
             pairs.append(np.stack([np.full_like(queries, phrase), queries, chosen]))
-    return np.concatenate(pairs, axis=1).astype(np.int64)
+    together = np.concatenate(pairs, axis=1).astype(np.int64)
+    return together[:, together[0].argsort(kind="stable")]

@@ -50,7 +50,7 @@ class PaddedTargets:
 def resize_masks(masks: Tensor, size: tuple[int, int], mode: TargetResize) -> Tensor:
     """Masks [M, H, W] (any dtype, 0 or 1) as float32 [M, h, w].
 
-    "nearest" keeps them binary and loses what is thinner than a target pixel; "area" gives each target pixel
+    "nearest" keeps them binary and loses details thinner than a target pixel; "area" gives each target pixel
     the covered fraction.
     """
     if mode == "nearest":  # on bytes: a quarter of the memory traffic of resizing floats

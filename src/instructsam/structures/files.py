@@ -6,12 +6,13 @@ Every package that writes uses these functions, so that a killed process or a fu
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from instructsam.errors import InputError
 
@@ -70,6 +71,43 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Flush a closed file to the disk."""
+    with path.open("r+b") as stream:
+        os.fsync(stream.fileno())
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush all files of a folder and of its subfolders to the disk, and the folder's entries."""
+    for path in filter(Path.is_file, folder.rglob("*")):
+        sync_file(path)
+    sync_folder(folder)
+
+
+def write_all(stream: IO[bytes], content: bytes) -> None:
+    """Write all bytes to an unbuffered stream, which may accept only some at a time.
+
+    Raises:
+        OSError: the disk is full, say; a part may be written.
+    """
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[stream.write(remaining) :]
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's content in hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def reason(error: Exception) -> str:

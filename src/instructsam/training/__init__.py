@@ -1,1 +1,1 @@
-"""Training: streaming batches, optimisation, exact resumption."""
+"""Training: streaming batches, optimization, exact resumption."""

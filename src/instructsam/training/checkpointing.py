@@ -7,10 +7,8 @@ everything is on the disk; only then older ones are deleted.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import random
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from instructsam.errors import CheckpointError, InputError, InstructSAMError
-from instructsam.structures.files import reason, sync_folder, write_text
+from instructsam.structures.files import file_sha256, reason, sync_folder, sync_tree, write_text
+from instructsam.training.random_state import random_state
 
 FORMAT = 2  # 1 was before the objectives had names of their own
 _NAME = re.compile(r"step-(\d+)$")
@@ -97,7 +94,7 @@ def write_checkpoint(
 
 
 def unwritable(root: Path, step: int, error: Exception) -> InstructSAMError:
-    """The error for a checkpoint or export that could not be written: on a full disk, say."""
+    """The error for a checkpoint or export that could not be written, for example on a full disk."""
     latest = latest_step(root)
     kept = "there is no checkpoint yet" if latest is None else f"the checkpoint of step {latest} is whole"
     resume = "" if latest is None else " with --resume"
@@ -109,7 +106,7 @@ def unwritable(root: Path, step: int, error: Exception) -> InstructSAMError:
 
 def write_rng(folder: Path, rank: int) -> None:
     """Store this process's random state in a checkpoint that is being written."""
-    (folder / f"rng-{rank}.json").write_text(json.dumps(rng_state()), encoding="utf-8")
+    (folder / f"rng-{rank}.json").write_text(json.dumps(random_state()), encoding="utf-8")
 
 
 def unfinished_folder(root: Path, step: int) -> Path:
@@ -118,7 +115,7 @@ def unfinished_folder(root: Path, step: int) -> Path:
 
 
 def begin_checkpoint(root: Path, step: int) -> Path:
-    """A fresh, hidden folder to write a checkpoint into (main process only)."""
+    """A new, hidden folder to write a checkpoint into (main process only)."""
     discard_unfinished(root)
     folder = unfinished_folder(root, step)
     folder.mkdir(parents=True)
@@ -126,7 +123,7 @@ def begin_checkpoint(root: Path, step: int) -> Path:
 
 
 def discard_unfinished(root: Path) -> None:
-    """Remove what a process left that was killed, or whose disk was full, while it wrote or deleted."""
+    """Remove the files of a process that was killed, or whose disk was full, while it wrote or deleted."""
     for stale in root.glob(".writing-*"):
         shutil.rmtree(stale)
 
@@ -143,7 +140,8 @@ def finish_checkpoint(root: Path, step: int, meta: dict[str, Any], keep: int) ->
     A checkpoint of this step that is there already stays: it holds the same.
     """
     folder = unfinished_folder(root, step)
-    files = {path.name: _sha256(path, sync=True) for path in sorted(folder.iterdir())}
+    sync_tree(folder)
+    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
     state = {"format": FORMAT, "step": step, "meta": meta, "files": files}
     write_text(folder / "state.json", json.dumps(state, indent=1))
     final = checkpoint_folder(root, step)
@@ -159,7 +157,7 @@ def finish_checkpoint(root: Path, step: int, meta: dict[str, Any], keep: int) ->
 def checkpoint_record(folder: Path) -> dict[str, Any]:
     """The note in an export about its checkpoint: step, SHA-256 of `state.json`, and the parts trained so far."""
     state = read_state(folder)
-    note = {"step": state["step"], "checkpoint": _sha256(folder / "state.json")}
+    note = {"step": state["step"], "checkpoint": file_sha256(folder / "state.json")}
     return {**note, "trained_parts": state["meta"].get("trained_parts")}
 
 
@@ -194,8 +192,8 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
         path = folder / name
         if not path.is_file():
             raise CheckpointError(_damaged(folder, f"{name} is missing"))
-        if _sha256(path) != digest:
-            raise CheckpointError(_damaged(folder, f"{name} is not what was written"))
+        if file_sha256(path) != digest:
+            raise CheckpointError(_damaged(folder, f"{name} has changed since it was written"))
     if f"rng-{rank}.json" not in files:
         raise CheckpointError(_damaged(folder, f"it holds no random state for process {rank}"))
     ema = folder / "ema.safetensors"
@@ -206,105 +204,6 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
         optimizer=_load(folder / "optimizer.safetensors", folder),
         rng=_read_json(folder / f"rng-{rank}.json", folder),
     )
-
-
-def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and persistent buffers, each tensor once even if several names share it."""
-    tensors: dict[str, Tensor] = {name: parameter.detach() for name, parameter in model.named_parameters()}
-    persistent = model.state_dict().keys()
-    tensors.update({name: buffer for name, buffer in model.named_buffers() if name in persistent})
-    return tensors
-
-
-@torch.no_grad()
-def copy_tensors(source: dict[str, Tensor], target: dict[str, Tensor], what: str) -> None:
-    """Copy by name, in place.
-
-    Raises:
-        CheckpointError: names or shapes differ.
-    """
-    missing, unknown = sorted(target.keys() - source.keys()), sorted(source.keys() - target.keys())
-    if missing or unknown:
-        raise CheckpointError(
-            f"the checkpoint's {what} belongs to another model: {len(missing)} tensors missing "
-            f"({', '.join(missing[:3])}), {len(unknown)} unknown ({', '.join(unknown[:3])}); "
-            "resume with the configuration that the run was started with"
-        )
-    for name, tensor in target.items():
-        if tensor.shape != source[name].shape:
-            raise CheckpointError(
-                f"the checkpoint's {what} has shape {tuple(source[name].shape)} for {name}, expected "
-                f"{tuple(tensor.shape)}; resume with the configuration that the run was started with"
-            )
-        tensor.copy_(source[name])
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """The optimiser's state as `PARAMETER|KEY` -> tensor."""
-    return {
-        f"{name}|{key}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
-
-
-def load_optimizer_tensors(
-    optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, Tensor]
-) -> None:
-    """Put back what `optimizer_tensors` gave."""
-    parameters = dict(model.named_parameters())
-    numbers = {
-        id(parameter): number
-        for number, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"])
-    }
-    state: dict[int, dict[str, Tensor]] = {}
-    for full_name, tensor in tensors.items():
-        name, _, key = full_name.rpartition("|")
-        parameter = parameters.get(name)
-        if parameter is None or id(parameter) not in numbers:
-            raise CheckpointError(
-                f"the checkpoint's optimiser state names {name!r}, which this run does not train; "
-                "resume with the configuration that the run was started with"
-            )
-        # a copy of its own: PyTorch keeps CPU tensors as they are, and a file's lie at odd addresses
-        state.setdefault(numbers[id(parameter)], {})[key] = tensor.clone()
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def rng_state() -> dict[str, Any]:
-    """Random state of Python, NumPy, torch and, if used, this process's GPU, as JSON values."""
-    version, words, gauss = random.getstate()
-    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
-    state: dict[str, Any] = {
-        "python": [version, list(words), gauss],
-        "numpy": [np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
-        "torch": torch.get_rng_state().tolist(),
-    }
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state().tolist()
-    return state
-
-
-def set_rng_state(state: dict[str, Any]) -> None:
-    """Put back what `rng_state` gave."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
-    keys, position, has_gauss, cached = state["numpy"]
-    np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), position, has_gauss, cached))
-    torch.set_rng_state(torch.tensor(state["torch"], dtype=torch.uint8))
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(torch.tensor(state["cuda"], dtype=torch.uint8))
-
-
-@torch.no_grad()
-def align(model: nn.Module) -> None:
-    """Give every parameter and buffer memory of its own.
-
-    Tensors of a safetensors file lie wherever the file has them. Kernels split such rows differently, so that the
-    same numbers at another address give other sums: a resumed run would drift from an unbroken one.
-    """
-    for tensor in (*model.parameters(), *model.buffers()):
-        tensor.data = tensor.data.clone()
 
 
 def _finished(root: Path) -> list[Path]:
@@ -318,17 +217,6 @@ def _finished(root: Path) -> list[Path]:
         ) from error
     named = [(match, path) for path in names if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(named, key=lambda pair: int(pair[0].group(1)))]
-
-
-def _sha256(path: Path, sync: bool = False) -> str:
-    """The digest of a file; with `sync` it is on the disk afterwards."""
-    digest = hashlib.sha256()
-    with path.open("r+b" if sync else "rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-        if sync:
-            os.fsync(file.fileno())
-    return digest.hexdigest()
 
 
 def _load(path: Path, folder: Path) -> dict[str, Tensor]:

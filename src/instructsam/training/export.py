@@ -1,4 +1,4 @@
-"""Writing the trained model as a folder that `instructsam.load` opens, and telling which checkpoint it is of.
+"""Export of the trained model as a folder that `instructsam.load` opens, with a record of its checkpoint.
 
 Checkpoint and export are two folders, so a kill may fall between them. The export therefore records its checkpoint,
 and whoever continues a run or starts from its model compares the two.
@@ -20,7 +20,7 @@ from instructsam.errors import ConfigError, InputError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.checks import parse_json
-from instructsam.structures.files import sync_folder
+from instructsam.structures.files import sync_folder, sync_tree
 from instructsam.training.checkpointing import checkpoint_record, latest_checkpoint
 from instructsam.training.stage_table import Part
 
@@ -56,7 +56,7 @@ def export_model(
         model.save_pretrained(staging, state_dict=tensors)
     processor.save_pretrained(staging)
     (staging / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    _sync(staging)
+    sync_tree(staging)
     old = _old(folder)
     if folder.exists():
         os.replace(folder, old)
@@ -68,7 +68,7 @@ def export_model(
 
 
 def discard_export(folder: Path) -> None:
-    """Remove what a process left that was killed, or whose disk was full, while it wrote `folder`."""
+    """Remove the files of a process that was killed, or whose disk was full, while it wrote `folder`."""
     restore_export(folder)
     for left in (_staging(folder), _old(folder)):
         if left.exists():
@@ -95,7 +95,7 @@ def trained_parts(model_folder: Path) -> list[str]:
 
 
 def require_current(name: str, key: str) -> None:
-    """Check that a model to start from is what its run has trained, where the run's checkpoints lie beside it.
+    """Check that a model to start from is the newest of its run, where the run's checkpoints lie beside it.
 
     Args:
         name: the folder, or a hub id.
@@ -113,7 +113,7 @@ def require_current(name: str, key: str) -> None:
     if folder.is_dir() and (record is None or record == checkpoint_record(latest)):
         return
     raise ConfigError(
-        f"{key}: {folder} is not what its run trained last ({latest.name}), for that run was stopped while it "
+        f"{key}: {folder} is older than the last checkpoint of its run ({latest.name}), which was stopped while it "
         f"exported: repeat its command with --resume, which exports again"
     )
 
@@ -132,12 +132,3 @@ def _staging(folder: Path) -> Path:
 
 def _old(folder: Path) -> Path:
     return folder.with_name(f".old-{folder.name}")
-
-
-def _sync(folder: Path) -> None:
-    """Wait until the files of a folder are on the disk."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("r+b") as file:
-                os.fsync(file.fileno())
-    sync_folder(folder)

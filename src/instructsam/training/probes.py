@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from instructsam.errors import CheckpointError
+from instructsam.structures.files import sync_file
 from instructsam.training.export import trained_parts
 from instructsam.training.objectives import Objective
 
@@ -29,8 +30,7 @@ def save_probes(objectives: nn.ModuleDict, run_folder: Path) -> None:
         return
     unfinished = run_folder / f".writing-{PROBES_FILE}"
     save_file(state, unfinished)
-    with unfinished.open("r+b") as file:
-        os.fsync(file.fileno())
+    sync_file(unfinished)
     os.replace(unfinished, run_folder / PROBES_FILE)
 
 

@@ -21,7 +21,7 @@ from instructsam.training.settings import RunConfig
 CONFIG_FILE = "config.yaml"
 NOT_SET = "not set"  # in place of a value
 LENGTH = "schedule.total_steps"
-# Settings that change neither the batches nor what is done with them, and how long to do it.
+# Settings that change neither the batches nor the updates, and those of the length.
 MAY_CHANGE = frozenset(
     {
         "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", LENGTH,

@@ -14,10 +14,11 @@ from torch import Tensor
 from instructsam.data.sources import SampleSource
 from instructsam.errors import ConfigError, InputError
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training import checkpointing
+from instructsam.training import checkpointing, state_tensors
 from instructsam.training.ema import start_average
 from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
 from instructsam.training.probes import save_probes
+from instructsam.training.random_state import random_state, set_random_state
 from instructsam.training.run_source import check_same_source, source_record
 from instructsam.training.settings import RunConfig
 from instructsam.training.trainable import Trainable
@@ -91,8 +92,8 @@ class RunState:
 
     def _write_checkpoint(self) -> None:
         tensors: dict[str, dict[str, Tensor]] = {
-            "model": checkpointing.model_tensors(self.trainable),
-            "optimizer": checkpointing.optimizer_tensors(self.optimizer, self.trainable),
+            "model": state_tensors.model_tensors(self.trainable),
+            "optimizer": state_tensors.optimizer_tensors(self.optimizer, self.trainable),
         }
         if self.average:
             tensors["ema"] = dict(self.average.module.named_parameters())
@@ -134,18 +135,18 @@ class RunState:
                 f"{self.accelerator.num_processes}: resume with as many, or start another run with model.path=..."
             )
         check_same_source(meta, self.source, folder)
-        model, average = checkpointing.model_tensors(self.trainable), self.average
-        checkpointing.copy_tensors(checkpoint.model, model, "model")
-        checkpointing.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)
+        model, average = state_tensors.model_tensors(self.trainable), self.average
+        state_tensors.copy_tensors(checkpoint.model, model, "model")
+        state_tensors.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)
         if average:
             # a run that averaged nothing before starts to average from its weights
             averaged: dict[str, Tensor] = dict(average.module.named_parameters())
             saved = checkpoint.ema or {name: model[f"model.{name}"] for name in averaged}
-            checkpointing.copy_tensors(saved, averaged, "averaged weights")
+            state_tensors.copy_tensors(saved, averaged, "averaged weights")
             average.n_averaged.fill_(meta["ema_averaged"])
         self.step, self.instructions, self.seconds = meta["step"], meta["instructions"], meta["seconds"]
         self.new_probes, self.trained_parts = meta["new_probes"], meta["trained_parts"]
-        checkpointing.set_rng_state(checkpoint.rng)
+        set_random_state(checkpoint.rng)
 
     def export_is_current(self) -> bool:
         """Whether the exported model was made from the newest checkpoint."""
@@ -153,7 +154,7 @@ class RunState:
 
     def export(self) -> None:
         """Write the averaged model as a folder that `instructsam.load` opens, and the probes beside it."""
-        rng = checkpointing.rng_state()
+        rng = random_state()
         dtype, model = getattr(torch, self.config.schedule.export_dtype), self.trainable.model
         state = (self.average.module if self.average else model).state_dict(keep_vars=True)
         record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
@@ -162,4 +163,4 @@ class RunState:
         folder = export_model(self.config.folder / MODEL, model, self.processor, state, dtype, record)
         if self.on_checkpoint:
             self.on_checkpoint(folder, self.step)
-        checkpointing.set_rng_state(rng)
+        set_random_state(rng)

@@ -1,6 +1,6 @@
 """Settings of a training run: the models behind a YAML file in `configs/`.
 
-Every value has a default, so a YAML names only what differs; an unknown key is an error.
+Every value has a default, so a YAML file names only the others; an unknown key is an error.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class LossSettings(Config):
 
 
 class ScheduleSettings(Config):
-    """How long, and what is written on the way.
+    """Length of the run, and its checkpoints and log.
 
     Attributes:
         total_steps: length of the whole run over all its slices; the learning rate follows it.

@@ -21,10 +21,10 @@ from instructsam.model.vlm.registry import VLMS
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.processing.settings import ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
-from instructsam.training.checkpointing import model_tensors
 from instructsam.training.export import require_current
 from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
 from instructsam.training.stage_table import STAGES
+from instructsam.training.state_tensors import model_tensors
 
 
 def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criterion:

@@ -44,7 +44,7 @@ class StopSignals:
 
     Args:
         report: called with the signal's number.
-        patient: never end at once; a launcher of several processes repeats signals and kills what lingers.
+        patient: never end at once; a launcher of several processes repeats signals and kills the slow ones.
     """
 
     def __init__(self, report: Callable[[int], None], patient: bool = False) -> None:
@@ -82,7 +82,7 @@ class StopSignals:
 
 @contextmanager
 def lost_peers_reported() -> Iterator[None]:
-    """Report a process that has ended early, to which torch only says that a connection is closed.
+    """Report a process that has ended early, for which torch only reports a closed connection.
 
     Raises:
         InstructSAMError: another process of the run is gone.

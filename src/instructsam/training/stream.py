@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -124,6 +125,7 @@ def batches(dataset: TrainingBatches, first: int, stop: int) -> Iterator[Trainin
     workers = dataset.settings.workers
     if workers:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        _allow_open_files()
     loader: DataLoader[TrainingBatch | InstructSAMError] = DataLoader(
         _BatchesOrErrors(dataset),
         batch_size=None,
@@ -147,6 +149,18 @@ def batches(dataset: TrainingBatches, first: int, stop: int) -> Iterator[Trainin
             f"one of the {workers} processes that make batches was killed, usually for lack of memory: set a lower "
             "data.workers or data.prefetch and repeat the command with --resume"
         ) from error
+
+
+def _allow_open_files(wanted: int = 65_536) -> None:
+    """Raise the process's limit as far as it may: each tensor on its way from a worker holds a file open."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _without_child_signals(

@@ -27,7 +27,7 @@ from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.kernels import no_cudnn_attention
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training import checkpointing
+from instructsam.training import state_tensors
 from instructsam.training.batch import OutputSizes, TrainingBatch
 from instructsam.training.ema import update_average
 from instructsam.training.export import MODEL, trained_parts
@@ -55,7 +55,7 @@ def run(
     resume: bool = False,
     on_checkpoint: OnCheckpoint | None = None,
 ) -> Path:
-    """Train as a YAML file says and return the folder of the trained model.
+    """Train with the settings of a YAML file and return the folder of the trained model.
 
     Args:
         config_path: a `RunConfig` as YAML; None for the defaults.
@@ -115,7 +115,7 @@ class Trainer:
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         model = model.to(self.device).train()
-        checkpointing.align(model)
+        state_tensors.align(model)
         context = ObjectiveContext(model, criterion, config.loss, source.attributes, source.name)
         stage, bfloat16 = STAGES[config.stage], uses_bfloat16(config, self.device)
         trainable = Trainable(context, stage, stage.weights(config.loss.objectives), bfloat16)

@@ -1,0 +1,1 @@
+"""Overlay images: coloured instances with outlines, numbers and a legend."""

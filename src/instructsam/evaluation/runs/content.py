@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from instructsam.data.record import Record, record_to_dict
 from instructsam.structures.file_names import find_file
+from instructsam.structures.files import file_sha256
 
 ContentOf: TypeAlias = Callable[[Record], str]
 _OPTIONS = ("mask_threshold", "max_new_tokens", "max_phrases")
@@ -61,6 +62,6 @@ class RecordContent:
 
 def _digest(path: Path) -> str:
     try:
-        return sha256(path.read_bytes()).hexdigest()
+        return file_sha256(path)
     except (OSError, ValueError):  # the record is unanswered for that, with the reason
         return "unreadable"

@@ -17,7 +17,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.runs.stored_lines import FIELDS, parse_line
 from instructsam.evaluation.runs.stored_prediction import StoredPrediction
 from instructsam.structures.checks import parse_json
-from instructsam.structures.files import end_of_last_line, reason
+from instructsam.structures.files import end_of_last_line, reason, write_all
 from instructsam.structures.safe_text import one_line
 
 _FORMAT = "instructsam-predictions-2"
@@ -92,9 +92,7 @@ class PredictionFile:
         except UnicodeEncodeError:  # half of a character: kept as its JSON escape
             content = (json.dumps(line) + "\n").encode("ascii")
         try:
-            left = memoryview(content)
-            while left:
-                left = left[self._stream.write(left) :]
+            write_all(self._stream, content)
         except OSError as error:
             raise InputError(
                 f"cannot write {str(self.path)!r}: {reason(error)}; the answers so far are kept, start again to resume"

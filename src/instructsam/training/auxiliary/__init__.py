@@ -1,0 +1,1 @@
+"""Auxiliary training objectives, one file each; `training.stage_table` lists those of each stage."""

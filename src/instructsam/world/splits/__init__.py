@@ -1,0 +1,1 @@
+"""The training stream and the benchmark splits of the world."""
