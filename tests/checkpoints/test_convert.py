@@ -53,6 +53,16 @@ def test_shards_and_number_formats(tmp_path: Path, to: str) -> None:
         assert torch.equal(loaded[name], tensor.half().float()), name
 
 
+def test_a_model_without_a_published_layout_is_converted_to_native(tmp_path: Path) -> None:
+    model, processor = tiny_pair(slot_boxes=True)
+    model.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    folder = convert(tmp_path / "model", tmp_path / "out", "native", max_shard_bytes=100_000)
+    assert all_tensors(folder).keys() == all_tensors(tmp_path / "model").keys()
+    with pytest.raises(CheckpointError, match="slot_boxes True"):
+        convert(tmp_path / "model", tmp_path / "other", "published")
+
+
 def test_what_cannot_be_converted_leaves_nothing_behind(tmp_path: Path) -> None:
     model, processor = tiny_pair()
     model.save_pretrained(tmp_path / "native")

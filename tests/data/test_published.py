@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 def test_names_are_unique_and_every_benchmark_says_who_publishes_it() -> None:
     names = [known.name for known in PUBLISHED]
     assert len(set(names)) == len(names)
-    assert all(known.where and known.files and "://" not in known.where for known in PUBLISHED)
+    assert all(known.publisher and known.files and "://" not in known.publisher for known in PUBLISHED)
     assert {"refcoco/testA", "refcocog/val", "grefcoco/testB", "reasonseg/val", "lvis/val", "muse/val"} <= {
         *names
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from instructsam.config import load_config
-from instructsam.errors import ConfigError
+from instructsam.errors import CheckpointError, ConfigError
 from instructsam.experiments.sources import open_source
 from instructsam.training import checkpointing
 from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current, require_current
@@ -157,6 +159,18 @@ def test_a_model_to_start_from_is_compared_with_its_run(tmp_path: Path) -> None:
     require_current(str(tmp_path / "elsewhere" / MODEL), "model.path")  # no run beside it
     (tmp_path / MODEL).mkdir()
     require_current(str(tmp_path / MODEL), "model.path")  # exported by an earlier version, without a record
+
+
+def test_a_model_of_an_earlier_version_is_current_beside_its_checkpoints(stopped: Path) -> None:
+    state = checkpointing.checkpoint_folder(stopped / CHECKPOINTS, 1) / "state.json"
+    fields = json.loads(state.read_text())
+    state.write_text(json.dumps({**fields, "format": 1, "meta": {"step": fields["step"]}}))
+    record = {"step": fields["step"], "checkpoint": hashlib.sha256(state.read_bytes()).hexdigest()}
+    (stopped / MODEL / "training.json").write_text(json.dumps(record))
+    require_current(str(stopped / MODEL), "model.path")
+    assert export_is_current(stopped)
+    with pytest.raises(CheckpointError, match="resume it with the version that wrote it"):
+        run(None, tiny(stopped), resume=True)
 
 
 def test_a_loss_without_weights_is_refused_before_loading() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from instructsam.errors import CheckpointError
@@ -32,6 +33,19 @@ def test_probes_go_from_run_to_run(tmp_path: Path) -> None:
     assert load_probes(wider, tmp_path / "model") == ["third"]
     with pytest.raises(CheckpointError, match=r"probes\.safetensors does not fit this model or is damaged"):
         load_probes(objectives(6), tmp_path / "model")
+
+
+def test_probes_of_an_earlier_version_are_loaded(tmp_path: Path) -> None:
+    probes = {"vlm.weight": torch.rand(3, 8), "vlm.bias": torch.rand(3)}
+    save_file(probes, tmp_path / "readers.safetensors")
+    module = nn.ModuleDict(
+        {"dense_classes": nn.ModuleDict({"vlm": nn.Linear(8, 3)}), "other": nn.Linear(8, 2)}
+    )
+    assert load_probes(module, tmp_path / "model") == ["other"]
+    loaded = module["dense_classes"].state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in probes.items())
+    save_probes(objectives(), tmp_path)
+    assert load_probes(objectives(), tmp_path / "model") == [], "probes of a later run take precedence"
 
 
 def test_without_probes_no_file_is_written(tmp_path: Path) -> None:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from instructsam.config import build_config, dump_config, load_config
+from instructsam.config import build_config, dump_config, load_config, to_dict
 from instructsam.errors import ConfigError
 from instructsam.experiments.sources import check_source
 from instructsam.training.settings import RunConfig
+from instructsam.training.stage_table import STAGES
 from instructsam.training.start import start_criterion
 from instructsam.world.source import WorldSourceSettings
 
@@ -123,6 +124,30 @@ def test_a_wrong_value_is_named_with_what_is_expected(overrides: str, key: str, 
     assert message.startswith((f"{key} ", f"unknown key {key}")), message
     assert expected in message
     assert "\n" not in message
+
+
+RENAMED = {  # as they were in the first version
+    "model": ("take_from", "fresh", "recipe"),
+    "data": (
+        "scenes_per_batch", "instructions_per_scene", "light", "short_sides", "min_objects", "max_objects",
+        "families", "family_shares", "nouns", "layouts", "invented_words", "captions",
+    ),
+    "loss": ("perception", "reading", "denoising", "detected"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("group", "old"), [(group, old) for group, keys in RENAMED.items() for old in keys])
+def test_a_key_of_an_earlier_version_is_refused_with_its_present_name(group: str, old: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"^old.yaml: unknown key {group}.{old}; it is now {group}."
+    ) as caught:
+        build_config(RunConfig, {group: {old: 1}}, "old.yaml")
+    known = {
+        f"{one}.{name}" for one, values in to_dict(RunConfig()).items() if one in RENAMED for name in values
+    }
+    known |= {f"data.world.{name}" for name in WorldSourceSettings.model_fields}
+    known |= {f"loss.objectives.{name}" for name in STAGES["all"].objectives}
+    assert str(caught.value).rpartition(" ")[2] in known
 
 
 def test_the_default_warmup_fits_a_short_run() -> None:

@@ -284,7 +284,7 @@ def test_a_run_of_an_earlier_version_is_refused_in_one_message(stopped: Path) ->
     path = stopped / "config.yaml"
     path.write_text(path.read_text().replace("init_from:", "take_from:"))
     with pytest.raises(
-        ConfigError, match=r"holds a run of another version .*did you mean model.init_from.*"
+        ConfigError, match=r"holds a run of another version .*it is now model.init_from.*"
     ) as caught:
         run(None, tiny(stopped), resume=True)
     assert "resume it with the version that wrote it, or set another output_dir" in str(caught.value)

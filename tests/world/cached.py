@@ -10,7 +10,8 @@ from PIL import Image
 from instructsam.data.record import Record
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.scene import Scene
-from instructsam.world.splits.build import Split, benchmark_records
+from instructsam.world.splits.build import benchmark_records
+from instructsam.world.splits.names import Split
 from instructsam.world.splits.stream import WorldSample, WorldSettings, world_sample
 
 SETTINGS = WorldSettings(short_sides=(64,), instructions_per_scene=8, split="val")

@@ -30,7 +30,8 @@ from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.render import render_scene
 from instructsam.world.scenes.scene import PILES
 from instructsam.world.scenes.sheet import kind_sheet
-from instructsam.world.splits.build import Split, benchmark_records
+from instructsam.world.splits.build import benchmark_records
+from instructsam.world.splits.names import Split
 from instructsam.world.splits.own_words import own_words
 from instructsam.world.splits.stream import WorldSettings, all_texts, world_sample
 from tests.world.cached import first_records

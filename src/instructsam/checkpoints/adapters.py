@@ -63,21 +63,21 @@ def require_plain_lora(path: Path) -> None:
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def apply_adapter(model: Any, folder: Path, how: Adapter) -> Any:
+def apply_adapter(model: Any, folder: Path, adapter: Adapter) -> Any:
     """Put an adapter into its base model.
 
     Args:
         model: the base.
         folder: the adapter's.
-        how: "merge" adds it to the weights, without extra cost afterwards; "keep" leaves it as layers of its own.
+        adapter: "merge" adds it to the weights, without extra cost afterwards; "keep" leaves it as layers of its own.
 
     Raises:
-        InputError: `how` is neither.
+        InputError: `adapter` is neither.
         MissingExtraError: peft is not installed.
         CheckpointError: the adapter is incomplete or belongs to another model.
     """
-    if how not in get_args(Adapter):
-        raise InputError(f"adapter must be merge or keep, got {how!r}")
+    if adapter not in get_args(Adapter):
+        raise InputError(f"adapter must be merge or keep, got {adapter!r}")
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         raise CheckpointError(
@@ -110,4 +110,4 @@ def apply_adapter(model: Any, folder: Path, how: Adapter) -> Any:
     lost = [f"unexpected {name}" for name in report.unexpected_keys]
     lost += [f"missing {name}" for name in report.missing_keys if "lora_" in name]
     require_fit(f"the adapter in {folder} does not fit its base model", lost, shown=4)
-    return (adapted.merge_and_unload() if how == "merge" else adapted.get_base_model()).eval()
+    return (adapted.merge_and_unload() if adapter == "merge" else adapted.get_base_model()).eval()

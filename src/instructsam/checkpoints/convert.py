@@ -138,9 +138,11 @@ def plan(source: Path, to: Layout, dtype: torch.dtype | None) -> tuple[list[Entr
         for name, entry in header.items():
             of_layout = published or path == kept  # kept tensors have their published names
             ours = map_published_name(name) if of_layout else name
-            outer = name if of_layout else published_name(name)
             used = ours is not None and path != kept
-            new = ours if used and to == "native" and ours is not None else outer
+            if used and to == "native" and ours is not None:
+                new = ours
+            else:
+                new = name if of_layout else published_name(name)
             size = entry["data_offsets"][1] - entry["data_offsets"][0]
             if dtype is not None and entry["dtype"] in ("F32", "F16", "BF16"):
                 size = math.prod(entry["shape"]) * dtype.itemsize

@@ -77,7 +77,7 @@ def _check_folder(folder: Path, list_missing: bool, as_json: bool) -> int:
 
 
 def _missing_line(entry: dict[str, Any], word: str) -> str:
-    return f"{entry['benchmark']}: {word} {', '.join(entry['missing'])}; get {entry['where']}"
+    return f"{entry['benchmark']}: {word} {', '.join(entry['missing'])}; get {entry['publisher']}"
 
 
 def _say_found(entry: dict[str, Any]) -> None:

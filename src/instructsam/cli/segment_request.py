@@ -90,7 +90,7 @@ def parse_request(
     else:
         _refuse_words(images, "check the path; an instruction of several words needs quotes")
     found = find_images([Path(image) for image in images], recursive, out)
-    requests = tuple(ImageRequest(one.path, one.name, tuple(texts)) for one in found.found)
+    requests = tuple(ImageRequest(image.path, image.name, tuple(texts)) for image in found.found)
     lone = len(images) == 1 and not os.path.isdir(images[0])
     notes, failed = _remarks(found)
     return Request(requests, tuple(texts), tuple(phrases), None, lone, failed, notes)

@@ -95,7 +95,7 @@ def answer(request: Request, settings: Settings) -> int:
 
 
 def _answer_all(run: FolderRun, request: Request, settings: Settings, report: Report) -> None:
-    total = sum(max(1, len(one.instructions)) for one in request.images)
+    total = sum(max(1, len(image.instructions)) for image in request.images)
     if run.log is not None and len(run.log):
         console.note(f"{run.log.folder}: {len(run.log)} answers are stored, the run resumes")
     remarks: dict[str, set[Path]] = {}

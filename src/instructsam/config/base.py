@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -33,9 +33,14 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=Fal
 
 
 class Config(BaseModel):
-    """Base of every group of settings."""
+    """Base of every group of settings.
+
+    Attributes:
+        renamed_keys: key of an earlier version -> its present name, from this group on; messages alone use it.
+    """
 
     model_config = _STRICT
+    renamed_keys: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, **values: Any) -> None:
         """Checks values that are given in Python as those of a file are checked.

@@ -43,4 +43,4 @@ def is_usable(report: dict[str, Any]) -> bool:
 
 
 def _absent(benchmark: Published, files: list[str]) -> dict[str, Any]:
-    return {"benchmark": benchmark.name, "missing": files, "where": benchmark.where}
+    return {"benchmark": benchmark.name, "missing": files, "publisher": benchmark.publisher}

@@ -34,14 +34,14 @@ class Published:
         name: what the command line calls it.
         files: annotation files or folders that must be there.
         images: folder of the pictures.
-        where: who publishes it, by name.
+        publisher: by name.
         read: the records, from the data folder.
     """
 
     name: str
     files: tuple[str, ...]
     images: str
-    where: str
+    publisher: str
     read: Callable[[Path, Tally], Iterator[Record]]
 
     def missing(self, root: Path) -> list[str]:
@@ -115,9 +115,9 @@ def _roborefit(split: str) -> Published:
     )
 
 
-def _categories(name: str, file: str, images: str, where: str) -> Published:
+def _categories(name: str, file: str, images: str, publisher: str) -> Published:
     return Published(
-        name, (file,), images, where, lambda root, tally: read_categories(root / file, images, tally)
+        name, (file,), images, publisher, lambda root, tally: read_categories(root / file, images, tally)
     )
 
 
@@ -143,7 +143,7 @@ def _inst2seg(name: str, file: str) -> Published:
 
 
 def _gold(subset: str) -> Published:
-    files = tuple(f"saco/gold/gold_{subset}_merged_{one}_release_test.json" for one in "abc")
+    files = tuple(f"saco/gold/gold_{subset}_merged_{annotator}_release_test.json" for annotator in "abc")
     images = "saco/sa1b-images" if subset == "sa1b" else "saco/metaclip-images"
     return Published(
         f"saco-gold/{subset}",

@@ -138,7 +138,12 @@ class RecordSource:
         """Instructions and their phrases, in the order of the records."""
         records = (record for group in self.groups for record in group)
         return islice(
-            (text for one in records for text in (one.instruction, *(p.text for p in one.phrases))), count
+            (
+                text
+                for record in records
+                for text in (record.instruction, *(phrase.text for phrase in record.phrases))
+            ),
+            count,
         )
 
 

@@ -86,7 +86,7 @@ class TrainingSample:
             _check(self.id, "masks", self.masks, "bool", (count, height, width))
         if self.classes is not None:
             _check(self.id, "classes", self.classes, "int64", (count, *self.classes.shape[1:2]))
-        for phrase in (phrase for one in self.instructions for phrase in one.phrases):
+        for phrase in (phrase for instruction in self.instructions for phrase in instruction.phrases):
             for index in phrase.instances:
                 if not 0 <= index < count or not self.boxes_cxcywh[index, 2:].all():
                     raise InputError(

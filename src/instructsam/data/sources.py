@@ -89,7 +89,7 @@ class Mixture:
         self.name = " + ".join(source.name for source in self.sources)
         known = {source.attributes for source in self.sources}
         self.attributes = known.pop() if len(known) == 1 else ()
-        parts_text = json.dumps([[one.fingerprint for one in self.sources], self.counts])
+        parts_text = json.dumps([[source.fingerprint for source in self.sources], self.counts])
         self.fingerprint = hashlib.sha256(parts_text.encode()).hexdigest()[:16]
 
     def __getitem__(self, index: int) -> TrainingSample:

@@ -17,7 +17,7 @@ from instructsam.structures.safe_text import one_line
 
 def target_masks(record: Record) -> NDArray[np.bool_]:
     """The target masks of all phrases of a record, pooled: bool [M, H, W]."""
-    return decode_all([one.rle for phrase in record.phrases for one in phrase.instances], record)
+    return decode_all([instance.rle for phrase in record.phrases for instance in phrase.instances], record)
 
 
 def decode_all(codes: Sequence[Mapping[str, Any]], record: Record) -> NDArray[np.bool_]:

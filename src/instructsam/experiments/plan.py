@@ -161,7 +161,11 @@ class Plan(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Plan:
-        names = [self.name, *(one.name for one in self.shared), *(one.name for one in self.variants)]
+        names = [
+            self.name,
+            *(stage.name for stage in self.shared),
+            *(variant.name for variant in self.variants),
+        ]
         for name in names:
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
                 raise ConfigError(f"names are folders: letters, digits, - and _ only, got {name!r}")
@@ -171,7 +175,7 @@ class Plan(Config):
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds must differ, got {', '.join(str(seed) for seed in self.seeds)}")
         for kind, given in (("variant", self.variants), ("shared stage", self.shared)):
-            known = [one.name for one in given]
+            known = [item.name for item in given]
             if len(set(known)) < len(known):
                 raise ConfigError(f"every {kind} needs a name of its own, got {', '.join(known)}")
         earlier: list[str] = []
@@ -235,6 +239,6 @@ def jobs_of(plan: Plan, plan_path: Path, out: Path, only: Sequence[str] = ()) ->
     return jobs
 
 
-def _known(name: str, names: Sequence[str], what: str) -> None:
+def _known(name: str, names: Sequence[str], key: str) -> None:
     if name and name not in names:
-        raise ConfigError(f"{what} must be one of {', '.join(names) or 'nothing'}, got {name!r}")
+        raise ConfigError(f"{key} must be one of {', '.join(names) or 'nothing'}, got {name!r}")

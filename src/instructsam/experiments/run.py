@@ -217,7 +217,7 @@ def write_table(plan: Plan, jobs: Sequence[Job], folder: Path) -> str:
     """`table.md`, `table.json` and `plot.svg` of whatever is finished; the text of the first."""
     found = [_result(job, plan.evaluation) for job in jobs if job.variant]
     runs = [run for run in found if run is not None]
-    rows = ablation_table.gather([(one.name, one.about) for one in plan.variants], runs)
+    rows = ablation_table.gather([(variant.name, variant.about) for variant in plan.variants], runs)
     facts = {
         "equal compute": f"{plan.steps} steps each, on the same batches",
         "scored on": f"{plan.evaluation.instructions} val instructions, mode {plan.evaluation.mode}",

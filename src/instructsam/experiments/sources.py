@@ -78,7 +78,7 @@ def _check_published(published: Published, folder: str) -> None:
     if missing := published.missing(Path(folder)):
         raise ConfigError(
             f"data.source: {published.name} needs {', '.join(missing)} in the data folder {folder!r}: get "
-            f"{published.where}, or see what is there with: instructsam data check"
+            f"{published.publisher}, or see what is there with: instructsam data check"
         )
 
 

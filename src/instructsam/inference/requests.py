@@ -62,13 +62,13 @@ class Request:
     Attributes:
         samples: one per forward pass of one answer, answers in the caller's order.
         passes: samples of each answer; more than one for a long list of phrases.
-        many: the caller receives a list.
+        returns_list: the caller receives a list.
         instruction: the instruction of an answer of several passes.
     """
 
     samples: list[Sample]
     passes: list[int]
-    many: bool
+    returns_list: bool
     instruction: str = ""
 
 

@@ -245,4 +245,4 @@ class Segmenter:
         parts = [batch_segmenter.segment(batch) for batch in batches(samples, batch_size)]
         predictions = list(chain.from_iterable(parts))
         answered = annotate(answers(predictions, request), self.scope)
-        return answered if request.many else answered[0]
+        return answered if request.returns_list else answered[0]

@@ -108,9 +108,9 @@ class HungarianMatcher(Config):
         costs = [self.costs(layer, targets) for layer in layers]
         totals = torch.stack([self.total(cost) for cost in costs]).cpu().numpy()
         if not np.isfinite(totals).all():
-            self._complain(costs, totals)
+            self._raise_not_finite(costs, totals)
         times = copies or [1] * len(layers)
-        solved = [solve(total, targets.counts, many) for total, many in zip(totals, times, strict=True)]
+        solved = [solve(total, targets.counts, repeats) for total, repeats in zip(totals, times, strict=True)]
         together = torch.from_numpy(np.concatenate(solved, axis=1)).to(
             targets.masks.device, non_blocking=True
         )
@@ -143,7 +143,7 @@ class HungarianMatcher(Config):
             total = total + self.box_giou * costs.box_giou
         return total
 
-    def _complain(self, costs: Sequence[MatchCosts], totals: np.ndarray) -> None:
+    def _raise_not_finite(self, costs: Sequence[MatchCosts], totals: np.ndarray) -> None:
         layer, phrase, query, _ = (int(axis[0]) for axis in np.nonzero(~np.isfinite(totals)))
         parts = {field.name: getattr(costs[layer], field.name) for field in fields(MatchCosts)}
         bad = [name for name, part in parts.items() if part is not None and not part[phrase].isfinite().all()]

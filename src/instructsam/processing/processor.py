@@ -82,7 +82,7 @@ class InstructSAMProcessor:
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the tokenizer and `processor_config.json`."""
         self.tokenizer.save_pretrained(str(folder))
-        fields = {"processor_class": type(self).__name__, "settings": vars(self.settings)}
+        fields = {"processor_class": type(self).__name__, "settings": self.settings.to_fields()}
         (Path(folder) / PROCESSOR_FILE).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
 
     def encode_instruction(self, instruction: str) -> list[int]:

@@ -52,6 +52,11 @@ class ProcessorSettings:
         """How the VLM's images become patches."""
         return PixelRules(**{name: getattr(self, name) for name in PixelRules.__dataclass_fields__})
 
+    def to_fields(self) -> dict[str, Any]:
+        """The settings for JSON, without those of other VLMs that have their defaults: versions before them read it."""
+        optional = {"vlm": DEFAULT, "square": 0}
+        return {name: value for name, value in vars(self).items() if value != optional.get(name)}
+
     @classmethod
     def from_fields(cls, fields: Any) -> ProcessorSettings:
         """Settings read from JSON.

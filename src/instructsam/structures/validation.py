@@ -68,7 +68,7 @@ def first_fault(error: ValidationError, root: Any, document: Any, prefix: str = 
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         owner = _type_at(root, path[:-1])
         start = prefix + (f"{place_of(path[:-1])}." if path[:-1] else "")
-        hint = _known_keys(sorted(fields_of(unwrapped(owner)[0])), name_of_key(path[-1]), start)
+        hint = _known_keys(unwrapped(owner)[0], name_of_key(path[-1]), start)
         return Fault(prefix + place_of(path), "unknown", hint, _value_at(document, path))
     if kind == "missing" and isinstance(path[-1], int):  # a tuple that is too short
         path, kind = path[:-1], "type"
@@ -148,7 +148,10 @@ def _value_at(document: Any, path: Sequence[str | int]) -> Any:
     return document
 
 
-def _known_keys(names: Sequence[str], given: str, start: str) -> str:
+def _known_keys(owner: Any, given: str, start: str) -> str:
+    renamed, names = getattr(owner, "renamed_keys", {}), sorted(fields_of(owner))
+    if given in renamed:
+        return f"it is now {start}{renamed[given]}"
     nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     if nearest:
         return f"did you mean {start}{nearest[0]}?"

@@ -48,7 +48,7 @@ def draw_color_jitter(seed: int, position: int, strength: float) -> ColorJitter 
     if not strength or rng.random() < UNCHANGED_SHARE:
         return None
     ranges = np.array((strength, strength / 2, *[strength * CAST_SHARE] * 3))
-    brightness, contrast, red, green, blue = (float(one) for one in rng.uniform(1 - ranges, 1 + ranges))
+    brightness, contrast, red, green, blue = (float(factor) for factor in rng.uniform(1 - ranges, 1 + ranges))
     return ColorJitter(brightness, contrast, (red, green, blue))
 
 

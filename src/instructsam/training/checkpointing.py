@@ -161,6 +161,18 @@ def checkpoint_record(folder: Path) -> dict[str, Any]:
     return {**note, "trained_parts": state["meta"].get("trained_parts")}
 
 
+def is_record_of(record: Any, folder: Path) -> bool:
+    """Whether a note from `checkpoint_record`, of this version or an earlier one, is about this checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint has no `state.json`.
+    """
+    state = folder / "state.json"
+    if not state.is_file():
+        raise CheckpointError(_damaged(folder, "state.json is missing"))
+    return isinstance(record, dict) and record.get("checkpoint") == file_sha256(state)
+
+
 def read_state(folder: Path) -> dict[str, Any]:
     """`state.json` of a checkpoint.
 

@@ -106,8 +106,8 @@ def object_targets(
         if merge:
             merged = [_merged(objects, instances) for instances in own if instances]
             objects = PhraseTarget(
-                torch.cat([stack[:0], *(one.masks for one in merged)]),
-                torch.cat([objects.boxes_cxcywh[:0], *(one.boxes_cxcywh for one in merged)]),
+                torch.cat([stack[:0], *(target.masks for target in merged)]),
+                torch.cat([objects.boxes_cxcywh[:0], *(target.boxes_cxcywh for target in merged)]),
             )
             places = iter(range(len(merged)))
             own = [[next(places)] if instances else [] for instances in own]
@@ -149,7 +149,9 @@ def _cells(
                 return None
             boxes, classes = torch.from_numpy(sample.boxes_cxcywh), torch.from_numpy(sample.classes)
             found.append(cell_targets(stack, boxes, classes, rows, columns))
-    return CellTargets(torch.cat([one.classes for one in found]), torch.cat([one.boxes for one in found]))
+    return CellTargets(
+        torch.cat([cells.classes for cells in found]), torch.cat([cells.boxes for cells in found])
+    )
 
 
 def cell_targets(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -31,6 +32,21 @@ class DataSettings(Config):
         workers: processes that make batches; 0 makes them in the training process.
         prefetch: batches that each worker keeps ready.
     """
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {
+        "scenes_per_batch": "images_per_batch",
+        "instructions_per_scene": "instructions_per_image",
+        "light": "color_jitter",
+        "short_sides": "world.short_sides",
+        "min_objects": "world.min_objects",
+        "max_objects": "world.max_objects",
+        "families": "world.families",
+        "family_shares": "world.family_shares",
+        "nouns": "world.nouns",
+        "layouts": "world.layouts",
+        "invented_words": "world.invented_words",
+        "captions": "world.captions",
+    }
 
     source: Annotated[Name | dict[Name, Weight], Expected(SOURCE), Field(min_length=1)] = "world"
     folder: str = ""

@@ -21,7 +21,7 @@ from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import sync_folder, sync_tree
-from instructsam.training.checkpointing import checkpoint_record, latest_checkpoint
+from instructsam.training.checkpointing import is_record_of, latest_checkpoint
 from instructsam.training.stage_table import Part
 
 MODEL = "model"  # the export's name in a run's folder
@@ -84,7 +84,7 @@ def restore_export(folder: Path) -> None:
 def export_is_current(run_folder: Path) -> bool:
     """Whether a run's `model/` was made from its newest checkpoint."""
     latest = latest_checkpoint(run_folder / CHECKPOINTS)
-    return latest is not None and _record(run_folder / MODEL) == checkpoint_record(latest)
+    return latest is not None and is_record_of(_record(run_folder / MODEL), latest)
 
 
 def trained_parts(model_folder: Path) -> list[str]:
@@ -110,7 +110,7 @@ def require_current(name: str, key: str) -> None:
         return
     record = _record(folder)
     # an export of an earlier version has no record: nothing to compare
-    if folder.is_dir() and (record is None or record == checkpoint_record(latest)):
+    if folder.is_dir() and (record is None or is_record_of(record, latest)):
         return
     raise ConfigError(
         f"{key}: {folder} is older than the last checkpoint of its run ({latest.name}), which was stopped while it "

@@ -21,6 +21,7 @@ from instructsam.training.export import trained_parts
 from instructsam.training.objectives import Objective
 
 PROBES_FILE = "probes.safetensors"
+EARLIER_FILE = "readers.safetensors"  # what earlier versions wrote: the probes of dense_classes alone
 
 
 def save_probes(objectives: nn.ModuleDict, run_folder: Path) -> None:
@@ -44,12 +45,16 @@ def load_probes(objectives: nn.ModuleDict, model_folder: Path) -> list[str]:
         CheckpointError: the file is damaged or belongs to a model of other sizes.
     """
     path = model_folder.parent / PROBES_FILE
+    earlier = path.with_name(EARLIER_FILE)
+    start = ""
+    if not path.is_file() and earlier.is_file():
+        path, start = earlier, "dense_classes."
     with_probes = {name: module for name, module in objectives.items() if module.state_dict()}
     if not path.is_file():
         return list(with_probes)
     new = []
     try:
-        tensors = load_file(path)
+        tensors = {start + name: tensor for name, tensor in load_file(path).items()}
         for name, module in with_probes.items():
             start = f"{name}."
             own = {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}

@@ -5,8 +5,9 @@ Every value has a default, so a YAML file names only the others; an unknown key 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,6 +36,12 @@ class ModelSettings(Config):
         vocab_size: largest size of a new model's tokenizer, which is trained on texts of the data source.
         tokenizer_texts: instructions and phrases that it is trained on.
     """
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {
+        "take_from": "init_from",
+        "fresh": "reinitialize",
+        "recipe": "preset",
+    }
 
     path: str = ""
     init_from: str = ""
@@ -120,6 +127,13 @@ class LossSettings(Config):
             takes the objective "query_readout", which trains the language model on the others.
         denoising_groups: denoising queries of each target; a step costs more with each.
     """
+
+    renamed_keys: ClassVar[Mapping[str, str]] = {
+        "perception": "objectives.dense_classes",
+        "reading": "objectives.query_readout",
+        "denoising": "objectives.denoising",
+        "detected": "detected_fraction",
+    }
 
     preset: Literal["default", "published"] = "default"
     overrides: dict[str, Value] = Field(default_factory=dict)

@@ -17,7 +17,7 @@ from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.benchmarks.names import benchmark_names, get_benchmark
 from instructsam.evaluation.runner import evaluate
 from instructsam.structures.masks import encode_rle
-from instructsam.world.splits.build import Split
+from instructsam.world.splits.names import Split
 from tests.evaluation.fakes import HEIGHT, RECORDS, WIDTH, Oracle
 
 

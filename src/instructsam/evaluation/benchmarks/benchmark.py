@@ -149,7 +149,7 @@ class Benchmark:
         root = Path(data)
         if absent := known.missing(root):
             raise InputError(
-                f"{known.name} needs {', '.join(absent)} in the data folder {str(root)!r}: get {known.where}, "
+                f"{known.name} needs {', '.join(absent)} in the data folder {str(root)!r}: get {known.publisher}, "
                 "or see what is there with: instructsam data check"
             )
         tally = Tally()

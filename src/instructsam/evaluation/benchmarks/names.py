@@ -5,31 +5,19 @@ from __future__ import annotations
 from difflib import get_close_matches
 from os.path import isdir, samefile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from instructsam.data.published import PUBLISHED
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.structures.checks import check_path
+from instructsam.world.splits.names import SPLIT_NAMES
 
-if TYPE_CHECKING:
-    from instructsam.world.splits.build import Split
-
-_SPLITS: tuple[Split, ...] = (
-    "val",
-    "test",
-    "test_unseen_pairs",
-    "test_unseen_wording",
-    "test_crowded",
-    "test_hard_negative",
-    "calibration",
-)  # of the world; a tuple, because the names are listed without importing it
 _OWN_WORDS = "own_words"
 
 
 def benchmark_names() -> tuple[str, ...]:
     """The names that `get_benchmark` knows without a data folder."""
-    return tuple(f"world/{name}" for name in (*_SPLITS, _OWN_WORDS))
+    return tuple(f"world/{name}" for name in (*SPLIT_NAMES, _OWN_WORDS))
 
 
 def is_benchmark_name(name: str) -> bool:
@@ -83,7 +71,7 @@ def _world_benchmark(split: str) -> Benchmark:
         return Benchmark(f"world/{split}", own_words, size=lambda: len(own_lines()))
     from instructsam.world.splits.build import INSTRUCTIONS, benchmark_records
 
-    (known,) = (name for name in _SPLITS if name == split)
+    (known,) = (name for name in SPLIT_NAMES if name == split)
     return Benchmark(
         f"world/{split}", lambda limit: benchmark_records(known, limit), size=lambda: INSTRUCTIONS
     )

@@ -183,7 +183,7 @@ def scene_of(image: Image.Image, record: Record) -> RenderedScene | None:
     if not isinstance(seed, int) or not SHORT_SIDES[0] <= short <= SHORT_SIDES[1]:
         return None
     pixels = np.asarray(image.convert("RGB"))
-    return next((one for one in _candidates(seed, short) if np.array_equal(one.image, pixels)), None)
+    return next((scene for scene in _candidates(seed, short) if np.array_equal(scene.image, pixels)), None)
 
 
 def _candidates(seed: int, short_side: int) -> Iterator[RenderedScene]:
@@ -252,14 +252,14 @@ def _remade(
     def coded(rle: Mapping[str, Any]) -> dict[str, Any]:
         return encode_rle(np.ascontiguousarray(change(decode_rle(rle))))
 
-    def instances(many: tuple[InstanceRecord, ...]) -> tuple[InstanceRecord, ...]:
-        return tuple(replace(one, rle=coded(one.rle), box_xywh=box(*one.box_xywh)) for one in many)
+    def changed(instances: tuple[InstanceRecord, ...]) -> tuple[InstanceRecord, ...]:
+        return tuple(replace(item, rle=coded(item.rle), box_xywh=box(*item.box_xywh)) for item in instances)
 
     return replace(
         record,
         image=size,
-        phrases=tuple(replace(phrase, instances=instances(phrase.instances)) for phrase in record.phrases),
+        phrases=tuple(replace(phrase, instances=changed(phrase.instances)) for phrase in record.phrases),
         ignore=None if record.ignore is None else coded(record.ignore),
-        crowds=tuple(coded(one) for one in record.crowds),
-        alternatives=tuple(instances(one) for one in record.alternatives),
+        crowds=tuple(coded(crowd) for crowd in record.crowds),
+        alternatives=tuple(changed(instances) for instances in record.alternatives),
     )

@@ -50,13 +50,13 @@ def concept_score(counts: Sequence[ConceptCounts], released: bool = False) -> Co
     Returns:
         None without any target.
     """
-    positive = [one for one in counts if one.targets]
+    positive = [item for item in counts if item.targets]
     if not positive:
         return None
-    hits: Values = np.asarray(np.sum([one.hits for one in positive], axis=0, dtype=np.float64))
-    kept, targets = (float(sum(getattr(one, name) for one in positive)) for name in ("kept", "targets"))
-    tp = sum(one.kept > 0 for one in positive)
-    tn = sum(one.kept == 0 for one in counts if not one.targets)
+    hits: Values = np.asarray(np.sum([item.hits for item in positive], axis=0, dtype=np.float64))
+    kept, targets = (float(sum(getattr(item, name) for item in positive)) for name in ("kept", "targets"))
+    tp = sum(item.kept > 0 for item in positive)
+    tn = sum(item.kept == 0 for item in counts if not item.targets)
     fp, fn = len(counts) - len(positive) - tn, len(positive) - tp
     if released:
         precision, recall = hits / (kept + _RELEASED_F1), hits / (targets + _RELEASED_F1)

@@ -14,11 +14,13 @@ END = "<!-- End of the generated table. -->"
 def metrics_table(metrics: Iterable[Metric] | None = None) -> str:
     """Markdown: a row per metric, with the marks around it."""
     rows = [["score", "key", "better", "definition", "an instruction without targets", "source", "interval"]]
-    for one in METRICS.values() if metrics is None else metrics:
-        facts = [one.definition, one.without_targets, one.source, "yes" if one.interval else "no"]
-        rows.append([one.title, f"`{one.key}`", one.direction, *(text.replace("|", "\\|") for text in facts)])
+    for metric in METRICS.values() if metrics is None else metrics:
+        facts = [metric.definition, metric.without_targets, metric.source, "yes" if metric.interval else "no"]
+        rows.append(
+            [metric.title, f"`{metric.key}`", metric.direction, *(text.replace("|", "\\|") for text in facts)]
+        )
     rows.insert(1, ["---"] * len(rows[0]))
-    return "\n".join([BEGIN, *(f"| {' | '.join(row)} |" for row in rows), END])
+    return "\n".join([BEGIN, "", *(f"| {' | '.join(row)} |" for row in rows), END])
 
 
 def update_page(page: str) -> str:

@@ -95,7 +95,7 @@ class _Resampled(ScoreSet):
 
 def _rows(found: Sequence[Values | None]) -> Values:
     undefined = np.full(len(IOU_THRESHOLDS), np.nan)
-    rows = [undefined if one is None else one for one in found]
+    rows = [undefined if values is None else values for values in found]
     return np.array(rows, dtype=np.float64).reshape(-1, len(IOU_THRESHOLDS))
 
 

@@ -205,4 +205,4 @@ def _cover(predicted: RleMasks, crowds: RleMasks) -> NDArray[np.float64]:
 def _best_concept(iou: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> ConceptCounts:
     """Counts against the annotation with the highest mean F1, the first of equals."""
     counts = [ConceptCounts(table.shape[1], len(table), count_hits(table)) for table in (iou, *others)]
-    return max(counts, key=lambda one: one.mean_f1)
+    return max(counts, key=lambda item: item.mean_f1)

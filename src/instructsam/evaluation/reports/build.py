@@ -60,7 +60,9 @@ def build_report(
         )
     notes = (*notes, *_truncated_note(statuses), *benchmark.tally.lines())
     measured = {"score_threshold": score_threshold, "seconds": round(seconds, 3), "data": fingerprint.text()}
-    intervals = {name: [one.low, one.high] for name, one in bootstrap_intervals(scores).items()}
+    intervals = {
+        name: [interval.low, interval.high] for name, interval in bootstrap_intervals(scores).items()
+    }
     summary = {**summarise(scores), "intervals": intervals}
     provenance = {**facts, **measured, "versions": versions()}
     return Report(benchmark.name, summary, provenance, notes, tuple(scores), tuple(unanswered))

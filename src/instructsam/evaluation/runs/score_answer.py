@@ -21,8 +21,8 @@ def score_answer(record: Record, answer: Answer, threshold: float) -> Instructio
     Raises:
         InputError: a mask of the record is malformed or empty.
     """
-    targets = [one.rle for phrase in record.phrases for one in phrase.instances]
-    others = [[one.rle for one in other] for other in record.alternatives]
+    targets = [instance.rle for phrase in record.phrases for instance in phrase.instances]
+    others = [[instance.rle for instance in instances] for instances in record.alternatives]
     score = score_instruction(
         answer.masks,
         answer.scores,

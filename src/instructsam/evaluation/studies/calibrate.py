@@ -106,5 +106,7 @@ def calibrate(
     if not scores[THRESHOLDS[0]]:
         raise InputError(f"nothing to calibrate on: {chosen.name} has no instruction")
     tables = {threshold: summarise(kept)["overall"] for threshold, kept in scores.items()}
-    rows = tuple((at, one["set_giou"], one["giou"], one["n_acc"]) for at, one in tables.items())
+    rows = tuple(
+        (threshold, table["set_giou"], table["giou"], table["n_acc"]) for threshold, table in tables.items()
+    )
     return Calibration(rows, tables[THRESHOLDS[0]]["unanswered"])

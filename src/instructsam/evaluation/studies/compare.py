@@ -42,34 +42,34 @@ class Comparison:
         differences = {key: self.differences.get(key) for key in METRICS}
         return {
             **asdict(self),
-            "differences": {key: one and asdict(one) for key, one in differences.items()},
+            "differences": {key: found and asdict(found) for key, found in differences.items()},
         }
 
     def to_text(self) -> str:
         """Markdown: a row per score, '-' where it cannot be counted; a star where the interval leaves out 0."""
         rows = [["score", "A", "B", "B - A", "95% interval", "", "P(B better)"]]
         for key, metric in METRICS.items():
-            one = self.differences.get(key)
-            numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
-            better = "-" if one is None or one.better is None else f"{one.better:.2f}"
-            rows.append([metric.heading, *numbers, *difference_cells(one), better])
+            found = self.differences.get(key)
+            numbers = ["-", "-"] if found is None else [cell(found.a), cell(found.b)]
+            better = "-" if found is None or found.better is None else f"{found.better:.2f}"
+            rows.append([metric.heading, *numbers, *difference_cells(found), better])
         head = f"## {one_line(self.benchmark)}: {self.instructions} instructions"
-        who = "\n".join(
+        runs = "\n".join(
             f"- {letter}: {one_line(run)}, score threshold {threshold:g}"
             for letter, run, threshold in zip("AB", self.runs, self.thresholds, strict=True)
         )
         notes = [f"Note: {one_line(note)}" for note in self.notes]
-        return "\n\n".join([head, who, format_rows(rows), *notes])
+        return "\n\n".join([head, runs, format_rows(rows), *notes])
 
 
-def difference_cells(one: Difference | None) -> list[str]:
+def difference_cells(found: Difference | None) -> list[str]:
     """Difference, its 95% interval, and a star where that leaves out 0; '-' where they cannot be counted."""
-    if one is None:
+    if found is None:
         return ["-", "-", ""]
-    if one.interval is None:
-        return [_signed(one.difference), "-", ""]
-    interval = f"{_signed(one.interval.low)} to {_signed(one.interval.high)}"
-    return [_signed(one.difference), interval, "*" if one.is_clear else ""]
+    if found.interval is None:
+        return [_signed(found.difference), "-", ""]
+    interval = f"{_signed(found.interval.low)} to {_signed(found.interval.high)}"
+    return [_signed(found.difference), interval, "*" if found.is_clear else ""]
 
 
 def _signed(value: float) -> str:

@@ -86,9 +86,9 @@ class Robustness:
         for change in self.changes:
             head = [change.name, str(change.instructions), str(sum(change.left_out.values()))]
             for metric in headline_metrics():
-                one = change.differences.get(metric.key)
-                numbers = ["-", "-"] if one is None else [cell(one.a), cell(one.b)]
-                rows.append([*head, metric.heading, *numbers, *difference_cells(one)])
+                found = change.differences.get(metric.key)
+                numbers = ["-", "-"] if found is None else [cell(found.a), cell(found.b)]
+                rows.append([*head, metric.heading, *numbers, *difference_cells(found)])
                 head = ["", "", ""]
         reasons = [
             f"- {clean(change.name)}: left out {count}, {clean(reason)}"

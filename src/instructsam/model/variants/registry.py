@@ -27,7 +27,7 @@ VARIANTS: dict[str, Variant] = {
 
 def choices(field: str) -> tuple[str | bool, ...]:
     """Values of a field of `InstructSAMConfig`, that of the method first."""
-    return (METHOD_VALUES[field], *(one.value for one in VARIANTS.values() if one.field == field))
+    return (METHOD_VALUES[field], *(known.value for known in VARIANTS.values() if known.field == field))
 
 
 def variant(field: str, value: object) -> Variant:
@@ -38,9 +38,9 @@ def variant(field: str, value: object) -> Variant:
     """
     if value == METHOD_VALUES[field]:
         return METHOD
-    for one in VARIANTS.values():
-        if (one.field, one.value) == (field, value):
-            return one
+    for known in VARIANTS.values():
+        if (known.field, known.value) == (field, value):
+            return known
     raise ConfigError(f"{field} must be one of {', '.join(map(str, choices(field)))}, got {value!r}")
 
 

@@ -39,9 +39,11 @@ class DenseClasses(Objective):
                 "no other objective, train another stage"
             )
         self.attributes = context.attributes
-        self.weights = {one.name: one.loss_weight for one in context.attributes} | {BOX: BOX_WEIGHT}
+        self.weights = {attribute.name: attribute.loss_weight for attribute in context.attributes} | {
+            BOX: BOX_WEIGHT
+        }
         config = context.model.config
-        outputs = sum(one.values + 1 for one in context.attributes) + 4
+        outputs = sum(attribute.values + 1 for attribute in context.attributes) + 4
         self.vlm = nn.Linear(config.hidden_size, outputs)
         self.detector = nn.Linear(config.detector_size, outputs)
 
@@ -75,7 +77,9 @@ def dense_losses(
         The cross-entropy of each attribute by its name; "box": L1 of the box of a cell's object, as an offset from the
         cell's centre and a size, over cells with an object.
     """
-    *classes, offsets = predicted.float().split([*(one.values + 1 for one in attributes), 4], dim=1)
+    *classes, offsets = predicted.float().split(
+        [*(attribute.values + 1 for attribute in attributes), 4], dim=1
+    )
     losses = {
         attribute.name: F.cross_entropy(part, targets.classes[:, column])
         for column, (attribute, part) in enumerate(zip(attributes, classes, strict=True))

@@ -34,9 +34,6 @@ class Extreme(Ranked):
     def select(self, facts: Facts) -> list[ObjectFact]:
         return take(ranked_from(self.side, self.source.select(facts)), 0, self.count)
 
-    def is_sensible(self, facts: Facts, found: tuple[int, ...]) -> bool:
-        return not found or len(self.source.members(facts)) > self.count
-
     def phrase(self) -> str:
         return f"{number_word(self.count)}{_MOST[self.side]} {self.source.phrase()}"
 

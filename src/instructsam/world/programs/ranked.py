@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from instructsam.world.language.chance import chance
 from instructsam.world.language.lexicon import NUMBERS
 from instructsam.world.language.speaker import Speaker
 from instructsam.world.programs.program import Program, Slots
 from instructsam.world.programs.proposer import Proposer
+
+if TYPE_CHECKING:
+    from instructsam.world.scenes.facts import Facts
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,9 @@ class Ranked(Program):
     @abstractmethod
     def rank_slots(self, speaker: Speaker) -> Slots:
         """{rank} "second from the left" and {one} "the second one from the left"."""
+
+    def is_sensible(self, facts: Facts, found: tuple[int, ...]) -> bool:
+        return not found or len(self.source.members(facts)) > self.wanted
 
     def slots(self, speaker: Speaker) -> Slots:
         phrase = self.noun_phrase(speaker)

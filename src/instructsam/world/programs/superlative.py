@@ -47,9 +47,6 @@ class Superlative(Ranked):
             raise AmbiguousProgramError(f"a smaller object is longer: {self.extreme}?")
         return chosen
 
-    def is_sensible(self, facts: Facts, found: tuple[int, ...]) -> bool:
-        return not found or len(self.source.members(facts)) > self.count
-
     def phrase(self) -> str:
         return f"{number_word(self.count)}{self.extreme} {self.source.phrase()}"
 

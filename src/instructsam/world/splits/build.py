@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal, get_args
 
 from PIL import Image
 
@@ -17,17 +16,9 @@ from instructsam.structures.files import reason
 from instructsam.structures.masks import encode_rle, mask_boxes_xyxy
 from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.scenes.scene import FAMILY_OF, RenderedScene, SceneObject
+from instructsam.world.splits.names import SPLIT_NAMES, Split
 from instructsam.world.splits.stream import WorldSettings, world_sample
 
-Split = Literal[
-    "val",
-    "test",
-    "test_unseen_pairs",
-    "test_unseen_wording",
-    "test_crowded",
-    "test_hard_negative",
-    "calibration",
-]
 SCENES = 300
 INSTRUCTIONS = 1000
 SHORT_SIDE = 256
@@ -43,8 +34,8 @@ def benchmark_records(split: Split, limit: int | None = None) -> Iterator[tuple[
     Raises:
         ConfigError: unknown split.
     """
-    if split not in get_args(Split):
-        raise ConfigError(f"a world split must be one of {', '.join(get_args(Split))}, got {split!r}")
+    if split not in SPLIT_NAMES:
+        raise ConfigError(f"a world split must be one of {', '.join(SPLIT_NAMES)}, got {split!r}")
     return islice(_records(split), limit)
 
 
