@@ -146,6 +146,7 @@ def test_a_lost_worker_is_reported_with_a_checkpoint(tmp_path: Path, monkeypatch
 def test_a_repeated_signal_is_one_request_and_a_late_one_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     reported: list[int] = []
     before = signal.getsignal(signal.SIGTERM)
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     with StopSignals(reported.append) as stop:
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -153,6 +154,7 @@ def test_a_repeated_signal_is_one_request_and_a_late_one_ends(monkeypatch: pytes
         monkeypatch.setattr(stopping, "ONE_REQUEST", -1.0)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, interrupt)
     assert signal.getsignal(signal.SIGTERM) is before
     with StopSignals(reported.append, patient=True):
         for _ in range(3):
