@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -199,6 +200,9 @@ ALIASES = "a: &a [x, x, x, x, x, x]\n" + "".join(
         ("steps: " + "1:" * 400 + "1.0", "digits fits no setting"),
         ("name: x\nsteps: 99999999999999999999", "steps must be a whole number below 2**63"),
         ("name: x\nweights: {a: 1e400}", "weights.a must be a finite number"),
+        ("name: x\nsteps: 010", "line 2: the number '010' is ambiguous"),
+        ("name: x\nsteps: 1:30", "line 2: the number '1:30' is ambiguous"),
+        ("name: x\nweights: {a: -0_1}", "the number '-0_1' is ambiguous"),
         ("steps: !!int x", "'x' is not valid as int"),
         ("steps: !!int ''", "'' is not valid as int"),
         ("resume: !!bool x", "'x' is not valid as bool"),
@@ -259,6 +263,25 @@ def test_values_from_python_may_be_huge() -> None:
         ConfigError, match=r"steps must be a whole number below 2\*\*63, got int with thousands"
     ):
         build_config(Run, {"name": "x", "steps": 10**5000})
+
+
+def test_the_file_is_named_only_for_what_is_in_it(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: x\nsteps: many\n")
+    with pytest.raises(
+        ConfigError, match=rf"^{re.escape(str(path))}: steps must be a whole number, got str 'many'"
+    ):
+        load_config(Run, path, ["optim.clip=2"])
+    for change in ("steps=few", "stepss=3"):
+        with pytest.raises(ConfigError, match=r"^(steps must be|unknown key stepss)"):
+            load_config(Run, path, ["steps=3", change])
+    assert load_config(Run, path, ["steps=3"]).steps == 3
+
+
+def test_a_list_or_mapping_behind_an_override_is_never_taken_for_text() -> None:
+    assert load_config(Run, None, ["name=[x]"]).name == "[x]"  # text as it stands
+    for value in ("{x}", "[x]"):
+        with pytest.raises(ConfigError, match=r"^batch must be "):
+            load_config(Run, None, ["name=x", f"batch={value}"])
 
 
 def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:

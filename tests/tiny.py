@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from instructsam.model.features import ImageFeatures
 from instructsam.model.initialization import build_model
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.presets import get_preset, preset_config
@@ -16,6 +17,7 @@ from instructsam.model.vlm.registry import DEFAULT, VLMS
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.processing.settings import ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
+from instructsam.structures.outputs import ModelInputs
 from instructsam.structures.predictions import Prediction
 
 TEXTS = ("segment the red mugs", "the leftmost blue car", "everything but the kite", "what can fly?")
@@ -54,3 +56,8 @@ def same(one: Prediction, other: Prediction) -> None:
     assert np.array_equal(one.instances.phrase_ids, other.instances.phrase_ids)
     assert np.allclose(one.instances.scores, other.instances.scores, atol=1e-5)
     assert (one.instances.masks != other.instances.masks).sum() <= 1e-3 * one.instances.masks.size
+
+
+def encode_images(model: InstructSAMModel, inputs: ModelInputs) -> ImageFeatures:
+    """Features of all images of `inputs`."""
+    return model.encode_images(inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values)

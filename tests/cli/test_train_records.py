@@ -6,9 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from instructsam.cli.main import run
+from instructsam.data.record_source import RecordSource
+from instructsam.data.sources import endless
 from instructsam.training.checkpointing import latest_step
 from instructsam.world.splits import build
 from tests.cached import cached_inputs
@@ -74,6 +78,30 @@ def test_changed_records_are_not_resumed_on(
     assert f"was trained on other contents of {records} than are there now" in capsys.readouterr().err
 
 
+def test_a_broken_image_stops_with_a_checkpoint(
+    records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.yaml").write_text(CONFIG)
+    train = ["train", str(tmp_path / "run.yaml"), f"data.source={records}", "data.images_per_batch=1"]
+    whole, broken = ([*train, f"output_dir={tmp_path / name}"] for name in ("whole", "broken"))
+    assert run(whole) == 0
+    source = endless(RecordSource.open(records, 3), seed=0)
+    images = [source[index].image for index in range(4)]
+    files = {file: np.asarray(Image.open(file)) for file in (records / "images").iterdir()}
+    (third,) = (file for file, image in files.items() if np.array_equal(image, images[2]))
+    content = third.read_bytes()
+    third.write_bytes(content[:100])
+    capsys.readouterr()
+    assert run(broken) == 2
+    shown = capsys.readouterr().err
+    assert shown.splitlines()[-1].startswith(f"instructsam: error: {third}: ")
+    reached = latest_step(tmp_path / "broken/checkpoints")
+    assert reached == next(i for i, image in enumerate(images) if np.array_equal(image, images[2]))
+    third.write_bytes(content)
+    assert run([*broken, "--resume"]) == 0
+    assert log(tmp_path / "broken") == log(tmp_path / "whole")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -85,7 +113,10 @@ def test_changed_records_are_not_resumed_on(
         ),
         (["data.source=refcoco/train"], "refcoco/train needs its files: set data.folder"),
         (["data.source=refcoco/train", "data.folder=."], "needs refcoco/refs(unc).p"),
-        (["data.source={world: 1, RECORDS: 0}"], "data.source must be a name or names with weights above 0"),
+        (
+            ["data.source={world: 1, RECORDS: 0}"],
+            "data.source must be a name, or names with weights in (0, 1000000]",
+        ),
         (["data.world.colour=red"], "unknown key data.world.colour; known keys: data.world.captions"),
     ],
 )

@@ -112,6 +112,14 @@ def test_a_fingerprint_follows_the_records(tmp_path: Path) -> None:
     assert one.fingerprint == same.fingerprint != fewer.fingerprint
 
 
+def test_two_sizes_of_one_image_are_refused_at_once(tmp_path: Path) -> None:
+    rows = [*records(tmp_path), Record("6", ImageRef("a.png", 6, 4), "none", (PhraseRecord("car", ()),))]
+    with pytest.raises(
+        InputError, match=r"got 6 x 4 px in record '1' and 4 x 6 px in '6', both about 'a.png'"
+    ):
+        RecordSource("x", tmp_path, rows, 2)
+
+
 def test_pictures_that_do_not_fit_are_named(tmp_path: Path) -> None:
     rows = records(tmp_path)
     Image.new("RGB", (5, 4)).save(tmp_path / "b.png")

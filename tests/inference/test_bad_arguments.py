@@ -16,7 +16,7 @@ from instructsam.inference.segmenter import Segmenter
 from instructsam.model.generation import GenerationSettings
 from instructsam.model.variants.token_as_mask import connected_parts
 from instructsam.vlms.protocol import Turn
-from tests.tiny import picture, tiny_pair
+from tests.tiny import picture
 
 HUGE = 10**400
 WRONG: dict[str, list[Any]] = {
@@ -48,11 +48,6 @@ WRONG_TEXTS: list[Any] = [
 WRONG_IMAGES: list[Any] = [None, 1, math.nan, b"x", bytearray(), [picture()], {}, "", "none.png", "\0", "\ud83d.png",
                            torch.zeros(3, 4, 4), np.zeros((3, 4), "complex64"), np.zeros((0, 0, 3), np.uint8),
                            np.zeros((2, 4, 4, 3), np.uint8), np.array(["a.png"]), object()]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def segmenter() -> Segmenter:
-    return Segmenter(*tiny_pair())
 
 
 def refused(call: Callable[[], object], name: str) -> None:

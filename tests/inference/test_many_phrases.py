@@ -9,12 +9,7 @@ from instructsam.inference.segmenter import Segmenter
 from instructsam.processing.processor import Sample
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction
-from tests.tiny import picture, same, tiny_pair
-
-
-@pytest.fixture(scope="module")
-def segmenter() -> Segmenter:
-    return Segmenter(*tiny_pair())
+from tests.tiny import picture, same
 
 
 @pytest.mark.parametrize("instruction", [None, "set the table"])

@@ -17,11 +17,6 @@ from instructsam.structures.predictions import Prediction
 from tests.tiny import picture, same, tiny_pair
 
 
-@pytest.fixture(scope="module")
-def segmenter() -> Segmenter:
-    return Segmenter(*tiny_pair())
-
-
 def test_one_image_one_instruction(segmenter: Segmenter) -> None:
     prediction = segmenter.segment(picture(), "the red mugs", score_threshold=0.0)
     assert isinstance(prediction, Prediction)

@@ -13,7 +13,7 @@ from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs
 from tests.model.test_generation import decode, script
 from tests.reference import assert_near
-from tests.tiny import picture, tiny_pair
+from tests.tiny import encode_images, picture, tiny_pair
 
 TEXTS = ("segment the red mugs", "the leftmost blue car and the kite, please", "what can fly?")
 SAMPLES = (
@@ -31,10 +31,6 @@ def encoded() -> tuple[InstructSAMModel, InstructSAMProcessor, ModelInputs]:
     """Two pictures of different shape, five conversations in mixed order."""
     model, processor = tiny_pair()
     return model, processor, processor.encode(PICTURES, list(SAMPLES), labels=True)
-
-
-def see(model: InstructSAMModel, inputs: ModelInputs) -> ImageFeatures:
-    return model.encode_images(inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values)
 
 
 def arguments(inputs: ModelInputs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -72,7 +68,7 @@ def test_states_and_gradients_equal_those_of_one_pass() -> None:
     states = []
     for run in (plain, shared):
         model.zero_grad(set_to_none=True)
-        hidden = run(model, inputs, see(model, inputs))[real]
+        hidden = run(model, inputs, encode_images(model, inputs))[real]
         (hidden * torch.linspace(-1, 1, hidden.numel()).view_as(hidden)).sum().backward()
         states.append(hidden.detach())
         gradients.append({n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None})
@@ -86,10 +82,12 @@ def test_states_and_gradients_equal_those_of_one_pass() -> None:
 def test_states_equal_those_of_single_samples() -> None:
     model, processor = tiny_pair()
     inputs = processor.encode([picture()], [Sample(0, text, (text, "kite")) for text in TEXTS])
-    together = query_states(model, inputs, see(model, inputs))
+    together = query_states(model, inputs, encode_images(model, inputs))
     for row, text in enumerate(TEXTS):
         one = processor.encode([picture()], [Sample(0, text, (text, "kite"))])
-        assert_near(together[2 * row : 2 * row + 2], query_states(model, one, see(model, one)), 1e-4)
+        assert_near(
+            together[2 * row : 2 * row + 2], query_states(model, one, encode_images(model, one)), 1e-4
+        )
 
 
 def test_a_prefix_holds_the_whole_image_and_runs_once() -> None:
@@ -124,7 +122,7 @@ def test_one_image_wastes_no_column() -> None:
     inputs = processor.encode([picture()], [Sample(0, text, (text,)) for text in TEXTS])
     shapes = record_passes(model)
     with torch.no_grad():
-        query_states(model, inputs, see(model, inputs))
+        query_states(model, inputs, encode_images(model, inputs))
     (one, prefix), (all_rows, rest) = shapes
     assert (one, all_rows) == (1, 3)
     assert prefix + rest == inputs.input_ids.shape[1]
@@ -167,7 +165,7 @@ def test_replies_about_several_images_equal_those_of_single_samples(order: list[
     images = len({SAMPLES[i].image_index for i in order})
     assert [rows for rows, _ in shapes[:2]] == [images, len(order)], "each image's prefix runs once"
     assert all(tokens < min(shapes[0][1], 20) for _, tokens in shapes[2:])
-    own = generate(model, inputs, see(model, inputs), GenerationSettings(max_new_tokens=6))
+    own = generate(model, inputs, encode_images(model, inputs), GenerationSettings(max_new_tokens=6))
     for row, i in enumerate(order):
         one = processor.encode([PICTURES[SAMPLES[i].image_index]], [Sample(0, SAMPLES[i].instruction)])
         alone = decode(model, one, [scripts[row]])[0]
@@ -175,5 +173,5 @@ def test_replies_about_several_images_equal_those_of_single_samples(order: list[
         assert len(together[row].states) == len(REPLIES[i])
         if alone.states:
             assert_near(torch.stack(together[row].states), torch.stack(alone.states), 1e-4)
-        free = generate(model, one, see(model, one), GenerationSettings(max_new_tokens=6))[0]
+        free = generate(model, one, encode_images(model, one), GenerationSettings(max_new_tokens=6))[0]
         assert own[row].ids == free.ids

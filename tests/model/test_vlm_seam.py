@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -30,7 +29,7 @@ from instructsam.vlms.local import load_vlm
 from instructsam.vlms.protocol import Turn
 from tests.model.test_generation import decode, script
 from tests.reference import assert_near
-from tests.tiny import TEXTS, picture, same, tiny_pair, tiny_tokenizer
+from tests.tiny import TEXTS, encode_images, picture, same, tiny_pair, tiny_tokenizer
 
 FAMILIES = pytest.mark.parametrize("family", sorted(VLMS))
 SAMPLES = (
@@ -46,10 +45,6 @@ def encoded(family: str) -> tuple[InstructSAMModel, InstructSAMProcessor, ModelI
     return model, processor, processor.encode(PICTURES, list(SAMPLES), labels=True)
 
 
-def see(model: InstructSAMModel, inputs: ModelInputs) -> Any:
-    return model.encode_images(inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values)
-
-
 @FAMILIES
 def test_a_family_states_what_the_rest_uses(family: str) -> None:
     model, _, inputs = encoded(family)
@@ -62,7 +57,7 @@ def test_a_family_states_what_the_rest_uses(family: str) -> None:
     assert all(any(name.startswith(prefix) for _, prefix in vlm.parts) for name in names)
     widths = {module.in_features for module in model.vlm.modules() if isinstance(module, torch.nn.Linear)}
     assert widths == set(vlm.linear_widths(config))
-    images = see(model, inputs)
+    images = encode_images(model, inputs)
     tokens = (inputs.input_ids == model.image_token_id).sum(1)
     assert [len(images.vlm.embeds[i]) for i in inputs.image_index] == tokens.tolist()
 
@@ -98,7 +93,7 @@ def test_training_lowers_the_loss_and_reaches_every_part(family: str) -> None:
 @torch.no_grad()
 def test_queries_of_one_block_see_each_other_both_ways(family: str) -> None:
     model, _, inputs = encoded(family)
-    images = see(model, inputs)
+    images = encode_images(model, inputs)
     before = query_states(model, inputs, images)
     model.instance_queries.weight[-1] += 1.0
     after = query_states(model, inputs, images)
@@ -119,13 +114,13 @@ def test_queries_of_one_block_see_each_other_both_ways(family: str) -> None:
 @torch.no_grad()
 def test_a_batch_equals_single_samples(family: str) -> None:
     model, processor, inputs = encoded(family)
-    together = query_states(model, inputs, see(model, inputs))
+    together = query_states(model, inputs, encode_images(model, inputs))
     alone = []
     for sample in SAMPLES:
         one = processor.encode(
             [PICTURES[sample.image_index]], [Sample(0, sample.instruction, sample.phrases)]
         )
-        alone.append(query_states(model, one, see(model, one)))
+        alone.append(query_states(model, one, encode_images(model, one)))
     assert_near(together, torch.cat(alone), 1e-4)
 
 
@@ -137,10 +132,10 @@ def test_cached_decoding_equals_teacher_forcing(family: str) -> None:
     replies = decode(model, prompts, [script(processor, *s.phrases or ()) for s in SAMPLES])
     forced = model(**finished.as_kwargs()).query_states
     assert_near(torch.stack([state for reply in replies for state in reply.states]), forced, 1e-4)
-    free = generate(model, prompts, see(model, prompts), GenerationSettings(max_new_tokens=5))
+    free = generate(model, prompts, encode_images(model, prompts), GenerationSettings(max_new_tokens=5))
     for sample, reply in zip(SAMPLES, free, strict=True):
         one = processor.encode([PICTURES[sample.image_index]], [Sample(0, sample.instruction)])
-        alone = generate(model, one, see(model, one), GenerationSettings(max_new_tokens=5))[0]
+        alone = generate(model, one, encode_images(model, one), GenerationSettings(max_new_tokens=5))[0]
         assert reply.ids == alone.ids
 
 
@@ -247,7 +242,7 @@ def test_our_forward_equals_that_of_the_stock_smolvlm(tmp_path: Path) -> None:
     stock.model.load_state_dict(model.vlm.state_dict())
     inputs = processor.encode([picture()], [Sample(0, "what can fly?")])
     with torch.no_grad():
-        images = see(model, inputs)
+        images = encode_images(model, inputs)
         positions = model.positions(inputs.input_ids, inputs.attention_mask, inputs.image_grid_thw)
         ours = model.encode(
             inputs.input_ids, inputs.attention_mask, inputs.block_ids, positions, images, inputs.image_index

@@ -146,6 +146,7 @@ def test_a_lost_worker_is_reported_with_a_checkpoint(tmp_path: Path, monkeypatch
 def test_a_repeated_signal_is_one_request_and_a_late_one_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     reported: list[int] = []
     before = signal.getsignal(signal.SIGTERM)
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     with StopSignals(reported.append) as stop:
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -153,6 +154,7 @@ def test_a_repeated_signal_is_one_request_and_a_late_one_ends(monkeypatch: pytes
         monkeypatch.setattr(stopping, "ONE_REQUEST", -1.0)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, interrupt)
     assert signal.getsignal(signal.SIGTERM) is before
     with StopSignals(reported.append, patient=True):
         for _ in range(3):
@@ -251,14 +253,17 @@ def test_only_settings_that_change_no_step_may_change_on_resume(
         ("seed=5", "seed", "0", "5"),
         ("data.images_per_batch=3", "data.images_per_batch", "2", "3"),
         ("optim.lr=2e-3", "optim.lr", "0.001", "0.002"),
-        ("loss.overrides.weights.score=3", "loss.overrides.weights.score", "None", "3"),
-        ("model.overrides.dropout=0.5", "model.overrides.dropout", "None", "0.5"),
+        ("data.source={world: 2}", "data.source", "world", "{world: 2.0}"),
+        ("optim.warmup_steps=null", "optim.warmup_steps", "1", "null"),
+        ("loss.overrides.weights={score: 3}", "loss.overrides.weights", "not set", "{score: 3}"),
+        ("model.overrides.dropout=0.5", "model.overrides.dropout", "not set", "0.5"),
         ("precision=bfloat16", "precision", "float32", "bfloat16"),
     ):
         with pytest.raises(ConfigError) as caught:
             run(None, tiny(stopped, change), resume=True)
+        again = f"without {key}" if old == "not set" else f"with {key}={old}"
         assert str(caught.value).startswith(
-            f"{key} was {old} in the run in {stopped} and is {new} now: resume with"
+            f"{key} was {old} in the run in {stopped} and is {new} now: resume {again}, or"
         )
     kept = json.dumps(sorted(path.name for path in (stopped / "checkpoints").iterdir()))
     assert kept == '["step-00000001"]'

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from instructsam.data.record import ImageRef, PhraseRecord, Record, write_records
 from instructsam.data.sample import SampleInstruction, SamplePhrase, relative_boxes_cxcywh
+from instructsam.errors import InputError
 from instructsam.experiments.sources import open_source
 from instructsam.losses.targets import resize_masks
 from instructsam.processing.processor import InstructSAMProcessor
@@ -71,6 +75,29 @@ def test_workers_bring_the_same_batches_in_order(processor: InstructSAMProcessor
     worked = list(batches(stream(processor, SETTINGS.model_copy(update={"workers": 2}), seed=3), 5, 9))
     for one, other in zip(plain, worked, strict=True):
         assert_same(one, other)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("wrong", ["image", "instruction"])
+def test_a_sample_that_cannot_be_used_is_named_in_one_line(
+    processor: InstructSAMProcessor, tmp_path: Path, workers: int, wrong: str
+) -> None:
+    lines = []
+    for name in "abc":
+        Image.fromarray(np.full((32, 32, 3), 99, np.uint8)).save(tmp_path / f"{name}.png")
+        text = "please " * 3000 if (name, wrong) == ("b", "instruction") else "the cat"
+        image = ImageRef(f"{name}.png", 32, 32)
+        lines.append(Record(name, image, text, (PhraseRecord("cat", ()),)))
+    write_records(tmp_path / "records.jsonl", lines)
+    if wrong == "image":
+        (tmp_path / "b.png").write_bytes(b"no image")
+    settings = DataSettings(source=str(tmp_path), images_per_batch=3, workers=workers)
+    with pytest.raises(InputError) as caught:
+        list(batches(stream(processor, settings, seed=0), 0, 2))
+    start = f"{tmp_path / 'b.png'}: " if wrong == "image" else f"{tmp_path}, record 'b': the instruction has"
+    assert str(caught.value).startswith(start)
+    assert "\n" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)
 
 
 def test_reading_batches_leaves_the_random_state_alone(processor: InstructSAMProcessor) -> None:

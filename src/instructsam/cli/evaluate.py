@@ -116,12 +116,12 @@ def _run(
     quiet: bool,
 ) -> _Scored | None:
     """None in processes that do not score."""
-    from instructsam.evaluation.benchmarks.names import get_benchmark
+    from instructsam.evaluation.benchmarks.names import DEFAULT_BENCHMARK, get_benchmark
     from instructsam.evaluation.distributed import evaluate_together, own_device
     from instructsam.evaluation.runner import evaluate as run_benchmark
     from instructsam.evaluation.runs.shards import Shard
 
-    shard, chosen = Shard.from_environment(), get_benchmark(name or "world/val", data)
+    shard, chosen = Shard.from_environment(), get_benchmark(name or DEFAULT_BENCHMARK, data)
     if out is None and shard.processes > 1:
         raise InputError(
             f"{shard.processes} processes bring their answers together in a folder: give --out FOLDER"

@@ -57,13 +57,13 @@ def robustness(
 
     Each change is compared with the untouched pictures on the very same instructions.
     """
-    from instructsam.evaluation.benchmarks.names import get_benchmark
+    from instructsam.evaluation.benchmarks.names import DEFAULT_BENCHMARK, get_benchmark
     from instructsam.evaluation.studies.robustness import measure
 
     model, name = model_and_benchmark(model, None, benchmark)
     opening = Opening(model, device, dtype, quantize, threads)
     check_threshold(score_threshold)
-    chosen = get_benchmark(name or "world/val", data)
+    chosen = get_benchmark(name or DEFAULT_BENCHMARK, data)
     check_run_folder(out, "robustness.json", "robustness.md")
     chosen.check(limit)
     with console.stdout_reserved(as_json), counter("answers") as advance:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
@@ -68,9 +69,23 @@ def load_config(cls: type[C], path: str | Path | None, overrides: Sequence[str] 
         ConfigError: the file cannot be read as a YAML mapping, a key is unknown or a value is not valid.
     """
     values: dict[str, Any] = {} if path is None else _read_yaml(Path(path))
+    changed = deepcopy(values)
     for override in overrides:
-        _apply(cls, values, override)
-    return build_config(cls, values, where="" if path is None else str(path))
+        _apply(cls, changed, override)
+    try:
+        return build_config(cls, changed)
+    except ConfigError as error:
+        in_file = path is not None and _fault_of(cls, values) == str(error)
+        raise ConfigError(f"{path}: {error}" if in_file else str(error)) from error
+
+
+def _fault_of(cls: type[Config], values: Mapping[str, Any]) -> str:
+    """The message for values that are wrong, "" for right ones."""
+    try:
+        build_config(cls, values)
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 def build_config(cls: type[C], values: Mapping[str, Any], where: str = "", prefix: str = "") -> C:
@@ -169,7 +184,8 @@ def _override_value(annotation: Any, key: str, text: str) -> Any:
         raise ConfigError(f"{key} must be valid YAML, got {shorten(text)} ({one_line(error)})") from error
     if annotation is None or isinstance(value, str):
         return value
-    return value if _fits(annotation, value) or not _fits(annotation, text) else text
+    fits = isinstance(value, list | dict) or _fits(annotation, value) or not _fits(annotation, text)
+    return value if fits else text
 
 
 def _fits(annotation: Any, value: Any) -> bool:

@@ -14,6 +14,8 @@ MAX_DEPTH = 20  # of nested lists and mappings, and of the dots in an override
 MAX_NODES = 5_000  # keys and values, also once every alias is expanded
 MAX_DIGITS = 30  # of a number
 
+# YAML 1.1 reads 010 as octal and 1:30 in base 60, YAML 1.2 reads neither so
+_OLD_NUMBER = re.compile(r"[-+]?(0[0-9_]+$|[^:]*:)")
 _YAML = "tag:yaml.org,2002:"
 _TOO_LARGE = f"more than {MAX_NODES} values or {MAX_DEPTH} levels"
 
@@ -31,9 +33,10 @@ def parse_yaml(text: str | bytes) -> Any:
     return yaml.load(plain, Loader=_StrictLoader)
 
 
-def format_yaml(value: Any) -> str:
-    """A YAML document of plain values that `parse_yaml` reads back."""
-    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False)
+def format_yaml(value: Any, flow: bool = False) -> str:
+    """A YAML document of plain values that `parse_yaml` reads back; with `flow` on one line."""
+    width = MAX_BYTES if flow else None
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=flow, width=width)
     return text
 
 
@@ -85,6 +88,12 @@ class _StrictLoader(yaml.SafeLoader):
         kind = node.tag.removeprefix(_YAML)
         if kind != "bool" and len(node.value) > MAX_DIGITS:
             raise _problem(f"a number of {len(node.value)} digits fits no setting", node.start_mark)
+        if kind != "bool" and _OLD_NUMBER.match(node.value):
+            raise _problem(
+                f"the number {shorten(node.value)} is ambiguous: write it without leading zeros and colons, or quote "
+                "it where text is meant",
+                node.start_mark,
+            )
         try:
             value: bool | int | float = getattr(self, f"construct_yaml_{kind}")(node)
         except (ValueError, LookupError, ArithmeticError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -56,7 +56,9 @@ class RecordSource:
         of_image: dict[str, list[Record]] = {}
         for record in with_known_answer(records, tally):
             digest.update(json.dumps(record_to_dict(record), sort_keys=True).encode())
-            of_image.setdefault(record.image.file, []).append(record)
+            group = of_image.setdefault(record.image.file, [])
+            _check_same_size(name, record, group)
+            group.append(record)
         self.fingerprint = digest.hexdigest()[:16]
         self.groups = [
             group[first : first + instructions]
@@ -142,4 +144,15 @@ class RecordSource:
                 for text in (record.instruction, *(phrase.text for phrase in record.phrases))
             ),
             count,
+        )
+
+
+def _check_same_size(name: str, record: Record, before: Sequence[Record]) -> None:
+    """Refuse a record that states another size for an image than the records before it."""
+    size = record.image.width, record.image.height
+    if before and size != (first := (before[0].image.width, before[0].image.height)):
+        raise InputError(
+            f"{name}: records about one image must state one size, got {first[0]} x {first[1]} px in record "
+            f"{one_line(before[0].id)!r} and {size[0]} x {size[1]} px in {one_line(record.id)!r}, both about "
+            f"{record.image.file!r}: correct them"
         )

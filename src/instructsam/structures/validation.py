@@ -184,13 +184,22 @@ def _expected(annotation: Any, value: Any) -> str:
         return f"{', '.join(several)} or {last}"
     if origin is Literal:
         return f"one of {', '.join(repr(choice) for choice in arguments)}"
+    items = _example_items(arguments[0]) if origin is tuple else ""
     if origin is tuple and arguments[-1] is not Ellipsis and isinstance(value, list | tuple):
         return f"a list of {len(arguments)} values"
     if origin is tuple:
-        return "a tuple such as (1, 2)" if isinstance(value, list) else "a list such as [1, 2]"
+        return f"a tuple such as ({items})" if isinstance(value, list) else f"a list such as [{items}]"
     if fields_of(inner):
         return "a mapping of keys" if issubclass(inner, BaseModel) else "a JSON object"
     return _WORDS.get(origin or annotation, str(annotation))
+
+
+def _example_items(kind: Any) -> str:
+    """Items of a list of that type."""
+    inner, _ = unwrapped(kind)
+    if get_origin(inner) is Literal:
+        return str(get_args(inner)[0])
+    return "name, other" if inner is str else "1, 2"
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from instructsam.config import Config
-from instructsam.errors import ConfigError
+from instructsam.structures.validation import Expected
+
+SOURCE = "a name, or names with weights in (0, 1000000] such as {world: 1, refcoco/train: 3}"
+Name = Annotated[str, Field(min_length=1)]
+Weight = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class DataSettings(Config):
@@ -44,7 +48,7 @@ class DataSettings(Config):
         "captions": "world.captions",
     }
 
-    source: str | dict[str, float] = "world"
+    source: Annotated[Name | dict[Name, Weight], Expected(SOURCE), Field(min_length=1)] = "world"
     folder: str = ""
     world: dict[str, Any] = Field(default_factory=dict)
     images_per_batch: int = Field(default=4, ge=1, le=4096)
@@ -53,15 +57,6 @@ class DataSettings(Config):
     color_jitter: float = Field(default=0.0, ge=0, le=0.9)
     workers: int = Field(default=0, ge=0, le=256)
     prefetch: int = Field(default=2, ge=1, le=1024)
-
-    @model_validator(mode="after")
-    def _check(self) -> DataSettings:
-        if not self.weights or not all(name and weight > 0 for name, weight in self.weights.items()):
-            raise ConfigError(
-                "source must be a name or names with weights above 0, such as {world: 1, refcoco/train: 3}, got "
-                f"{self.source!r}"
-            )
-        return self
 
     @property
     def weights(self) -> dict[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.config import dump_config, load_config, to_dict
+from instructsam.config.yaml_text import format_yaml
 from instructsam.errors import ConfigError
 from instructsam.structures.destinations import prepare_folder
 from instructsam.structures.files import write_text
@@ -18,6 +19,7 @@ from instructsam.training.export import CHECKPOINTS, MODEL, restore_export
 from instructsam.training.settings import RunConfig
 
 CONFIG_FILE = "config.yaml"
+NOT_SET = "not set"  # in place of a value
 LENGTH = "schedule.total_steps"
 # Settings that change neither the batches nor the updates, and those of the length.
 MAY_CHANGE = frozenset(
@@ -61,20 +63,35 @@ def check_run_folder(config: RunConfig, resume: bool) -> None:
     if resume:
         for key, old, new in changed_settings(config):
             if key not in MAY_CHANGE:
+                again = f"without {key}" if old == NOT_SET else f"with {key}={old}"
                 raise ConfigError(
-                    f"{key} was {old} in the run in {folder} and is {new} now: resume with {key}={old}, or start "
-                    "another run with another output_dir"
+                    f"{key} was {old} in the run in {folder} and is {new} now: resume {again}, or start another run "
+                    "with another output_dir"
                 )
 
 
-def changed_settings(config: RunConfig) -> list[tuple[str, Any, Any]]:
-    """Key, value of the stored run and value now, of every setting that differs; empty without a stored run."""
+def changed_settings(config: RunConfig) -> list[tuple[str, str, str]]:
+    """Key, value of the stored run and value now, of every setting that differs; empty without a stored run.
+
+    Values are texts as they stand behind `key=`, or `NOT_SET`.
+    """
     path = config.folder / CONFIG_FILE
     if not path.is_file():
         return []
-    before, now = (flat_settings(settings) for settings in (_stored_settings(path), config))
-    keys = sorted(before.keys() | now.keys())
-    return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
+    return sorted(_differences(to_dict(_stored_settings(path)), to_dict(config)))
+
+
+def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        start = f"{key}." if key else ""
+        for name in before.keys() | now.keys():
+            yield from _differences(before.get(name, NOT_SET), now.get(name, NOT_SET), f"{start}{name}")
+    elif before != now:
+        yield key, _as_text(before), _as_text(now)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else format_yaml(value, flow=True).removesuffix("...\n").rstrip()
 
 
 def store_settings(config: RunConfig) -> None:

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from instructsam.data.sample import TrainingSample
 from instructsam.data.sources import SampleSource
-from instructsam.errors import InstructSAMError
+from instructsam.errors import InputError, InstructSAMError
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.augment import apply_color_jitter, draw_color_jitter
 from instructsam.training.batch import OutputSizes, TrainingBatch
@@ -61,7 +61,21 @@ class TrainingBatches(Dataset[TrainingBatch]):
         positions = range(first, first + self.settings.images_per_batch)
         samples = [self._jittered(position, self.source[position]) for position in positions]
         direct = [self._direct(position, sample) for position, sample in zip(positions, samples, strict=True)]
-        return collate(index, samples, direct, self.processor, self.sizes)
+        try:
+            return collate(index, samples, direct, self.processor, self.sizes)
+        except InputError as error:
+            raise self._with_sample(error, index, samples, direct) from error
+
+    def _with_sample(
+        self, error: InputError, index: int, samples: list[TrainingSample], direct: list[list[bool]]
+    ) -> InputError:
+        """The error of a batch with the name of the first sample that causes it."""
+        for sample, its_direct in zip(samples, direct, strict=True):
+            try:
+                collate(index, [sample], [its_direct], self.processor, self.sizes)
+            except InputError as own:
+                return own if sample.id in str(own) else InputError(f"{sample.id}: {own}")
+        return error
 
     def _jittered(self, position: int, sample: TrainingSample) -> TrainingSample:
         """The sample with the colour jitter of its position."""
@@ -72,6 +86,19 @@ class TrainingBatches(Dataset[TrainingBatch]):
         """Which instructions of a sample are given as their own phrase."""
         rng = np.random.default_rng([self.seed, _DIRECT_STREAM, position])
         return [bool(value < self.settings.direct_fraction) for value in rng.random(len(sample.instructions))]
+
+
+class _BatchesOrErrors(Dataset[TrainingBatch | InstructSAMError]):
+    """Errors of input stand in place of their batches: PyTorch would put a worker's traceback into the message."""
+
+    def __init__(self, dataset: TrainingBatches) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, index: int) -> TrainingBatch | InstructSAMError:
+        try:
+            return self.dataset[index]
+        except InstructSAMError as error:
+            return error
 
 
 class From(Sampler[int]):
@@ -92,14 +119,15 @@ def batches(dataset: TrainingBatches, first: int, stop: int) -> Iterator[Trainin
     """Batches first .. stop - 1 in order, made ahead by the settings' worker processes.
 
     Raises:
+        InputError: a sample cannot be used; the message names it.
         WorkerLostError: a worker was killed.
     """
     workers = dataset.settings.workers
     if workers:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         _allow_open_files()
-    loader: DataLoader[TrainingBatch] = DataLoader(
-        dataset,
+    loader: DataLoader[TrainingBatch | InstructSAMError] = DataLoader(
+        _BatchesOrErrors(dataset),
         batch_size=None,
         sampler=From(first, stop),
         num_workers=workers,
@@ -110,7 +138,10 @@ def batches(dataset: TrainingBatches, first: int, stop: int) -> Iterator[Trainin
     )
     made = _without_child_signals(loader)
     try:
-        yield from made
+        for batch in made:
+            if isinstance(batch, InstructSAMError):
+                raise batch
+            yield batch
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
@@ -132,7 +163,9 @@ def _allow_open_files(wanted: int = 65_536) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _without_child_signals(loader: DataLoader[TrainingBatch]) -> Iterator[TrainingBatch]:
+def _without_child_signals(
+    loader: DataLoader[TrainingBatch | InstructSAMError],
+) -> Iterator[TrainingBatch | InstructSAMError]:
     """The loader's iterator, which reports a lost worker when the next batch is due.
 
     PyTorch would raise in the handler of SIGCHLD, so in the middle of an update or of a checkpoint.

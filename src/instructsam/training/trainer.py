@@ -160,6 +160,7 @@ class Trainer:
 
         Raises:
             TrainingInterrupted: a signal ended the run; its checkpoint is saved.
+            InputError: a sample cannot be used; the checkpoint of a run of one process is saved.
             WorkerLostError: a worker process ended; the checkpoint of a run of one process is saved.
         """
         torch.manual_seed(self.config.seed + self.accelerator.process_index)
@@ -171,6 +172,10 @@ class Trainer:
                     self._train()
                 except WorkerLostError:
                     if alone:
+                        self.state.save_if_new()
+                    raise
+                except InputError:  # a sample that cannot be used
+                    if alone and self.step:
                         self.state.save_if_new()
                     raise
             self.state.save_if_new()

@@ -154,7 +154,7 @@ corner = st.floats(-20, 60, allow_nan=False, width=32)
 outline = st.lists(corner, min_size=6, max_size=20).filter(lambda numbers: len(numbers) % 2 == 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(outline, min_size=1, max_size=4))
 def test_polygons_equal_those_of_pycocotools(parts: list[list[float]]) -> None:
     reference = coco_mask.merge(coco_mask.frPyObjects(parts, 30, 41))

@@ -43,7 +43,7 @@ def padded(cases: list[Case]) -> list[Case]:
     return [(pad(predicted), scores, pad(targets)) for predicted, scores, targets in cases]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, st.integers(1, 6), st.floats(0.01, 1.0), st.data())
 def test_a_false_positive_never_helps(seed: int, count: int, confidence: float, data: st.DataObject) -> None:
     cases = padded(random_cases(seed, count))
@@ -62,7 +62,7 @@ def test_a_false_positive_never_helps(seed: int, count: int, confidence: float, 
         assert after["t_acc"] == before["t_acc"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds, st.integers(1, 6))
 def test_the_order_of_masks_does_not_matter(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def test_the_order_of_masks_does_not_matter(seed: int, count: int) -> None:
             assert first[name] is None or abs(first[name] - second[name]) < 1e-12, name
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds, st.integers(1, 8))
 def test_shares_lie_between_0_and_1_and_truth_scores_1(seed: int, count: int) -> None:
     cases = random_cases(seed, count)
@@ -93,7 +93,7 @@ def test_shares_lie_between_0_and_1_and_truth_scores_1(seed: int, count: int) ->
     assert perfect["il_mcc"] in (None, 0.0, 1.0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seeds, st.integers(1, 6), st.floats(0.05, 0.95))
 def test_ap_does_not_see_the_threshold_and_sets_see_nothing_below_it(
     seed: int, count: int, threshold: float

@@ -146,7 +146,7 @@ def test_ap_keeps_100_detections_as_pycocotools_does() -> None:
     assert entry["ap"] != pytest.approx(coco_ap([*cases[:2], (many[-3:], confidence[-3:], targets)])[0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 12))
 def test_neither_order_nor_shards_change_a_digit(seed: int, count: int) -> None:
     scored = [

@@ -228,7 +228,7 @@ def test_answers_agree_with_plain_loops() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_stored_program_gives_its_stored_answer(seed: int) -> None:
     facts = random_facts(seed)
     for made in instructions_about(facts, np.random.default_rng(seed), 6):

@@ -13,6 +13,7 @@ from instructsam.structures.checks import check_path
 from instructsam.world.splits.names import SPLIT_NAMES
 
 _OWN_WORDS = "own_words"
+DEFAULT_BENCHMARK = "world/val"
 
 
 def benchmark_names() -> tuple[str, ...]:

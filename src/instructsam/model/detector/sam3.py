@@ -1,7 +1,7 @@
 """SAM3's detector, driven by per-sample queries (arXiv 2605.26102; SAM3's modules come from transformers).
 
 P phrases, Q queries per phrase, C width, T phrase tokens, h w mask size. The stock modules are used unmodified;
-only the decoder's loop is ours, because the stock one takes its queries from its own table.
+only the decoder's loop is ours (`sam3_decoder`), because the stock one takes its queries from its own table.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedConfig, Sam3Config, Sam3Model
-from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.sam3.modeling_sam3 import (
     Sam3DetrDecoder,
     Sam3DetrEncoder,
@@ -26,6 +23,7 @@ from transformers.models.sam3.modeling_sam3 import (
 
 from instructsam.model.detector import sam3_small
 from instructsam.model.detector.base import Detector, DetectorFeatures, DetectorSizes, ExtraQueries
+from instructsam.model.detector.sam3_decoder import DecoderStates, decode
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
 
 REFERENCE_POINTS = "detr_decoder.reference_points.weight"
@@ -44,15 +42,6 @@ class Sam3Features(DetectorFeatures):
     def select(self, image_index: Tensor) -> Sam3Features:
         positions = self.positions.expand(self.levels[-1].shape[0], -1, -1, -1)
         return Sam3Features(tuple(level[image_index] for level in self.levels), positions[image_index])
-
-
-@dataclass(frozen=True)
-class DecoderStates:
-    """All decoder layers: states [layers, P, Q, C], input boxes [layers, P, Q, 4], presence [layers, P] or None."""
-
-    states: Tensor
-    reference_boxes: Tensor
-    presence_logits: Tensor | None
 
 
 class Sam3Detector(Detector):
@@ -166,51 +155,10 @@ class Sam3Detector(Detector):
         text_mask: Tensor,
         extra: ExtraQueries | None = None,
     ) -> DecoderStates:
-        """SAM3's decoder loop with given queries: box refinement, relative position bias, optional presence.
-
-        `extra` queries follow the Q ordinary ones in states and boxes.
-        """
-        decoder = self.detr_decoder
-        size = queries.shape[0]
-        # boxes add up small moves from layer to layer, in float32 whatever the weights are in
-        boxes = self.slot_boxes().unsqueeze(0).expand(size, -1, -1)
-        hidden, visible = queries, None
-        lead = 1 if self.use_presence else 0
-        if extra is not None:
-            hidden = torch.cat([queries, extra.states.to(queries.dtype)], dim=1)
-            boxes = torch.cat([boxes, extra.boxes_cxcywh.float()], dim=1)
-            visible = self._mask(extra.visible(lead + queries.shape[1]), queries.dtype)
-        if lead:
-            hidden = torch.cat(
-                [decoder.presence_token.weight.unsqueeze(0).expand(size, -1, -1), hidden], dim=1
-            )
-        cross_mask = create_bidirectional_mask(
-            config=decoder.config, inputs_embeds=hidden, attention_mask=text_mask, encoder_hidden_states=text
+        """The decoder with given queries, which start from `slot_boxes`; see `sam3_decoder.decode`."""
+        return decode(
+            self.detr_decoder, self.slot_boxes(), queries, encoded, text, text_mask, self.use_presence, extra
         )
-        height, width = encoded.spatial_shapes[0]
-        states, references, presences = [], [], []
-        for layer in decoder.layers:
-            references.append(boxes)
-            placed = boxes.to(hidden.dtype)
-            position = decoder.ref_point_head(decoder.position_encoding.encode_boxes(placed))
-            bias = decoder._get_rpb_matrix(placed, (height, width))
-            hidden = decoder_layer(
-                layer,
-                hidden,
-                F.pad(position, (0, 0, lead, 0)),
-                encoded,
-                text,
-                cross_mask,
-                F.pad(bias, (0, 0, lead, 0)),
-                visible,
-            )
-            normed = decoder.output_layer_norm(hidden[:, lead:])
-            boxes = (decoder.box_head(normed).float() + inverse_sigmoid(boxes)).sigmoid().detach()
-            states.append(normed)
-            if lead:
-                presences.append(self._presence(hidden[:, 0]))
-        presence = torch.stack(presences) if presences else None
-        return DecoderStates(torch.stack(states), torch.stack(references), presence)
 
     def slot_boxes(self) -> Tensor:
         boxes: Tensor = self.detr_decoder.reference_points.weight.float().sigmoid()
@@ -249,19 +197,6 @@ class Sam3Detector(Detector):
             if not name.startswith("detr_decoder.query_embed.") and (use_presence or "presence" not in name)
         }
 
-    def _mask(self, visible: Tensor, dtype: torch.dtype) -> Tensor:
-        """Visibility in the form that the attention kernel takes: the eager one adds it to its logits."""
-        if self.detr_decoder.config._attn_implementation != "eager":
-            return visible
-        added = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
-        return added.masked_fill(~visible, torch.finfo(dtype).min)
-
-    def _presence(self, hidden: Tensor) -> Tensor:
-        decoder = self.detr_decoder
-        logits: Tensor = decoder.presence_head(decoder.presence_layer_norm(hidden)).squeeze(-1)
-        limit = decoder.clamp_presence_logit_max_val
-        return logits.clamp(-limit, limit)
-
 
 def _layers(
     mask_logits: Tensor, scores: Tensor, boxes: Tensor, presence: Tensor | None
@@ -269,47 +204,3 @@ def _layers(
     """Outputs of the last K decoder layers; all arguments [K, ...] but presence, which has every layer."""
     kept = [None] * len(boxes) if presence is None else presence[-len(boxes) :]
     return [DetectionOutput(*parts) for parts in zip(mask_logits, scores, boxes, kept, strict=True)]
-
-
-def decoder_layer(
-    layer: Any,
-    hidden: Tensor,
-    position: Tensor,
-    encoded: Any,
-    text: Tensor,
-    text_mask: Tensor,
-    bias: Tensor,
-    visible: Tensor | None = None,
-) -> Tensor:
-    """One stock decoder layer, run without its assumption that slot 0 is a presence token.
-
-    Args:
-        layer: a `Sam3DetrDecoderLayer`.
-        hidden: float [P, N, C], N = Q or Q + 1 with the presence token first.
-        position: float [P, N, C], the query positions, zero for the presence token.
-        encoded: output of the DETR encoder.
-        text: float [P, T, C].
-        text_mask: mask of the text cross-attention, None when nothing is padded.
-        bias: float [P, heads, N, h * w], relative position bias.
-        visible: mask of the self-attention [P, 1, N, N], None where every query sees every other.
-
-    Returns:
-        float [P, N, C].
-    """
-    vision = encoded.last_hidden_state
-    placed = hidden + position
-    attended, _ = layer.self_attn(query=placed, key=placed, value=hidden, attention_mask=visible)
-    hidden = layer.self_attn_layer_norm(hidden + layer.self_attn_dropout(attended))
-    attended, _ = layer.text_cross_attn(
-        query=hidden + position, key=text, value=text, attention_mask=text_mask
-    )
-    hidden = layer.text_cross_attn_layer_norm(hidden + layer.text_cross_attn_dropout(attended))
-    attended, _ = layer.vision_cross_attn(
-        query=hidden + position,
-        key=vision + encoded.pos_embeds_flattened,
-        value=vision,
-        attention_mask=bias,
-    )
-    hidden = layer.vision_cross_attn_layer_norm(hidden + layer.vision_cross_attn_dropout(attended))
-    result: Tensor = layer.mlp_layer_norm(hidden + layer.mlp_dropout(layer.mlp(hidden)))
-    return result

@@ -35,7 +35,8 @@ class DenseClasses(Objective):
         if not context.attributes:
             raise ConfigError(
                 "loss.objectives.dense_classes needs a data source that knows the attributes of every object, and "
-                f"{context.source_name} does not: set loss.objectives.dense_classes=0"
+                f"{context.source_name} does not: set loss.objectives.dense_classes=0, or in stage vision, which has "
+                "no other objective, train another stage"
             )
         self.attributes = context.attributes
         self.weights = {attribute.name: attribute.loss_weight for attribute in context.attributes} | {
