@@ -7,9 +7,9 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from instructsam.errors import ConfigError
 from instructsam.model.detector.base import Detector
 from instructsam.model.detector.sam3 import Sam3Detector
+from instructsam.model.parts import part_class, part_config
 
 DEFAULT = Sam3Detector.model_type
 DETECTORS: dict[str, type[Detector]] = {
@@ -23,12 +23,7 @@ def detector_class(model_type: str) -> type[Detector]:
     Raises:
         ConfigError: there is none.
     """
-    found = DETECTORS.get(model_type)
-    if found is None:
-        raise ConfigError(
-            f"detector_config.model_type must be one of {', '.join(DETECTORS)}, got {model_type!r}"
-        )
-    return found
+    return part_class(DETECTORS, "detector_config", model_type)
 
 
 def detector_config(fields: Mapping[str, Any] | PreTrainedConfig | None) -> PreTrainedConfig:
@@ -37,7 +32,4 @@ def detector_config(fields: Mapping[str, Any] | PreTrainedConfig | None) -> PreT
     Raises:
         ConfigError: `model_type` names no detector.
     """
-    if isinstance(fields, PreTrainedConfig):
-        return fields
-    values = dict(fields or {})
-    return detector_class(str(values.get("model_type", DEFAULT))).config_class(**values)
+    return part_config(DETECTORS, "detector_config", DEFAULT, fields)

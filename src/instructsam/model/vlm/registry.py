@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from instructsam.errors import ConfigError
+from instructsam.model.parts import part_class, part_config
 from instructsam.model.vlm.base import VLM
 from instructsam.model.vlm.qwen3_vl import Qwen3VL
 from instructsam.model.vlm.smolvlm import SmolVLM
@@ -25,10 +25,7 @@ def vlm_class(model_type: str) -> type[VLM]:
     Raises:
         ConfigError: there is none.
     """
-    found = VLMS.get(model_type)
-    if found is None:
-        raise ConfigError(f"vlm_config.model_type must be one of {', '.join(VLMS)}, got {model_type!r}")
-    return found
+    return part_class(VLMS, "vlm_config", model_type)
 
 
 def vlm_config(fields: Mapping[str, Any] | PreTrainedConfig | None) -> PreTrainedConfig:
@@ -37,7 +34,4 @@ def vlm_config(fields: Mapping[str, Any] | PreTrainedConfig | None) -> PreTraine
     Raises:
         ConfigError: `model_type` names no family.
     """
-    if isinstance(fields, PreTrainedConfig):
-        return fields
-    values = dict(fields or {})
-    return vlm_class(str(values.get("model_type", DEFAULT))).config_class(**values)
+    return part_config(VLMS, "vlm_config", DEFAULT, fields)
