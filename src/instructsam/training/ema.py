@@ -1,9 +1,10 @@
-"""Exponential moving average of the weights, which is what a run exports; by `torch.optim.swa_utils`."""
+"""Exponential moving average of the weights, which is what a run exports: a `torch.optim.swa_utils.AveragedModel`."""
 
 from __future__ import annotations
 
+import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 
 def start_average(model: nn.Module) -> AveragedModel:
@@ -20,5 +21,10 @@ def update_average(average: AveragedModel, model: nn.Module, decay: float) -> No
     forgotten. Buffers are copied.
     """
     averaged = int(average.n_averaged)
-    average.multi_avg_fn = get_ema_multi_avg_fn(min(decay, averaged / (9 + averaged)))
-    average.update_parameters(model)
+    weight = 1 - min(decay, averaged / (9 + averaged))
+    mean, current = list(average.module.parameters()), [parameter.detach() for parameter in model.parameters()]
+    with torch.no_grad():
+        torch._foreach_lerp_(mean, current, weight)
+        for kept, buffer in zip(average.module.buffers(), model.buffers(), strict=True):
+            kept.copy_(buffer)
+    average.n_averaged += 1

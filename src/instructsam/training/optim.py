@@ -136,7 +136,7 @@ def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Op
         lr=settings.lr,
         betas=(settings.betas[0], settings.betas[1]),
         eps=settings.eps,
-        fused=any(parameter.is_cuda for parameter in model.parameters()),
+        fused=True,
     )
     matrices = _groups(groups, muon=True)
     if not matrices:
