@@ -30,7 +30,7 @@ from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import state_tensors
 from instructsam.training.batch import OutputSizes, TrainingBatch
 from instructsam.training.ema import update_average
-from instructsam.training.export import MODEL, trained_parts
+from instructsam.training.export import LAST, trained_parts
 from instructsam.training.objectives import ObjectiveContext, Step
 from instructsam.training.optim import build_optimizer, set_learning_rate
 from instructsam.training.precision import attention_kernel, uses_bfloat16
@@ -79,7 +79,7 @@ def run(
         if config.threads:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
-        exported = config.folder / MODEL
+        exported = config.folder / LAST
         source = open_run_source(config, open_source)
         # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
         if resume and exported.is_dir():
@@ -187,7 +187,7 @@ class Trainer:
                 f"saved in {self.config.folder}: repeat the command with --resume",
                 number,
             )
-        return self.config.folder / MODEL
+        return self.config.folder / LAST
 
     def _train(self) -> None:
         schedule, state = self.config.schedule, self.state
@@ -276,7 +276,7 @@ class Trainer:
         return [replace(step, num_targets=number, num_all_targets=number_of_all) for step in steps]
 
     def _after_divergence(self) -> str:
-        exported = self.config.folder / MODEL
+        exported = self.config.folder / LAST
         start = f"model.path={exported}" if exported.is_dir() else "the same start"
         return (
             "resuming would repeat it: begin another run with a lower optim.lr or optim.clip_norm, another "
