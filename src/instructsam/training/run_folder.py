@@ -22,7 +22,8 @@ from instructsam.training.validation_settings import ValidationSettings
 CONFIG_FILE = "config.yaml"
 NOT_SET = "not set"  # in place of a value
 LENGTH = "schedule.total_steps"
-VALIDATION_MAY_CHANGE = frozenset(ValidationSettings.model_fields) - {"share"}  # held-out images are not trained on
+# `share` decides which images are trained on.
+VALIDATION_MAY_CHANGE = frozenset(ValidationSettings.model_fields) - {"share"}
 # Settings that change neither the batches nor the updates, and those of the length.
 MAY_CHANGE = frozenset(
     {
