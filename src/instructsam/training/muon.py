@@ -49,13 +49,14 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update every matrix that has a gradient; each group in a few calls for all its matrices."""
-        groups, directions = [], []
+        groups: list[tuple[dict[str, Any], list[Tensor]]] = []
+        directions: list[Tensor] = []
         for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            parameters: list[Tensor] = [matrix for matrix in group["params"] if matrix.grad is not None]
+            gradients = [matrix.grad for matrix in parameters if matrix.grad is not None]
             if not parameters:
                 continue
-            gradients = [parameter.grad for parameter in parameters]
-            means = [self._mean(parameter) for parameter in parameters]
+            means = [self._mean(matrix) for matrix in parameters]
             torch._foreach_lerp_(means, gradients, 1 - group["momentum"])
             directions += torch._foreach_lerp(gradients, means, group["momentum"])
             groups.append((group, parameters))
@@ -67,11 +68,11 @@ class Muon(torch.optim.Optimizer):
             torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
             torch._foreach_add_(parameters, moves)
 
-    def _mean(self, parameter: nn.Parameter) -> Tensor:
+    def _mean(self, matrix: Tensor) -> Tensor:
         """The running mean of a matrix's gradients."""
-        state = self.state[parameter]
+        state = self.state[matrix]
         if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(parameter)
+            state["momentum_buffer"] = torch.zeros_like(matrix)
         mean: Tensor = state["momentum_buffer"]
         return mean
 
@@ -104,7 +105,9 @@ def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
 def _orthogonal_alike(matrices: list[Tensor]) -> list[Tensor]:
     """`orthogonal` of matrices of one shape or its transpose; all are multiplied together."""
     high = [matrix.shape[0] > matrix.shape[1] for matrix in matrices]
-    kinds = [[m for m, is_high in zip(matrices, high, strict=True) if is_high is kind] for kind in (False, True)]
+    kinds = [
+        [m for m, is_high in zip(matrices, high, strict=True) if is_high is kind] for kind in (False, True)
+    ]
     wide = [torch.stack(kinds[0])] if kinds[0] else []
     wide += [torch.stack(kinds[1]).mT] if kinds[1] else []
     made = newton_schulz(torch.cat(wide)).to(matrices[0].dtype)
