@@ -24,6 +24,7 @@ class ReadOptions:
         templates: wordings of categories.
         seed: of the choice among templates.
         negatives: whether images without objects become instructions without target.
+        skip_missing: whether missing images are left out, and counted, in place of an error.
         columns: names of a table's columns, by what they hold.
     """
 
@@ -33,6 +34,7 @@ class ReadOptions:
     templates: tuple[str, ...] = DEFAULT_TEMPLATES
     seed: int = 0
     negatives: bool = True
+    skip_missing: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -85,7 +85,7 @@ class CocoFile:
         number = annotation["category_id"]
         if number.key() not in self.categories:
             raise number.wrong("the id of one of the categories")
-        return _spoken(self.categories[number.key()]["name"].text())
+        return spoken(self.categories[number.key()]["name"].text())
 
     def instances(
         self, annotations: Sequence[Node], image: ImageRef, tally: Tally
@@ -138,7 +138,7 @@ def _category_record(
         raise RecordError(
             f"{coco.path}: picture {image.file} names the category {number}, which categories lack"
         )
-    text = _spoken(coco.categories[number]["name"].text())
+    text = spoken(coco.categories[number]["name"].text())
     objects, crowds = _objects_and_crowds(annotations)
     if crowds and not objects:
         tally.leave_out(ONLY_CROWDS)
@@ -212,11 +212,11 @@ def _objects_and_crowds(annotations: Sequence[Node]) -> tuple[list[Node], list[N
     objects: list[Node] = []
     crowds: list[Node] = []
     for annotation in annotations:
-        (crowds if _is_crowd(annotation) else objects).append(annotation)
+        (crowds if is_crowd(annotation) else objects).append(annotation)
     return objects, crowds
 
 
-def _is_crowd(annotation: Node) -> bool:
+def is_crowd(annotation: Node) -> bool:
     """Whether it is a crowd (COCO's or SA-Co's key) or a region to ignore."""
     flags = (annotation.get(name) for name in ("iscrowd", "is_crowd", "ignore"))
     return any(flag.flag() for flag in flags if flag is not None)
@@ -227,6 +227,6 @@ def _ids(item: Node, field: str) -> set[int]:
     return set() if found is None else {number.whole() for number in found.items()}
 
 
-def _spoken(name: str) -> str:
+def spoken(name: str) -> str:
     """LVIS writes dining_table and "bat_(animal)": underscores are spaces."""
     return name.replace("_", " ")
