@@ -64,10 +64,10 @@ def test_objects_with_class_labels(tmp_path: Path) -> None:
     objects = [{"bbox": [[1, 1, 2, 2], [8, 4, 9, 9]], "category": [1, 0]}, {"bbox": [], "category": []}]
     found = table(tmp_path, {"image": stored, "objects": objects}, features)
     key, mug = read(found)
-    assert [(one.instruction, boxes(one)) for one in (mug, key)] == [
-        ("coffee mug", [[(8, 4, 2, 2)]]),
-        ("key", [[(1, 1, 2, 2)]]),
-    ]
+    assert (key.instruction, boxes(key), mug.instruction, boxes(mug)) == (
+        *("key", [[(1, 1, 2, 2)]]),
+        *("coffee mug", [[(8, 4, 2, 2)]]),
+    )
     assert (mug.image.file, mug.image.height, mug.image.width) == ("0/COCO_train2014_000000000009.jpg", 6, 10)
     assert found.vocabulary is not None
     assert found.vocabulary.shown == {mug.image.file: {"coffee mug", "key"}, "1": set()}
