@@ -83,25 +83,36 @@ class TestImages:
         self._unnamed = _Group(self._unnamed.files)
         self._found.clear()
 
-    def find(self, folder: Path, files: Sequence[str]) -> Mapping[str, Match | None]:
-        """The benchmark of each picture, None for one of no benchmark; `files` are relative to the folder."""
+    def find(self, folder: Path | None, files: Sequence[str]) -> Mapping[str, Match | None]:
+        """The benchmark of each picture, None for one of no benchmark.
+
+        Args:
+            folder: to which `files` are relative; None for images that are not files, of which only names are compared.
+            files: names of pictures.
+        """
+        if folder is None:
+            return {file: self._by_key(file) for file in files}
         paths = {file: find_file(folder, file) for file in dict.fromkeys(files)}
         real = {file: _real(path) for file, path in paths.items()}
         new = {file: path for file, path in paths.items() if real[file] not in self._found}
         open_named: dict[str, Path] = {}
         open_unnamed: dict[str, Path] = {}
         for file, path in new.items():
-            key = image_key(file)
             if (benchmark := self._files.get(real[file])) is not None:
                 self._found[real[file]] = Match(benchmark, "file")
-            elif key is not None and (benchmark := self._keys.get(key)) is not None:
-                self._found[real[file]] = Match(benchmark, "image id")
+            elif (match := self._by_key(file)) is not None:
+                self._found[real[file]] = match
             else:
-                (open_unnamed if key is None else open_named)[file] = path
+                (open_unnamed if image_key(file) is None else open_named)[file] = path
         for group, waiting in ((self._unnamed, open_named), (self._all, open_unnamed)):
             matches = self._by_content(group, list(waiting.values()))
             self._found |= {real[file]: matches.get(path) for file, path in waiting.items()}
         return {file: self._found[name] for file, name in real.items()}
+
+    def _by_key(self, file: str) -> Match | None:
+        key = image_key(file)
+        benchmark = None if key is None else self._keys.get(key)
+        return None if benchmark is None else Match(benchmark, "image id")
 
     def _by_content(self, group: _Group, paths: Sequence[Path]) -> dict[Path, Match]:
         if not group.files or not paths:
@@ -136,11 +147,13 @@ class TestImages:
         }
 
 
-def exclude(records: Iterable[Record], tests: TestImages, folder: Path, tally: Tally) -> Iterator[Record]:
+def exclude(
+    records: Iterable[Record], tests: TestImages, folder: Path | None, tally: Tally
+) -> Iterator[Record]:
     """The records without those about a test picture, which are counted by benchmark and reason.
 
     Args:
-        folder: to which the records' image files are relative.
+        folder: to which the records' image files are relative; None for images that are not files.
     """
     pictures: set[str] = set()
     excluded: dict[str, set[str]] = {}

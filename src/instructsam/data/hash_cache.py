@@ -38,6 +38,9 @@ class HashCache:
         self.unreadable: dict[Path, str] = {}
         self._database = _open(path)
 
+    def __del__(self) -> None:
+        self._database.close()
+
     def sha256(self, files: Iterable[Path]) -> dict[Path, bytes]:
         """SHA-256 of the bytes of each file that exists and can be read."""
         return self._hashes("sha256", files, lambda file: bytes.fromhex(file_sha256(file)))
