@@ -119,7 +119,9 @@ def write_split(out: Path, split: str, count: int, seed: int, short_side: int, n
 
 def main() -> None:
     """Write the three splits."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path, metavar="OUT", help="a folder that does not exist yet")
     parser.add_argument("--images", type=int, default=2000, help="images to train on")
     parser.add_argument("--held-out", type=int, default=300, help="images of val and of test, each")

@@ -34,7 +34,9 @@ def rocket(sketch: Sketch, vary: Random) -> None:
         fin = [(0.28, 0.16), (0.74, 0.62), (0.74, 1.02), (0.24, 0.74)]
         sketch.fill([(side * x, y) for x, y in fin], sketch.dark)
     half = [(wide, -0.3), (wide, 0.3), (0.26, 0.8), (0.0, 0.82)]
-    sketch.blob([(0.0, -1.2), (0.24, -0.82), *half, *[(-x, y) for x, y in reversed(half[:-1])], (-0.24, -0.82)])
+    sketch.blob(
+        [(0.0, -1.2), (0.24, -0.82), *half, *[(-x, y) for x, y in reversed(half[:-1])], (-0.24, -0.82)]
+    )
     sketch.disc(0.0, -0.28, 0.2, color=WINDOW)
     sketch.stroke([(-wide * 0.7, 0.36), (wide * 0.7, 0.36)], 0.08, sketch.light)
 
@@ -45,7 +47,9 @@ def mushroom(sketch: Sketch, vary: Random) -> None:
     stem = [(-thick, 0.0), (thick, 0.0), (thick + 0.1, 0.84), (0.0, 0.96), (-thick - 0.1, 0.84)]
     sketch.fill(stem, CREAM)
     high = vary.uniform(0.86, 1.02)
-    sketch.fill(np.concatenate([arc(0.0, 0.06, 1.0, high, 180, 360, 24), arc(0.0, 0.06, 1.0, 0.2, 0, 180, 16)]))
+    sketch.fill(
+        np.concatenate([arc(0.0, 0.06, 1.0, high, 180, 360, 24), arc(0.0, 0.06, 1.0, 0.2, 0, 180, 16)])
+    )
     for x, y, radius in ((-0.5, -0.2, 0.15), (0.06, -0.5, 0.18), (0.54, -0.16, 0.13)):
         sketch.disc(x, y, radius, radius * 0.86, sketch.pale, outlined=False)
 

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,11 +22,12 @@ from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import sync_folder, sync_tree
 from instructsam.training.checkpointing import is_record_of, latest_checkpoint
-from instructsam.training.stage_table import Part
+from instructsam.training.part_settings import PARTS
 
 MODEL = "model"  # the export's name in a run's folder
 CHECKPOINTS = "checkpoints"
 RECORD_FILE = "training.json"
+EARLIER_PARTS = {"vision": ("vlm_vision", "detector_vision")}  # as earlier versions named them
 
 
 def export_model(
@@ -88,10 +89,12 @@ def export_is_current(run_folder: Path) -> bool:
 
 
 def trained_parts(model_folder: Path) -> list[str]:
-    """Parts (`stage_table.Part`) of a saved model that its runs have trained; all where no run left a record."""
+    """Parts (`part_settings.Part`) of a saved model that its runs have trained; all where no run left a record."""
     record = _record(model_folder)
     known = record.get("trained_parts") if isinstance(record, dict) else None
-    return list(get_args(Part)) if known is None else list(known)
+    if known is None:
+        return list(PARTS)
+    return sorted({part for name in known for part in EARLIER_PARTS.get(name, (name,))})
 
 
 def require_current(name: str, key: str) -> None:

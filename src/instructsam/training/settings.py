@@ -16,6 +16,13 @@ from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices
 from instructsam.structures.file_names import safe_file_name
 from instructsam.training.data_settings import DataSettings
+from instructsam.training.part_settings import (
+    LoraSettings,
+    Part,
+    PartSettings,
+    check_parts,
+    trained_in_full,
+)
 from instructsam.training.stage_table import STAGES, StageName
 
 Scalar = bool | int | float | str | tuple[float, ...] | None
@@ -191,6 +198,8 @@ class RunConfig(Config):
     model: ModelSettings = Field(default_factory=ModelSettings)
     data: DataSettings = Field(default_factory=DataSettings)
     optim: OptimSettings = Field(default_factory=OptimSettings)
+    parts: PartSettings = Field(default_factory=PartSettings)
+    lora: LoraSettings = Field(default_factory=LoraSettings)
     loss: LossSettings = Field(default_factory=LossSettings)
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
 
@@ -203,6 +212,7 @@ class RunConfig(Config):
                 f"name must be a folder's name without separators, got {self.name!r}: rename it or set output_dir"
             )
         stage = STAGES[self.stage]
+        check_parts(self.stage, stage.trained, self.parts, self.lora)
         check_choices(f"loss.objectives of stage {self.stage}", self.loss.objectives, tuple(stage.objectives))
         weights = stage.weights(self.loss.objectives)
         if not weights:
@@ -221,6 +231,16 @@ class RunConfig(Config):
                 f"{self.optim.warmup_steps}"
             )
         return self
+
+    @property
+    def trained_in_full(self) -> tuple[Part, ...]:
+        """Parts whose own weights are trained."""
+        return trained_in_full(STAGES[self.stage].trained, self.parts, self.lora)
+
+    @property
+    def trained_parts(self) -> tuple[Part, ...]:
+        """Parts that are trained, by their own weights or by adapters."""
+        return (*self.trained_in_full, *self.lora.adapted)
 
     @property
     def folder(self) -> Path:
