@@ -101,7 +101,7 @@ def test_only_new_probes_on_trained_parts_learn_faster(
 def test_a_model_without_a_record_counts_as_trained(tmp_path: Path) -> None:
     short = ("schedule.total_steps=1", "loss.objectives.dense_classes=1")
     run(None, tiny(tmp_path / "first", "schedule.total_steps=1"))
-    (tmp_path / "first" / "model").rename(tmp_path / "copy")
+    (tmp_path / "first" / "last").rename(tmp_path / "copy")
     (tmp_path / "copy" / "training.json").unlink()
     init = f"model.init_from={tmp_path}/copy"
     run(None, tiny(tmp_path / "second", *short, init))

@@ -15,7 +15,14 @@ from instructsam.errors import ConfigError, InputError
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import checkpointing, state_tensors
 from instructsam.training.ema import Average
-from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
+from instructsam.training.export import (
+    CHECKPOINTS,
+    LAST,
+    discard_export,
+    export_is_current,
+    export_model,
+    link_earlier_name,
+)
 from instructsam.training.probes import save_probes
 from instructsam.training.processes import Processes
 from instructsam.training.random_state import random_state, set_random_state
@@ -89,7 +96,7 @@ class RunState:
         except (OSError, SafetensorError, InputError) as error:
             if self.processes.is_main:
                 checkpointing.discard_unfinished(self.checkpoints)
-                discard_export(self.config.folder / MODEL)
+                discard_export(self.config.folder / LAST)
             raise checkpointing.unwritable(self.checkpoints, self.step, error) from error
         self._saved_step = self.step
         self.processes.wait()
@@ -161,12 +168,17 @@ class RunState:
     def export(self) -> None:
         """Write the averaged model as a folder that `instructsam.load` opens, and the probes beside it."""
         rng = random_state()
-        dtype, model = getattr(torch, self.config.schedule.export_dtype), self.trainable.model
-        state = self.average.state(model) if self.average else model.state_dict(keep_vars=True)
         record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
         save_probes(self.trainable.objectives, self.config.folder)
         # the export comes last, for its record stands for all of it
-        folder = export_model(self.config.folder / MODEL, model, self.processor, state, dtype, record)
+        folder = self.write_model(self.config.folder / LAST, record)
+        link_earlier_name(self.config.folder)
         if self.on_checkpoint:
             self.on_checkpoint(folder, self.step)
         set_random_state(rng)
+
+    def write_model(self, folder: Path, record: dict[str, Any]) -> Path:
+        """Write the averaged model to a folder that `instructsam.load` opens; `record` is a note about it."""
+        dtype, model = getattr(torch, self.config.schedule.export_dtype), self.trainable.model
+        state = self.average.state(model) if self.average else model.state_dict(keep_vars=True)
+        return export_model(folder, model, self.processor, state, dtype, record)

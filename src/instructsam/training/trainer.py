@@ -24,7 +24,7 @@ from instructsam.model.kernels import no_cudnn_attention
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import state_tensors
 from instructsam.training.batch import OutputSizes, TrainingBatch
-from instructsam.training.export import MODEL, trained_parts
+from instructsam.training.export import LAST, trained_parts
 from instructsam.training.objectives import ObjectiveContext
 from instructsam.training.optim import build_optimizer
 from instructsam.training.parts import part_rates
@@ -76,7 +76,7 @@ def run(
         if config.threads:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
-        exported = config.folder / MODEL
+        exported = config.folder / LAST
         source = open_run_source(config, open_source)
         # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
         if resume and exported.is_dir():
@@ -175,7 +175,7 @@ class Trainer:
                 f"saved in {self.config.folder}: repeat the command with --resume",
                 number,
             )
-        return self.config.folder / MODEL
+        return self.config.folder / LAST
 
     def _train(self) -> None:
         schedule, state = self.config.schedule, self.state

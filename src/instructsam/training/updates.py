@@ -12,7 +12,7 @@ from torch import Tensor
 
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.training.batch import TrainingBatch
-from instructsam.training.export import MODEL
+from instructsam.training.export import LAST
 from instructsam.training.objectives import Step
 from instructsam.training.optim import set_learning_rate
 from instructsam.training.processes import Processes
@@ -111,7 +111,7 @@ class Updates:
         return [replace(step, num_targets=number, num_all_targets=number_of_all) for step in steps]
 
     def _after_divergence(self) -> str:
-        exported = self.config.folder / MODEL
+        exported = self.config.folder / LAST
         start = f"model.path={exported}" if exported.is_dir() else "the same start"
         return (
             "resuming would repeat it: begin another run with a lower optim.lr or optim.clip_norm, another "
