@@ -9,11 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from instructsam.data.formats.source import Tally
-from instructsam.data.published import Published
+from instructsam.data.image_store import FolderImages, ImageStore
 from instructsam.data.record import InstanceRecord, Record, read_records, record_to_dict
 from instructsam.data.sample import (
     ObjectAttribute,
@@ -24,8 +21,6 @@ from instructsam.data.sample import (
 )
 from instructsam.data.targets import decode_all, with_known_answer
 from instructsam.errors import InputError
-from instructsam.images.loader import load_image, size_mismatch
-from instructsam.structures.file_names import find_file
 from instructsam.structures.safe_text import one_line
 
 
@@ -44,13 +39,13 @@ class RecordSource:
     def __init__(
         self,
         name: str,
-        folder: Path,
+        images: Path | ImageStore,
         records: Iterable[Record],
         instructions: int,
         tally: Tally | None = None,
     ) -> None:
         self.name = name
-        self.folder = folder
+        self.images: ImageStore = FolderImages(images) if isinstance(images, Path) else images
         tally = Tally() if tally is None else tally
         digest = hashlib.sha256(str(instructions).encode())
         of_image: dict[str, list[Record]] = {}
@@ -67,10 +62,11 @@ class RecordSource:
         ]
         if not self.groups:
             raise InputError(f"{name} holds no record to train on: give a source with at least one")
-        absent = [file for file in of_image if not find_file(folder, file).is_file()]
+        absent = [file for file in of_image if not self.images.has(file)]
         if absent:
             raise InputError(
-                f"{name}: {len(absent)} of {len(of_image)} images are missing, such as {str(folder / absent[0])!r}: "
+                f"{name}: {len(absent)} of {len(of_image)} images are missing, such as "
+                f"{self.images.place(absent[0])!r}: "
                 "put them where the records name them"
             )
         self.left_out = dict(tally.left_out)
@@ -82,12 +78,6 @@ class RecordSource:
         """The records of a file, or of `records.jsonl` in a folder; image paths are relative to its folder."""
         file = path / "records.jsonl" if path.is_dir() else path
         return cls(str(path), file.parent, read_records(file), instructions)
-
-    @classmethod
-    def published(cls, known: Published, folder: Path, instructions: int) -> RecordSource:
-        """The records of a published data set in a data folder; image paths are relative to it."""
-        tally = Tally()
-        return cls(known.name, folder, known.read(folder, tally), instructions, tally)
 
     @property
     def size(self) -> int:
@@ -119,20 +109,11 @@ class RecordSource:
         masks = decode_all([instance.rle for instance in instances], group[0])
         return TrainingSample(
             id=f"{self.name}, record {one_line(group[0].id)!r}",
-            image=self._image(group[0]),
+            image=self.images.load(group[0]),
             instructions=instructions,
             boxes_cxcywh=relative_boxes_cxcywh(masks),
             masks=masks,
         )
-
-    def _image(self, record: Record) -> NDArray[np.uint8]:
-        path = find_file(self.folder, record.image.file)
-        image = np.asarray(load_image(path).image)
-        stated = (record.image.height, record.image.width)
-        if image.shape[:2] != stated:
-            found = (image.shape[0], image.shape[1])
-            raise InputError(f"record {one_line(record.id)!r}: {size_mismatch(path, found, stated)}")
-        return image
 
     def texts(self, count: int) -> Iterator[str]:
         """Instructions and their phrases, in the order of the records."""
