@@ -22,7 +22,7 @@ from instructsam.data.sample import TrainingSample
 from instructsam.data.sources import SampleSource
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training.augment import apply_color_jitter, draw_color_jitter
+from instructsam.training.augmentation.color import apply_color_jitter, draw_color_jitter
 from instructsam.training.batch import OutputSizes, TrainingBatch
 from instructsam.training.collate import collate
 from instructsam.training.data_settings import DataSettings
