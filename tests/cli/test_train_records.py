@@ -106,7 +106,7 @@ def test_a_broken_image_stops_with_a_checkpoint(
     ("changes", "message"),
     [
         (["data.source=RECORDS", "loss.objectives.dense_classes=1"], "set loss.objectives.dense_classes=0"),
-        (["data.source=nowhere"], "data.source must be world, a file of Inst2Seg records, a folder"),
+        (["data.source=nowhere"], "there is no file or folder 'nowhere'"),
         (
             ["data.source=refcoco/val", "data.folder=."],
             "must not be a test split, got refcoco/val: train on one of",

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 from instructsam.config import load_config
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.experiments.sources import open_source
-from instructsam.training import checkpointing
-from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current, require_current
+from instructsam.training import checkpointing, export
+from instructsam.training.export import CHECKPOINTS, LAST, export_is_current, require_current
 from instructsam.training.run_state import RunState
 from instructsam.training.settings import RunConfig
 from instructsam.training.stages import train_stages
@@ -59,7 +59,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     latest = checkpointing.latest_checkpoint(folder / CHECKPOINTS)
     assert latest is not None
     files = [
-        folder / MODEL / "model.safetensors",
+        folder / LAST / "model.safetensors",
         folder / "probes.safetensors",
         *latest.glob("*.safetensors"),
     ]
@@ -154,11 +154,11 @@ def test_a_stage_after_a_kill_does_not_start_from_old_weights(
 
 def test_a_model_to_start_from_is_compared_with_its_run(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINTS / "step-00000001").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"model.init_from: .*model is older than"):
-        require_current(str(tmp_path / MODEL), "model.init_from")
-    require_current(str(tmp_path / "elsewhere" / MODEL), "model.path")  # no run beside it
-    (tmp_path / MODEL).mkdir()
-    require_current(str(tmp_path / MODEL), "model.path")  # exported by an earlier version, without a record
+    with pytest.raises(ConfigError, match=r"model.init_from: .*last is older than"):
+        require_current(str(tmp_path / LAST), "model.init_from")
+    require_current(str(tmp_path / "elsewhere" / LAST), "model.path")  # no run beside it
+    (tmp_path / LAST).mkdir()
+    require_current(str(tmp_path / LAST), "model.path")  # exported by an earlier version, without a record
 
 
 def test_a_model_of_an_earlier_version_is_current_beside_its_checkpoints(stopped: Path) -> None:
@@ -166,8 +166,8 @@ def test_a_model_of_an_earlier_version_is_current_beside_its_checkpoints(stopped
     fields = json.loads(state.read_text())
     state.write_text(json.dumps({**fields, "format": 1, "meta": {"step": fields["step"]}}))
     record = {"step": fields["step"], "checkpoint": hashlib.sha256(state.read_bytes()).hexdigest()}
-    (stopped / MODEL / "training.json").write_text(json.dumps(record))
-    require_current(str(stopped / MODEL), "model.path")
+    (stopped / LAST / "training.json").write_text(json.dumps(record))
+    require_current(str(stopped / LAST), "model.path")
     assert export_is_current(stopped)
     with pytest.raises(CheckpointError, match="resume it with the version that wrote it"):
         run(None, tiny(stopped), resume=True)
@@ -223,3 +223,16 @@ def test_48_steps_and_8_kills_end_with_the_same_bits(tmp_path: Path) -> None:
     codes = start(tmp_path / "broken", " ".join([*kills, "end"]))
     assert codes == [9 if kill.startswith("rename") else -signal.SIGKILL for kill in kills] + [0]
     assert_same(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_a_run_of_an_earlier_version_and_a_copied_one_are_adopted(stopped: Path) -> None:
+    """Earlier versions named the export `model`; a copy of a run folder may hold a folder in place of the link."""
+    assert (stopped / "model").is_dir()
+    assert not (stopped / "model").is_symlink()
+    export.adopt_earlier_layout(stopped)
+    assert not (stopped / "model").exists()
+    (stopped / LAST).rename(stopped / "model")
+    export.adopt_earlier_layout(stopped)
+    assert (stopped / LAST / "model.safetensors").is_file()
+    export.link_earlier_name(stopped)
+    assert (stopped / "model" / "model.safetensors").samefile(stopped / LAST / "model.safetensors")

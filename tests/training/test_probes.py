@@ -13,6 +13,7 @@ from torch import nn
 from instructsam.errors import CheckpointError
 from instructsam.training import optim
 from instructsam.training.checkpointing import latest_checkpoint, read_state
+from instructsam.training.part_settings import PARTS
 from instructsam.training.probes import load_probes, save_probes
 from tests.training.conftest import run, tiny
 
@@ -81,7 +82,7 @@ def test_only_new_probes_on_trained_parts_learn_faster(
     assert new_probes(tmp_path / "later") == ["dense_classes", "query_readout"]
     assert "learn faster at first" in capsys.readouterr().err
     record = json.loads((tmp_path / "later" / "model" / "training.json").read_text())
-    assert record["trained_parts"] == ["detector", "language_model", "vision"]
+    assert record["trained_parts"] == sorted(PARTS)
 
     rates: list[dict[str, float]] = []
     plain = optim.set_learning_rate
@@ -91,7 +92,7 @@ def test_only_new_probes_on_trained_parts_learn_faster(
         rates.append({group["objective"]: group["lr"] / lr for group in optimizer.param_groups})
         return lr
 
-    monkeypatch.setattr("instructsam.training.trainer.set_learning_rate", noted)
+    monkeypatch.setattr("instructsam.training.updates.set_learning_rate", noted)
     run(None, later, resume=True)
     assert [rate["dense_classes"] for rate in rates] == pytest.approx([10.0, 1.0]), "as if it had not stopped"
     assert [rate[""] for rate in rates] == [1.0, 1.0]
@@ -100,7 +101,7 @@ def test_only_new_probes_on_trained_parts_learn_faster(
 def test_a_model_without_a_record_counts_as_trained(tmp_path: Path) -> None:
     short = ("schedule.total_steps=1", "loss.objectives.dense_classes=1")
     run(None, tiny(tmp_path / "first", "schedule.total_steps=1"))
-    (tmp_path / "first" / "model").rename(tmp_path / "copy")
+    (tmp_path / "first" / "last").rename(tmp_path / "copy")
     (tmp_path / "copy" / "training.json").unlink()
     init = f"model.init_from={tmp_path}/copy"
     run(None, tiny(tmp_path / "second", *short, init))

@@ -40,10 +40,10 @@ def test_stages_follow_one_another_and_finished_ones_are_passed_over(
     train_stages(stages[:1], open_source, first, True)
     assert latest_step(tmp_path / "runs/vision/checkpoints") == 2
     before = (tmp_path / "runs/vision/log.jsonl").read_text()
-    assert train_stages(stages, open_source, changes, True) == Path("runs/all/model")
+    assert train_stages(stages, open_source, changes, True) == Path("runs/all/last")
     assert (tmp_path / "runs/vision/log.jsonl").read_text() == before
     assert (tmp_path / "runs/all/model/model.safetensors").is_file()
-    assert train_stages(stages, open_source, changes, True) == Path("runs/all/model")
+    assert train_stages(stages, open_source, changes, True) == Path("runs/all/last")
     lines = (tmp_path / "runs/all/log.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["step"] == 2
 

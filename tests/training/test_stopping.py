@@ -190,7 +190,7 @@ def full(*_: Any, **__: Any) -> None:
 
 @pytest.mark.parametrize("when", ["checkpoint", "export"])
 def test_a_full_disk_leaves_what_was_whole(stopped: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
-    before = (stopped / "model" / "model.safetensors").read_bytes()
+    before = (stopped / "last" / "model.safetensors").read_bytes()
     more = ("schedule.total_steps=2",)
     with monkeypatch.context() as patch:
         if when == "checkpoint":
@@ -203,10 +203,10 @@ def test_a_full_disk_leaves_what_was_whole(stopped: Path, monkeypatch: pytest.Mo
             run(None, tiny(stopped, *more), resume=True)
     assert not list(stopped.rglob(".writing-*"))
     assert checkpointing.latest_step(stopped / "checkpoints") == (1 if when == "checkpoint" else 2)
-    assert (stopped / "model" / "model.safetensors").read_bytes() == before
+    assert (stopped / "last" / "model.safetensors").read_bytes() == before
     run(None, tiny(stopped, *more), resume=True)
     assert export_is_current(stopped)
-    assert (stopped / "model" / "model.safetensors").read_bytes() != before
+    assert (stopped / "last" / "model.safetensors").read_bytes() != before
 
 
 def test_a_log_that_cannot_be_written_says_what_to_do(

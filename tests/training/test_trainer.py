@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from instructsam.config import load_config
 from instructsam.errors import CheckpointError, ConfigError, InstructSAMError
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training import checkpointing, trackers, trainer
+from instructsam.training import checkpointing, processes, trackers
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import open_model, start_model
 from instructsam.training.stopping import TrainingInterrupted
@@ -259,7 +259,7 @@ class Noted(GeneralTracker):
 def test_trackers_get_the_numbers_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noted = Noted()
     changed = {"log_with": [noted]}
-    monkeypatch.setattr(trainer, "Accelerator", lambda **given: Accelerator(**{**given, **changed}))
+    monkeypatch.setattr(processes, "Accelerator", lambda **given: Accelerator(**{**given, **changed}))
     monkeypatch.setattr(trackers, "find_spec", lambda _: True)
     run(None, tiny(tmp_path, "schedule.total_steps=1", "trackers=[tensorboard]"))
     assert noted.settings["optim.lr"] == 1e-3

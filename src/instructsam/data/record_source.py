@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructsam.data.formats.source import Tally
-from instructsam.data.published import Published
+from instructsam.data.image_store import FolderImages, ImageStore
 from instructsam.data.record import InstanceRecord, Known, Record, read_records, record_to_dict
 from instructsam.data.regions import region_code
 from instructsam.data.sample import (
@@ -25,8 +25,6 @@ from instructsam.data.sample import (
 )
 from instructsam.data.targets import decode_all, with_known_answer
 from instructsam.errors import InputError
-from instructsam.images.loader import load_image, size_mismatch
-from instructsam.structures.file_names import find_file
 from instructsam.structures.safe_text import one_line
 
 
@@ -47,13 +45,13 @@ class RecordSource:
     def __init__(
         self,
         name: str,
-        folder: Path,
+        images: Path | ImageStore,
         records: Iterable[Record],
         instructions: int,
         tally: Tally | None = None,
     ) -> None:
         self.name = name
-        self.folder = folder
+        self.images: ImageStore = FolderImages(images) if isinstance(images, Path) else images
         tally = Tally() if tally is None else tally
         digest = hashlib.sha256(str(instructions).encode())
         of_image: dict[str, list[Record]] = {}
@@ -70,10 +68,11 @@ class RecordSource:
         ]
         if not self.groups:
             raise InputError(f"{name} holds no record to train on: give a source with at least one")
-        absent = [file for file in of_image if not find_file(folder, file).is_file()]
+        absent = [file for file in of_image if not self.images.has(file)]
         if absent:
             raise InputError(
-                f"{name}: {len(absent)} of {len(of_image)} images are missing, such as {str(folder / absent[0])!r}: "
+                f"{name}: {len(absent)} of {len(of_image)} images are missing, such as "
+                f"{self.images.place(absent[0])!r}: "
                 "put them where the records name them"
             )
         self.left_out = dict(tally.left_out)
@@ -85,12 +84,6 @@ class RecordSource:
         """The records of a file, or of `records.jsonl` in a folder; image paths are relative to its folder."""
         file = path / "records.jsonl" if path.is_dir() else path
         return cls(str(path), file.parent, read_records(file), instructions)
-
-    @classmethod
-    def published(cls, known: Published, folder: Path, instructions: int) -> RecordSource:
-        """The records of a published data set in a data folder; image paths are relative to it."""
-        tally = Tally()
-        return cls(known.name, folder, known.read(folder, tally), instructions, tally)
 
     @property
     def size(self) -> int:
@@ -127,7 +120,7 @@ class RecordSource:
         known = (*(instance.known for instance in instances), *(mask for _ in ignored))
         return TrainingSample(
             id=f"{self.name}, record {one_line(group[0].id)!r}",
-            image=self._image(group[0]),
+            image=self.images.load(group[0]),
             instructions=tuple(
                 SampleInstruction(record.instruction, its, () if region is None else (next(places),))
                 for record, its, region in zip(group, phrases, regions, strict=True)
@@ -136,15 +129,6 @@ class RecordSource:
             masks=masks,
             known=() if set(known) <= {"mask"} else known,
         )
-
-    def _image(self, record: Record) -> NDArray[np.uint8]:
-        path = find_file(self.folder, record.image.file)
-        image = np.asarray(load_image(path).image)
-        stated = (record.image.height, record.image.width)
-        if image.shape[:2] != stated:
-            found = (image.shape[0], image.shape[1])
-            raise InputError(f"record {one_line(record.id)!r}: {size_mismatch(path, found, stated)}")
-        return image
 
     def texts(self, count: int) -> Iterator[str]:
         """Instructions and their phrases, in the order of the records."""

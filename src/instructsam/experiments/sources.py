@@ -1,19 +1,30 @@
-"""The source of training samples that a configuration names; the one place that knows all of them."""
+"""The sources that a configuration names; the one place that knows all of them.
+
+A source is the drawn world, or records: of a path, of the Hugging Face hub, or of a published data set. Training and
+`instructsam data check` read records by the same functions.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from instructsam.config import build_config
+from instructsam.data.detect import find_reader_of_path, split_name
+from instructsam.data.formats.source import Tally
+from instructsam.data.image_store import FolderImages
 from instructsam.data.published import PUBLISHED, Published
+from instructsam.data.record import Record
+from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sources import Mixture, SampleSource, endless
 from instructsam.errors import ConfigError
+from instructsam.experiments.test_images import ExcludedImages
 from instructsam.training.data_settings import DataSettings
 from instructsam.world.source import WorldSource, WorldSourceSettings
 
 WORLD = "world"
-TRAIN = "/train"  # published splits to train on end so
 
 
 def check_source(data: DataSettings) -> None:
@@ -23,11 +34,79 @@ def check_source(data: DataSettings) -> None:
         ConfigError: an option of the world is wrong, a name is unknown, or files are missing.
     """
     world_settings(data)
+    for key, value in (("data.images", data.images), ("data.instructions", data.instructions)):
+        unknown = set(value) - set(data.weights) if isinstance(value, dict) else set()
+        if unknown:
+            raise ConfigError(
+                f"{key} must name sources of data.source ({', '.join(data.weights)}), got {sorted(unknown)[0]!r}"
+            )
+    excluded = ExcludedImages(data)
     for name in data.weights:
-        if name != WORLD and (published := _published(name)) is not None:
-            _check_published(published, data.folder)
-        elif name != WORLD:
-            _records_path(name)
+        if name != WORLD:
+            find_reader(name, data, excluded=excluded)
+
+
+def describe_source(data: DataSettings) -> dict[str, str]:
+    """The format of every source by its name, such as {"shop/instances.json": "COCO JSON"}.
+
+    Raises:
+        ConfigError: as in `check_source`.
+    """
+    check_source(data)
+    return {name: name if name == WORLD else find_reader(name, data).format for name in data.weights}
+
+
+def find_reader(
+    name: str, data: DataSettings, seed: int = 0, excluded: ExcludedImages | None = None
+) -> RecordReader:
+    """The reader of a source of records; nothing but names and a few bytes is read yet.
+
+    Args:
+        name: a path, a path with a split, or a published data set.
+        data: says where its files are and how they are read.
+        seed: of the wordings of categories.
+        excluded: the test images that its records are not about; None: those of `data.exclude`.
+
+    Raises:
+        ConfigError: there is no such source, or files are missing.
+    """
+    excluded = ExcludedImages(data) if excluded is None else excluded
+    published = next((known for known in PUBLISHED if known.name == name), None)
+    if published is not None:
+        _check_published(published, data.folder)
+        folder = Path(data.folder)
+        reader = RecordReader(
+            name, published.publisher, FolderImages(folder), lambda tally: published.read(folder, tally)
+        )
+        return excluded.keep_out(reader, is_published=True)
+    path, _ = split_name(name)
+    if not os.path.lexists(path):
+        raise ConfigError(
+            f"data.source must be {WORLD}, a path, or with data.folder one of {_train_splits()}; there is no file or "
+            f"folder {str(path)!r}"
+        )
+    images, instructions = _of_source(data.images, name), _of_source(data.instructions, name)
+    if images is not None and not images.is_dir():
+        raise ConfigError(f"data.images must be the folder of the images of {name}, got {str(images)!r}")
+    options = ReadOptions(
+        images=images,
+        instructions=instructions,
+        templates=data.templates,
+        seed=seed,
+        negatives=data.negatives_per_positive > 0,
+        columns=data.columns,
+    )
+    return excluded.keep_out(find_reader_of_path(name, options), is_published=False)
+
+
+def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> Iterator[Record]:
+    """The records of one source, in their order; `tally` counts what is left out.
+
+    Raises:
+        ConfigError: as in `find_reader`.
+        InputError: a record or file is malformed.
+    """
+    return find_reader(name, data, seed).read(tally)
 
 
 def open_source(data: DataSettings, seed: int, images_per_step: int) -> SampleSource:
@@ -43,17 +122,20 @@ def open_source(data: DataSettings, seed: int, images_per_step: int) -> SampleSo
         InputError: a record is malformed, or there are none.
     """
     check_source(data)
-    parts = [(_open(name, data, seed, images_per_step), weight) for name, weight in data.weights.items()]
+    excluded = ExcludedImages(data)
+    parts = [
+        (_open(name, data, seed, images_per_step, excluded), weight) for name, weight in data.weights.items()
+    ]
     return endless(parts[0][0], seed) if len(parts) == 1 else Mixture(parts, seed)
 
 
-def _open(name: str, data: DataSettings, seed: int, images_per_step: int) -> SampleSource:
+def _open(
+    name: str, data: DataSettings, seed: int, images_per_step: int, excluded: ExcludedImages
+) -> SampleSource:
     if name == WORLD:
         return WorldSource(world_settings(data), seed, data.instructions_per_image, images_per_step)
-    published = _published(name)
-    if published is not None:
-        return RecordSource.published(published, Path(data.folder), data.instructions_per_image)
-    return RecordSource.open(_records_path(name), data.instructions_per_image)
+    reader, tally = find_reader(name, data, seed, excluded), Tally()
+    return RecordSource(name, reader.images, reader.read(tally), data.instructions_per_image, tally)
 
 
 def world_settings(data: DataSettings) -> WorldSourceSettings:
@@ -61,15 +143,15 @@ def world_settings(data: DataSettings) -> WorldSourceSettings:
     return build_config(WorldSourceSettings, data.world, prefix="data.world.")
 
 
-def _published(name: str) -> Published | None:
-    return next((known for known in PUBLISHED if known.name == name), None)
+def _of_source(value: str | dict[str, str], name: str) -> Path | None:
+    path = value.get(name, "") if isinstance(value, dict) else value
+    return Path(path) if path else None
 
 
 def _check_published(published: Published, folder: str) -> None:
-    if not published.name.endswith(TRAIN):
-        splits = ", ".join(known.name for known in PUBLISHED if known.name.endswith(TRAIN))
+    if not published.train:
         raise ConfigError(
-            f"data.source must not be a test split, got {published.name}: train on one of {splits}"
+            f"data.source must not be a test split, got {published.name}: train on one of {_train_splits()}"
         )
     if not folder:
         raise ConfigError(
@@ -82,13 +164,5 @@ def _check_published(published: Published, folder: str) -> None:
         )
 
 
-def _records_path(name: str) -> Path:
-    """The file or folder of records that a name stands for."""
-    path = Path(name)
-    if path.is_file() or (path / "records.jsonl").is_file():
-        return path
-    splits = ", ".join(known.name for known in PUBLISHED if known.name.endswith(TRAIN))
-    raise ConfigError(
-        f"data.source must be {WORLD}, a file of Inst2Seg records, a folder with records.jsonl, or with data.folder "
-        f"one of {splits}; got {name!r}"
-    )
+def _train_splits() -> str:
+    return ", ".join(known.name for known in PUBLISHED if known.train)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from instructsam.config import Config
+from instructsam.data.templates import DEFAULT_TEMPLATES, check_templates
 from instructsam.structures.validation import Expected
 
 SOURCE = "a name, or names with weights in (0, 1000000] such as {world: 1, refcoco/train: 3}"
+FOLDERS = "a folder, or folders by source such as {shop/instances.json: shop/photos}"
+FILES = "a file, or files by source such as {shop/instances.json: shop/instructions.csv}"
 Name = Annotated[str, Field(min_length=1)]
 Weight = Annotated[float, Field(gt=0, le=1_000_000)]
 
@@ -19,10 +22,26 @@ class DataSettings(Config):
     """Sample source and batches.
 
     Attributes:
-        source: "world" (drawn scenes, without end), a file or folder of Inst2Seg records, or the training split of a
-            published data set such as refcoco/train; several of them with their weights for a mixture,
+        source: "world" (drawn scenes, without end); a path, whose format is found from its content (docs/own_data.md);
+            a path with a split, shop:val; hf:ORG/NAME or hf:ORG/NAME:SPLIT of the Hugging Face hub; or the training
+            split of a published data set such as refcoco/train. Several of them with numbers are a mixture,
             {world: 1, refcoco/train: 3}.
+        mixture: what the numbers of a mixture are: "weights", shares of all samples, or "repeats", passes over each
+            source in one pass over all of them.
         folder: the data folder that holds the files of published data sets.
+        exclude: images that are not trained on: names of published test sets, files of Inst2Seg records, or folders of
+            images; [] for none. Left out: every test set in `folder`, for published sources only.
+        exclude_by_pixels: whether excluded images are also found in another size or compression (docs/data.md).
+        images: the folder of a path's images, or a mapping from sources to their folders; "" to find them from the
+            annotations.
+        instructions: file of (image, instruction, annotation ids) for a COCO file, or a mapping from sources to such
+            files; "" for instructions.json, .jsonl or .csv beside the annotations, if there is one.
+        templates: wordings that turn a category into an instruction, with {category} or {plural}.
+        columns: names of a table's columns, by what they hold (docs/own_data.md).
+        negatives_per_positive: instructions without target that are drawn for each instruction with one, from
+            categories that are absent from the image.
+        negatives_from: "exhaustive": only in sources that annotate each of their categories in every image; "all": also
+            in others, where what an image's records do not name is then taken as absent.
         world: options of the drawn world (`world.source.WorldSourceSettings`).
         images_per_batch: images of one batch and process.
         instructions_per_image: at most so many instructions share an image and its vision passes.
@@ -49,7 +68,16 @@ class DataSettings(Config):
     }
 
     source: Annotated[Name | dict[Name, Weight], Expected(SOURCE), Field(min_length=1)] = "world"
+    mixture: Literal["weights", "repeats"] = "weights"
     folder: str = ""
+    exclude: tuple[Name, ...] | None = None
+    exclude_by_pixels: bool = True
+    images: Annotated[str | dict[Name, Name], Expected(FOLDERS)] = ""
+    instructions: Annotated[str | dict[Name, Name], Expected(FILES)] = ""
+    templates: tuple[Name, ...] = DEFAULT_TEMPLATES
+    columns: dict[Name, str] = Field(default_factory=dict)
+    negatives_per_positive: float = Field(default=0.5, ge=0, le=100)
+    negatives_from: Literal["exhaustive", "all"] = "exhaustive"
     world: dict[str, Any] = Field(default_factory=dict)
     images_per_batch: int = Field(default=4, ge=1, le=4096)
     instructions_per_image: int = Field(default=8, ge=1, le=1000)
@@ -57,6 +85,11 @@ class DataSettings(Config):
     color_jitter: float = Field(default=0.0, ge=0, le=0.9)
     workers: int = Field(default=0, ge=0, le=256)
     prefetch: int = Field(default=2, ge=1, le=1024)
+
+    @model_validator(mode="after")
+    def _check(self) -> DataSettings:
+        check_templates(self.templates, "templates")
+        return self
 
     @property
     def weights(self) -> dict[str, float]:

@@ -1,24 +1,43 @@
-"""Exponential moving average of the weights, which is what a run exports; by `torch.optim.swa_utils`."""
+"""Exponential moving average of the trained weights, which is what a run exports."""
 
 from __future__ import annotations
 
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-def start_average(model: nn.Module) -> AveragedModel:
-    """The average of one set of weights: those that the model has now."""
-    average = AveragedModel(model)
-    average.n_averaged.fill_(1)  # else torch would let the first update replace these weights
-    return average
+class Average:
+    """The average of a model's trainable parameters; of frozen ones there is nothing to average.
 
-
-def update_average(average: AveragedModel, model: nn.Module, decay: float) -> None:
-    """Move the average towards the current weights.
-
-    The decay warms up as min(decay, n / (9 + n)) with n sets of weights averaged so far, so that early weights are
-    forgotten. Buffers are copied.
+    Attributes:
+        tensors: parameter name -> average.
+        count: sets of weights averaged so far, the first one included.
     """
-    averaged = int(average.n_averaged)
-    average.multi_avg_fn = get_ema_multi_avg_fn(min(decay, averaged / (9 + averaged)))
-    average.update_parameters(model)
+
+    def __init__(self, model: nn.Module) -> None:
+        self.tensors = {name: parameter.detach().clone() for name, parameter in _trained(model).items()}
+        self.count = 1
+
+    def update(self, model: nn.Module, decay: float) -> None:
+        """Move the average towards the current weights.
+
+        The decay warms up as min(decay, n / (9 + n)) with n sets of weights averaged so far, so that early weights are
+        forgotten.
+        """
+        if self.tensors:
+            current = [parameter.detach() for parameter in _trained(model).values()]
+            move = get_ema_multi_avg_fn(min(decay, self.count / (9 + self.count)))
+            move(list(self.tensors.values()), current, None)
+        self.count += 1
+
+    def state(self, model: nn.Module) -> dict[str, Tensor]:
+        """The state dict of the model with averaged weights; tied names share one tensor."""
+        averaged = {id(parameter): self.tensors[name] for name, parameter in _trained(model).items()}
+        return {
+            name: averaged.get(id(tensor), tensor)
+            for name, tensor in model.state_dict(keep_vars=True).items()
+        }
+
+
+def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}

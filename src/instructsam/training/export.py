@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,11 +23,14 @@ from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import sync_folder, sync_tree
 from instructsam.training.checkpointing import is_record_of, latest_checkpoint
-from instructsam.training.stage_table import Part
+from instructsam.training.part_settings import PARTS
 
-MODEL = "model"  # the export's name in a run's folder
+LAST = "last"  # the export's name in a run's folder
+EARLIER = "model"  # its name in earlier versions, which remains as a link
+BEST = "best"  # the export with the best validation score
 CHECKPOINTS = "checkpoints"
 RECORD_FILE = "training.json"
+EARLIER_PARTS = {"vision": ("vlm_vision", "detector_vision")}  # as earlier versions named them
 
 
 def export_model(
@@ -81,17 +85,44 @@ def restore_export(folder: Path) -> None:
         os.replace(_old(folder), folder)
 
 
+def link_earlier_name(run_folder: Path) -> None:
+    """Let `model`, the export's name in earlier versions, lead to it where the file system has links."""
+    link = run_folder / EARLIER
+    if not os.path.lexists(link):
+        with suppress(OSError, NotImplementedError):
+            link.symlink_to(LAST, target_is_directory=True)
+
+
+def adopt_earlier_layout(run_folder: Path) -> None:
+    """Rename the export of a run that an earlier version began; drop a copy that was made of its link."""
+    earlier = run_folder / EARLIER
+    restore_export(earlier)
+    if not earlier.is_dir() or earlier.is_symlink() or not (earlier / RECORD_FILE).is_file():
+        return
+    if (run_folder / LAST).exists():  # a copy of a run folder holds a second export in place of the link
+        shutil.rmtree(earlier)
+    else:
+        os.replace(earlier, run_folder / LAST)
+
+
+def export_of(folder: Path) -> Path:
+    """The folder under its present name, for comparisons."""
+    return folder.with_name(LAST) if folder.name == EARLIER else folder
+
+
 def export_is_current(run_folder: Path) -> bool:
-    """Whether a run's `model/` was made from its newest checkpoint."""
+    """Whether a run's `last/` was made from its newest checkpoint."""
     latest = latest_checkpoint(run_folder / CHECKPOINTS)
-    return latest is not None and is_record_of(_record(run_folder / MODEL), latest)
+    return latest is not None and is_record_of(_record(run_folder / LAST), latest)
 
 
 def trained_parts(model_folder: Path) -> list[str]:
-    """Parts (`stage_table.Part`) of a saved model that its runs have trained; all where no run left a record."""
+    """Parts (`part_settings.Part`) of a saved model that its runs have trained; all where no run left a record."""
     record = _record(model_folder)
     known = record.get("trained_parts") if isinstance(record, dict) else None
-    return list(get_args(Part)) if known is None else list(known)
+    if known is None:
+        return list(PARTS)
+    return sorted({part for name in known for part in EARLIER_PARTS.get(name, (name,))})
 
 
 def require_current(name: str, key: str) -> None:
@@ -105,7 +136,7 @@ def require_current(name: str, key: str) -> None:
         ConfigError: its run was killed between a checkpoint and the export.
     """
     folder = Path(name)
-    latest = latest_checkpoint(folder.parent / CHECKPOINTS) if folder.name == MODEL else None
+    latest = latest_checkpoint(folder.parent / CHECKPOINTS) if folder.name in (LAST, EARLIER) else None
     if latest is None:
         return
     record = _record(folder)

@@ -21,8 +21,8 @@ from instructsam.model.features import ImageFeatures
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.structures.outputs import SegmentationOutput
 from instructsam.training.batch import TrainingBatch
+from instructsam.training.part_settings import Part
 from instructsam.training.settings import LossSettings
-from instructsam.training.stage_table import Part
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ class Objective(nn.Module, ABC):
     """One loss of a training step; `forward` runs under autocast.
 
     Attributes:
-        probes: the part of the model whose features its probes take, None where it has no such probes. Probes that
-            are new on a trained part learn faster at first (`optim`).
+        probes: the parts of the model whose features its probes take. Probes that are new on a trained part learn
+            faster at first (`optim`).
     """
 
-    probes: ClassVar[Part | None] = None
+    probes: ClassVar[tuple[Part, ...]] = ()
 
     @abstractmethod
     def __init__(self, context: ObjectiveContext) -> None:

@@ -8,7 +8,7 @@ to the ordinary one within as many. A prefix in `optim.lr_multipliers` that name
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -103,11 +103,18 @@ class MuonWithAdamW(torch.optim.Optimizer):
             part.step(closure)
 
 
-def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Optimizer:
+def build_optimizer(
+    model: nn.Module, settings: OptimSettings, rates: Mapping[str, float] | None = None
+) -> torch.optim.Optimizer:
     """AdamW over the trainable parameters, with Muon for hidden matrices where `settings.muon_lr` is above 0.
 
     Biases, norms, embeddings and every other vector or learned query bank are not decayed: decay there pulls
     towards a meaningless zero.
+
+    Args:
+        model: the trainable module.
+        settings: of the optimizer.
+        rates: peak learning rate by parameter name, where it is not `settings.lr`.
 
     Raises:
         ConfigError: a prefix in `lr_multipliers` matches no parameter.
@@ -125,6 +132,8 @@ def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Op
         muon = settings.muon_lr > 0 and name not in undecayed and _is_hidden_matrix(name, parameter)
         chosen = _longest_prefix(name, settings.lr_multipliers)
         multiplier = 1.0 if chosen is None else settings.lr_multipliers[chosen]
+        if rates and name in rates:
+            multiplier *= rates[name] / settings.lr
         if muon:
             multiplier *= settings.muon_lr / settings.lr
         decay = 0.0 if name in undecayed else settings.weight_decay

@@ -71,5 +71,5 @@ def load_probes(objectives: nn.ModuleDict, model_folder: Path) -> list[str]:
 
 def new_on_trained_parts(objectives: nn.ModuleDict, new: Sequence[str], start: Path) -> list[str]:
     """Those of the new probes that take features of a part that the model to start from has trained."""
-    parts = trained_parts(start)
-    return [name for name in new if cast(Objective, objectives[name]).probes in parts]
+    parts = set(trained_parts(start))
+    return [name for name in new if not parts.isdisjoint(cast(Objective, objectives[name]).probes)]

@@ -15,18 +15,21 @@ from instructsam.structures.destinations import prepare_folder
 from instructsam.structures.files import write_text
 from instructsam.structures.locks import FolderLock
 from instructsam.training import checkpointing
-from instructsam.training.export import CHECKPOINTS, MODEL, restore_export
+from instructsam.training.export import CHECKPOINTS, LAST, adopt_earlier_layout, restore_export
 from instructsam.training.settings import RunConfig
+from instructsam.training.validation_settings import ValidationSettings
 
 CONFIG_FILE = "config.yaml"
 NOT_SET = "not set"  # in place of a value
 LENGTH = "schedule.total_steps"
+# `share` decides which images are trained on.
+VALIDATION_MAY_CHANGE = frozenset(ValidationSettings.model_fields) - {"share"}
 # Settings that change neither the batches nor the updates, and those of the length.
 MAY_CHANGE = frozenset(
     {
         "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", LENGTH,
         "schedule.max_minutes", "schedule.checkpoint_minutes", "schedule.keep_checkpoints", "schedule.log_seconds",
-        "schedule.export_dtype",
+        "schedule.export_dtype", "schedule.epochs", *(f"validation.{name}" for name in VALIDATION_MAY_CHANGE),
     }
 )  # fmt: skip
 
@@ -48,7 +51,8 @@ def open_run_folder(config: RunConfig, resume: bool) -> Iterator[None]:
     prepare_folder(folder, "output_dir")
     with FolderLock(folder):
         check_run_folder(config, resume)  # another process may have written there until now
-        restore_export(folder / MODEL)
+        adopt_earlier_layout(folder)
+        restore_export(folder / LAST)
         yield
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -15,9 +14,17 @@ from instructsam.data.sources import SampleSource
 from instructsam.errors import ConfigError, InputError
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import checkpointing, state_tensors
-from instructsam.training.ema import start_average
-from instructsam.training.export import CHECKPOINTS, MODEL, discard_export, export_is_current, export_model
+from instructsam.training.ema import Average
+from instructsam.training.export import (
+    CHECKPOINTS,
+    LAST,
+    discard_export,
+    export_is_current,
+    export_model,
+    link_earlier_name,
+)
 from instructsam.training.probes import save_probes
+from instructsam.training.processes import Processes
 from instructsam.training.random_state import random_state, set_random_state
 from instructsam.training.run_source import check_same_source, source_record
 from instructsam.training.settings import RunConfig
@@ -43,7 +50,7 @@ class RunState:
         processor: InstructSAMProcessor,
         trainable: Trainable,
         optimizer: torch.optim.Optimizer,
-        accelerator: Accelerator,
+        processes: Processes,
         on_checkpoint: OnCheckpoint | None,
     ) -> None:
         self.config = config
@@ -51,9 +58,9 @@ class RunState:
         self.processor = processor
         self.trainable = trainable
         self.optimizer = optimizer
-        self.accelerator = accelerator
+        self.processes = processes
         self.on_checkpoint = on_checkpoint
-        self.average = start_average(trainable.model) if config.optim.ema_decay else None
+        self.average = Average(trainable.model) if config.optim.ema_decay else None
         self.step = 0
         self.instructions = 0
         self.seconds = 0.0
@@ -65,6 +72,11 @@ class RunState:
     def checkpoints(self) -> Path:
         """Folder of this run's checkpoints."""
         return self.config.folder / CHECKPOINTS
+
+    def update_average(self) -> None:
+        """Take the current weights into their average."""
+        if self.average:
+            self.average.update(self.trainable.model, self.config.optim.ema_decay)
 
     def save_if_new(self) -> None:
         """`save`, unless this step is saved already."""
@@ -79,15 +91,15 @@ class RunState:
         """
         try:
             self._write_checkpoint()
-            if self.accelerator.is_main_process:
+            if self.processes.is_main:
                 self.export()
         except (OSError, SafetensorError, InputError) as error:
-            if self.accelerator.is_main_process:
+            if self.processes.is_main:
                 checkpointing.discard_unfinished(self.checkpoints)
-                discard_export(self.config.folder / MODEL)
+                discard_export(self.config.folder / LAST)
             raise checkpointing.unwritable(self.checkpoints, self.step, error) from error
         self._saved_step = self.step
-        self.accelerator.wait_for_everyone()
+        self.processes.wait()
         return checkpointing.checkpoint_folder(self.checkpoints, self.step)
 
     def _write_checkpoint(self) -> None:
@@ -96,18 +108,18 @@ class RunState:
             "optimizer": state_tensors.optimizer_tensors(self.optimizer, self.trainable),
         }
         if self.average:
-            tensors["ema"] = dict(self.average.module.named_parameters())
+            tensors["ema"] = self.average.tensors
         meta: dict[str, Any] = {
             "step": self.step,
             "instructions": self.instructions,
             "seconds": self.seconds,
-            "processes": self.accelerator.num_processes,
-            "ema_averaged": int(self.average.n_averaged) if self.average else 1,
+            "processes": self.processes.count,
+            "ema_averaged": self.average.count if self.average else 1,
             "new_probes": list(self.new_probes),
             "trained_parts": list(self.trained_parts),
             "source": source_record(self.source),
         }
-        rank, wait = self.accelerator.process_index, self.accelerator.wait_for_everyone
+        rank, wait = self.processes.rank, self.processes.wait
         keep = self.config.schedule.keep_checkpoints
         checkpointing.write_checkpoint(self.checkpoints, self.step, tensors, meta, keep, rank, wait)
 
@@ -127,12 +139,12 @@ class RunState:
             CheckpointError: it is damaged or belongs to another model.
             ConfigError: it was written by another number of processes or with other data.
         """
-        checkpoint = checkpointing.read_checkpoint(folder, self.accelerator.process_index)
+        checkpoint = checkpointing.read_checkpoint(folder, self.processes.rank)
         meta = checkpoint.meta
-        if meta["processes"] != self.accelerator.num_processes:
+        if meta["processes"] != self.processes.count:
             raise ConfigError(
                 f"{folder} was written by {meta['processes']} processes and this run has "
-                f"{self.accelerator.num_processes}: resume with as many, or start another run with model.path=..."
+                f"{self.processes.count}: resume with as many, or start another run with model.path=..."
             )
         check_same_source(meta, self.source, folder)
         model, average = state_tensors.model_tensors(self.trainable), self.average
@@ -140,10 +152,11 @@ class RunState:
         state_tensors.load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.optimizer)
         if average:
             # a run that averaged nothing before starts to average from its weights
-            averaged: dict[str, Tensor] = dict(average.module.named_parameters())
-            saved = checkpoint.ema or {name: model[f"model.{name}"] for name in averaged}
-            state_tensors.copy_tensors(saved, averaged, "averaged weights")
-            average.n_averaged.fill_(meta["ema_averaged"])
+            saved = checkpoint.ema or {name: model[f"model.{name}"] for name in average.tensors}
+            frozen = dict(self.trainable.model.named_parameters()).keys() - average.tensors.keys()
+            trained = {name: tensor for name, tensor in saved.items() if name not in frozen}
+            state_tensors.copy_tensors(trained, average.tensors, "averaged weights")
+            average.count = meta["ema_averaged"]
         self.step, self.instructions, self.seconds = meta["step"], meta["instructions"], meta["seconds"]
         self.new_probes, self.trained_parts = meta["new_probes"], meta["trained_parts"]
         set_random_state(checkpoint.rng)
@@ -155,12 +168,17 @@ class RunState:
     def export(self) -> None:
         """Write the averaged model as a folder that `instructsam.load` opens, and the probes beside it."""
         rng = random_state()
-        dtype, model = getattr(torch, self.config.schedule.export_dtype), self.trainable.model
-        state = (self.average.module if self.average else model).state_dict(keep_vars=True)
         record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
         save_probes(self.trainable.objectives, self.config.folder)
         # the export comes last, for its record stands for all of it
-        folder = export_model(self.config.folder / MODEL, model, self.processor, state, dtype, record)
+        folder = self.write_model(self.config.folder / LAST, record)
+        link_earlier_name(self.config.folder)
         if self.on_checkpoint:
             self.on_checkpoint(folder, self.step)
         set_random_state(rng)
+
+    def write_model(self, folder: Path, record: dict[str, Any]) -> Path:
+        """Write the averaged model to a folder that `instructsam.load` opens; `record` is a note about it."""
+        dtype, model = getattr(torch, self.config.schedule.export_dtype), self.trainable.model
+        state = self.average.state(model) if self.average else model.state_dict(keep_vars=True)
+        return export_model(folder, model, self.processor, state, dtype, record)

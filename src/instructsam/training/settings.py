@@ -5,6 +5,7 @@ Every value has a default, so a YAML file names only the others; an unknown key 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -16,7 +17,15 @@ from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices
 from instructsam.structures.file_names import safe_file_name
 from instructsam.training.data_settings import DataSettings
+from instructsam.training.part_settings import (
+    LoraSettings,
+    Part,
+    PartSettings,
+    check_parts,
+    trained_in_full,
+)
 from instructsam.training.stage_table import STAGES, StageName
+from instructsam.training.validation_settings import ValidationSettings
 
 Scalar = bool | int | float | str | tuple[float, ...] | None
 Value = Scalar | dict[str, Scalar]
@@ -82,6 +91,7 @@ class OptimSettings(Config):
         muon_lr: peak learning rate of the matrices inside hidden layers, which Muon then updates; 0 leaves
             everything to AdamW.
         warmup_steps: linear warm-up from 0; null for 200, or the whole of a shorter run.
+        warmup_fraction: the same as a share of the run; 0 for `warmup_steps`.
         decay: "cosine" to the end; "linear_tail" holds the peak and falls in the last `tail` of the run;
             "none" holds the peak.
         tail: share of `total_steps` in which "linear_tail" falls.
@@ -101,6 +111,7 @@ class OptimSettings(Config):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.98)
     eps: float = Field(default=1e-8, gt=0, le=1)
     warmup_steps: int | None = Field(default=None, ge=0)
+    warmup_fraction: float = Field(default=0.0, ge=0, le=1)
     decay: Literal["cosine", "linear_tail", "none"] = "cosine"
     tail: float = Field(default=0.2, ge=0, le=1)
     final_fraction: float = Field(default=0.01, ge=0, le=1)
@@ -110,8 +121,16 @@ class OptimSettings(Config):
     new_probe_multiplier: float = Field(default=10.0, ge=1, le=1000)
     gradient_accumulation_steps: int = Field(default=1, ge=1, le=10_000)
 
+    @model_validator(mode="after")
+    def _check(self) -> OptimSettings:
+        if self.warmup_fraction and self.warmup_steps is not None:
+            raise ConfigError("warmup_fraction and optim.warmup_steps exclude each other: give one of them")
+        return self
+
     def warmup(self, total_steps: int) -> int:
         """Steps of the warm-up in a run of that length."""
+        if self.warmup_fraction:
+            return math.ceil(self.warmup_fraction * total_steps)
         return min(DEFAULT_WARMUP, total_steps) if self.warmup_steps is None else self.warmup_steps
 
 
@@ -147,6 +166,7 @@ class ScheduleSettings(Config):
 
     Attributes:
         total_steps: length of the whole run over all its slices; the learning rate follows it.
+        epochs: the length in passes over the training data, in place of `total_steps`; null for `total_steps`.
         max_minutes: time box of this invocation, 0 for none; it ends with a checkpoint to resume from.
         checkpoint_minutes: minutes between checkpoints.
         keep_checkpoints: how many of the newest checkpoints stay on disk.
@@ -155,6 +175,7 @@ class ScheduleSettings(Config):
     """
 
     total_steps: int = Field(default=10_000, ge=1, le=1_000_000_000)
+    epochs: float | None = Field(default=None, gt=0, le=1_000_000)
     max_minutes: float = Field(default=0.0, ge=0)
     checkpoint_minutes: float = Field(default=5.0, ge=0)
     keep_checkpoints: int = Field(default=2, ge=1, le=1_000_000)
@@ -187,12 +208,15 @@ class RunConfig(Config):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     attention: Literal["auto", "sdpa", "eager"] = "auto"
     threads: int = Field(default=0, ge=0, le=1024)
-    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     model: ModelSettings = Field(default_factory=ModelSettings)
     data: DataSettings = Field(default_factory=DataSettings)
     optim: OptimSettings = Field(default_factory=OptimSettings)
+    parts: PartSettings = Field(default_factory=PartSettings)
+    lora: LoraSettings = Field(default_factory=LoraSettings)
     loss: LossSettings = Field(default_factory=LossSettings)
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
+    validation: ValidationSettings = Field(default_factory=ValidationSettings)
 
     @model_validator(mode="after")
     def _check(self) -> RunConfig:
@@ -203,6 +227,7 @@ class RunConfig(Config):
                 f"name must be a folder's name without separators, got {self.name!r}: rename it or set output_dir"
             )
         stage = STAGES[self.stage]
+        check_parts(self.stage, stage.trained, self.parts, self.lora)
         check_choices(f"loss.objectives of stage {self.stage}", self.loss.objectives, tuple(stage.objectives))
         weights = stage.weights(self.loss.objectives)
         if not weights:
@@ -215,12 +240,23 @@ class RunConfig(Config):
                 f"loss.detected_fraction of {self.loss.detected_fraction} leaves phrases without any loss: use stage "
                 "all and set loss.objectives.query_readout above 0 too"
             )
-        if self.optim.warmup(self.schedule.total_steps) > self.schedule.total_steps:
+        warmup = self.optim.warmup(self.schedule.total_steps)
+        if self.schedule.epochs is None and warmup > self.schedule.total_steps:
             raise ConfigError(
                 f"optim.warmup_steps must be at most schedule.total_steps ({self.schedule.total_steps}), got "
                 f"{self.optim.warmup_steps}"
             )
         return self
+
+    @property
+    def trained_in_full(self) -> tuple[Part, ...]:
+        """Parts whose own weights are trained."""
+        return trained_in_full(STAGES[self.stage].trained, self.parts, self.lora)
+
+    @property
+    def trained_parts(self) -> tuple[Part, ...]:
+        """Parts that are trained, by their own weights or by adapters."""
+        return (*self.trained_in_full, *self.lora.adapted)
 
     @property
     def folder(self) -> Path:

@@ -10,8 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Part = Literal["vision", "detector", "language_model"]
+from instructsam.training.part_settings import PARTS, Part
+
 StageName = Literal["vision", "phrases", "all"]
+
+_VISION: tuple[Part, ...] = ("vlm_vision", "detector_vision")
+_DETECTOR: tuple[Part, ...] = ("detector", "projectors", "instance_queries", "word_embeddings")
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,7 @@ class Stage:
         forward: the parts of the model that run. "vision" encodes the images. "detector" answers the phrases with the
             instance queries as they are, before any language model has encoded them. "model" runs the whole model.
         objectives: name -> default weight; `loss.objectives` changes it, 0 is off.
-        trained: parts with gradients. "vision" are both vision encoders; "detector" is the detector with its inputs:
-            projectors, instance queries and word embeddings; "language_model" is everything else.
+        trained: parts with gradients (`part_settings`), where the run's `parts` do not freeze them.
     """
 
     forward: Literal["vision", "detector", "model"]
@@ -39,16 +42,16 @@ STAGES: dict[str, Stage] = {
     "vision": Stage(
         forward="vision",
         objectives={"dense_classes": 1.0},
-        trained=("vision",),
+        trained=_VISION,
     ),
     "phrases": Stage(
         forward="detector",
         objectives={"segmentation": 1.0, "dense_classes": 0.0, "denoising": 0.0},
-        trained=("vision", "detector"),
+        trained=(*_VISION, *_DETECTOR),
     ),
     "all": Stage(
         forward="model",
         objectives={"segmentation": 1.0, "dense_classes": 0.0, "query_readout": 0.0, "denoising": 0.0},
-        trained=("vision", "detector", "language_model"),
+        trained=PARTS,
     ),
 }

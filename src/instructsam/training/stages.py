@@ -19,7 +19,7 @@ from instructsam.config import load_config
 from instructsam.errors import ConfigError
 from instructsam.structures.destinations import check_folder_destination
 from instructsam.training.checkpointing import latest_step
-from instructsam.training.export import CHECKPOINTS, MODEL, export_is_current
+from instructsam.training.export import CHECKPOINTS, LAST, export_is_current
 from instructsam.training.run_folder import MAY_CHANGE, changed_settings, check_run_folder
 from instructsam.training.run_source import OpenSource
 from instructsam.training.settings import RunConfig
@@ -58,13 +58,13 @@ def train_stages(
         if folders.count(folder) > 1:
             raise ConfigError(f"several stages would write into {folder}; give each its own name")
     for number, stage in enumerate(stages):
-        _check(stage, resume, [folder / MODEL for folder in folders[:number]])
+        _check(stage, resume, [folder / LAST for folder in folders[:number]])
     deadline = time.monotonic() + 60 * max_minutes
-    model, trained = folders[0] / MODEL, False
+    model, trained = folders[0] / LAST, False
     for config, stage in zip(configs, stages, strict=True):
         reached = latest_step(stage.folder / CHECKPOINTS)
         if resume and _is_done(stage) and export_is_current(stage.folder):
-            model = stage.folder / MODEL
+            model = stage.folder / LAST
             continue
         left = _least_of_all((deadline - time.monotonic()) / 60)
         if max_minutes and trained and left < LEAST_MINUTES:

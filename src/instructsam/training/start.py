@@ -21,7 +21,7 @@ from instructsam.model.vlm.registry import VLMS
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.processing.settings import ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
-from instructsam.training.export import require_current
+from instructsam.training.export import export_of, require_current
 from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
 from instructsam.training.stage_table import STAGES
 from instructsam.training.state_tensors import model_tensors
@@ -40,7 +40,7 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
     """
     settings = config.model
     for key, name in (("model.path", settings.path), ("model.init_from", settings.init_from)):
-        if name and Path(name) not in made_before:
+        if name and export_of(Path(name)) not in map(export_of, made_before):
             require_current(name, key)
             local_folder(name)
     if not settings.path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from importlib import import_module
 from typing import cast
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from instructsam.errors import ConfigError
-from instructsam.model.instructsam import InstructSAMModel
 from instructsam.training.auxiliary.query_readout import detected_phrases
 from instructsam.training.batch import TrainingBatch
 from instructsam.training.objectives import Objective, ObjectiveContext, Outputs, Step
-from instructsam.training.stage_table import Part, Stage
+from instructsam.training.part_settings import Part
+from instructsam.training.parts import parts_by_name
+from instructsam.training.stage_table import Stage
 
 
 def build_objective(name: str, context: ObjectiveContext) -> Objective:
@@ -48,23 +49,21 @@ class Trainable(nn.Module):
         self.stage = stage
         self.autocast = autocast
 
-    def freeze_untrained(self) -> None:
-        """Exclude the parts that the stage does not train: no gradients to exchange, nothing to decay.
+    def freeze(self, trained: Collection[Part]) -> None:
+        """Exclude all parts but these: no gradients to exchange, no optimizer state, nothing to decay.
 
         Raises:
             ConfigError: a stage without language model, of a model whose queries only the language model tells apart.
         """
-        trained = self.stage.trained
         form = self.model.config.variant("instance_form")
-        if form.counts and "language_model" not in trained:
+        if form.counts and self.stage.forward != "model":
             raise ConfigError(
                 f"a stage that leaves the language model out cannot train {form.value}, which needs it to count: train "
                 "it with stage all"
             )
-        of_part = part_parameters(self.model)
-        for parameter in self.model.parameters():
-            parts = [part for part, known in of_part.items() if id(parameter) in known] or ["language_model"]
-            parameter.requires_grad_(any(part in trained for part in parts))
+        parts = parts_by_name(self.model)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(parts[name] in trained)
 
     def prepare(self, batch: TrainingBatch, device: torch.device, position: tuple[int, int, int]) -> Step:
         """A step before its forward pass: the targets, and the phrases that the detector answers."""
@@ -120,21 +119,3 @@ class Trainable(nn.Module):
             )
         labels = None if output.text_logits is None else batch.labels
         return replace(step, outputs=Outputs(output, labels, model.detector.slot_boxes()))
-
-
-def part_parameters(model: InstructSAMModel) -> dict[Part, set[int]]:
-    """Identities of the parameters of each part (`Stage.trained`), without those of the language model: the rest."""
-    modules: dict[Part, list[nn.Module]] = {
-        "vision": [*model.vlm.vision_modules(), model.detector.vision_encoder],
-        "detector": [
-            model.detector,
-            model.phrase_projector,
-            model.query_projector,
-            model.instance_queries,
-            model.get_input_embeddings(),
-        ],
-    }
-    return {
-        part: {id(parameter) for module in listed for parameter in module.parameters()}
-        for part, listed in modules.items()
-    }

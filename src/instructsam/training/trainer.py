@@ -10,31 +10,27 @@ import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
-from torch import Tensor
 
 from instructsam.config import load_config
 from instructsam.data.sources import SampleSource
-from instructsam.errors import InputError, InstructSAMError
+from instructsam.errors import InputError
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.kernels import no_cudnn_attention
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import state_tensors
 from instructsam.training.batch import OutputSizes, TrainingBatch
-from instructsam.training.ema import update_average
-from instructsam.training.export import MODEL, trained_parts
-from instructsam.training.objectives import ObjectiveContext, Step
-from instructsam.training.optim import build_optimizer, set_learning_rate
+from instructsam.training.export import LAST, trained_parts
+from instructsam.training.objectives import ObjectiveContext
+from instructsam.training.optim import build_optimizer
+from instructsam.training.parts import part_rates
 from instructsam.training.precision import attention_kernel, uses_bfloat16
 from instructsam.training.probes import load_probes, new_on_trained_parts
+from instructsam.training.processes import Processes
 from instructsam.training.progress import ProgressLog, cut_log
 from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
 from instructsam.training.run_source import OpenSource, open_run_source
@@ -46,6 +42,7 @@ from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost
 from instructsam.training.stream import TrainingBatches, WorkerLostError, batches
 from instructsam.training.trackers import check_trackers, start_trackers
 from instructsam.training.trainable import Trainable
+from instructsam.training.updates import Update, Updates
 
 
 def run(
@@ -79,7 +76,7 @@ def run(
         if config.threads:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
-        exported = config.folder / MODEL
+        exported = config.folder / LAST
         source = open_run_source(config, open_source)
         # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
         if resume and exported.is_dir():
@@ -102,16 +99,8 @@ class Trainer:
         on_checkpoint: OnCheckpoint | None = None,
     ) -> None:
         self.config = config
-        # direct and generated phrases do not always reach the same parameters
-        unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-        self.accelerator = Accelerator(
-            cpu=config.device == "cpu",
-            gradient_accumulation_steps=config.optim.gradient_accumulation_steps,
-            log_with=list(config.trackers) or None,
-            project_dir=config.folder,
-            kwargs_handlers=[unused],
-        )
-        self.device = self.accelerator.device
+        self.processes = Processes(config)
+        self.device = self.processes.device
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
         model = model.to(self.device).train()
@@ -120,31 +109,30 @@ class Trainer:
         stage, bfloat16 = STAGES[config.stage], uses_bfloat16(config, self.device)
         trainable = Trainable(context, stage, stage.weights(config.loss.objectives), bfloat16)
         self.trainable = trainable.to(self.device)
-        self.trainable.freeze_untrained()
-        optimizer = build_optimizer(self.trainable, config.optim)
-        accelerator = self.accelerator
+        self.trainable.freeze(config.trained_in_full)
+        optimizer = build_optimizer(self.trainable, config.optim, part_rates(model, config.parts))
         self.state = RunState(
-            config, source, processor, self.trainable, optimizer, accelerator, on_checkpoint
+            config, source, processor, self.trainable, optimizer, self.processes, on_checkpoint
         )
-        self.model: Any = accelerator.prepare_model(self.trainable)
+        self.updates = Updates(config, self.processes, self.state, self.processes.shared(self.trainable))
         self.stop_reason = ""
         every, total = config.schedule.log_seconds, config.schedule.total_steps
-        self.log = ProgressLog(config.folder / "log.jsonl", every, total, accelerator.is_main_process)
+        self.log = ProgressLog(config.folder / "log.jsonl", every, total, self.processes.is_main)
         self._load_probes()
 
     def _load_probes(self) -> None:
         """Load the probes of the run that made the model to start from, and note those that are new."""
-        state, stage = self.state, STAGES[self.config.stage]
+        state = self.state
         name = self.config.model.path or self.config.model.init_from
         if not name:
-            state.trained_parts = stage.trained
+            state.trained_parts = self.config.trained_parts
             return
         start = Path(name)
         new = load_probes(self.trainable.objectives, start)
         ruled = {group["objective"] for group in state.optimizer.param_groups}
         found = new_on_trained_parts(self.trainable.objectives, new, start)
         state.new_probes = [objective for objective in found if objective in ruled]
-        state.trained_parts = sorted({*trained_parts(start), *stage.trained})
+        state.trained_parts = sorted({*trained_parts(start), *self.config.trained_parts})
         for objective in new:
             faster = " and learn faster at first" if objective in state.new_probes else ""
             self.log.say(f"no probes of {objective} beside {name}: they start from random weights{faster}")
@@ -163,11 +151,11 @@ class Trainer:
             InputError: a sample cannot be used; the checkpoint of a run of one process is saved.
             WorkerLostError: a worker process ended; the checkpoint of a run of one process is saved.
         """
-        torch.manual_seed(self.config.seed + self.accelerator.process_index)
-        alone = self.accelerator.num_processes == 1
+        torch.manual_seed(self.config.seed + self.processes.rank)
+        alone = self.processes.alone
         with StopSignals(self._note_signal, patient=not alone) as stop:
             self._open_folder(resume)
-            with start_trackers(self.accelerator, self.config):
+            with start_trackers(self.processes.accelerator, self.config):
                 try:
                     self._train()
                 except WorkerLostError:
@@ -179,7 +167,7 @@ class Trainer:
                         self.state.save_if_new()
                     raise
             self.state.save_if_new()
-            signalled = self._any(bool(stop.received))
+            signalled = self.processes.any(bool(stop.received))
         if signalled:
             number = stop.received or signal.SIGTERM
             raise TrainingInterrupted(
@@ -187,7 +175,7 @@ class Trainer:
                 f"saved in {self.config.folder}: repeat the command with --resume",
                 number,
             )
-        return self.config.folder / MODEL
+        return self.config.folder / LAST
 
     def _train(self) -> None:
         schedule, state = self.config.schedule, self.state
@@ -199,17 +187,17 @@ class Trainer:
         for drawn in self._stream():
             if boxed := time.monotonic() >= deadline:
                 self.stop_reason = f"the time box of {schedule.max_minutes:g} minutes"
-            stopping, lr, norm = self.train_step(drawn)
+            update = self.train_step(drawn)
             state.seconds = seconds_before + time.monotonic() - started
-            last = stopping or self.step >= schedule.total_steps
+            last = update.stop or self.step >= schedule.total_steps
             if self.log.due() or last:
-                scalars = {"lr": lr, "gradient_norm": float(norm)}
+                scalars = {"lr": update.lr, "gradient_norm": float(update.gradient_norm)}
                 line = self.log.write(self.step, state.instructions, state.seconds, scalars)
-                self.accelerator.log(line, self.step)
-            if last or self._any(time.monotonic() >= next_save):
+                self.processes.accelerator.log(line, self.step)
+            if last or self.processes.any(time.monotonic() >= next_save):
                 state.save()
                 next_save = time.monotonic() + schedule.checkpoint_minutes * 60
-            if stopping:
+            if update.stop:
                 if boxed:
                     self.log.say(f"stopped at step {self.step} by {self.stop_reason}; --resume continues")
                 break
@@ -217,76 +205,16 @@ class Trainer:
     def _note_signal(self, number: int) -> None:
         self.stop_reason = signal.Signals(number).name
 
-    def train_step(self, drawn: Sequence[TrainingBatch]) -> tuple[bool, float, Tensor]:
-        """One update from `optim.gradient_accumulation_steps` batches.
-
-        Returns:
-            Whether any process wants to stop, the learning rate, the gradient norm.
-
-        Raises:
-            InstructSAMError: loss or gradient is not finite; the weights are left as they were.
-        """
-        config, state = self.config, self.state
-        total_steps = config.schedule.total_steps
-        lr = set_learning_rate(state.optimizer, self.step, total_steps, config.optim, state.new_probes)
-        state.optimizer.zero_grad(set_to_none=True)
-        try:
-            parts = self._backward(drawn)
-        except InputError as error:  # the matcher refuses what is not finite
-            raise InstructSAMError(f"step {self.step}: {error}; {self._after_divergence()}") from error
-        limit = config.optim.clip_norm or math.inf
-        norm: Tensor = self.accelerator.clip_grad_norm_(self.trainable.parameters(), limit)
-        finite = bool(torch.isfinite(parts["loss"]) & torch.isfinite(norm))
-        instructions = sum(len(batch.direct) for batch in drawn)
-        bad, stop, instructions_of_all = self._sum(not finite, bool(self.stop_reason), instructions)
-        if bad:
-            listed = ", ".join(f"{name} {float(value):.4g}" for name, value in parts.items())
-            raise InstructSAMError(
-                f"step {self.step}: loss or gradient is not finite ({listed}; gradient {float(norm):.4g}); "
-                f"{self._after_divergence()}"
-            )
-        state.optimizer.step()
-        if state.average:
-            update_average(state.average, self.trainable.model, config.optim.ema_decay)
-        state.step += 1
-        state.instructions += int(instructions_of_all)
-        self.log.add(self._mean_over_processes(parts))
-        return bool(stop), lr, norm
-
-    def _backward(self, drawn: Sequence[TrainingBatch]) -> dict[str, Tensor]:
-        """Add up the gradients of some batches; the mean of their losses and its parts."""
-        steps = self._steps(drawn)
-        sums: dict[str, Tensor] = {}
-        for step in steps:
-            with self.accelerator.accumulate(self.model):
-                loss, parts = self.model(step)
-                self.accelerator.backward(loss)
-            for name, value in parts.items():
-                sums[name] = sums[name] + value if name in sums else value
-        return {name: value / len(steps) for name, value in sums.items()}
-
-    def _steps(self, drawn: Sequence[TrainingBatch]) -> list[Step]:
-        """The batches on their device, with the number of targets that their losses are divided by."""
-        seed, process = self.config.seed, self.accelerator.process_index
-        steps = [self.trainable.prepare(batch, self.device, (seed, batch.index, process)) for batch in drawn]
-        detected = sum(count for step in steps for count in step.targets.counts)
-        every = sum(count for step in steps for count in step.all_targets.counts)
-        share = self.accelerator.num_processes * len(steps)
-        number, number_of_all = (count / share for count in self._sum(detected, every))
-        return [replace(step, num_targets=number, num_all_targets=number_of_all) for step in steps]
-
-    def _after_divergence(self) -> str:
-        exported = self.config.folder / MODEL
-        start = f"model.path={exported}" if exported.is_dir() else "the same start"
-        return (
-            "resuming would repeat it: begin another run with a lower optim.lr or optim.clip_norm, another "
-            f"output_dir and {start}"
-        )
+    def train_step(self, drawn: Sequence[TrainingBatch]) -> Update:
+        """One update from `optim.gradient_accumulation_steps` batches; see `Updates.run`."""
+        update = self.updates.run(drawn, bool(self.stop_reason))
+        self.log.add(update.parts)
+        return update
 
     def _open_folder(self, resume: bool) -> None:
         folder, state = self.config.folder, self.state
         restored = resume and state.restore_latest()
-        if self.accelerator.is_main_process:
+        if self.processes.is_main:
             folder.mkdir(parents=True, exist_ok=True)
             for key, old, new in changed_settings(self.config) if resume else ():
                 if key == LENGTH:
@@ -296,9 +224,9 @@ class Trainer:
             if restored and not state.export_is_current():
                 self.log.say(f"exporting step {self.step} again: the last export is of another one")
                 state.export()
-        self.accelerator.wait_for_everyone()
+        self.processes.wait()
         size = sum(parameter.numel() for parameter in self.trainable.model.parameters()) / 1e6
-        processes, total = self.accelerator.num_processes, self.config.schedule.total_steps
+        processes, total = self.processes.count, self.config.schedule.total_steps
         self.log.say(
             f"{'resuming' if resume else 'training'} {folder}: {size:.2f} M parameters, step {self.step} of "
             f"{total}, {processes} process{'' if processes == 1 else 'es'} on {self.device}"
@@ -307,28 +235,10 @@ class Trainer:
     def _stream(self) -> Iterator[list[TrainingBatch]]:
         """The batches of each remaining step."""
         config, state = self.config, self.state
-        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        rank, processes = self.processes.rank, self.processes.count
         sizes = OutputSizes.of(self.trainable.model, self.trainable.criterion.config.target_resize)
         parts = (state.source, state.processor, sizes)
         dataset = TrainingBatches(*parts, config.data, config.seed, rank, processes)
         each = config.optim.gradient_accumulation_steps
         stream = batches(dataset, self.step * each, config.schedule.total_steps * each)
         return iter(lambda: list(islice(stream, each)), [])
-
-    def _mean_over_processes(self, parts: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Loss parts averaged over all processes; every process must hold the same names."""
-        names = sorted(parts)  # the same order everywhere
-        stacked = torch.stack([parts[name].to(self.device, torch.float32) for name in names])
-        means = dict(zip(names, self.accelerator.reduce(stacked, "mean"), strict=True))
-        return {name: means[name] for name in parts}
-
-    def _any(self, wish: bool) -> bool:
-        """Whether any process has the wish."""
-        return bool(self._sum(float(wish))[0])
-
-    def _sum(self, *values: float) -> list[float]:
-        """Sums over processes."""
-        if self.accelerator.num_processes == 1:
-            return list(values)
-        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
-        return [float(value) for value in self.accelerator.reduce(tensor, "sum").tolist()]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.data.formats.outlines import read_instance
-from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, read_json
+from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 from instructsam.data.regions import region_code
 from instructsam.errors import RecordError
@@ -62,12 +62,8 @@ class CocoFile:
 
     def picture(self, image: Node) -> ImageRef:
         """`file_name`, or as in LVIS the end of `coco_url` (train2017/0001.jpg)."""
-        name = image.get("file_name")
-        if name is not None:
-            file = name.path()
-        else:
-            file = end_of_url(image["coco_url"])
-        return image_ref(f"{self.folder}/{file}" if self.folder else file, image)
+        file = _file(image)
+        return image_ref(joined(self.folder, file), image)
 
     def instance(self, annotation_id: Node, tally: Tally) -> InstanceRecord | None:
         """The object that a field names by id; None when it has no usable mask."""
@@ -98,6 +94,16 @@ class CocoFile:
         """None when one of them has no usable mask: the answer is then unknown."""
         found = [self.read_instance(annotation, image, tally) for annotation in annotations]
         return None if None in found else tuple(instance for instance in found if instance is not None)
+
+
+def coco_images(path: Path, images: str) -> list[str]:
+    """The pictures of a file, with or without annotations."""
+    return [joined(images, _file(item)) for item in read_json(path)["images"].items()]
+
+
+def _file(image: Node) -> str:
+    name = image.get("file_name")
+    return end_of_url(image["coco_url"]) if name is None else name.path()
 
 
 def read_categories(path: Path, images: str, tally: Tally) -> Iterator[Record]:

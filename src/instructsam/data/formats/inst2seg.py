@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.data.formats.outlines import is_box, parsed, read_instance
-from instructsam.data.formats.source import Node, Tally, image_ref, read_json
+from instructsam.data.formats.source import Node, Tally, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 from instructsam.structures.checks import is_number
 
@@ -32,9 +32,8 @@ def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
     Raises:
         RecordError: something in the file is not as published; the message names the place.
     """
-    prefix = f"{images}/" if images else ""
     for number, item in enumerate(read_json(path).items()):
-        image = image_ref(prefix + item["image"].path(), item)
+        image = image_ref(joined(images, item["image"].path()), item)
         for index, annotation in enumerate(item["annotation"].items()):
             instances = _instances(annotation, image, tally)
             if instances is None:
@@ -53,6 +52,11 @@ def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
                 family,
                 {"answer": answer} if answer else {},
             )
+
+
+def inst2seg_images(path: Path, images: str) -> list[str]:
+    """The pictures of one published file."""
+    return [joined(images, item["image"].path()) for item in read_json(path).items()]
 
 
 def _instances(annotation: Node, image: ImageRef, tally: Tally) -> tuple[InstanceRecord, ...] | None:

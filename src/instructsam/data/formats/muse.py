@@ -36,6 +36,12 @@ def read_muse(path: Path, images: str, tally: Tally) -> Iterator[Record]:
             yield Record(f"{path.stem}-{number}-{index}", image, question.text(), phrases)
 
 
+def muse_images(path: Path, images: str) -> list[str]:
+    """The pictures that have a question."""
+    items = read_json(path).items()
+    return [f"{images}/{_picture(item)}" for item in items if item.get("questions") is not None]
+
+
 def _picture(item: Node) -> str:
     """`file_name` lies in train2014; `coco_url` ends in its folder and name."""
     name = item.get("file_name")

@@ -23,7 +23,15 @@ from instructsam.data.formats.outlines import (
     mask_of,
 )
 from instructsam.data.formats.shapes import UNKNOWN_AREA, UnknownAreaError, draw_labels, outlined
-from instructsam.data.formats.source import Node, Tally, files_in, inside, read_json, sized_image
+from instructsam.data.formats.source import (
+    Node,
+    Tally,
+    files_in,
+    inside,
+    joined,
+    read_json,
+    sized_image,
+)
 from instructsam.data.record import ImageRef, PhraseRecord, Record
 from instructsam.errors import ImageError, RecordError
 from instructsam.images.loader import read_size
@@ -48,6 +56,12 @@ def read_reasonseg_folder(folder: Path, root: Path, tally: Tally) -> Iterator[Re
         record = _file_record(path, root, tally)
         if record is not None:
             yield record
+
+
+def reasonseg_images(folder: Path, root: Path) -> list[str]:
+    """The pictures of the original form."""
+    names = (path for path in files_in(folder, ".json") if path.name.isprintable())
+    return [inside(root, find_file(path.parent, path.stem + ".jpg")) for path in names]
 
 
 def _file_record(path: Path, root: Path, tally: Tally) -> Record | None:
@@ -90,11 +104,10 @@ def read_reasonseg_list(path: Path, images: str, tally: Tally) -> Iterator[Recor
     Without a size, it is that of the run-length code; without an id, the index in the list is used. No target is a mask
     of null; with an ignored region but no mask it is not known whether there is a target.
     """
-    prefix = f"{images}/" if images else ""
     for number, item in enumerate(read_json(path).items()):
         given = item.get("id")
         name = f"{path.stem}-{number}" if given is None else given.name()
-        image = _listed_image(prefix + item["image"].path(), item)
+        image = _listed_image(joined(images, item["image"].path()), item)
         question, sentence = item["question"].text(), item["is_sentence"].flag()
         try:
             target = mask_of(item["mask"], image, tally)
@@ -110,6 +123,11 @@ def read_reasonseg_list(path: Path, images: str, tally: Tally) -> Iterator[Recor
             tally.leave_out(ONLY_IGNORED)
         else:
             yield Record(name, image, question, (PhraseRecord(question, ()),))
+
+
+def reasonseg_list_images(path: Path, images: str) -> list[str]:
+    """The pictures of the published list."""
+    return [joined(images, item["image"].path()) for item in read_json(path).items()]
 
 
 def _listed_image(file: str, item: Node) -> ImageRef:

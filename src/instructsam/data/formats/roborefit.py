@@ -48,6 +48,11 @@ def read_roborefit(path: Path, base: Path, root: Path, tally: Tally) -> Iterator
             yield Record(f"{path.stem}-{number}", image, text, (PhraseRecord(text, (instance,)),), family)
 
 
+def roborefit_images(path: Path, base: Path, root: Path) -> list[str]:
+    """The pictures of one split."""
+    return [inside(root, base / _forward(item["rgb_path"])) for item in read_json(path).items()]
+
+
 def _forward(node: Node) -> str:
     slashed = Node(node.text().replace("\\", "/"), node.file, node, "(with forward slashes)")
     return slashed.path()

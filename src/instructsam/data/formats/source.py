@@ -215,6 +215,11 @@ def end_of_url(node: Node) -> str:
     return name
 
 
+def joined(folder: str, file: str) -> str:
+    """The path of a picture in a folder, "" for the data folder itself."""
+    return f"{folder}/{file}" if folder else file
+
+
 def inside(folder: Path, path: Path) -> str:
     """The path of a picture relative to the data folder, with forward slashes."""
     return path.relative_to(folder).as_posix()

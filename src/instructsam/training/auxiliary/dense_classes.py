@@ -28,7 +28,7 @@ BOX_WEIGHT = 2.0  # those of the attributes come with them
 class DenseClasses(Objective):
     """A linear probe on the VLM's image tokens [., D] and one on the detector's coarsest level [., C]."""
 
-    probes = "vision"
+    probes = ("vlm_vision", "detector_vision")
 
     def __init__(self, context: ObjectiveContext) -> None:
         super().__init__(context)

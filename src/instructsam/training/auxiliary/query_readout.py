@@ -30,7 +30,7 @@ WEIGHTS = {"score": 12.0, "l1": 5.0, "giou": 2.0}
 class QueryReadout(Objective):
     """Boxes and scores from query states by a linear probe."""
 
-    probes = "language_model"
+    probes = ("language_model",)
 
     def __init__(self, context: ObjectiveContext) -> None:
         super().__init__(context)
