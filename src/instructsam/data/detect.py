@@ -11,11 +11,11 @@ from instructsam.data.formats.hugging_face import find_parquet, open_parquet
 from instructsam.data.formats.inst2seg import read_inst2seg
 from instructsam.data.formats.json_kind import LIST, RECORDS, json_kind
 from instructsam.data.formats.own_coco_layout import find_coco, open_coco
+from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
 from instructsam.data.formats.yolo_layout import find_yolo, open_yolo
 from instructsam.data.image_store import FolderImages
 from instructsam.data.record import Record, read_records
-from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.errors import ConfigError
 
 

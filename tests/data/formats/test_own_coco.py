@@ -11,9 +11,9 @@ from PIL import Image
 
 from instructsam.data.detect import find_reader_of_path
 from instructsam.data.formats.labelled import BOX_INSTEAD, NO_OBJECTS
+from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
-from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.data.record_source import RecordSource
 from instructsam.errors import ConfigError, ImageError, InputError, RecordError
 from instructsam.structures.masks import encode_rle

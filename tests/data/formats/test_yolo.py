@@ -8,9 +8,9 @@ import pytest
 
 from instructsam.data.detect import find_reader_of_path
 from instructsam.data.formats.labelled import NO_OBJECTS
+from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
-from instructsam.data.record_reader import ReadOptions
 from instructsam.errors import ConfigError, ImageError, InputError, RecordError
 
 from .helpers import areas, boxes, picture

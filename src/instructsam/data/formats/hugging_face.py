@@ -19,11 +19,11 @@ from instructsam.data.formats.labelled import (
     read_box,
     targets,
 )
+from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Node, Tally, several
 from instructsam.data.formats.splits import spellings
 from instructsam.data.formats.table import HUB, Table, TableImages, TablePlace, import_datasets
 from instructsam.data.record import ImageRef, PhraseRecord, Record
-from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError, ImageError, InputError, RecordError
 from instructsam.images.loader import load_bytes, load_image

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from instructsam.data.formats.coco import NO_MASK, ONLY_CROWDS
 from instructsam.data.formats.outlines import DAMAGED, Code, DamagedMaskError, instance_of, mask_of
+from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Node, Tally
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
-from instructsam.data.record_reader import ReadOptions
 from instructsam.data.regions import region_code
 from instructsam.data.templates import Wording
 from instructsam.data.vocabulary import Vocabulary

@@ -21,9 +21,9 @@ from instructsam.data.formats.labelled import (
     targets,
 )
 from instructsam.data.formats.own_instructions import OwnInstruction, read_instructions, stated_instructions
+from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Node, Tally, read_json, sized_image
 from instructsam.data.record import ImageRef, PhraseRecord, Record
-from instructsam.data.record_reader import ReadOptions
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ImageError
 from instructsam.images.loader import read_size

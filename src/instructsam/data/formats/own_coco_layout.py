@@ -8,9 +8,9 @@ from instructsam.data.formats.image_finder import ImageFinder
 from instructsam.data.formats.json_kind import COCO, json_kind
 from instructsam.data.formats.own_coco import OwnCocoFile
 from instructsam.data.formats.own_instructions import instructions_beside
+from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.splits import spellings
 from instructsam.data.image_store import FolderImages
-from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError
 

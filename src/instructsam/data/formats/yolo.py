@@ -12,9 +12,9 @@ from pathlib import Path
 
 from instructsam.data.formats.coco import spoken
 from instructsam.data.formats.labelled import Box, CategoryRecords, LabelledObject, instance_from
+from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Node, Tally
 from instructsam.data.record import ImageRef, Record
-from instructsam.data.record_reader import ReadOptions
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ImageError, RecordError
 from instructsam.images.loader import read_size

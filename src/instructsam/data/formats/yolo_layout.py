@@ -8,11 +8,11 @@ from pathlib import Path
 
 import yaml
 
+from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Node
 from instructsam.data.formats.splits import spellings
 from instructsam.data.formats.yolo import YoloLabels
 from instructsam.data.image_store import FolderImages
-from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError, RecordError
 from instructsam.images.folders import IMAGE_SUFFIXES
