@@ -10,6 +10,7 @@ from instructsam.data.formats.names import COCO, CocoStyle
 from instructsam.data.formats.outlines import read_instance
 from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
+from instructsam.data.regions import region_code
 from instructsam.errors import RecordError
 
 NO_MASK = "instructions with an instance whose mask is missing, damaged or without a pixel"
@@ -150,7 +151,9 @@ def _category_record(
         tally.leave_out(NO_MASK)
         return None
     phrase = PhraseRecord(text, instances)
-    return Record(name, image, text, (phrase,), crowds=tuple(region.rle for region in regions))
+    return Record(
+        name, image, text, (phrase,), crowds=tuple(region_code(region, image) for region in regions)
+    )
 
 
 def read_concepts(paths: Sequence[Path], images: str, tally: Tally) -> Iterator[Record]:
@@ -197,7 +200,7 @@ def _concept_record(
         image,
         text,
         (PhraseRecord(text, known[0]),),
-        crowds=tuple(region.rle for region in regions),
+        crowds=tuple(region_code(region, image) for region in regions),
         alternatives=tuple(known[1:]),
     )
 
