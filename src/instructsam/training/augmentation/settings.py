@@ -27,7 +27,10 @@ class AugmentSettings(Config):
     """
 
     crop: Share = 0.0
-    crop_area: tuple[Annotated[float, Field(ge=0.05, le=1)], Annotated[float, Field(ge=0.05, le=1)]] = (0.4, 1.0)
+    crop_area: tuple[Annotated[float, Field(ge=0.05, le=1)], Annotated[float, Field(ge=0.05, le=1)]] = (
+        0.4,
+        1.0,
+    )
     min_visible: Share = 0.2
     scale: float = Field(default=0.0, ge=0, le=0.9)
     flip: Share = 0.0
