@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from instructsam.data.formats.coco import spoken
 from instructsam.data.formats.labelled import (
     Box,
     CategoryRecords,
@@ -19,6 +18,7 @@ from instructsam.data.formats.labelled import (
     read_box,
     targets,
 )
+from instructsam.data.formats.names import spoken
 from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Node, Tally, several
 from instructsam.data.formats.splits import spellings

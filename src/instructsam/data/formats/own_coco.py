@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from instructsam.data.formats.coco import is_crowd, spoken
+from instructsam.data.formats.coco import is_crowd
 from instructsam.data.formats.image_finder import ImageFinder
 from instructsam.data.formats.labelled import (
     CategoryRecords,
@@ -20,6 +20,7 @@ from instructsam.data.formats.labelled import (
     read_box,
     targets,
 )
+from instructsam.data.formats.names import spoken
 from instructsam.data.formats.own_instructions import OwnInstruction, read_instructions, stated_instructions
 from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Node, Tally, read_json, sized_image
