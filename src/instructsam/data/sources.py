@@ -72,6 +72,12 @@ class Shuffled:
         return self.source.texts(count)
 
 
+def pass_length(source: SampleSource) -> int | None:
+    """Samples of one pass over a source; None for one without end, whose samples never repeat."""
+    length: int | None = getattr(source, "length", source.size)
+    return length
+
+
 def endless(source: SampleSource, seed: int) -> SampleSource:
     """The source itself, or, where it has an end, pass after pass over it."""
     return source if source.size is None else Shuffled(source, seed)
@@ -84,6 +90,8 @@ class Mixture:
 
     def __init__(self, parts: Sequence[tuple[SampleSource, float]], seed: int) -> None:
         self.sources = [endless(source, seed) for source, _ in parts]
+        lengths = [pass_length(source) for source in self.sources]
+        self.length = None if None in lengths else sum(length or 0 for length in lengths)
         self.counts = _block_counts([source.name for source, _ in parts], [weight for _, weight in parts])
         self.seed = seed
         self.name = " + ".join(source.name for source in self.sources)
