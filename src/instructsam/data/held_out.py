@@ -15,9 +15,7 @@ def image_hash(file: str) -> str:
     return hashlib.sha256(file.replace("\\", "/").encode("utf-8", errors="replace")).hexdigest()
 
 
-def split_by_image(
-    records: Sequence[Record], share: float, name: str
-) -> tuple[list[Record], list[Record]]:
+def split_by_image(records: Sequence[Record], share: float, name: str) -> tuple[list[Record], list[Record]]:
     """The records to train on, in their order, and those held out, in the order of their images' hashes.
 
     Args:

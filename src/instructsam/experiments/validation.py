@@ -20,6 +20,7 @@ from instructsam.evaluation.metrics.metric import Metric
 from instructsam.evaluation.metrics.registry import METRICS, table_metrics
 from instructsam.experiments.sources import WORLD, find_reader
 from instructsam.structures.answering import Mode
+from instructsam.training.data_settings import DataSettings
 from instructsam.training.settings import RunConfig
 from instructsam.training.validation import Validate, ValidationResult
 
@@ -43,9 +44,7 @@ class BenchmarkValidation:
 
         segmenter = load(model, device=self.device)
         mode = segmenter.default_mode if self.mode == "auto" else self.mode
-        report = evaluate(
-            segmenter, self.benchmark, self.limit, mode == "direct", progress=lambda _: check()
-        )
+        report = evaluate(segmenter, self.benchmark, self.limit, mode == "direct", progress=lambda _: check())
         overall = report.summary["overall"]
         keys = dict.fromkeys((self.metric, *(metric.key for metric in table_metrics())))
         drawn = {}
@@ -133,7 +132,9 @@ def _held_out(config: RunConfig) -> Benchmark:
         _, held_out = split_by_image(list(reader.read(Tally())), config.validation.share, name)
         parts += [(reader.images, record) for record in with_known_answer(held_out, Tally())]
     if not parts:
-        raise ConfigError("validation.share holds out no instruction with a known answer: raise it, or set it to 0")
+        raise ConfigError(
+            "validation.share holds out no instruction with a known answer: raise it, or set it to 0"
+        )
     return _benchmark_of("held-out images", parts)
 
 
@@ -154,11 +155,11 @@ def _benchmark(config: RunConfig) -> Benchmark:
         raise ConfigError(f"validation.source: {error}") from error
 
 
-def _data_of(config: RunConfig) -> object:
+def _data_of(config: RunConfig) -> DataSettings:
     settings = config.validation
-    return config.data.model_copy(
-        update={"source": settings.source, "images": settings.images, "instructions": ""}
-    )
+    changes = {"source": settings.source, "images": settings.images, "instructions": ""}
+    data: DataSettings = config.data.model_copy(update=changes)
+    return data
 
 
 def _benchmark_of(name: str, parts: list[tuple[ImageStore, Record]]) -> Benchmark:

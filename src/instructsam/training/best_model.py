@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from safetensors import SafetensorError
 
-from instructsam.errors import ConfigError, InputError
 from instructsam.structures.files import write_json
 from instructsam.structures.saving import save_image
 from instructsam.training import checkpointing
@@ -116,9 +114,7 @@ class Validation:
         value = result.metrics[validate.metric]
         better = self.standing.is_better(value, validate.lower_is_better)
         if better:
-            write_json(
-                candidate / RESULT_FILE, {"step": state.step, "on": validate.name, **result.metrics}
-            )
+            write_json(candidate / RESULT_FILE, {"step": state.step, "on": validate.name, **result.metrics})
             publish(candidate, folder / BEST)
         self.standing = self.standing.after(state.step, value, validate.lower_is_better)
         stop = self.standing.gives_up(self.config.validation.patience)
@@ -141,7 +137,7 @@ class Validation:
             folder.mkdir(exist_ok=True)
         paths = {}
         for name, picture in result.pictures.items():
-            paths[name] = save_image(lambda picture=picture: picture, folder / f"{name}.png")
+            paths[name] = save_image(picture.copy, folder / f"{name}.png")
         log_pictures(accelerator, paths, state.step)
 
     def _line(self, validate: Validate, value: float | None) -> str:
@@ -154,7 +150,9 @@ class Validation:
         else:
             verdict = f"best {standing.best:.4f} at step {standing.best_step}"
             if self.config.validation.patience:
-                verdict += f", {standing.without_better} of {self.config.validation.patience} without a better one"
+                verdict += (
+                    f", {standing.without_better} of {self.config.validation.patience} without a better one"
+                )
         return f"validation at step {self.state.step} on {validate.name}: {validate.title} {shown}; {verdict}"
 
     def _patience(self) -> str:

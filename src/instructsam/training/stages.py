@@ -74,7 +74,7 @@ def train_stages(
             break
         box = [f"schedule.max_minutes={max(left, 0.001):.3f}"] if max_minutes else []
         again = resume and reached is not None
-        model = run(config, open_source, [*overrides, *box], again, open_validate=open_validate)
+        model = run(config, open_source, [*overrides, *box], again, None, open_validate)
         trained = True
         if not is_finished(stage):
             break

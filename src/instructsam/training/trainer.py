@@ -33,7 +33,13 @@ from instructsam.training.precision import attention_kernel, uses_bfloat16
 from instructsam.training.probes import load_probes, new_on_trained_parts
 from instructsam.training.processes import Processes
 from instructsam.training.progress import ProgressLog, cut_log
-from instructsam.training.run_folder import LENGTH, LOG_FILE, changed_settings, open_run_folder, store_settings
+from instructsam.training.run_folder import (
+    LENGTH,
+    LOG_FILE,
+    changed_settings,
+    open_run_folder,
+    store_settings,
+)
 from instructsam.training.run_source import OpenSource, open_run_source, with_length
 from instructsam.training.run_state import OnCheckpoint, RunState
 from instructsam.training.settings import RunConfig
