@@ -114,7 +114,7 @@ def open_source(data: DataSettings, seed: int, images_per_step: int, held_out: f
     """The endless source of a run.
 
     Args:
-        data: names the source, or several with their weights.
+        data: names the source, or several with their weights or repeats.
         seed: of the run.
         images_per_step: samples that all processes draw in one step.
         held_out: share of the images of every source of files that is kept for validation (`data.held_out`).
@@ -129,7 +129,7 @@ def open_source(data: DataSettings, seed: int, images_per_step: int, held_out: f
         (_open(name, data, seed, images_per_step, excluded, held_out), weight)
         for name, weight in data.weights.items()
     ]
-    return endless(parts[0][0], seed) if len(parts) == 1 else Mixture(parts, seed)
+    return endless(parts[0][0], seed) if len(parts) == 1 else Mixture(parts, seed, data.mixture)
 
 
 def _open(
