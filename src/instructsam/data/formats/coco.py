@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from instructsam.data.formats.boxes import mask_or_box
 from instructsam.data.formats.names import COCO, CocoStyle
 from instructsam.data.formats.names import spoken as spoken
-from instructsam.data.formats.outlines import read_instance
+from instructsam.data.formats.outlines import Code, read_instance
 from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 from instructsam.data.regions import region_code
 from instructsam.errors import RecordError
+from instructsam.structures.masks import merge_rles
 
 NO_MASK = "instructions with an instance whose mask is missing, damaged or without a pixel"
 ONLY_CROWDS = "instructions whose only targets are crowd or ignored regions"
@@ -78,7 +80,10 @@ class CocoFile:
         return self._named[key]
 
     def read_instance(self, annotation: Node, image: ImageRef, tally: Tally) -> InstanceRecord | None:
-        """The object of an annotation; None when it has no usable mask."""
+        """The object of an annotation; None when it has no usable mask, nor a box where boxes are used."""
+        if self.style.boxes:
+            box = annotation.get("bbox")
+            return mask_or_box(annotation.get("segmentation"), box, image, tally, self.category(annotation))
         return read_instance(annotation.get("segmentation"), image, tally, self.category(annotation))
 
     def category(self, annotation: Node) -> str:
@@ -152,9 +157,7 @@ def _category_record(
         tally.leave_out(NO_MASK)
         return None
     phrase = PhraseRecord(text, instances)
-    return Record(
-        name, image, text, (phrase,), crowds=tuple(region_code(region, image) for region in regions)
-    )
+    return Record(name, image, text, (phrase,), crowds=tuple(_crowd(region, image) for region in regions))
 
 
 def read_concepts(paths: Sequence[Path], images: str, tally: Tally) -> Iterator[Record]:
@@ -201,7 +204,7 @@ def _concept_record(
         image,
         text,
         (PhraseRecord(text, known[0]),),
-        crowds=tuple(region_code(region, image) for region in regions),
+        crowds=tuple(_crowd(region, image) for region in regions),
         alternatives=tuple(known[1:]),
     )
 
@@ -219,6 +222,10 @@ def _objects_and_crowds(annotations: Sequence[Node]) -> tuple[list[Node], list[N
     for annotation in annotations:
         (crowds if is_crowd(annotation) else objects).append(annotation)
     return objects, crowds
+
+
+def _crowd(region: InstanceRecord, image: ImageRef) -> Code:
+    return merge_rles([region_code(region, image)]) if region.rle is None else region.rle
 
 
 def is_crowd(annotation: Node) -> bool:
