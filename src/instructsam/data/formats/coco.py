@@ -8,7 +8,6 @@ from typing import Any
 
 from instructsam.data.formats.boxes import mask_or_box
 from instructsam.data.formats.names import COCO, CocoStyle
-from instructsam.data.formats.names import spoken as spoken
 from instructsam.data.formats.outlines import Code, read_instance
 from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
