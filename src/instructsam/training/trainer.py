@@ -44,7 +44,7 @@ from instructsam.training.run_source import OpenSource, open_run_source, with_le
 from instructsam.training.run_state import OnCheckpoint, RunState
 from instructsam.training.settings import RunConfig
 from instructsam.training.stage_table import STAGES
-from instructsam.training.start import check_start, open_model, start_model
+from instructsam.training.start import check_start, model_name, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
 from instructsam.training.stream import TrainingBatches, WorkerLostError, batches
 from instructsam.training.trackers import check_trackers, start_trackers
@@ -150,7 +150,7 @@ class Trainer:
     def _load_probes(self) -> None:
         """Load the probes of the run that made the model to start from, and note those that are new."""
         state = self.state
-        name = self.config.model.path or self.config.model.init_from
+        name = model_name(self.config.model.path or self.config.model.init_from)
         if not name:
             state.trained_parts = self.config.trained_parts
             return
