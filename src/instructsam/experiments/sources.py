@@ -22,6 +22,7 @@ from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import Record
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sources import Mixture, SampleSource, endless
+from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError
 from instructsam.experiments.test_images import ExcludedImages
 from instructsam.training.data_settings import DataSettings
@@ -77,11 +78,7 @@ def find_reader(
     published = next((known for known in PUBLISHED if known.name == name), None)
     if published is not None:
         _check_published(published, data.folder)
-        folder = Path(data.folder)
-        reader = RecordReader(
-            name, published.publisher, FolderImages(folder), lambda tally: published.read(folder, tally)
-        )
-        return excluded.keep_out(reader, is_published=True)
+        return excluded.keep_out(_published_reader(published, Path(data.folder)), is_published=True)
     path, _ = split_name(name)
     if not name.startswith(HUB) and not os.path.lexists(path):
         raise ConfigError(
@@ -102,6 +99,14 @@ def find_reader(
     )
     reader = open_hub(name, options) if name.startswith(HUB) else find_reader_of_path(name, options)
     return excluded.keep_out(reader, is_published=False)
+
+
+def _published_reader(published: Published, folder: Path) -> RecordReader:
+    name, form, images = published.name, published.publisher, FolderImages(folder)
+    read_seeing, vocabulary = published.read_seeing, Vocabulary()
+    if read_seeing is None:
+        return RecordReader(name, form, images, lambda tally: published.read(folder, tally))
+    return RecordReader(name, form, images, lambda tally: read_seeing(folder, tally, vocabulary), vocabulary)
 
 
 def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> Iterator[Record]:

@@ -12,6 +12,7 @@ from instructsam.data.formats.outlines import Code, read_instance
 from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 from instructsam.data.regions import region_code
+from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import RecordError
 from instructsam.structures.masks import merge_rles
 
@@ -112,20 +113,31 @@ def _file(image: Node) -> str:
     return end_of_url(image["coco_url"]) if name is None else name.path()
 
 
-def read_categories(path: Path, images: str, tally: Tally, style: CocoStyle = COCO) -> Iterator[Record]:
+def read_categories(
+    path: Path, images: str, tally: Tally, style: CocoStyle = COCO, vocabulary: Vocabulary | None = None
+) -> Iterator[Record]:
     """COCO, LVIS and their like: for each picture, one instruction per category that it has, its name the instruction.
 
     Crowds become crowd regions; a category with only crowds in a picture is left out, since it is neither present
     nor absent. In LVIS a category that is not annotated exhaustively in a picture is left out, and each of its
     `neg_category_ids` is an instruction without target.
+
+    Args:
+        vocabulary: learns which picture shows which category, for sets that annotate each category everywhere.
     """
     coco = CocoFile(path, images, style)
+    names = {key: style.name(category) for key, category in coco.categories.items()}
+    if vocabulary is not None:
+        for name in names.values():
+            vocabulary.add(name)
     by_image = coco.of_image()
     for image_id, item in coco.images.items():
         image = coco.picture(item)
         groups: dict[Any, list[Node]] = {}
         for annotation in by_image[image_id]:
             groups.setdefault(annotation["category_id"].whole(), []).append(annotation)
+        if vocabulary is not None:
+            vocabulary.see(image.file, (names[number] for number in groups if number in names))
         partial = _ids(item, "not_exhaustive_category_ids")
         for number in sorted(set(groups) & partial):
             tally.leave_out(NOT_EXHAUSTIVE)
