@@ -82,11 +82,7 @@ def find_reader(
     published = next((known for known in PUBLISHED if known.name == name), None)
     if published is not None:
         _check_published(published, data.folder)
-        folder = Path(data.folder)
-        reader = RecordReader(
-            name, published.publisher, FolderImages(folder), lambda tally: published.read(folder, tally)
-        )
-        return excluded.keep_out(reader, is_published=True)
+        return excluded.keep_out(_published_reader(published, Path(data.folder)), is_published=True)
     path, _ = split_name(name)
     if not name.startswith(HUB) and not os.path.lexists(path):
         raise ConfigError(
@@ -107,6 +103,14 @@ def find_reader(
     )
     reader = open_hub(name, options) if name.startswith(HUB) else find_reader_of_path(name, options)
     return excluded.keep_out(_without_missing(reader) if options.skip_missing else reader, is_published=False)
+
+
+def _published_reader(published: Published, folder: Path) -> RecordReader:
+    name, form, images = published.name, published.publisher, FolderImages(folder)
+    read_seeing, vocabulary = published.read_seeing, Vocabulary()
+    if read_seeing is None:
+        return RecordReader(name, form, images, lambda tally: published.read(folder, tally))
+    return RecordReader(name, form, images, lambda tally: read_seeing(folder, tally, vocabulary), vocabulary)
 
 
 def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> Iterator[Record]:
