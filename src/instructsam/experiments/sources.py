@@ -7,24 +7,32 @@ A source is the drawn world, or records: of a path, of the Hugging Face hub, or 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from instructsam.config import build_config
 from instructsam.data.detect import find_reader_of_path, split_name
+from instructsam.data.formats.hugging_face import open_hub
+from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
+from instructsam.data.formats.table import HUB
+from instructsam.data.held_out import split_by_image
 from instructsam.data.image_store import FolderImages
+from instructsam.data.negatives import WithNegatives, positives_per_image
 from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import Record
-from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sources import Mixture, SampleSource, endless
+from instructsam.data.templates import Wording
+from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError
+from instructsam.experiments.test_images import ExcludedImages
 from instructsam.training.data_settings import DataSettings
 from instructsam.world.source import WorldSource, WorldSourceSettings
 
 WORLD = "world"
-TRAIN = "/train"  # published splits to train on end so
+MISSING = "instructions about images that are missing"
 
 
 def check_source(data: DataSettings) -> None:
@@ -40,9 +48,10 @@ def check_source(data: DataSettings) -> None:
             raise ConfigError(
                 f"{key} must name sources of data.source ({', '.join(data.weights)}), got {sorted(unknown)[0]!r}"
             )
+    excluded = ExcludedImages(data)
     for name in data.weights:
         if name != WORLD:
-            find_reader(name, data)
+            find_reader(name, data, excluded=excluded)
 
 
 def describe_source(data: DataSettings) -> dict[str, str]:
@@ -55,29 +64,30 @@ def describe_source(data: DataSettings) -> dict[str, str]:
     return {name: name if name == WORLD else find_reader(name, data).format for name in data.weights}
 
 
-def find_reader(name: str, data: DataSettings, seed: int = 0) -> RecordReader:
+def find_reader(
+    name: str, data: DataSettings, seed: int = 0, excluded: ExcludedImages | None = None
+) -> RecordReader:
     """The reader of a source of records; nothing but names and a few bytes is read yet.
 
     Args:
         name: a path, a path with a split, or a published data set.
         data: says where its files are and how they are read.
         seed: of the wordings of categories.
+        excluded: the test images that its records are not about; None: those of `data.exclude`.
 
     Raises:
         ConfigError: there is no such source, or files are missing.
     """
+    excluded = ExcludedImages(data) if excluded is None else excluded
     published = next((known for known in PUBLISHED if known.name == name), None)
     if published is not None:
         _check_published(published, data.folder)
-        folder = Path(data.folder)
-        return RecordReader(
-            name, published.publisher, FolderImages(folder), lambda tally: published.read(folder, tally)
-        )
+        return excluded.keep_out(_published_reader(published, Path(data.folder)), is_published=True)
     path, _ = split_name(name)
-    if not os.path.lexists(path):
+    if not name.startswith(HUB) and not os.path.lexists(path):
         raise ConfigError(
-            f"data.source must be {WORLD}, a path, or with data.folder one of {_train_splits()}; there is no file or "
-            f"folder {str(path)!r}"
+            f"data.source must be {WORLD}, a path, hf:ORG/NAME, or with data.folder one of {_train_splits()}; there is "
+            f"no file or folder {str(path)!r}"
         )
     images, instructions = _of_source(data.images, name), _of_source(data.instructions, name)
     if images is not None and not images.is_dir():
@@ -89,8 +99,18 @@ def find_reader(name: str, data: DataSettings, seed: int = 0) -> RecordReader:
         seed=seed,
         negatives=data.negatives_per_positive > 0,
         columns=data.columns,
+        skip_missing=data.on_error == "skip",
     )
-    return find_reader_of_path(name, options)
+    reader = open_hub(name, options) if name.startswith(HUB) else find_reader_of_path(name, options)
+    return excluded.keep_out(_without_missing(reader) if options.skip_missing else reader, is_published=False)
+
+
+def _published_reader(published: Published, folder: Path) -> RecordReader:
+    name, form, images = published.name, published.publisher, FolderImages(folder)
+    read_seeing, vocabulary = published.read_seeing, Vocabulary()
+    if read_seeing is None:
+        return RecordReader(name, form, images, lambda tally: published.read(folder, tally))
+    return RecordReader(name, form, images, lambda tally: read_seeing(folder, tally, vocabulary), vocabulary)
 
 
 def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> Iterator[Record]:
@@ -103,33 +123,78 @@ def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> I
     return find_reader(name, data, seed).read(tally)
 
 
-def open_source(data: DataSettings, seed: int, images_per_step: int) -> SampleSource:
+def open_source(data: DataSettings, seed: int, images_per_step: int, held_out: float = 0.0) -> SampleSource:
     """The endless source of a run.
 
     Args:
-        data: names the source, or several with their weights.
+        data: names the source, or several with their weights or repeats.
         seed: of the run.
         images_per_step: samples that all processes draw in one step.
+        held_out: share of the images of every source of files that is kept for validation (`data.held_out`).
 
     Raises:
         ConfigError: as in `check_source`.
         InputError: a record is malformed, or there are none.
     """
     check_source(data)
-    parts = [(_open(name, data, seed, images_per_step), weight) for name, weight in data.weights.items()]
-    return endless(parts[0][0], seed) if len(parts) == 1 else Mixture(parts, seed)
+    excluded = ExcludedImages(data)
+    parts = [
+        (_open(name, data, seed, images_per_step, excluded, held_out), weight)
+        for name, weight in data.weights.items()
+    ]
+    return endless(parts[0][0], seed) if len(parts) == 1 else Mixture(parts, seed, data.mixture)
 
 
-def _open(name: str, data: DataSettings, seed: int, images_per_step: int) -> SampleSource:
+def _open(
+    name: str, data: DataSettings, seed: int, images_per_step: int, excluded: ExcludedImages, held_out: float
+) -> SampleSource:
     if name == WORLD:
         return WorldSource(world_settings(data), seed, data.instructions_per_image, images_per_step)
-    reader, tally = find_reader(name, data, seed), Tally()
-    return RecordSource(name, reader.images, reader.read(tally), data.instructions_per_image, tally)
+    reader, tally = find_reader(name, data, seed, excluded), Tally()
+    records: Iterable[Record] = reader.read(tally)
+    if held_out:
+        records, _ = split_by_image(list(records), held_out, name)
+    return _with_negatives(reader, records, data, seed, tally)
+
+
+def _with_negatives(
+    reader: RecordReader, records: Iterable[Record], data: DataSettings, seed: int, tally: Tally
+) -> SampleSource:
+    """The records as samples, with instructions for absent categories where the source tells what is absent."""
+    rate, most = data.negatives_per_positive, data.instructions_per_image
+    anywhere = data.negatives_from == "all"
+    if not rate or (reader.vocabulary is None and not anywhere):
+        return RecordSource(reader.name, reader.images, records, most, tally)
+    source = RecordSource(reader.name, reader.images, records, positives_per_image(most, rate), tally)
+    vocabulary = reader.vocabulary
+    if anywhere and (vocabulary is None or not vocabulary.shown):
+        vocabulary = Vocabulary.of_records(record for group in source.groups for record in group)
+    if vocabulary is None or len(vocabulary.used) < 2:
+        return source
+    wording = Wording(data.templates, seed, vocabulary.used)
+    return WithNegatives(source, vocabulary, rate, most, wording, seed)
 
 
 def world_settings(data: DataSettings) -> WorldSourceSettings:
     """The options of the drawn world, checked."""
     return build_config(WorldSourceSettings, data.world, prefix="data.world.")
+
+
+def _without_missing(reader: RecordReader) -> RecordReader:
+    """The reader without records about images that are missing, which it counts."""
+
+    def read(tally: Tally) -> Iterator[Record]:
+        there: dict[str, bool] = {}
+        for record in reader.read(tally):
+            file = record.image.file
+            if file not in there:
+                there[file] = reader.images.has(file)
+            if there[file]:
+                yield record
+            else:
+                tally.leave_out(MISSING, example=reader.images.place(file))
+
+    return replace(reader, read=read)
 
 
 def _of_source(value: str | dict[str, str], name: str) -> Path | None:
@@ -138,7 +203,7 @@ def _of_source(value: str | dict[str, str], name: str) -> Path | None:
 
 
 def _check_published(published: Published, folder: str) -> None:
-    if not published.name.endswith(TRAIN):
+    if not published.train:
         raise ConfigError(
             f"data.source must not be a test split, got {published.name}: train on one of {_train_splits()}"
         )
@@ -154,4 +219,4 @@ def _check_published(published: Published, folder: str) -> None:
 
 
 def _train_splits() -> str:
-    return ", ".join(known.name for known in PUBLISHED if known.name.endswith(TRAIN))
+    return ", ".join(known.name for known in PUBLISHED if known.train)
