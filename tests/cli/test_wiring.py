@@ -215,9 +215,15 @@ def test_data_check_of_a_folder_of_records_looks_for_its_pictures(command: Comma
     code, out, _ = command("data", "check", tmp_path)
     assert code == 1
     assert "1 images are missing, such as" in out
-    (tmp_path / unicodedata.normalize("NFD", "é.png")).write_bytes(b"x")
+    picture = tmp_path / unicodedata.normalize("NFD", "é.png")
+    picture.write_bytes(b"x")
     code, out, _ = command("data", "check", tmp_path)
-    assert (code, "not there" in out) == (0, False)
+    assert code == 1
+    assert "1 images cannot be read, such as" in out
+    Image.new("RGB", (4, 4)).save(picture)
+    code, out, _ = command("data", "check", tmp_path)
+    assert (code, "missing" in out) == (0, False)
+    picture.unlink()
     assert command("data", "check", tmp_path / "records.jsonl")[0] == 0
 
 

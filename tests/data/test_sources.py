@@ -14,7 +14,7 @@ from PIL import Image
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record, write_records
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sample import ObjectAttribute, TrainingSample
-from instructsam.data.sources import MIXTURE_BLOCK, Mixture, Shuffled, endless
+from instructsam.data.sources import MIXTURE_BLOCK, Mixture, Shuffled, endless, pass_length
 from instructsam.errors import ConfigError, InputError
 from instructsam.structures.masks import encode_rle
 
@@ -68,6 +68,31 @@ def test_a_mixture_keeps_its_weights_and_repeats_nothing_early() -> None:
     assert mixed[1234].id == Mixture(parts, seed=5)[1234].id
     assert list(mixed.texts(8)) == ["a 0", "a 1", *(f"b {n}" for n in range(6))]
     assert mixed.fingerprint != Mixture([(parts[0][0], 1.0), (parts[1][0], 2.0)], seed=5).fingerprint
+
+
+def test_repeats_are_passes_over_each_source_in_one_pass_over_all() -> None:
+    parts = [(Numbered("a", 7), 3.0), (Numbered("b", 10), 0.5), (Numbered("c", 4), 1.0)]
+    mixed = Mixture(parts, seed=2, numbers="repeats")
+    assert pass_length(mixed) == 21 + 5 + 4
+    seen = ids(mixed, 60)
+    for first in (0, 30):
+        one = Counter(name[0] for name in seen[first : first + 30])
+        assert one == {"a": 21, "b": 5, "c": 4}
+        assert set(Counter(name for name in seen[first : first + 30] if name[0] == "a").values()) == {3}
+    assert len({name for name in seen if name[0] == "b"}) == 10, "half of it in each pass, in turn"
+    assert seen[:30] != seen[30:]
+    assert [mixed[index].id for index in (59, 3, 31)] == [seen[index] for index in (59, 3, 31)]
+    by_weight = Mixture([(parts[0][0], 1.0), (parts[1][0], 3.0)], seed=2)
+    assert pass_length(by_weight) == 7 * 4
+    assert pass_length(endless(parts[0][0], 0)) == 7
+    assert pass_length(Mixture([(Numbered("world"), 1.0), (Numbered("other"), 1.0)], seed=2)) is None
+
+
+def test_repeats_need_sources_with_an_end() -> None:
+    with pytest.raises(ConfigError, match="repeats counts passes over each source, and world has no end"):
+        Mixture([(Numbered("world"), 2.0)], seed=0, numbers="repeats")
+    with pytest.raises(ConfigError, match=r"a holds 3 samples, and 0.1 passes over them are 0"):
+        Mixture([(Numbered("a", 3), 0.1)], seed=0, numbers="repeats")
 
 
 def test_a_weight_that_is_never_drawn_is_refused() -> None:

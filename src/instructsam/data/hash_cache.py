@@ -22,7 +22,7 @@ _GET = "SELECT value FROM hashes WHERE kind = ? AND path = ? AND size = ? AND ti
 
 
 class HashCache:
-    """Hashes by file, computed in threads when they are first asked for.
+    """Hashes by file, computed in threads when they are first needed.
 
     Args:
         path: of the SQLite file; None: hashes are kept in memory.

@@ -1,4 +1,4 @@
-"""What is compared of two image files: their bytes, and a small grey copy that survives another size and compression.
+"""Comparison of two images by a small grey copy, which survives another size and compression.
 
 Small copies are compared in two steps. The 64 signs of a difference hash (brighter than the left neighbour or not, 9 x
 8 cells) find candidates quickly; a 16 x 16 grey copy then decides. Both ignore the size of the image. The limits are

@@ -122,13 +122,13 @@ def check_folders(jobs: Sequence[Job]) -> None:
     Raises:
         ConfigError: a folder holds a run of another configuration.
     """
-    from instructsam.training.run_folder import LENGTH, MAY_CHANGE, changed_settings
+    from instructsam.training.run_folder import MAY_CHANGE, NOTED, changed_settings
 
     for job in jobs:
         if not _steps_done(job):
             continue
         for key, old, new in changed_settings(job.config()):
-            if key == LENGTH or key not in MAY_CHANGE:
+            if key in NOTED or key not in MAY_CHANGE:
                 raise ConfigError(
                     f"{job.folder} holds a run with other settings ({key} was {old}, the plan says {new}): delete it, "
                     "or give another --out"
@@ -175,7 +175,8 @@ def _final_losses(job: Job) -> dict[str, float]:
 def _log(job: Job) -> list[dict[str, Any]]:
     """Every line that the run logged."""
     path = job.folder / "log.jsonl"
-    return [parse_json(text, str(path)) for text in path.read_text(encoding="utf-8").splitlines()]
+    lines = [parse_json(text, str(path)) for text in path.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if "parts" in line]  # the others are validations
 
 
 def _mean_losses(lines: Sequence[dict[str, Any]], start: float, end: float) -> dict[str, float]:

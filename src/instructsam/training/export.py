@@ -61,10 +61,15 @@ def export_model(
     processor.save_pretrained(staging)
     (staging / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     sync_tree(staging)
+    return publish(staging, folder)
+
+
+def publish(finished: Path, folder: Path) -> Path:
+    """Rename a finished export to its place; what was there is removed afterwards, so one of them is always there."""
     old = _old(folder)
     if folder.exists():
         os.replace(folder, old)
-    os.replace(staging, folder)
+    os.replace(finished, folder)
     sync_folder(folder.parent)
     if old.exists():
         shutil.rmtree(old)
@@ -89,7 +94,7 @@ def link_earlier_name(run_folder: Path) -> None:
     """Let `model`, the export's name in earlier versions, lead to it where the file system has links."""
     link = run_folder / EARLIER
     if not os.path.lexists(link):
-        with suppress(OSError, NotImplementedError):
+        with suppress(OSError):
             link.symlink_to(LAST, target_is_directory=True)
 
 

@@ -17,17 +17,20 @@ from instructsam.structures.locks import FolderLock
 from instructsam.training import checkpointing
 from instructsam.training.export import CHECKPOINTS, LAST, adopt_earlier_layout, restore_export
 from instructsam.training.settings import RunConfig
+from instructsam.training.validation import log_lines
 from instructsam.training.validation_settings import ValidationSettings
 
 CONFIG_FILE = "config.yaml"
+LOG_FILE = "log.jsonl"
 NOT_SET = "not set"  # in place of a value
-LENGTH = "schedule.total_steps"
+NOTED = ("schedule.total_steps", "data.images_per_batch", "optim.gradient_accumulation_steps")
 # `share` decides which images are trained on.
 VALIDATION_MAY_CHANGE = frozenset(ValidationSettings.model_fields) - {"share"}
-# Settings that change neither the batches nor the updates, and those of the length.
+# Settings that change neither the samples nor the loss, those that split the samples of a step, and the
+# length; the log notes changes of the last two groups.
 MAY_CHANGE = frozenset(
     {
-        "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", LENGTH,
+        "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", *NOTED,
         "schedule.max_minutes", "schedule.checkpoint_minutes", "schedule.keep_checkpoints", "schedule.log_seconds",
         "schedule.export_dtype", "schedule.epochs", *(f"validation.{name}" for name in VALIDATION_MAY_CHANGE),
     }
@@ -79,10 +82,7 @@ def changed_settings(config: RunConfig) -> list[tuple[str, str, str]]:
 
     Values are texts as they stand behind `key=`, or `NOT_SET`.
     """
-    path = config.folder / CONFIG_FILE
-    if not path.is_file():
-        return []
-    return sorted(_differences(to_dict(_stored_settings(path)), to_dict(config)))
+    return sorted(_differences(to_dict(stored_settings(config)), to_dict(config)))
 
 
 def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
@@ -98,12 +98,35 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else format_yaml(value, flow=True).removesuffix("...\n").rstrip()
 
 
+def is_finished(config: RunConfig) -> bool:
+    """Whether the run of these settings has made all its steps, or stopped early."""
+    reached = checkpointing.latest_step(config.folder / CHECKPOINTS) or 0
+    path, total = config.folder / CONFIG_FILE, config.schedule.total_steps
+    if not reached or not path.is_file():
+        return reached >= total
+    stored = _load_stored(path)
+    if config.validation.patience == stored.validation.patience:
+        early = [line["step"] for line in log_lines(config.folder / LOG_FILE) if line.get("stopped_early")]
+        if reached in early:
+            return True
+    if config.schedule.epochs is None:
+        return reached >= total
+    # the stored settings hold the steps that the passes over the data come to
+    return config.schedule.epochs == stored.schedule.epochs and reached >= stored.schedule.total_steps
+
+
 def store_settings(config: RunConfig) -> None:
     """Write `config.yaml`, which a resumed run is compared with."""
     write_text(config.folder / CONFIG_FILE, dump_config(config))
 
 
-def _stored_settings(path: Path) -> RunConfig:
+def stored_settings(config: RunConfig) -> RunConfig:
+    """The settings that the run in this folder had until now; `config` where none are stored."""
+    path = config.folder / CONFIG_FILE
+    return _load_stored(path) if path.is_file() else config
+
+
+def _load_stored(path: Path) -> RunConfig:
     try:
         return load_config(RunConfig, path)
     except ConfigError as error:
