@@ -8,7 +8,7 @@ for the published preset; auxiliary and box losses from DETR (arXiv 2005.12872).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -91,32 +91,22 @@ class Criterion:
             device = padded.masks.device
             divisor = _at_least_one(sum(padded.counts) if num_targets is None else num_targets, device)
             layers = (output, *(output.auxiliary if config.auxiliary_weight else ()))
-            joined = side_by_side(layers)
-            copies = [1, *[config.auxiliary_copies] * (len(layers) - 1)]
-            pairs, sizes = config.matcher.match(joined, padded, copies)
-            terms, quality = pair_losses(config, joined, padded, pairs)
-            losses, earlier = self._layer_losses(terms, sizes, divisor)
-            queries = output.score_logits.shape[1]
-            scores = self._scores(joined, padded, pairs, quality)
-            per = len(scores) * (queries if config.score_loss == "bce" else 1)
-            losses["score"] = scores[:, :queries].sum() / per
-            earlier["score"] = scores[:, queries:].sum() / per
-            presence = self._presence(layers, padded)
-            if presence is not None:
-                losses["presence"], earlier["presence"] = presence[0], presence[1:].sum()
+            losses, earlier, matched = self._matched_losses(layers, padded, divisor)
             losses |= self._phrase_losses(output, padded)
             if labels is not None and config.weight("text"):
                 losses["text"] = text_loss(output.text_logits, labels)
             total = self._weighted(losses)
-            parts = self._parts(losses, total)
+            parts = {name: loss.detach() for name, loss in losses.items()}
             if len(layers) > 1:
                 auxiliary = self._weighted(earlier)
                 total = total + config.auxiliary_weight * auxiliary
                 parts["auxiliary"] = auxiliary.detach()
+            if "box_projection" in config.pair_losses:  # the same names in every process, also without boxes
+                parts.setdefault("box_projection", total.new_zeros(()))
+            queries = output.score_logits.shape[1]
             unassigned = sum(max(count - queries, 0) for count in padded.counts)
             parts["unassigned_targets"] = torch.full((), float(unassigned), device=device)
-        last = Assignment(*(part[: sizes[0]] for part in vars(pairs).values()))
-        return CriterionOutput(total, parts, last, padded)
+        return CriterionOutput(total, parts, matched, padded)
 
     def judge(
         self, layers: Sequence[DetectionOutput], targets: PaddedTargets, pairs: Assignment, num_pairs: float
@@ -137,22 +127,18 @@ class Criterion:
         with torch.autocast(device.type, enabled=False):
             divisor = _at_least_one(num_pairs, device)
             joined = side_by_side((layers[-1], *layers[: count - 1]))
-            first = (
-                torch.arange(count, device=device).repeat_interleave(len(pairs))
-                * layers[-1].score_logits.shape[1]
-            )
-            every = Assignment(
-                pairs.phrase.repeat(count), pairs.query.repeat(count) + first, pairs.target.repeat(count)
-            )
+            queries = layers[-1].score_logits.shape[1]
+            first = queries * torch.arange(count, device=device).repeat_interleave(len(pairs))
+            every = Assignment(*(part.repeat(count) for part in vars(pairs).values()))
+            every = replace(every, query=every.query + first)
             terms, quality = pair_losses(config, joined, targets, every)
             wanted = quality.clamp(min=config.score_target_floor)
             terms["score"] = score_losses(config, joined.score_logits[every.phrase, every.query], wanted)
-            losses, earlier = self._layer_losses(terms, [len(pairs)] * count, divisor)
+            losses, earlier = _layer_sums(terms, [len(pairs)] * count, divisor)
             total = self._weighted(losses)
-            parts = self._parts(losses, total)
             if count > 1:
                 total = total + config.auxiliary_weight * self._weighted(earlier)
-        return total, parts
+        return total, {name: loss.detach() for name, loss in losses.items()}
 
     def pad(self, output: SegmentationOutput, targets: Sequence[PhraseTarget]) -> PaddedTargets:
         """Targets of all phrases of an output, at its mask size.
@@ -177,27 +163,33 @@ class Criterion:
     def _weighted(self, losses: dict[str, Tensor]) -> Tensor:
         return torch.stack([self.config.weight(name) * loss for name, loss in losses.items()]).sum()
 
-    def _parts(self, losses: dict[str, Tensor], total: Tensor) -> dict[str, Tensor]:
-        """The losses for the log: the same names in every process, also where no target is known by its box."""
-        nothing = (
-            {"box_projection": total.new_zeros(())} if "box_projection" in self.config.pair_losses else {}
-        )
-        return nothing | {name: loss.detach() for name, loss in losses.items()}
-
-    def _layer_losses(
-        self, terms: dict[str, Tensor], sizes: Sequence[int], divisor: Tensor
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Sums over pairs of the last layer and of the earlier ones, as if each had as many pairs as the last.
+    def _matched_losses(
+        self, layers: Sequence[DetectionOutput], targets: PaddedTargets, divisor: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], Assignment]:
+        """Mask, box, score and presence losses of the last layer, the sums of those of the earlier ones, unweighted.
 
         Args:
-            terms: by name a value per pair, layer by layer, the last layer first.
-            sizes: pairs of each layer; all earlier layers have the same number.
-            divisor: of the sums.
+            layers: the last decoder layer first.
+            targets: of all phrases.
+            divisor: of the mask and box losses.
+
+        Returns:
+            also the matched pairs of the last layer.
         """
-        first = sizes[0]
-        more = max(sizes[-1], 1) / max(first, 1)
-        last = {name: values[:first].sum() / divisor for name, values in terms.items()}
-        return last, {name: values[first:].sum() / (divisor * more) for name, values in terms.items()}
+        config, (phrases, queries) = self.config, layers[0].score_logits.shape
+        joined = side_by_side(layers)
+        copies = [1, *[config.auxiliary_copies] * (len(layers) - 1)]
+        pairs, sizes = config.matcher.match(joined, targets, copies)
+        terms, quality = pair_losses(config, joined, targets, pairs)
+        losses, earlier = _layer_sums(terms, sizes, divisor)
+        scores = self._scores(joined, targets, pairs, quality)
+        judged = phrases * (queries if config.score_loss == "bce" else 1)
+        losses["score"] = scores[:, :queries].sum() / judged
+        earlier["score"] = scores[:, queries:].sum() / judged
+        presence = self._presence(layers, targets)
+        if presence is not None:
+            losses["presence"], earlier["presence"] = presence[0], presence[1:].sum()
+        return losses, earlier, Assignment(*(part[: sizes[0]] for part in vars(pairs).values()))
 
     def _scores(
         self, layers: DetectionOutput, targets: PaddedTargets, pairs: Assignment, quality: Tensor
@@ -239,6 +231,22 @@ class Criterion:
         if logits.shape != expected:
             raise InputError(f"semantic_logits must be {expected} like the masks, got {tuple(logits.shape)}")
         return semantic_losses(logits, targets, config.dice_eps)
+
+
+def _layer_sums(
+    terms: dict[str, Tensor], sizes: Sequence[int], divisor: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Sums over pairs of the last layer and of the earlier ones, as if each had as many pairs as the last.
+
+    Args:
+        terms: by name a value per pair, layer by layer, the last layer first.
+        sizes: pairs of each layer; all earlier layers have the same number.
+        divisor: of the sums.
+    """
+    first = sizes[0]
+    more = max(sizes[-1], 1) / max(first, 1)
+    last = {name: values[:first].sum() / divisor for name, values in terms.items()}
+    return last, {name: values[first:].sum() / (divisor * more) for name, values in terms.items()}
 
 
 def _at_least_one(number: Tensor | float, device: torch.device) -> Tensor:

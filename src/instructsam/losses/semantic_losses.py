@@ -1,8 +1,8 @@
 """Losses of a phrase's semantic map, whose target is the union of the phrase's instances.
 
-What is known of the union follows from what is known of the instances. With masks it is known everywhere. With boxes
-it is known outside the boxes and in the masks, and its projections onto both axes are known. With points it is known
-in the masks and at the points.
+The instances decide how much of the union is known. With masks it is known everywhere. With boxes it is known outside
+the boxes and in the masks, and its projections onto both axes are known. With points it is known in the masks and at
+the points.
 
 Shapes: P phrases, h w mask size.
 """
