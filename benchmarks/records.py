@@ -38,7 +38,7 @@ def write_lines(path: Path, count: int) -> None:
 def measure_areas(records: list[Record]) -> int:
     """Pixels of all masks, as `read_records` counts them."""
     return sum(
-        rle_area(instance.rle)
+        rle_area(instance.rle or {})
         for record in records
         for phrase in record.phrases
         for instance in phrase.instances

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from instructsam.data.record import parse_record, read_records, record_to_dict, write_records
+from instructsam.data.record import InstanceRecord, parse_record, read_records, record_to_dict, write_records
 from instructsam.errors import RecordError
 from instructsam.structures.masks import encode_rle, merge_rles
 
@@ -45,6 +45,22 @@ def test_round_trip(tmp_path: Path) -> None:
     assert write_records(path, [record, minimal]) == 2
     assert list(read_records(path)) == [record, minimal]
     assert record_to_dict(record) == GOOD
+
+
+def test_an_instance_is_known_by_its_mask_or_its_box_or_a_point(tmp_path: Path) -> None:
+    instances = [
+        {"rle": encode_rle(MASK), "box_xywh": [2, 1, 3, 2], "point_xy": [3, 1.5]},
+        {"rle": encode_rle(MASK)},
+        {"box_xywh": [2, 1, 3, 2], "category": "mug"},
+        {"point_xy": [6, 4]},
+    ]
+    record = parse_record(GOOD | {"phrases": [{"text": "mug", "instances": instances}]}, "here")
+    found = record.phrases[0].instances
+    assert [one.known for one in found] == ["mask", "mask", "box", "point"]
+    assert found[3] == InstanceRecord(None, None, point_xy=(6.0, 4.0))
+    write_records(tmp_path / "r.jsonl", [record])
+    assert list(read_records(tmp_path / "r.jsonl")) == [record]
+    assert record_to_dict(record)["phrases"][0]["instances"] == instances
 
 
 def test_ignored_pixels_crowds_and_other_annotators_come_back(tmp_path: Path) -> None:
@@ -99,7 +115,15 @@ FIELD = "phrases[0].instances[0]"
             f"field {FIELD}.bbox: unknown field; did you mean {FIELD}.box_xywh?",
         ),
         (change("id", DROP), "field id: the field is missing"),
-        (change(f"{INSTANCE}/rle", DROP), f"field {FIELD}.rle: the field is missing"),
+        (
+            change(INSTANCE, {"category": "mug"}),
+            f"field {FIELD}: expected at least one of rle, box_xywh and point_xy, got {{'category': 'mug'}}",
+        ),
+        (change(f"{INSTANCE}/point_xy", [1, 2, 3]), f"field {FIELD}.point_xy: expected two finite numbers"),
+        (
+            change(f"{INSTANCE}/point_xy", [7, 2]),
+            f"field {FIELD}.point_xy: expected a point inside the 6 x 4",
+        ),
         (change("id", 7), "field id: expected text that is not empty, got 7"),
         (change("instruction", "  "), "field instruction: expected text that is not empty, got '  '"),
         (change("family", None), "field family: expected text, got None"),
@@ -135,7 +159,7 @@ FIELD = "phrases[0].instances[0]"
         (change("ignore", {"size": [4, 6]}), "field ignore.counts: the field is missing"),
         (change("crowds", [encode_rle(MASK), 3]), "field crowds[1]: expected a JSON object, got 3"),
         (change("alternatives", [[], {}]), "field alternatives[1]: expected a list, got {}"),
-        (change("alternatives", [[{}]]), "field alternatives[0][0].rle: the field is missing"),
+        (change("alternatives", [[{}]]), "field alternatives[0][0]: expected at least one of rle"),
         (change(f"{INSTANCE}/category", 3), f"field {FIELD}.category: expected text, got 3"),
         (change(f"{INSTANCE}/category", "\udc80"), f"field {FIELD}.category contains a lone surrogate"),
         (

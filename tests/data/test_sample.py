@@ -45,6 +45,11 @@ def test_boxes_by_hand() -> None:
             {"instructions": (SampleInstruction("it", (SamplePhrase("key", (2,)),)),)},
             "phrase 'key' names object 2, .*one of the 2 objects",
         ),
+        (
+            {"instructions": (SampleInstruction("it", (SamplePhrase("key", (0,)),), ignore=(1,)),)},
+            "instruction 'it' ignores object 1, which has no visible pixel",
+        ),
+        ({"known": ("box",)}, "known must be empty or name .* each of the 2 objects, got 1 entries"),
     ],
 )
 def test_a_wrong_field_is_named(changes: dict[str, Any], message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record, write_records
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sample import ObjectAttribute, TrainingSample
-from instructsam.data.sources import MIXTURE_BLOCK, Mixture, Shuffled, endless
+from instructsam.data.sources import MIXTURE_BLOCK, Mixture, Shuffled, endless, pass_length
 from instructsam.errors import ConfigError, InputError
 from instructsam.structures.masks import encode_rle
 
@@ -30,7 +31,11 @@ class Numbered:
     def __getitem__(self, index: int) -> TrainingSample:
         assert self.size is None or index < self.size
         return TrainingSample(
-            f"{self.name}-{index}", np.zeros((2, 2, 3), np.uint8), (), np.zeros((0, 4), np.float32)
+            f"{self.name}-{index}",
+            np.zeros((2, 2, 3), np.uint8),
+            (),
+            np.zeros((0, 4), np.float32),
+            np.zeros((0, 2, 2), bool),
         )
 
     def texts(self, count: int) -> Iterator[str]:
@@ -65,6 +70,31 @@ def test_a_mixture_keeps_its_weights_and_repeats_nothing_early() -> None:
     assert mixed.fingerprint != Mixture([(parts[0][0], 1.0), (parts[1][0], 2.0)], seed=5).fingerprint
 
 
+def test_repeats_are_passes_over_each_source_in_one_pass_over_all() -> None:
+    parts = [(Numbered("a", 7), 3.0), (Numbered("b", 10), 0.5), (Numbered("c", 4), 1.0)]
+    mixed = Mixture(parts, seed=2, numbers="repeats")
+    assert pass_length(mixed) == 21 + 5 + 4
+    seen = ids(mixed, 60)
+    for first in (0, 30):
+        one = Counter(name[0] for name in seen[first : first + 30])
+        assert one == {"a": 21, "b": 5, "c": 4}
+        assert set(Counter(name for name in seen[first : first + 30] if name[0] == "a").values()) == {3}
+    assert len({name for name in seen if name[0] == "b"}) == 10, "half of it in each pass, in turn"
+    assert seen[:30] != seen[30:]
+    assert [mixed[index].id for index in (59, 3, 31)] == [seen[index] for index in (59, 3, 31)]
+    by_weight = Mixture([(parts[0][0], 1.0), (parts[1][0], 3.0)], seed=2)
+    assert pass_length(by_weight) == 7 * 4
+    assert pass_length(endless(parts[0][0], 0)) == 7
+    assert pass_length(Mixture([(Numbered("world"), 1.0), (Numbered("other"), 1.0)], seed=2)) is None
+
+
+def test_repeats_need_sources_with_an_end() -> None:
+    with pytest.raises(ConfigError, match="repeats counts passes over each source, and world has no end"):
+        Mixture([(Numbered("world"), 2.0)], seed=0, numbers="repeats")
+    with pytest.raises(ConfigError, match=r"a holds 3 samples, and 0.1 passes over them are 0"):
+        Mixture([(Numbered("a", 3), 0.1)], seed=0, numbers="repeats")
+
+
 def test_a_weight_that_is_never_drawn_is_refused() -> None:
     with pytest.raises(ConfigError, match="the weight of b is less than 1/1000"):
         Mixture([(Numbered("a"), 1.0), (Numbered("b"), 1e-5)], seed=0)
@@ -94,16 +124,38 @@ def test_records_about_one_image_share_a_sample(tmp_path: Path) -> None:
     first, second, third = (source[index] for index in range(3))
     assert [one.text for one in first.instructions] == ["both", "the key"]
     assert [p.instances for one in first.instructions for p in one.phrases] == [(0,), (1,), (1,)]
-    assert first.masks is not None
     assert first.masks.sum(axis=(1, 2)).tolist() == [6, 1]
     assert np.allclose(first.boxes_cxcywh[1], [5.5 / 6, 3.5 / 4, 1 / 6, 1 / 4])
     assert first.image[0, 0].tolist() == [10, 10, 10]
     assert [one.text for one in second.instructions] == ["a mug"]  # the crowd has no known answer
     assert third.instructions[0].phrases[0].instances == ()
-    assert third.masks is not None
     assert third.masks.shape == (0, 4, 6)
     assert list(source.texts(4)) == ["both", "mug", "key", "the key"]
     assert source.left_out == {"instructions whose only targets are crowd or ignored regions": 1}
+
+
+def test_boxes_points_crowds_and_ignored_pixels_become_objects(tmp_path: Path) -> None:
+    rows = records(tmp_path)
+    box, point = InstanceRecord(None, (1.6, 0.0, 2.0, 2.4)), InstanceRecord(None, None, point_xy=(5.9, 4.0))
+    mug, key = (row.phrases[0].instances[0] for row in (rows[0], rows[2]))
+    square = encode_rle(np.pad(np.ones((2, 2), bool), ((0, 2), (2, 2))))
+    assert (mug.rle, key.rle) != (None, None)
+    rows = [
+        replace(rows[0], phrases=(PhraseRecord("mug", (mug, box, box, InstanceRecord(square, None))),)),
+        replace(rows[2], phrases=(PhraseRecord("key", (point, key)),), crowds=(key.rle or {}, mug.rle or {})),
+        replace(rows[4], ignore=mug.rle, crowds=(mug.rle or {},)),
+    ]
+    sample = RecordSource("x", tmp_path, rows, instructions=8)[0]
+    assert sample.known == ("mask", "box", "mask", "point", "mask", "mask", "mask")
+    # the second object is the box, rounded to columns 2 and 3; the third has these pixels as its mask
+    assert [p.instances for one in sample.instructions for p in one.phrases] == [(0, 1, 2), (3, 4), (0,)]
+    assert np.array_equal(sample.masks[1], sample.masks[2])
+    assert sample.boxes_cxcywh[1].tolist() == pytest.approx([0.5, 0.25, 1 / 3, 0.5])
+    assert np.argwhere(sample.masks[3]).tolist() == [[3, 5]]
+    assert [one.ignore for one in sample.instructions] == [(), (5,), (6,)]
+    # a crowd does not hide a target of the instruction, ignored pixels do
+    assert np.array_equal(sample.masks[5], sample.masks[0])
+    assert np.array_equal(sample.masks[6], sample.masks[0])
 
 
 def test_a_fingerprint_follows_the_records(tmp_path: Path) -> None:

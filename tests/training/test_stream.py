@@ -62,7 +62,7 @@ def assert_same(one: TrainingBatch, other: TrainingBatch) -> None:
 def test_a_batch_depends_on_its_number_alone(processor: InstructSAMProcessor) -> None:
     here = list(batches(stream(processor, SETTINGS, seed=3), 0, 4))
     later = list(batches(stream(processor, SETTINGS, seed=3), 2, 4))
-    assert [batch.index for batch in later] == [2, 3]
+    assert [batch.index for batch in later] == [6, 9]
     for one, other in zip(here[2:], later, strict=True):
         assert_same(one, other)
     another_seed = stream(processor, SETTINGS, seed=4)[0]

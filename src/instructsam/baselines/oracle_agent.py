@@ -16,10 +16,10 @@ from scipy.optimize import linear_sum_assignment
 
 from instructsam.baselines.noun_phrases import Attributes, covering_phrases, spoken_phrase
 from instructsam.data.record import PhraseRecord, Record
+from instructsam.data.targets import decode_all, mask_codes
 from instructsam.structures.answering import Answerer, Mode
 from instructsam.structures.calls import Calls
 from instructsam.structures.instances import Instances
-from instructsam.structures.masks import decode_rle
 from instructsam.structures.predictions import Prediction
 from instructsam.structures.rle_masks import mask_iou
 
@@ -69,7 +69,7 @@ class OracleAgent:
                 found.append(_numbered(masks, len(called)))
                 called.append(phrase)
             if group.instances:
-                chosen.append(_on_targets(Instances.concatenate(found), group))
+                chosen.append(_on_targets(Instances.concatenate(found), record, group))
         size = (record.image.height, record.image.width)
         instances = Instances.concatenate(chosen) if chosen else Instances.empty(*size)
         instances = instances[instances.scores >= score_threshold]
@@ -105,9 +105,9 @@ def _numbered(found: Instances, number: int) -> Instances:
     return Instances(found.masks, found.boxes_xyxy, found.scores, ids)
 
 
-def _on_targets(found: Instances, group: PhraseRecord) -> Instances:
+def _on_targets(found: Instances, record: Record, group: PhraseRecord) -> Instances:
     """The masks of the one-to-one matching with the most targets, then the largest IoU, all of at least 0.5."""
-    targets = np.stack([decode_rle(instance.rle) for instance in group.instances])
+    targets = decode_all(mask_codes(group.instances, record), record)
     rows = matched_rows(mask_iou(found.masks, targets))
     chosen = found[rows]
     scores = (SCORE_THRESHOLD + (1 - SCORE_THRESHOLD) * chosen.scores).astype(np.float32)

@@ -14,13 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.data.formats.source import Tally
-from instructsam.data.published_categories import CATEGORIES, CONCEPTS
-from instructsam.data.published_referring import INST2SEG, MUSE, REASONING, REFERRING
+from instructsam.data.published_categories import CATEGORIES, CONCEPTS, STREETS
+from instructsam.data.published_referring import INST2SEG, LISA_PLUS, MUSE, REASONING, REFERRING
 from instructsam.data.published_set import Published as Published
 from instructsam.data.record import Record
 from instructsam.structures.file_names import find_file
 
-PUBLISHED: tuple[Published, ...] = (*INST2SEG, *REASONING, *REFERRING, *CATEGORIES, *MUSE, *CONCEPTS)
+PUBLISHED: tuple[Published, ...] = (
+    *INST2SEG,
+    *REASONING,
+    *REFERRING,
+    *CATEGORIES,
+    *STREETS,
+    *MUSE,
+    *LISA_PLUS,
+    *CONCEPTS,
+)
 
 
 @dataclass(frozen=True)

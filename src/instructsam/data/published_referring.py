@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from instructsam.data.formats.inst2seg import inst2seg_images, read_inst2seg
+from instructsam.data.formats.lisa_plus import lisa_plus_images, read_lisa_plus
 from instructsam.data.formats.muse import muse_images, read_muse
 from instructsam.data.formats.reasonseg import (
     read_reasonseg_folder,
@@ -98,6 +99,18 @@ def _muse(split: str) -> Published:
     )
 
 
+def _lisa_plus(name: str, folder: str) -> Published:
+    file, images = f"lisa_plus/{folder}/data.json", "coco/train2017"
+    return Published(
+        f"{name}/train",
+        (file,),
+        images,
+        f"LISA++ of the LISA project (Yang et al. 2023); {COCO_IMAGES}",
+        lambda root, tally: read_lisa_plus(root / file, images, root, tally),
+        lambda root: lisa_plus_images(root / file, images),
+    )
+
+
 def _inst2seg(name: str, file: str) -> Published:
     images = "inst2seg/images"
     return Published(
@@ -125,5 +138,9 @@ REFERRING = (
     *(_refclef("refclef", "unc", split) for split in ("val", "testA", "testB", "testC", "train")),
     *(_refclef("refclef-berkeley", "berkeley", split) for split in ("val", "test", "train")),
     *(_roborefit(split) for split in ("testA", "testB", "train")),
+)
+LISA_PLUS = (
+    _lisa_plus("lisa++", "LISA_Plus_Instance_Seg"),
+    _lisa_plus("lisa++-reasoning", "LISA_Plus_COT"),
 )
 MUSE = tuple(_muse(split) for split in ("val", "test_less", "test_many", "train"))

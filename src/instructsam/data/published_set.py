@@ -54,6 +54,10 @@ class Published:
         needed = dict.fromkeys((*self.files, self.images))
         return [file for file in needed if not _is_there(root / file)]
 
+    def has_annotations(self, root: Path) -> bool:
+        """Whether all of its annotation files are in the data folder."""
+        return all(_is_there(root / file) for file in self.files)
+
     def is_begun(self, root: Path) -> bool:
         """Whether some of its annotation files are in the data folder; its pictures may belong to others, too."""
         return any(_is_there(root / file) for file in self.files)

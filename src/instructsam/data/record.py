@@ -10,18 +10,20 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from instructsam.data.record_fields import (
     Box,
+    Point,
     Rle,
     Side,
     Text,
     Word,
     check_box,
     check_image,
+    check_point,
     check_rle,
     wrong,
 )
@@ -30,6 +32,7 @@ from instructsam.structures.checks import check_path, check_text, parse_json, sh
 from instructsam.structures.files import reason
 from instructsam.structures.validation import Expected, first_fault
 
+Known = Literal["mask", "box", "point"]
 _forbid = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 
 
@@ -46,11 +49,26 @@ class ImageRef:
 @_forbid
 @dataclass(frozen=True)
 class InstanceRecord:
-    """One object: COCO run-length mask at image size, box in pixels, and its category, if known."""
+    """One object: its mask, or else its box, or else one of its points; at least one of them is known.
 
-    rle: Rle
-    box_xywh: Box
+    Attributes:
+        rle: COCO run-length code of the mask, at image size.
+        box_xywh: in pixels.
+        category: what the object is, "" if unknown.
+        point_xy: a point on the object, in pixels.
+    """
+
+    rle: Rle | None = None
+    box_xywh: Box | None = None
     category: Word = ""
+    point_xy: Point | None = None
+
+    @property
+    def known(self) -> Known:
+        """The most precise of what is known."""
+        if self.rle is not None:
+            return "mask"
+        return "point" if self.box_xywh is None else "box"
 
 
 @_forbid
@@ -226,8 +244,16 @@ def record_to_dict(record: Record) -> dict[str, Any]:
 
 
 def _instance_to_dict(instance: InstanceRecord) -> dict[str, Any]:
-    data: dict[str, Any] = {"rle": instance.rle, "box_xywh": list(instance.box_xywh)}
-    return data | ({"category": instance.category} if instance.category else {})
+    data: dict[str, Any] = {}
+    if instance.rle is not None:
+        data["rle"] = instance.rle
+    if instance.box_xywh is not None:
+        data["box_xywh"] = list(instance.box_xywh)
+    if instance.point_xy is not None:
+        data["point_xy"] = list(instance.point_xy)
+    if instance.category:
+        data["category"] = instance.category
+    return data
 
 
 def _decode(line: bytes, where: str) -> Any:
@@ -260,5 +286,12 @@ def _check_instances(
 ) -> None:
     size = (image.height, image.width)
     for number, instance in enumerate(instances):
-        check_rle(instance.rle, size, where, (*place, number, "rle"))
-        check_box(instance.box_xywh, size, where, (*place, number, "box_xywh"))
+        if instance.rle is None and instance.box_xywh is None and instance.point_xy is None:
+            found = _instance_to_dict(instance)
+            raise wrong(where, (*place, number), "at least one of rle, box_xywh and point_xy", found)
+        if instance.rle is not None:
+            check_rle(instance.rle, size, where, (*place, number, "rle"))
+        if instance.box_xywh is not None:
+            check_box(instance.box_xywh, size, where, (*place, number, "box_xywh"))
+        if instance.point_xy is not None:
+            check_point(instance.point_xy, size, where, (*place, number, "point_xy"))

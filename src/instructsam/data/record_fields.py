@@ -23,6 +23,7 @@ Number: TypeAlias = Annotated[float, Strict()]
 Box: TypeAlias = Annotated[
     tuple[Number, Number, Number, Number], Expected("four finite numbers [x, y, width, height]")
 ]
+Point: TypeAlias = Annotated[tuple[Number, Number], Expected("two finite numbers [x, y]")]
 
 if TYPE_CHECKING:
     Rle: TypeAlias = dict[str, Any]
@@ -100,6 +101,17 @@ def check_box(box_xywh: Box, size: tuple[int, int], where: str, place: Place) ->
     right, bottom = size[1] + BOX_SLACK, size[0] + BOX_SLACK
     if x < -BOX_SLACK or y < -BOX_SLACK or x + width > right or y + height > bottom:
         raise wrong(where, place, f"a box inside the {size[1]} x {size[0]} image", list(box_xywh))
+
+
+def check_point(point_xy: Point, size: tuple[int, int], where: str, place: Place) -> None:
+    """A point inside the image of (height, width), edges included.
+
+    Raises:
+        RecordError: it is not.
+    """
+    x, y = point_xy
+    if not (0 <= x <= size[1] and 0 <= y <= size[0]):
+        raise wrong(where, place, f"a point inside the {size[1]} x {size[0]} image", list(point_xy))
 
 
 def wrong(where: str, place: Place, expected: str, value: Any) -> RecordError:

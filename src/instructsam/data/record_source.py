@@ -9,9 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from instructsam.data.formats.source import Tally
 from instructsam.data.image_store import FolderImages, ImageStore
-from instructsam.data.record import InstanceRecord, Record, read_records, record_to_dict
+from instructsam.data.record import InstanceRecord, Known, Record, read_records, record_to_dict
+from instructsam.data.regions import region_code
 from instructsam.data.sample import (
     ObjectAttribute,
     SampleInstruction,
@@ -26,6 +30,8 @@ from instructsam.structures.safe_text import one_line
 
 class RecordSource:
     """Inst2Seg records: one sample for each image, or several where more than `instructions` are about it.
+
+    Crowds and ignored pixels of a record become one ignored object of its instruction.
 
     Attributes:
         left_out: records without a known answer and what the reader left out, by reason.
@@ -86,33 +92,42 @@ class RecordSource:
 
     def __getitem__(self, index: int) -> TrainingSample:
         group = self.groups[index]
-        numbers: dict[str, int] = {}
+        numbers: dict[tuple[str, str], int] = {}
         instances: list[InstanceRecord] = []
 
         def number_of(instance: InstanceRecord) -> int:
-            """Instances with the same mask are one object, in whichever record."""
-            number = numbers.setdefault(str(instance.rle["counts"]), len(instances))
+            """Instances with the same region, known in the same way, are one object, in whichever record."""
+            key = (instance.known, str(region_code(instance, group[0].image)["counts"]))
+            number = numbers.setdefault(key, len(instances))
             if number == len(instances):
                 instances.append(instance)
             return number
 
-        instructions = tuple(
-            SampleInstruction(
-                record.instruction,
-                tuple(
-                    SamplePhrase(phrase.text, tuple(dict.fromkeys(map(number_of, phrase.instances))))
-                    for phrase in record.phrases
-                ),
+        phrases = [
+            tuple(
+                SamplePhrase(phrase.text, tuple(dict.fromkeys(map(number_of, phrase.instances))))
+                for phrase in record.phrases
             )
             for record in group
-        )
-        masks = decode_all([instance.rle for instance in instances], group[0])
+        ]
+        masks = decode_all([region_code(instance, group[0].image) for instance in instances], group[0])
+        regions = [_ignored(record, its, masks) for record, its in zip(group, phrases, strict=True)]
+        ignored = [region for region in regions if region is not None]
+        if ignored:
+            masks = np.concatenate([masks, ignored])
+        places = iter(range(len(instances), len(masks)))
+        mask: Known = "mask"
+        known = (*(instance.known for instance in instances), *(mask for _ in ignored))
         return TrainingSample(
             id=f"{self.name}, record {one_line(group[0].id)!r}",
             image=self.images.load(group[0]),
-            instructions=instructions,
+            instructions=tuple(
+                SampleInstruction(record.instruction, its, () if region is None else (next(places),))
+                for record, its, region in zip(group, phrases, regions, strict=True)
+            ),
             boxes_cxcywh=relative_boxes_cxcywh(masks),
             masks=masks,
+            known=() if set(known) <= {"mask"} else known,
         )
 
     def texts(self, count: int) -> Iterator[str]:
@@ -126,6 +141,20 @@ class RecordSource:
             ),
             count,
         )
+
+
+def _ignored(
+    record: Record, phrases: Sequence[SamplePhrase], masks: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    """The pixels that no loss of an instruction counts, bool [H, W]: ignored ones, and crowds outside its targets."""
+    if record.ignore is None and not record.crowds:
+        return None
+    targets = sorted({number for phrase in phrases for number in phrase.instances})
+    region: NDArray[np.bool_] = np.any(decode_all(record.crowds, record), axis=0)
+    region &= ~np.any(masks[targets], axis=0)
+    if record.ignore is not None:
+        region |= decode_all([record.ignore], record)[0]
+    return region if region.any() else None
 
 
 def _check_same_size(name: str, record: Record, before: Sequence[Record]) -> None:

@@ -5,11 +5,13 @@ Shapes: N objects, A attributes. Numpy only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from instructsam.data.record import Known
 from instructsam.errors import InputError
 from instructsam.structures.boxes import xyxy_to_cxcywh
 from instructsam.structures.masks import mask_boxes_xyxy
@@ -40,10 +42,15 @@ class SamplePhrase:
 
 @dataclass(frozen=True)
 class SampleInstruction:
-    """An instruction and its target phrases, at least one."""
+    """An instruction and its target phrases, at least one.
+
+    Attributes:
+        ignore: indices into the sample's objects; no loss of this instruction counts their pixels.
+    """
 
     text: str
     phrases: tuple[SamplePhrase, ...]
+    ignore: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,36 +70,49 @@ class TrainingSample:
         image: uint8 [H, W, 3], RGB, upright.
         instructions: share the image and its vision passes.
         boxes_cxcywh: float32 [N, 4] in [0, 1].
-        masks: bool [N, H, W], visible pixels; None where only the boxes are known.
+        masks: bool [N, H, W], what is known of each object: its visible pixels, or its filled box, or the pixel of
+            one point on it.
         classes: int64 [N, A], values of the source's attributes for every object in the image, not only for those that
             a phrase names; None where they are unknown.
         descriptions: a batch takes one of them, in turn.
+        known: which of these `masks` shows, for each object; () where it shows visible pixels of all.
     """
 
     id: str
     image: NDArray[np.uint8]
     instructions: tuple[SampleInstruction, ...]
     boxes_cxcywh: NDArray[np.float32]
-    masks: NDArray[np.bool_] | None = None
+    masks: NDArray[np.bool_]
     classes: NDArray[np.int64] | None = None
     descriptions: tuple[Description, ...] = ()
+    known: tuple[Known, ...] = ()
 
     def __post_init__(self) -> None:
         height, width = self.image.shape[:2]
         count = len(self.boxes_cxcywh)
         _check(self.id, "image", self.image, "uint8", (height, width, 3))
         _check(self.id, "boxes_cxcywh", self.boxes_cxcywh, "float32", (count, 4))
-        if self.masks is not None:
-            _check(self.id, "masks", self.masks, "bool", (count, height, width))
+        _check(self.id, "masks", self.masks, "bool", (count, height, width))
+        if self.known and len(self.known) != count:
+            raise InputError(
+                f"sample {self.id}: known must be empty or name what is known of each of the {count} objects, "
+                f"got {len(self.known)} entries"
+            )
         if self.classes is not None:
             _check(self.id, "classes", self.classes, "int64", (count, *self.classes.shape[1:2]))
-        for phrase in (phrase for instruction in self.instructions for phrase in instruction.phrases):
-            for index in phrase.instances:
-                if not 0 <= index < count or not self.boxes_cxcywh[index, 2:].all():
-                    raise InputError(
-                        f"sample {self.id}: phrase {phrase.text!r} names object {index}, which has no visible pixel: "
-                        f"name one of the {count} objects whose box is not empty"
-                    )
+        for instruction in self.instructions:
+            for phrase in instruction.phrases:
+                self._check_objects(f"phrase {phrase.text!r} names", phrase.instances)
+            self._check_objects(f"instruction {instruction.text!r} ignores", instruction.ignore)
+
+    def _check_objects(self, subject: str, objects: Sequence[int]) -> None:
+        count = len(self.boxes_cxcywh)
+        for index in objects:
+            if not 0 <= index < count or not self.boxes_cxcywh[index, 2:].all():
+                raise InputError(
+                    f"sample {self.id}: {subject} object {index}, which has no visible pixel: "
+                    f"name one of the {count} objects whose box is not empty"
+                )
 
 
 def _check(sample: str, name: str, array: NDArray[np.generic], dtype: str, shape: tuple[int, ...]) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from instructsam.data.sample import ObjectAttribute, TrainingSample
 from instructsam.errors import ConfigError
 
 MIXTURE_BLOCK = 1000  # samples in which a mixture keeps its weights exactly
+MOST_IN_PASS = 100_000_000  # samples of a source in one pass over a mixture by repeats
+Numbers = Literal["weights", "repeats"]
 _SHUFFLE_STREAM, _MIXTURE_STREAM = 0x5_0FF1E, 0x3_1C57  # keep their draws apart from all others of a seed
 
 
@@ -77,14 +79,41 @@ def endless(source: SampleSource, seed: int) -> SampleSource:
     return source if source.size is None else Shuffled(source, seed)
 
 
+def pass_length(source: SampleSource) -> int | None:
+    """Samples of one pass over a source or mixture; None for sources without end.
+
+    One pass over a mixture by weights ends when its last source with an end has been gone through.
+    """
+    if isinstance(source, Shuffled):
+        return source.length
+    return source.pass_length if isinstance(source, Mixture) else source.size
+
+
 class Mixture:
-    """Several sources, by weight: in every `MIXTURE_BLOCK` samples each has its share, and is gone through in order."""
+    """Several sources in blocks of fixed counts, each source in its own order; it has no end.
+
+    By weights a block is `MIXTURE_BLOCK` samples, in which each source has its share. By repeats a block is one pass:
+    all samples of each source as often as its number says, of 0.5 every second one in turn.
+    """
 
     size = None
 
-    def __init__(self, parts: Sequence[tuple[SampleSource, float]], seed: int) -> None:
+    def __init__(
+        self, parts: Sequence[tuple[SampleSource, float]], seed: int, numbers: Numbers = "weights"
+    ) -> None:
+        names, values = [source.name for source, _ in parts], [value for _, value in parts]
+        if numbers == "weights":
+            self.counts = _block_counts(names, values)
+        else:
+            self.counts = tuple(_repeated(source, value) for source, value in parts)
         self.sources = [endless(source, seed) for source, _ in parts]
-        self.counts = _block_counts([source.name for source, _ in parts], [weight for _, weight in parts])
+        self.block = sum(self.counts)
+        passes = [
+            -(-source.size * self.block // count)
+            for (source, _), count in zip(parts, self.counts, strict=True)
+            if source.size is not None
+        ]
+        self.pass_length = self.block if numbers == "repeats" else max(passes, default=None)
         self.seed = seed
         self.name = " + ".join(source.name for source in self.sources)
         known = {source.attributes for source in self.sources}
@@ -93,16 +122,15 @@ class Mixture:
         self.fingerprint = hashlib.sha256(parts_text.encode()).hexdigest()[:16]
 
     def __getitem__(self, index: int) -> TrainingSample:
-        block, position = divmod(index, MIXTURE_BLOCK)
-        order = _block_order(self.seed, block, self.counts)
-        part = int(order[position])
-        before = block * self.counts[part] + int((order[:position] == part).sum())
-        return self.sources[part][before]
+        block, position = divmod(index, self.block)
+        parts, places = _block_order(self.seed, block, self.counts)
+        part = int(parts[position])
+        return self.sources[part][block * self.counts[part] + int(places[position])]
 
     def texts(self, count: int) -> Iterator[str]:
-        """From every source, in proportion to its weight."""
+        """From every source, in proportion to its share."""
         for source, share in zip(self.sources, self.counts, strict=True):
-            yield from source.texts(-(-count * share // MIXTURE_BLOCK))
+            yield from source.texts(-(-count * share // self.block))
 
 
 def _block_counts(names: Sequence[str], weights: Sequence[float]) -> tuple[int, ...]:
@@ -121,12 +149,36 @@ def _block_counts(names: Sequence[str], weights: Sequence[float]) -> tuple[int, 
     return tuple(counts)
 
 
-@lru_cache(maxsize=4)
-def _block_order(seed: int, block: int, counts: tuple[int, ...]) -> NDArray[np.int64]:
-    parts = np.repeat(np.arange(len(counts)), counts)
-    return np.random.default_rng([seed, _MIXTURE_STREAM, block]).permutation(parts)
+def _repeated(source: SampleSource, repeats: float) -> int:
+    """Samples of a source in one pass over a mixture."""
+    if source.size is None:
+        raise ConfigError(
+            f"data.mixture=repeats counts passes over each source, and {source.name} has no end: use "
+            "data.mixture=weights, or leave it out"
+        )
+    count = round(source.size * repeats)
+    if not 0 < count <= MOST_IN_PASS:
+        raise ConfigError(
+            f"data.source: {source.name} holds {source.size} samples, and {repeats:g} passes over them are {count}: "
+            f"expected 1 to {MOST_IN_PASS} samples in one pass over the mixture"
+        )
+    return count
 
 
-@lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, length: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, _SHUFFLE_STREAM, epoch]).permutation(length)
+@lru_cache(maxsize=2)
+def _block_order(
+    seed: int, block: int, counts: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each position of a block its source, and how many samples of that source come before it in the block."""
+    parts = np.random.default_rng([seed, _MIXTURE_STREAM, block]).permutation(
+        np.repeat(np.arange(len(counts)), counts)
+    )
+    places = np.empty_like(parts)
+    for part, count in enumerate(counts):
+        places[parts == part] = np.arange(count)
+    return parts, places
+
+
+@lru_cache(maxsize=64)  # one for each source of a large mixture
+def _order(seed: int, epoch: int, length: int) -> NDArray[np.int32]:
+    return np.random.default_rng([seed, _SHUFFLE_STREAM, epoch]).permutation(length).astype(np.int32)

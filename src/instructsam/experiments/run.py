@@ -122,13 +122,13 @@ def check_folders(jobs: Sequence[Job]) -> None:
     Raises:
         ConfigError: a folder holds a run of another configuration.
     """
-    from instructsam.training.run_folder import LENGTH, MAY_CHANGE, changed_settings
+    from instructsam.training.run_folder import MAY_CHANGE, NOTED, changed_settings
 
     for job in jobs:
         if not _steps_done(job):
             continue
         for key, old, new in changed_settings(job.config()):
-            if key == LENGTH or key not in MAY_CHANGE:
+            if key in NOTED or key not in MAY_CHANGE:
                 raise ConfigError(
                     f"{job.folder} holds a run with other settings ({key} was {old}, the plan says {new}): delete it, "
                     "or give another --out"

@@ -20,11 +20,11 @@ from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sources import Mixture, SampleSource, endless
 from instructsam.errors import ConfigError
+from instructsam.experiments.test_images import ExcludedImages
 from instructsam.training.data_settings import DataSettings
 from instructsam.world.source import WorldSource, WorldSourceSettings
 
 WORLD = "world"
-TRAIN = "/train"  # published splits to train on end so
 
 
 def check_source(data: DataSettings) -> None:
@@ -40,9 +40,10 @@ def check_source(data: DataSettings) -> None:
             raise ConfigError(
                 f"{key} must name sources of data.source ({', '.join(data.weights)}), got {sorted(unknown)[0]!r}"
             )
+    excluded = ExcludedImages(data)
     for name in data.weights:
         if name != WORLD:
-            find_reader(name, data)
+            find_reader(name, data, excluded=excluded)
 
 
 def describe_source(data: DataSettings) -> dict[str, str]:
@@ -55,24 +56,29 @@ def describe_source(data: DataSettings) -> dict[str, str]:
     return {name: name if name == WORLD else find_reader(name, data).format for name in data.weights}
 
 
-def find_reader(name: str, data: DataSettings, seed: int = 0) -> RecordReader:
+def find_reader(
+    name: str, data: DataSettings, seed: int = 0, excluded: ExcludedImages | None = None
+) -> RecordReader:
     """The reader of a source of records; nothing but names and a few bytes is read yet.
 
     Args:
         name: a path, a path with a split, or a published data set.
         data: says where its files are and how they are read.
         seed: of the wordings of categories.
+        excluded: the test images that its records are not about; None: those of `data.exclude`.
 
     Raises:
         ConfigError: there is no such source, or files are missing.
     """
+    excluded = ExcludedImages(data) if excluded is None else excluded
     published = next((known for known in PUBLISHED if known.name == name), None)
     if published is not None:
         _check_published(published, data.folder)
         folder = Path(data.folder)
-        return RecordReader(
+        reader = RecordReader(
             name, published.publisher, FolderImages(folder), lambda tally: published.read(folder, tally)
         )
+        return excluded.keep_out(reader, is_published=True)
     path, _ = split_name(name)
     if not os.path.lexists(path):
         raise ConfigError(
@@ -90,7 +96,7 @@ def find_reader(name: str, data: DataSettings, seed: int = 0) -> RecordReader:
         negatives=data.negatives_per_positive > 0,
         columns=data.columns,
     )
-    return find_reader_of_path(name, options)
+    return excluded.keep_out(find_reader_of_path(name, options), is_published=False)
 
 
 def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> Iterator[Record]:
@@ -107,7 +113,7 @@ def open_source(data: DataSettings, seed: int, images_per_step: int) -> SampleSo
     """The endless source of a run.
 
     Args:
-        data: names the source, or several with their weights.
+        data: names the source, or several with their weights or repeats.
         seed: of the run.
         images_per_step: samples that all processes draw in one step.
 
@@ -116,14 +122,19 @@ def open_source(data: DataSettings, seed: int, images_per_step: int) -> SampleSo
         InputError: a record is malformed, or there are none.
     """
     check_source(data)
-    parts = [(_open(name, data, seed, images_per_step), weight) for name, weight in data.weights.items()]
-    return endless(parts[0][0], seed) if len(parts) == 1 else Mixture(parts, seed)
+    excluded = ExcludedImages(data)
+    parts = [
+        (_open(name, data, seed, images_per_step, excluded), weight) for name, weight in data.weights.items()
+    ]
+    return endless(parts[0][0], seed) if len(parts) == 1 else Mixture(parts, seed, data.mixture)
 
 
-def _open(name: str, data: DataSettings, seed: int, images_per_step: int) -> SampleSource:
+def _open(
+    name: str, data: DataSettings, seed: int, images_per_step: int, excluded: ExcludedImages
+) -> SampleSource:
     if name == WORLD:
         return WorldSource(world_settings(data), seed, data.instructions_per_image, images_per_step)
-    reader, tally = find_reader(name, data, seed), Tally()
+    reader, tally = find_reader(name, data, seed, excluded), Tally()
     return RecordSource(name, reader.images, reader.read(tally), data.instructions_per_image, tally)
 
 
@@ -138,7 +149,7 @@ def _of_source(value: str | dict[str, str], name: str) -> Path | None:
 
 
 def _check_published(published: Published, folder: str) -> None:
-    if not published.name.endswith(TRAIN):
+    if not published.train:
         raise ConfigError(
             f"data.source must not be a test split, got {published.name}: train on one of {_train_splits()}"
         )
@@ -154,4 +165,4 @@ def _check_published(published: Published, folder: str) -> None:
 
 
 def _train_splits() -> str:
-    return ", ".join(known.name for known in PUBLISHED if known.name.endswith(TRAIN))
+    return ", ".join(known.name for known in PUBLISHED if known.train)

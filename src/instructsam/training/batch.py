@@ -97,7 +97,7 @@ class TrainingBatch:
     """The batch of one process in one step; P phrases in the order of `inputs.phrase_ids`.
 
     Attributes:
-        index: position in the stream.
+        index: number of its first sample in the stream.
         inputs: the model's inputs, with labels.
         layout: of the conversations.
         targets: of the phrases; of `token_per_instance` those of the query blocks, one object or none each, of

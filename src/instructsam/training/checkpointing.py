@@ -36,14 +36,14 @@ class Checkpoint:
     Attributes:
         meta: counters of the run and facts about it, see `run_state`.
         model, ema, optimizer: tensors by name; `ema` is empty for a run without averaging.
-        rng: random state of this process.
+        rng: random state of this process; None where it was written by fewer processes.
     """
 
     meta: dict[str, Any]
     model: dict[str, Tensor]
     ema: dict[str, Tensor]
     optimizer: dict[str, Tensor]
-    rng: dict[str, Any]
+    rng: dict[str, Any] | None
 
 
 def checkpoint_folder(root: Path, step: int) -> Path:
@@ -229,14 +229,15 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
             raise CheckpointError(_damaged(folder, f"{name} is missing"))
         if file_sha256(path) != digest:
             raise CheckpointError(_damaged(folder, f"{name} has changed since it was written"))
-    if f"rng-{rank}.json" not in files:
+    rng = f"rng-{rank}.json"
+    if rng not in files and rank < meta.get("processes", 1):
         raise CheckpointError(_damaged(folder, f"it holds no random state for process {rank}"))
     return Checkpoint(
         meta=meta,
         model={**_load_if_listed(FROZEN, folder, files), **_load(folder / "model.safetensors", folder)},
         ema=_load_if_listed("ema.safetensors", folder, files),
         optimizer=_load(folder / "optimizer.safetensors", folder),
-        rng=_read_json(folder / f"rng-{rank}.json", folder),
+        rng=_read_json(folder / rng, folder) if rng in files else None,
     )
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from instructsam.data.sample import SampleInstruction, TrainingSample
-from instructsam.errors import InputError
 from instructsam.losses.targets import resize_masks
 from instructsam.model.shared_prefix import conversation_layout
 from instructsam.model.variants.registry import variant
@@ -33,15 +32,12 @@ def collate(
     """One batch of some samples with all their instructions.
 
     Args:
-        index: position in the stream, kept for the log.
+        index: number of the first sample in the stream, kept for messages.
         samples: images with their instructions; of one with descriptions, the batch takes one.
         direct: per sample and instruction, True to give the instruction as its own phrase. The target is
             then everything that the instruction names, whatever its phrases are, and no text is supervised.
         processor: of the model.
         sizes: of the model's outputs.
-
-    Raises:
-        InputError: the masks of a sample are unknown.
     """
     form = variant("instance_form", processor.settings.instance_form)
     conversations: list[Sample] = []
@@ -60,7 +56,7 @@ def collate(
     inputs = processor.encode(
         [Image.fromarray(sample.image) for sample in samples], conversations, labels=True
     )
-    masks = [_mask_stack(sample) for sample in samples]
+    masks = [torch.from_numpy(np.ascontiguousarray(sample.masks)).to(torch.uint8) for sample in samples]
     tokens = (inputs.input_ids, inputs.attention_mask)
     positions = sizes.positions(*tokens, inputs.image_grid_thw[inputs.image_index])
     return TrainingBatch(
@@ -73,12 +69,6 @@ def collate(
         cells=_cells(samples, masks, inputs, sizes),
         direct=tuple(is_direct for sample_direct in direct for is_direct in sample_direct),
     )
-
-
-def _mask_stack(sample: TrainingSample) -> Tensor:
-    if sample.masks is None:
-        raise InputError(f"sample {sample.id} has boxes only, and the losses need masks: leave it out")
-    return torch.from_numpy(np.ascontiguousarray(sample.masks)).to(torch.uint8)
 
 
 def object_targets(

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from instructsam.config import Config
 from instructsam.data.templates import DEFAULT_TEMPLATES, check_templates
 from instructsam.structures.validation import Expected
+from instructsam.training.augmentation.settings import AugmentSettings
 
 SOURCE = "a name, or names with weights in (0, 1000000] such as {world: 1, refcoco/train: 3}"
 FOLDERS = "a folder, or folders by source such as {shop/instances.json: shop/photos}"
@@ -29,6 +30,9 @@ class DataSettings(Config):
         mixture: what the numbers of a mixture are: "weights", shares of all samples, or "repeats", passes over each
             source in one pass over all of them.
         folder: the data folder that holds the files of published data sets.
+        exclude: images that are not trained on: names of published test sets, files of Inst2Seg records, or folders of
+            images; [] for none. Left out: every test set in `folder`, for published sources only.
+        exclude_by_pixels: whether excluded images are also found in another size or compression (docs/data.md).
         images: the folder of a path's images, or a mapping from sources to their folders; "" to find them from the
             annotations.
         instructions: file of (image, instruction, annotation ids) for a COCO file, or a mapping from sources to such
@@ -44,7 +48,10 @@ class DataSettings(Config):
         instructions_per_image: at most so many instructions share an image and its vision passes.
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
         color_jitter: in [0, 0.9], how far an image's brightness may be from 1, contrast and colours less far
-            (`training.augment`); 0 leaves images as they are.
+            (`training.augmentation.color`); 0 leaves images as they are.
+        augment: crops, flips and other random changes (`training.augmentation.settings`); off by default.
+        on_error: "stop" ends the run at a sample that cannot be used; "skip" counts it, names it once and takes another
+            sample in its place (docs/augmentation.md).
         workers: processes that make batches; 0 makes them in the training process.
         prefetch: batches that each worker keeps ready.
     """
@@ -67,6 +74,8 @@ class DataSettings(Config):
     source: Annotated[Name | dict[Name, Weight], Expected(SOURCE), Field(min_length=1)] = "world"
     mixture: Literal["weights", "repeats"] = "weights"
     folder: str = ""
+    exclude: tuple[Name, ...] | None = None
+    exclude_by_pixels: bool = True
     images: Annotated[str | dict[Name, Name], Expected(FOLDERS)] = ""
     instructions: Annotated[str | dict[Name, Name], Expected(FILES)] = ""
     templates: tuple[Name, ...] = DEFAULT_TEMPLATES
@@ -78,6 +87,8 @@ class DataSettings(Config):
     instructions_per_image: int = Field(default=8, ge=1, le=1000)
     direct_fraction: float = Field(default=0.3, ge=0, le=1)
     color_jitter: float = Field(default=0.0, ge=0, le=0.9)
+    augment: AugmentSettings = Field(default_factory=AugmentSettings)
+    on_error: Literal["stop", "skip"] = "stop"
     workers: int = Field(default=0, ge=0, le=256)
     prefetch: int = Field(default=2, ge=1, le=1024)
 

@@ -21,13 +21,14 @@ from instructsam.training.validation_settings import ValidationSettings
 
 CONFIG_FILE = "config.yaml"
 NOT_SET = "not set"  # in place of a value
-LENGTH = "schedule.total_steps"
+NOTED = ("schedule.total_steps", "data.images_per_batch", "optim.gradient_accumulation_steps")
 # `share` decides which images are trained on.
 VALIDATION_MAY_CHANGE = frozenset(ValidationSettings.model_fields) - {"share"}
-# Settings that change neither the batches nor the updates, and those of the length.
+# Settings that change neither the samples nor the loss, those that split the samples of a step, and the
+# length; the log notes changes of the last two groups.
 MAY_CHANGE = frozenset(
     {
-        "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", LENGTH,
+        "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", *NOTED,
         "schedule.max_minutes", "schedule.checkpoint_minutes", "schedule.keep_checkpoints", "schedule.log_seconds",
         "schedule.export_dtype", "schedule.epochs", *(f"validation.{name}" for name in VALIDATION_MAY_CHANGE),
     }
@@ -79,10 +80,7 @@ def changed_settings(config: RunConfig) -> list[tuple[str, str, str]]:
 
     Values are texts as they stand behind `key=`, or `NOT_SET`.
     """
-    path = config.folder / CONFIG_FILE
-    if not path.is_file():
-        return []
-    return sorted(_differences(to_dict(_stored_settings(path)), to_dict(config)))
+    return sorted(_differences(to_dict(stored_settings(config)), to_dict(config)))
 
 
 def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
@@ -103,7 +101,13 @@ def store_settings(config: RunConfig) -> None:
     write_text(config.folder / CONFIG_FILE, dump_config(config))
 
 
-def _stored_settings(path: Path) -> RunConfig:
+def stored_settings(config: RunConfig) -> RunConfig:
+    """The settings that the run in this folder had until now; `config` where none are stored."""
+    path = config.folder / CONFIG_FILE
+    return _load_stored(path) if path.is_file() else config
+
+
+def _load_stored(path: Path) -> RunConfig:
     try:
         return load_config(RunConfig, path)
     except ConfigError as error:

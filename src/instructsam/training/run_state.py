@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from instructsam.data.sources import SampleSource
-from instructsam.errors import ConfigError, InputError
+from instructsam.errors import InputError
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training import checkpointing, state_tensors
 from instructsam.training.ema import Average
@@ -28,6 +28,7 @@ from instructsam.training.lora import ADAPTER, merged_state, save_adapter
 from instructsam.training.probes import save_probes
 from instructsam.training.processes import Processes
 from instructsam.training.random_state import random_state, set_random_state
+from instructsam.training.run_folder import stored_settings
 from instructsam.training.run_source import check_same_source, source_record
 from instructsam.training.settings import RunConfig
 from instructsam.training.sharding import gathered
@@ -40,7 +41,8 @@ class RunState:
     """Weights, their average, optimizer and counters of one process of a run.
 
     Attributes:
-        step, instructions, seconds: done so far.
+        step, instructions, samples_drawn, seconds: done so far by all processes; `samples_drawn` is the position in the
+            data, from which a resumed run continues.
         new_probes: objectives whose probes were new on trained parts when the run began (`optim`).
         trained_parts: parts of the model that this run and those before it have trained.
         average: of the model's weights; None without averaging.
@@ -66,6 +68,7 @@ class RunState:
         self.average = Average(trainable.model) if config.optim.ema_decay else None
         self.step = 0
         self.instructions = 0
+        self.samples_drawn = 0
         self.seconds = 0.0
         self.new_probes: Sequence[str] = ()
         self.trained_parts: Sequence[str] = ()
@@ -122,6 +125,7 @@ class RunState:
         meta: dict[str, Any] = {
             "step": self.step,
             "instructions": self.instructions,
+            "samples_drawn": self.samples_drawn,
             "seconds": self.seconds,
             "processes": self.processes.count,
             "ema_averaged": self.average.count if self.average else 1,
@@ -150,15 +154,10 @@ class RunState:
 
         Raises:
             CheckpointError: it is damaged or belongs to another model.
-            ConfigError: it was written by another number of processes or with other data.
+            ConfigError: it was written with other data.
         """
         checkpoint = checkpointing.read_checkpoint(folder, self.processes.rank)
         meta = checkpoint.meta
-        if meta["processes"] != self.processes.count:
-            raise ConfigError(
-                f"{folder} was written by {meta['processes']} processes and this run has "
-                f"{self.processes.count}: resume with as many, or start another run with model.path=..."
-            )
         check_same_source(meta, self.source, folder)
         model, average = state_tensors.model_tensors(self.trainable), self.average
         state_tensors.copy_tensors(checkpoint.model, model, "model")
@@ -171,8 +170,17 @@ class RunState:
             state_tensors.copy_tensors(trained, average.tensors, "averaged weights")
             average.count = meta["ema_averaged"]
         self.step, self.instructions, self.seconds = meta["step"], meta["instructions"], meta["seconds"]
+        self.samples_drawn = meta.get(
+            "samples_drawn", self.step * meta["processes"] * self._images_per_update()
+        )
         self.new_probes, self.trained_parts = meta["new_probes"], meta["trained_parts"]
-        set_random_state(checkpoint.rng)
+        if checkpoint.rng is not None:
+            set_random_state(checkpoint.rng)
+
+    def _images_per_update(self) -> int:
+        """Samples that a process drew for one update of a run whose checkpoints do not count them."""
+        stored = stored_settings(self.config)
+        return stored.data.images_per_batch * stored.optim.gradient_accumulation_steps
 
     def export_is_current(self) -> bool:
         """Whether the exported model was made from the newest checkpoint."""

@@ -1,7 +1,7 @@
-"""The stream of training batches: batch k is a pure function of (source, seed, k, rank, processes).
+"""The stream of training batches: sample k of a run is a pure function of (source, seed, k).
 
-So the data position of a run is one number, and a resumed run gets exactly the batches that it would have had.
-Images are never flipped: instructions name left and right.
+The position of a run in its data is the number of samples drawn, whatever the number of processes and workers and the
+size of batches: a resumed run continues with the sample that comes next.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from instructsam.data.sample import TrainingSample
 from instructsam.data.sources import SampleSource
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training.augment import apply_color_jitter, draw_color_jitter
+from instructsam.training.augmentation.color import apply_color_jitter, draw_color_jitter
 from instructsam.training.batch import OutputSizes, TrainingBatch
 from instructsam.training.collate import collate
 from instructsam.training.data_settings import DataSettings
@@ -36,7 +36,10 @@ class WorkerLostError(InstructSAMError):
 
 
 class TrainingBatches(Dataset[TrainingBatch]):
-    """`self[k]` is this process's batch k, for every k: `source` is endless."""
+    """`self[k]` is this process's batch k after `first_sample`, for every k: `source` is endless.
+
+    Batch k of all processes together holds the samples from `first_sample` + k * `per_batch` on, rank by rank.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class TrainingBatches(Dataset[TrainingBatch]):
         seed: int,
         rank: int = 0,
         processes: int = 1,
+        first_sample: int = 0,
     ) -> None:
         self.source = source
         self.processor = processor
@@ -55,30 +59,39 @@ class TrainingBatches(Dataset[TrainingBatch]):
         self.seed = seed
         self.rank = rank
         self.processes = processes
+        self.first_sample = first_sample
+
+    @property
+    def per_batch(self) -> int:
+        """Samples that all processes draw for one batch each."""
+        return self.processes * self.settings.images_per_batch
 
     def __getitem__(self, index: int) -> TrainingBatch:
-        first = (index * self.processes + self.rank) * self.settings.images_per_batch
+        first = self.first_sample + index * self.per_batch + self.rank * self.settings.images_per_batch
         positions = range(first, first + self.settings.images_per_batch)
-        samples = [self._jittered(position, self.source[position]) for position in positions]
+        samples = [self._prepared(position, self.source[position]) for position in positions]
         direct = [self._direct(position, sample) for position, sample in zip(positions, samples, strict=True)]
         try:
-            return collate(index, samples, direct, self.processor, self.sizes)
+            return collate(first, samples, direct, self.processor, self.sizes)
         except InputError as error:
-            raise self._with_sample(error, index, samples, direct) from error
+            raise self._with_sample(error, first, samples, direct) from error
 
     def _with_sample(
-        self, error: InputError, index: int, samples: list[TrainingSample], direct: list[list[bool]]
+        self, error: InputError, first: int, samples: list[TrainingSample], direct: list[list[bool]]
     ) -> InputError:
         """The error of a batch with the name of the first sample that causes it."""
         for sample, its_direct in zip(samples, direct, strict=True):
             try:
-                collate(index, [sample], [its_direct], self.processor, self.sizes)
+                collate(first, [sample], [its_direct], self.processor, self.sizes)
             except InputError as own:
                 return own if sample.id in str(own) else InputError(f"{sample.id}: {own}")
         return error
 
-    def _jittered(self, position: int, sample: TrainingSample) -> TrainingSample:
-        """The sample with the colour jitter of its position."""
+    def _prepared(self, position: int, sample: TrainingSample) -> TrainingSample:
+        """The sample with the colour jitter and the description of its position."""
+        if sample.descriptions:
+            chosen = sample.descriptions[position % len(sample.descriptions)]
+            sample = replace(sample, descriptions=(chosen,))
         jitter = draw_color_jitter(self.seed, position, self.settings.color_jitter)
         return sample if jitter is None else replace(sample, image=apply_color_jitter(sample.image, jitter))
 
@@ -149,6 +162,8 @@ def batches(dataset: TrainingBatches, first: int, stop: int) -> Iterator[Trainin
             f"one of the {workers} processes that make batches was killed, usually for lack of memory: set a lower "
             "data.workers or data.prefetch and repeat the command with --resume"
         ) from error
+    finally:
+        del made  # a traceback that holds this frame would keep the workers alive
 
 
 def _allow_open_files(wanted: int = 65_536) -> None:

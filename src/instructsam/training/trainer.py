@@ -31,7 +31,7 @@ from instructsam.training.preparation import prepare
 from instructsam.training.probes import load_probes, new_on_trained_parts
 from instructsam.training.processes import Processes
 from instructsam.training.progress import ProgressLog, cut_log
-from instructsam.training.run_folder import LENGTH, changed_settings, open_run_folder, store_settings
+from instructsam.training.run_folder import NOTED, changed_settings, open_run_folder, store_settings
 from instructsam.training.run_source import OpenSource, open_run_source
 from instructsam.training.run_state import OnCheckpoint, RunState
 from instructsam.training.settings import RunConfig
@@ -207,7 +207,7 @@ class Trainer:
         if self.processes.is_main:
             folder.mkdir(parents=True, exist_ok=True)
             for key, old, new in changed_settings(self.config) if resume else ():
-                if key == LENGTH:
+                if key in NOTED:
                     self.log.say(f"{key} was {old} and is {new} from here on")
             store_settings(self.config)
             cut_log(self.log.path, self.step)
@@ -224,11 +224,11 @@ class Trainer:
 
     def _stream(self) -> Iterator[list[TrainingBatch]]:
         """The batches of each remaining step."""
-        config, state = self.config, self.state
+        config, state, each = self.config, self.state, self.config.optim.gradient_accumulation_steps
         rank, processes = self.processes.rank, self.processes.count
         sizes = OutputSizes.of(self.trainable.model, self.trainable.criterion.config.target_resize)
         parts = (state.source, state.processor, sizes)
-        dataset = TrainingBatches(*parts, config.data, config.seed, rank, processes)
-        each = config.optim.gradient_accumulation_steps
-        stream = batches(dataset, self.step * each, config.schedule.total_steps * each)
+        place = (rank, processes, state.samples_drawn)
+        dataset = TrainingBatches(*parts, config.data, config.seed, *place)
+        stream = batches(dataset, 0, (config.schedule.total_steps - self.step) * each)
         return iter(lambda: list(islice(stream, each)), [])

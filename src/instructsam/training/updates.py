@@ -85,6 +85,7 @@ class Updates:
         state.update_average()
         state.step += 1
         state.instructions += int(instructions_of_all)
+        state.samples_drawn += processes.count * len(drawn) * config.data.images_per_batch
         return Update(bool(any_stop), lr, norm, processes.mean(parts))
 
     def _backward(self, drawn: Sequence[TrainingBatch]) -> dict[str, Tensor]:

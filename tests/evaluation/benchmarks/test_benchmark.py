@@ -10,7 +10,8 @@ from PIL import Image
 
 from instructsam.data.formats.coco import ONLY_CROWDS
 from instructsam.data.published import Published
-from instructsam.data.record import write_records
+from instructsam.data.record import InstanceRecord, write_records
+from instructsam.data.targets import WITHOUT_MASK
 from instructsam.errors import ImageError, InputError
 from instructsam.evaluation.benchmarks import names
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
@@ -96,6 +97,20 @@ def test_own_words_are_a_benchmark() -> None:
     pairs = list(get_benchmark("world/own_words").iterate(4))
     assert [record.family for _, record in pairs][:2] == ["function", "logic"]
     assert all(min(image.size) == 256 for image, _ in pairs)
+
+
+def test_a_record_with_a_target_without_mask_is_left_out_and_counted(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    boxed = InstanceRecord(None, (0.0, 0.0, 4.0, 4.0))
+    phrases = (replace(RECORDS[0].phrases[0], instances=(boxed,)),)
+    unknown = [
+        replace(RECORDS[0], id="box", phrases=phrases),
+        replace(RECORDS[0], id="other", alternatives=((boxed,),)),
+    ]
+    write_records(tmp_path / "records.jsonl", [*RECORDS, *unknown])
+    benchmark = Benchmark.from_folder(tmp_path)
+    assert [record.id for record in benchmark.records()] == [record.id for record in RECORDS]
+    assert benchmark.tally.left_out == {WITHOUT_MASK: 2}
 
 
 def test_a_record_whose_only_regions_are_crowds_or_ignored_is_not_a_no_target(tmp_path: Path) -> None:

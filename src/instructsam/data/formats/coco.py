@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from instructsam.data.formats.names import COCO, CocoStyle
+from instructsam.data.formats.names import spoken as spoken
 from instructsam.data.formats.outlines import read_instance
 from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
+from instructsam.data.regions import region_code
 from instructsam.errors import RecordError
 
 NO_MASK = "instructions with an instance whose mask is missing, damaged or without a pixel"
@@ -23,10 +26,11 @@ class CocoFile:
     Args:
         path: the file.
         images: folder of the pictures, relative to the data folder.
+        style: how the data set names categories and files.
     """
 
-    def __init__(self, path: Path, images: str) -> None:
-        self.path, self.folder = path, images
+    def __init__(self, path: Path, images: str, style: CocoStyle = COCO) -> None:
+        self.path, self.folder, self.style = path, images, style
         self.top = read_json(path)
         self.images = self._by_id("images")
         self.annotations = self._by_id("annotations")
@@ -61,8 +65,7 @@ class CocoFile:
 
     def picture(self, image: Node) -> ImageRef:
         """`file_name`, or as in LVIS the end of `coco_url` (train2017/0001.jpg)."""
-        file = _file(image)
-        return image_ref(joined(self.folder, file), image)
+        return image_ref(joined(self.folder, self.style.file(_file(image))), image)
 
     def instance(self, annotation_id: Node, tally: Tally) -> InstanceRecord | None:
         """The object that a field names by id; None when it has no usable mask."""
@@ -85,7 +88,7 @@ class CocoFile:
         number = annotation["category_id"]
         if number.key() not in self.categories:
             raise number.wrong("the id of one of the categories")
-        return _spoken(self.categories[number.key()]["name"].text())
+        return self.style.name(self.categories[number.key()])
 
     def instances(
         self, annotations: Sequence[Node], image: ImageRef, tally: Tally
@@ -95,9 +98,9 @@ class CocoFile:
         return None if None in found else tuple(instance for instance in found if instance is not None)
 
 
-def coco_images(path: Path, images: str) -> list[str]:
+def coco_images(path: Path, images: str, style: CocoStyle = COCO) -> list[str]:
     """The pictures of a file, with or without annotations."""
-    return [joined(images, _file(item)) for item in read_json(path)["images"].items()]
+    return [joined(images, style.file(_file(item))) for item in read_json(path)["images"].items()]
 
 
 def _file(image: Node) -> str:
@@ -105,14 +108,14 @@ def _file(image: Node) -> str:
     return end_of_url(image["coco_url"]) if name is None else name.path()
 
 
-def read_categories(path: Path, images: str, tally: Tally) -> Iterator[Record]:
-    """COCO or LVIS: for each picture, one instruction per category that it has, its name the instruction.
+def read_categories(path: Path, images: str, tally: Tally, style: CocoStyle = COCO) -> Iterator[Record]:
+    """COCO, LVIS and their like: for each picture, one instruction per category that it has, its name the instruction.
 
     Crowds become crowd regions; a category with only crowds in a picture is left out, since it is neither present
     nor absent. In LVIS a category that is not annotated exhaustively in a picture is left out, and each of its
     `neg_category_ids` is an instruction without target.
     """
-    coco = CocoFile(path, images)
+    coco = CocoFile(path, images, style)
     by_image = coco.of_image()
     for image_id, item in coco.images.items():
         image = coco.picture(item)
@@ -138,7 +141,7 @@ def _category_record(
         raise RecordError(
             f"{coco.path}: picture {image.file} names the category {number}, which categories lack"
         )
-    text = _spoken(coco.categories[number]["name"].text())
+    text = coco.style.name(coco.categories[number])
     objects, crowds = _objects_and_crowds(annotations)
     if crowds and not objects:
         tally.leave_out(ONLY_CROWDS)
@@ -149,7 +152,9 @@ def _category_record(
         tally.leave_out(NO_MASK)
         return None
     phrase = PhraseRecord(text, instances)
-    return Record(name, image, text, (phrase,), crowds=tuple(region.rle for region in regions))
+    return Record(
+        name, image, text, (phrase,), crowds=tuple(region_code(region, image) for region in regions)
+    )
 
 
 def read_concepts(paths: Sequence[Path], images: str, tally: Tally) -> Iterator[Record]:
@@ -196,7 +201,7 @@ def _concept_record(
         image,
         text,
         (PhraseRecord(text, known[0]),),
-        crowds=tuple(region.rle for region in regions),
+        crowds=tuple(region_code(region, image) for region in regions),
         alternatives=tuple(known[1:]),
     )
 
@@ -212,11 +217,11 @@ def _objects_and_crowds(annotations: Sequence[Node]) -> tuple[list[Node], list[N
     objects: list[Node] = []
     crowds: list[Node] = []
     for annotation in annotations:
-        (crowds if _is_crowd(annotation) else objects).append(annotation)
+        (crowds if is_crowd(annotation) else objects).append(annotation)
     return objects, crowds
 
 
-def _is_crowd(annotation: Node) -> bool:
+def is_crowd(annotation: Node) -> bool:
     """Whether it is a crowd (COCO's or SA-Co's key) or a region to ignore."""
     flags = (annotation.get(name) for name in ("iscrowd", "is_crowd", "ignore"))
     return any(flag.flag() for flag in flags if flag is not None)
@@ -225,8 +230,3 @@ def _is_crowd(annotation: Node) -> bool:
 def _ids(item: Node, field: str) -> set[int]:
     found = item.get(field)
     return set() if found is None else {number.whole() for number in found.items()}
-
-
-def _spoken(name: str) -> str:
-    """LVIS writes dining_table and "bat_(animal)": underscores are spaces."""
-    return name.replace("_", " ")

@@ -71,7 +71,7 @@ def _images_of_split(path: Path, modified: int, split: str) -> list[int | str]:
     return list(dict.fromkeys(numbers))
 
 
-@lru_cache(maxsize=8)  # every split is asked for, and parsing takes seconds
+@lru_cache(maxsize=8)  # every split is listed, and parsing takes seconds
 def _images_by_split(path: Path, modified: int) -> dict[str, tuple[int | str, ...]]:
     found: dict[str, dict[int | str, None]] = {}
     for ref in _parse(path).items():

@@ -13,7 +13,7 @@ from PIL import Image
 from instructsam.data.formats.source import Tally
 from instructsam.data.published import Published
 from instructsam.data.record import Record, read_records
-from instructsam.data.targets import with_known_answer
+from instructsam.data.targets import with_known_answer, with_masks
 from instructsam.errors import ImageError, InputError
 from instructsam.images.loader import load_image, size_mismatch
 from instructsam.structures.checks import check_count
@@ -133,7 +133,7 @@ class Benchmark:
 
         def texts() -> Iterator[Record]:
             tally.left_out.clear()
-            return with_known_answer(read_records(records), tally)
+            return with_masks(with_known_answer(read_records(records), tally), tally)
 
         return cls(
             str(folder), lambda limit: _with_images(folder, islice(texts(), limit)), tally, texts, folder
@@ -156,7 +156,7 @@ class Benchmark:
 
         def texts() -> Iterator[Record]:
             tally.left_out.clear()  # each pass over the files counts from zero
-            return known.read(root, tally)
+            return with_masks(known.read(root, tally), tally)
 
         return cls(known.name, lambda limit: _with_images(root, islice(texts(), limit)), tally, texts, root)
 

@@ -247,13 +247,21 @@ def _remade(
     box: Callable[[float, float, float, float], tuple[float, float, float, float]],
     size: ImageRef,
 ) -> Record:
-    """The record with every mask and box of it changed, and its picture's size."""
+    """The record with every mask, box and point of it changed, and its picture's size."""
 
     def coded(rle: Mapping[str, Any]) -> dict[str, Any]:
         return encode_rle(np.ascontiguousarray(change(decode_rle(rle))))
 
     def changed(instances: tuple[InstanceRecord, ...]) -> tuple[InstanceRecord, ...]:
-        return tuple(replace(item, rle=coded(item.rle), box_xywh=box(*item.box_xywh)) for item in instances)
+        return tuple(
+            replace(
+                item,
+                rle=None if item.rle is None else coded(item.rle),
+                box_xywh=None if item.box_xywh is None else box(*item.box_xywh),
+                point_xy=None if item.point_xy is None else box(*item.point_xy, 0, 0)[:2],
+            )
+            for item in instances
+        )
 
     return replace(
         record,

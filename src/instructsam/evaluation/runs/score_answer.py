@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from instructsam.data.record import Record
-from instructsam.data.targets import decode_all
+from instructsam.data.targets import decode_all, mask_codes
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.scoring import score_instruction, score_unanswered
 from instructsam.evaluation.runs.answers import Answer
@@ -19,10 +19,10 @@ def score_answer(record: Record, answer: Answer, threshold: float) -> Instructio
     """The numbers that one instruction contributes to every metric.
 
     Raises:
-        InputError: a mask of the record is malformed or empty.
+        InputError: a mask of the record is malformed, empty or unknown.
     """
-    targets = [instance.rle for phrase in record.phrases for instance in phrase.instances]
-    others = [[instance.rle for instance in instances] for instances in record.alternatives]
+    targets = mask_codes([one for phrase in record.phrases for one in phrase.instances], record)
+    others = [mask_codes(instances, record) for instances in record.alternatives]
     score = score_instruction(
         answer.masks,
         answer.scores,

@@ -56,7 +56,7 @@ class DenseClasses(Objective):
         targets = step.batch.cells
         if targets is None:
             raise InputError(
-                f"batch {step.batch.index}: the classes of an image's objects are unknown: set "
+                f"sample {step.batch.index}: the classes of an image's objects are unknown: set "
                 "loss.objectives.dense_classes=0"
             )
         cells = self.predict(step.image_features())

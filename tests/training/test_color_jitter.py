@@ -10,7 +10,7 @@ import torch
 
 from instructsam.errors import ConfigError
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training.augment import ColorJitter, apply_color_jitter, draw_color_jitter
+from instructsam.training.augmentation.color import ColorJitter, apply_color_jitter, draw_color_jitter
 from instructsam.training.data_settings import DataSettings
 from instructsam.world.scenes.scene import COLORS
 from tests.training.test_stream import stream

@@ -1,0 +1,1 @@
+"""Augmentation of training samples: crop, scale, flip and colour, with masks, boxes and words. No torch."""
