@@ -27,7 +27,7 @@ from instructsam.training.export import (
 from instructsam.training.lora import ADAPTER, merged_state, save_adapter
 from instructsam.training.probes import save_probes
 from instructsam.training.processes import Processes
-from instructsam.training.random_state import random_state, set_random_state
+from instructsam.training.random_state import random_state, seed_random_state, set_random_state
 from instructsam.training.run_folder import stored_settings
 from instructsam.training.run_source import check_same_source, source_record
 from instructsam.training.settings import RunConfig
@@ -174,7 +174,9 @@ class RunState:
             "samples_drawn", self.step * meta["processes"] * self._images_per_update()
         )
         self.new_probes, self.trained_parts = meta["new_probes"], meta["trained_parts"]
-        if checkpoint.rng is not None:
+        if checkpoint.rng is None:  # there were fewer processes
+            seed_random_state(self.config.seed, self.step, self.processes.rank)
+        else:
             set_random_state(checkpoint.rng)
 
     def _images_per_update(self) -> int:
