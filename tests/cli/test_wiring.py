@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from instructsam.experiments.sources import open_source
+from instructsam.experiments.validation import open_validate
 
 from .conftest import FakeSegmenter, Outcome
 
@@ -91,7 +92,7 @@ def test_train_hands_its_arguments_on(
     config.write_text("seed: 3\n")
     code, out, _ = command("train", config, "seed=4", "optim.lr=1e-3", "--resume")
     assert code == 0
-    assert seen == [config, open_source, ["seed=4", "optim.lr=1e-3"], True]
+    assert seen == [config, open_source, ["seed=4", "optim.lr=1e-3"], True, None, open_validate]
     assert "runs/x/model" in out
 
 
@@ -106,7 +107,7 @@ def test_train_passes_several_stages_on(
     for config in configs:
         config.write_text("seed: 3\n")
     assert command("train", *configs, "seed=4", "--resume", "--max-minutes", "9")[0] == 0
-    assert seen == [configs, open_source, ["seed=4"], True, 9.0]
+    assert seen == [configs, open_source, ["seed=4"], True, 9.0, open_validate]
 
 
 @pytest.mark.parametrize("change", ["sede=4", "seed=four", "seed"])

@@ -64,7 +64,7 @@ def test_the_first_stage_has_its_go_in_the_smallest_box(
 ) -> None:
     given: list[list[str]] = []
     monkeypatch.setattr(
-        stages_module, "run", lambda _config, _source, overrides, _resume: given.append(overrides) or tmp_path
+        stages_module, "run", lambda _config, _source, overrides, *_: given.append(overrides) or tmp_path
     )
     train_stages(stages, open_source, common(tmp_path), True, max_minutes=1e-6)
     assert [overrides[-1] for overrides in given] == ["schedule.max_minutes=0.001"], (
@@ -82,7 +82,7 @@ def test_processes_stop_together(stages: list[Path], tmp_path: Path, monkeypatch
     monkeypatch.setattr(torch.distributed, "get_backend", lambda: "gloo")
     monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
     monkeypatch.setattr(stages_module, "run", lambda config, *_: trained.append(config) or tmp_path)
-    monkeypatch.setattr(stages_module, "latest_step", lambda _: 2 if trained else None)
+    monkeypatch.setattr(stages_module, "is_finished", lambda _: bool(trained))
     train_stages(stages, open_source, common(tmp_path), False, max_minutes=5.0)
     assert trained == stages[:1]
 

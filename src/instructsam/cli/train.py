@@ -35,6 +35,7 @@ def train(
     """
     from instructsam.config import load_config
     from instructsam.experiments.sources import check_source, open_source
+    from instructsam.experiments.validation import check_validation, open_validate
     from instructsam.structures.destinations import check_folder_destination
     from instructsam.training.settings import RunConfig
 
@@ -51,6 +52,7 @@ def train(
         stage = load_config(RunConfig, config, changes)
         check_folder_destination(stage.folder, "output_dir")
         check_source(stage.data)
+        check_validation(stage)
     from instructsam.training.stopping import TrainingInterrupted, leave_process_group
 
     try:
@@ -58,11 +60,11 @@ def train(
             from instructsam.training.trainer import run
 
             box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
-            folder = run(configs[0], open_source, [*changes, *box], resume)
+            folder = run(configs[0], open_source, [*changes, *box], resume, None, open_validate)
         else:
             from instructsam.training.stages import train_stages
 
-            folder = train_stages(configs, open_source, changes, resume, max_minutes)
+            folder = train_stages(configs, open_source, changes, resume, max_minutes, open_validate)
     except TrainingInterrupted as stop:
         leave_process_group()
         console.note(f"instructsam: {stop}")

@@ -175,7 +175,8 @@ def _final_losses(job: Job) -> dict[str, float]:
 def _log(job: Job) -> list[dict[str, Any]]:
     """Every line that the run logged."""
     path = job.folder / "log.jsonl"
-    return [parse_json(text, str(path)) for text in path.read_text(encoding="utf-8").splitlines()]
+    lines = [parse_json(text, str(path)) for text in path.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if "parts" in line]  # the others are validations
 
 
 def _mean_losses(lines: Sequence[dict[str, Any]], start: float, end: float) -> dict[str, float]:

@@ -7,12 +7,13 @@ A source is the drawn world, or records: of a path, of the Hugging Face hub, or 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from instructsam.config import build_config
 from instructsam.data.detect import find_reader_of_path, split_name
 from instructsam.data.formats.source import Tally
+from instructsam.data.held_out import split_by_image
 from instructsam.data.image_store import FolderImages
 from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import Record
@@ -109,13 +110,14 @@ def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> I
     return find_reader(name, data, seed).read(tally)
 
 
-def open_source(data: DataSettings, seed: int, images_per_step: int) -> SampleSource:
+def open_source(data: DataSettings, seed: int, images_per_step: int, held_out: float = 0.0) -> SampleSource:
     """The endless source of a run.
 
     Args:
         data: names the source, or several with their weights or repeats.
         seed: of the run.
         images_per_step: samples that all processes draw in one step.
+        held_out: share of the images of every source of files that is kept for validation (`data.held_out`).
 
     Raises:
         ConfigError: as in `check_source`.
@@ -124,18 +126,22 @@ def open_source(data: DataSettings, seed: int, images_per_step: int) -> SampleSo
     check_source(data)
     excluded = ExcludedImages(data)
     parts = [
-        (_open(name, data, seed, images_per_step, excluded), weight) for name, weight in data.weights.items()
+        (_open(name, data, seed, images_per_step, excluded, held_out), weight)
+        for name, weight in data.weights.items()
     ]
     return endless(parts[0][0], seed) if len(parts) == 1 else Mixture(parts, seed, data.mixture)
 
 
 def _open(
-    name: str, data: DataSettings, seed: int, images_per_step: int, excluded: ExcludedImages
+    name: str, data: DataSettings, seed: int, images_per_step: int, excluded: ExcludedImages, held_out: float
 ) -> SampleSource:
     if name == WORLD:
         return WorldSource(world_settings(data), seed, data.instructions_per_image, images_per_step)
     reader, tally = find_reader(name, data, seed, excluded), Tally()
-    return RecordSource(name, reader.images, reader.read(tally), data.instructions_per_image, tally)
+    records: Iterable[Record] = reader.read(tally)
+    if held_out:
+        records, _ = split_by_image(list(records), held_out, name)
+    return RecordSource(name, reader.images, records, data.instructions_per_image, tally)
 
 
 def world_settings(data: DataSettings) -> WorldSourceSettings:

@@ -72,10 +72,15 @@ def export_folder(folder: Path, write: Callable[[Path], None], record: dict[str,
     write(staging)
     (staging / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     sync_tree(staging)
+    return publish(staging, folder)
+
+
+def publish(finished: Path, folder: Path) -> Path:
+    """Rename a finished export to its place; what was there is removed afterwards, so one of them is always there."""
     old = _old(folder)
     if folder.exists():
         os.replace(folder, old)
-    os.replace(staging, folder)
+    os.replace(finished, folder)
     sync_folder(folder.parent)
     if old.exists():
         shutil.rmtree(old)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -102,7 +103,12 @@ def merged_state(state: Mapping[str, Tensor], settings: LoraSettings) -> dict[st
 
 
 def save_adapter(
-    folder: Path, model: InstructSAMModel, state: Mapping[str, Tensor], settings: LoraSettings, base: str
+    folder: Path,
+    model: InstructSAMModel,
+    state: Mapping[str, Tensor],
+    settings: LoraSettings,
+    base: str,
+    dtype: torch.dtype,
 ) -> None:
     """Write an adapter folder that `instructsam.load` opens.
 
@@ -112,6 +118,7 @@ def save_adapter(
         state: its state dict, with the weights to save.
         settings: that the adapters were made with.
         base: folder or hub id of the model that they belong to.
+        dtype: number format of the weights.
     """
     whole = modules_to_save(model)
     tensors: dict[str, Tensor] = {}
@@ -120,7 +127,7 @@ def save_adapter(
             tensors[_IN_FILES + name.replace(".default.", ".")] = tensor
         elif any(name.startswith(f"{module}.") for module in whole):
             tensors[_IN_FILES + name] = tensor
-    plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    plain = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in tensors.items()}
     save_file(plain, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     fields: dict[str, Any] = {
         "peft_type": "LORA",

@@ -17,9 +17,11 @@ from instructsam.structures.locks import FolderLock
 from instructsam.training import checkpointing
 from instructsam.training.export import CHECKPOINTS, LAST, adopt_earlier_layout, restore_export
 from instructsam.training.settings import RunConfig
+from instructsam.training.validation import log_lines
 from instructsam.training.validation_settings import ValidationSettings
 
 CONFIG_FILE = "config.yaml"
+LOG_FILE = "log.jsonl"
 NOT_SET = "not set"  # in place of a value
 NOTED = ("schedule.total_steps", "data.images_per_batch", "optim.gradient_accumulation_steps")
 # `share` decides which images are trained on.
@@ -30,7 +32,8 @@ MAY_CHANGE = frozenset(
     {
         "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", *NOTED,
         "schedule.max_minutes", "schedule.checkpoint_minutes", "schedule.keep_checkpoints", "schedule.log_seconds",
-        "schedule.export_dtype", "schedule.epochs", *(f"validation.{name}" for name in VALIDATION_MAY_CHANGE),
+        "schedule.export_dtype", "schedule.epochs", "distributed", "gradient_checkpointing", "cache_features",
+        "cache_gigabytes", "lora.merge_on_export", *(f"validation.{name}" for name in VALIDATION_MAY_CHANGE),
     }
 )  # fmt: skip
 
@@ -94,6 +97,23 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, st
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else format_yaml(value, flow=True).removesuffix("...\n").rstrip()
+
+
+def is_finished(config: RunConfig) -> bool:
+    """Whether the run of these settings has made all its steps, or stopped early."""
+    reached = checkpointing.latest_step(config.folder / CHECKPOINTS) or 0
+    path, total = config.folder / CONFIG_FILE, config.schedule.total_steps
+    if not reached or not path.is_file():
+        return reached >= total
+    stored = _load_stored(path)
+    if config.validation.patience == stored.validation.patience:
+        early = [line["step"] for line in log_lines(config.folder / LOG_FILE) if line.get("stopped_early")]
+        if reached in early:
+            return True
+    if config.schedule.epochs is None:
+        return reached >= total
+    # the stored settings hold the steps that the passes over the data come to
+    return config.schedule.epochs == stored.schedule.epochs and reached >= stored.schedule.total_steps
 
 
 def store_settings(config: RunConfig) -> None:

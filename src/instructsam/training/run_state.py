@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class RunState:
         self.trained_parts: Sequence[str] = ()
         self._saved_step = -1
         self._frozen_in: Path | None = None  # a checkpoint with the frozen weights
-        self._gathered: dict[str, Tensor] | None = None
+        self._whole: dict[str, Tensor] = {}
 
     @property
     def checkpoints(self) -> Path:
@@ -193,52 +194,55 @@ class RunState:
 
         Every process must call this; the main one writes, and calls back.
         """
-        self._gathered = self._state()
-        probes = gathered(self.trainable.objectives.state_dict(), self.processes.is_main)
-        if self.processes.is_main:
-            rng = random_state()
-            root = self.config.folder
-            record = checkpointing.checkpoint_record(
-                checkpointing.checkpoint_folder(self.checkpoints, self.step)
-            )
-            save_probes(probes, root)
-            if self.config.lora.rank and self.config.lora.merge_on_export:
-                self._write_adapter(root / ADAPTER, record)
-            # the export comes last, for its record stands for all of it
-            folder = self.write_model(root / LAST, record)
-            link_earlier_name(root)
-            if self.on_checkpoint:
-                self.on_checkpoint(folder, self.step)
-            set_random_state(rng)
-        self._gathered = None
+        with self.whole_weights():
+            probes = gathered(self.trainable.objectives.state_dict(), self.processes.is_main)
+            if self.processes.is_main:
+                self._export(probes)
+
+    def _export(self, probes: dict[str, Tensor]) -> None:
+        rng, root = random_state(), self.config.folder
+        record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
+        save_probes(probes, root)
+        if self.config.lora.rank and self.config.lora.merge_on_export:
+            self._write_adapter(root / ADAPTER, record)
+        # the export comes last, for its record stands for all of it
+        folder = self.write_model(root / LAST, record)
+        link_earlier_name(root)
+        if self.on_checkpoint:
+            self.on_checkpoint(folder, self.step)
+        set_random_state(rng)
+
+    @contextmanager
+    def whole_weights(self) -> Iterator[None]:
+        """Inside, the main process can call `write_model`; every process must enter."""
+        model = self.trainable.model
+        state = self.average.state(model) if self.average else model.state_dict(keep_vars=True)
+        self._whole = gathered(state, self.processes.is_main)
+        try:
+            yield
+        finally:
+            self._whole = {}
 
     def write_model(self, folder: Path, record: dict[str, Any]) -> Path:
-        """Write the averaged model to a folder that `instructsam.load` opens; `record` is a note about it."""
+        """Write the averaged model to a folder that `instructsam.load` opens; `record` is a note about it.
+
+        Inside `whole_weights`.
+        """
         lora = self.config.lora
         if lora.rank and not lora.merge_on_export:
             return self._write_adapter(folder, record)
-        state = self._state() if self._gathered is None else self._gathered
-        if lora.rank:
-            state = merged_state(state, lora)
+        state = merged_state(self._whole, lora) if lora.rank else self._whole
         return export_model(folder, self.trainable.model, self.processor, state, self._export_dtype, record)
 
     def _write_adapter(self, folder: Path, record: dict[str, Any]) -> Path:
-        state = self._state() if self._gathered is None else self._gathered
-        cast = {
-            name: tensor.to(self._export_dtype)
-            for name, tensor in state.items()
-            if tensor.is_floating_point()
-        }
         model, lora, base = self.trainable.model, self.config.lora, self.config.model.path
-        return export_folder(folder, lambda staging: save_adapter(staging, model, cast, lora, base), record)
+
+        def write(staging: Path) -> None:
+            save_adapter(staging, model, self._whole, lora, base, self._export_dtype)
+
+        return export_folder(folder, write, record)
 
     @property
     def _export_dtype(self) -> torch.dtype:
         dtype: torch.dtype = getattr(torch, self.config.schedule.export_dtype)
         return dtype
-
-    def _state(self) -> dict[str, Tensor]:
-        """The state dict to export, whole; empty in other processes than the main one."""
-        model = self.trainable.model
-        state = self.average.state(model) if self.average else model.state_dict(keep_vars=True)
-        return gathered(state, self.processes.is_main)

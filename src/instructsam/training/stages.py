@@ -20,12 +20,13 @@ from instructsam.errors import ConfigError
 from instructsam.structures.destinations import check_folder_destination
 from instructsam.training.checkpointing import latest_step
 from instructsam.training.export import CHECKPOINTS, LAST, export_is_current
-from instructsam.training.run_folder import MAY_CHANGE, changed_settings, check_run_folder
+from instructsam.training.run_folder import MAY_CHANGE, changed_settings, check_run_folder, is_finished
 from instructsam.training.run_source import OpenSource
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start
 from instructsam.training.trackers import check_trackers
 from instructsam.training.trainer import run
+from instructsam.training.validation import OpenValidate
 
 LEAST_MINUTES = 0.2  # less time than this after another stage would be spent on loading
 
@@ -36,6 +37,7 @@ def train_stages(
     overrides: Sequence[str] = (),
     resume: bool = False,
     max_minutes: float = 0.0,
+    open_validate: OpenValidate | None = None,
 ) -> Path:
     """Train the stages in order and return the folder of the last model that was trained.
 
@@ -48,6 +50,7 @@ def train_stages(
         resume: continue from what earlier commands left: finished stages are skipped. Without it every stage
             must be new.
         max_minutes: time box of this command over all stages, 0 for none.
+        open_validate: opens the validation that a configuration describes; see `trainer.run`.
 
     Raises:
         ConfigError: a configuration is wrong, or two stages would write into one folder; see also `trainer.run`.
@@ -63,26 +66,24 @@ def train_stages(
     model, trained = folders[0] / LAST, False
     for config, stage in zip(configs, stages, strict=True):
         reached = latest_step(stage.folder / CHECKPOINTS)
-        if resume and _is_done(stage) and export_is_current(stage.folder):
+        if resume and is_finished(stage) and export_is_current(stage.folder):
             model = stage.folder / LAST
             continue
         left = _least_of_all((deadline - time.monotonic()) / 60)
         if max_minutes and trained and left < LEAST_MINUTES:
             break
         box = [f"schedule.max_minutes={max(left, 0.001):.3f}"] if max_minutes else []
-        model, trained = run(config, open_source, [*overrides, *box], resume and reached is not None), True
-        if not _is_done(stage):
+        again = resume and reached is not None
+        model = run(config, open_source, [*overrides, *box], again, None, open_validate)
+        trained = True
+        if not is_finished(stage):
             break
     return model
 
 
-def _is_done(stage: RunConfig) -> bool:
-    return (latest_step(stage.folder / CHECKPOINTS) or 0) >= stage.schedule.total_steps
-
-
 def _check(stage: RunConfig, resume: bool, made_before: list[Path]) -> None:
     """Refuse a stage before any work; of a finished one only note where its settings were others."""
-    if resume and _is_done(stage):
+    if resume and is_finished(stage):
         others = [f"{key} {old}" for key, old, _ in changed_settings(stage) if key not in MAY_CHANGE]
         if others and int(os.environ.get("RANK", "0")) == 0:
             note = f"{stage.folder} is finished and stays as it is, with {', '.join(others)}"

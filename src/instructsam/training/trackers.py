@@ -1,12 +1,15 @@
-"""Experiment trackers, by accelerate: the numbers of log.jsonl, also for TensorBoard or Weights & Biases."""
+"""Experiment trackers, by accelerate: the numbers of log.jsonl and example pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
+import numpy as np
 from accelerate import Accelerator
+from PIL import Image
 
 from instructsam.errors import ConfigError
 from instructsam.training.run_folder import flat_settings
@@ -37,3 +40,17 @@ def start_trackers(accelerator: Accelerator, config: RunConfig) -> Iterator[None
     finally:
         for tracker in accelerator.trackers:  # `end_training` would also end the process group
             tracker.finish()
+
+
+def log_pictures(accelerator: Accelerator, pictures: Mapping[str, Path], step: int) -> None:
+    """Send image files to every tracker that takes images."""
+    for tracker in accelerator.trackers:
+        for name, path in pictures.items():
+            title = f"validation/{name}"
+            if tracker.name == "mlflow":
+                tracker.log_artifact(str(path), artifact_path=f"validation/step-{step:08d}")
+            elif tracker.name == "tensorboard":
+                image = np.asarray(Image.open(path).convert("RGB"))
+                tracker.log_images({title: image[None]}, step=step, dataformats="NHWC")
+            elif hasattr(tracker, "log_images"):
+                tracker.log_images({title: [Image.open(path).convert("RGB")]}, step=step)

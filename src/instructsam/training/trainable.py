@@ -68,6 +68,13 @@ class Trainable(nn.Module):
             parameter.requires_grad_(is_adapter_parameter(name) or parts[name] in trained)
         _evaluate_frozen(self.model)
 
+    def train(self, mode: bool = True) -> Trainable:
+        """Training mode, but for frozen parts."""
+        super().train(mode)
+        if mode:
+            _evaluate_frozen(self.model)
+        return self
+
     def prepare(self, batch: TrainingBatch, device: torch.device, position: tuple[int, int, int]) -> Step:
         """A step before its forward pass: the targets, and the phrases that the detector answers."""
         detected = None

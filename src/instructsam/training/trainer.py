@@ -17,12 +17,13 @@ import torch
 
 from instructsam.config import load_config
 from instructsam.data.sources import SampleSource
-from instructsam.errors import InputError
+from instructsam.errors import ConfigError, InputError
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.kernels import no_cudnn_attention
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.batch import OutputSizes, TrainingBatch
+from instructsam.training.best_model import Validation
 from instructsam.training.export import LAST, trained_parts
 from instructsam.training.optim import build_optimizer
 from instructsam.training.parts import part_rates
@@ -31,8 +32,14 @@ from instructsam.training.preparation import prepare
 from instructsam.training.probes import load_probes, new_on_trained_parts
 from instructsam.training.processes import Processes
 from instructsam.training.progress import ProgressLog, cut_log
-from instructsam.training.run_folder import NOTED, changed_settings, open_run_folder, store_settings
-from instructsam.training.run_source import OpenSource, open_run_source
+from instructsam.training.run_folder import (
+    LOG_FILE,
+    NOTED,
+    changed_settings,
+    open_run_folder,
+    store_settings,
+)
+from instructsam.training.run_source import OpenSource, open_run_source, with_length
 from instructsam.training.run_state import OnCheckpoint, RunState
 from instructsam.training.settings import RunConfig
 from instructsam.training.start import check_start, open_model, start_model
@@ -40,6 +47,7 @@ from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost
 from instructsam.training.stream import TrainingBatches, WorkerLostError, batches
 from instructsam.training.trackers import check_trackers, start_trackers
 from instructsam.training.updates import Update, Updates
+from instructsam.training.validation import OpenValidate, Validate
 
 
 def run(
@@ -48,6 +56,7 @@ def run(
     overrides: Sequence[str] = (),
     resume: bool = False,
     on_checkpoint: OnCheckpoint | None = None,
+    open_validate: OpenValidate | None = None,
 ) -> Path:
     """Train with the settings of a YAML file and return the folder of the trained model.
 
@@ -57,6 +66,7 @@ def run(
         overrides: `key=value` pairs such as `optim.lr=1e-3`.
         resume: continue from the newest checkpoint of the run's folder, with the same settings.
         on_checkpoint: called in the main process at each checkpoint with the exported model's folder, step.
+        open_validate: opens the validation that the configuration describes.
 
     Raises:
         ConfigError: the configuration is wrong, the folder already holds a run and `resume` is off, or the run to
@@ -67,6 +77,19 @@ def run(
         InstructSAMError: the loss stopped being finite, the disk is full, or another process of the run is gone.
     """
     config = load_config(RunConfig, config_path, overrides)
+    return run_config(config, open_source, resume, on_checkpoint, open_validate)
+
+
+def run_config(
+    config: RunConfig,
+    open_source: OpenSource,
+    resume: bool = False,
+    on_checkpoint: OnCheckpoint | None = None,
+    open_validate: OpenValidate | None = None,
+) -> Path:
+    """`run` with settings that are loaded already."""
+    if config.validation.wanted and open_validate is None:
+        raise ConfigError("validation is not available here: unset validation.source and validation.share")
     criterion = check_start(config)
     check_trackers(config)
     with open_run_folder(config, resume), lost_peers_reported():
@@ -75,12 +98,14 @@ def run(
         torch.manual_seed(config.seed)
         exported = config.folder / LAST
         source = open_run_source(config, open_source)
+        config = with_length(config, source)
+        validate = open_validate(config) if open_validate and config.validation.wanted else None
         # a resumed run keeps the tokenizer and sizes that it began with; its weights come from the checkpoint
         if resume and exported.is_dir():
             model, processor = open_model(exported, attention_kernel(config))
         else:
             model, processor = start_model(config.model, source.texts, attention_kernel(config))
-        return Trainer(config, source, model, processor, criterion, on_checkpoint).fit(resume)
+        return Trainer(config, source, model, processor, criterion, on_checkpoint, validate).fit(resume)
 
 
 class Trainer:
@@ -94,6 +119,7 @@ class Trainer:
         processor: InstructSAMProcessor,
         criterion: Criterion,
         on_checkpoint: OnCheckpoint | None = None,
+        validate: Validate | None = None,
     ) -> None:
         self.config = config
         self.processes = Processes(config)
@@ -102,7 +128,7 @@ class Trainer:
             torch.set_float32_matmul_precision("high")
         self.trainable = prepare(config, source, model, criterion, self.processes)
         every, total = config.schedule.log_seconds, config.schedule.total_steps
-        self.log = ProgressLog(config.folder / "log.jsonl", every, total, self.processes.is_main)
+        self.log = ProgressLog(config.folder / LOG_FILE, every, total, self.processes.is_main)
         start = config.model.path or config.model.init_from
         new_probes = load_probes(self.trainable.objectives, Path(start)) if start else []
         shared = self.processes.shared(self.trainable)
@@ -115,6 +141,7 @@ class Trainer:
             self._note_start(Path(start), new_probes)
         self.updates = Updates(config, self.processes, self.state, shared)
         self.stop_reason = ""
+        self.validation = Validation(config, validate, self.state, self.log, self.processes)
 
     def _note_start(self, start: Path, new_probes: Sequence[str]) -> None:
         """Note which parts the run that made the model to start from has trained, and the probes that it lacks."""
@@ -145,7 +172,7 @@ class Trainer:
         alone = self.processes.alone
         with StopSignals(self._note_signal, patient=not alone) as stop:
             self._open_folder(resume)
-            with start_trackers(self.processes.accelerator, self.config):
+            with start_trackers(self.processes.accelerator, self.config), self.log.bar():
                 try:
                     self._train()
                 except WorkerLostError:
@@ -174,23 +201,32 @@ class Trainer:
         deadline = started + schedule.max_minutes * 60 if schedule.max_minutes else math.inf
         next_save = started + schedule.checkpoint_minutes * 60
         self.log.start(self.step, state.instructions)
+        if self.validation.start(self._is_stopping):
+            return
         for drawn in self._stream():
             if boxed := time.monotonic() >= deadline:
                 self.stop_reason = f"the time box of {schedule.max_minutes:g} minutes"
             update = self.train_step(drawn)
             state.seconds = seconds_before + time.monotonic() - started
+            self.log.tick(self.step)
             last = update.stop or self.step >= schedule.total_steps
             if self.log.due() or last:
                 scalars = {"lr": update.lr, "gradient_norm": float(update.gradient_norm)}
                 line = self.log.write(self.step, state.instructions, state.seconds, scalars)
                 self.processes.accelerator.log(line, self.step)
-            if last or self.processes.any(time.monotonic() >= next_save):
+            ended = not update.stop and self.validation.after_step(self._is_stopping)
+            if last or ended or self.processes.any(time.monotonic() >= next_save):
                 state.save()
                 next_save = time.monotonic() + schedule.checkpoint_minutes * 60
             if update.stop:
                 if boxed:
                     self.log.say(f"stopped at step {self.step} by {self.stop_reason}; --resume continues")
                 break
+            if ended:
+                break
+
+    def _is_stopping(self) -> bool:
+        return bool(self.stop_reason)
 
     def _note_signal(self, number: int) -> None:
         self.stop_reason = signal.Signals(number).name
