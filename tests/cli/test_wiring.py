@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from instructsam.experiments.sources import open_source
-from instructsam.experiments.validation import open_validate
 
 from .conftest import FakeSegmenter, Outcome
 
@@ -92,7 +91,7 @@ def test_train_hands_its_arguments_on(
     config.write_text("seed: 3\n")
     code, out, _ = command("train", config, "seed=4", "optim.lr=1e-3", "--resume")
     assert code == 0
-    assert seen == [config, open_source, ["seed=4", "optim.lr=1e-3"], True, None, open_validate]
+    assert seen == [config, open_source, ["seed=4", "optim.lr=1e-3"], True]
     assert "runs/x/model" in out
 
 
@@ -107,7 +106,7 @@ def test_train_passes_several_stages_on(
     for config in configs:
         config.write_text("seed: 3\n")
     assert command("train", *configs, "seed=4", "--resume", "--max-minutes", "9")[0] == 0
-    assert seen == [configs, open_source, ["seed=4"], True, 9.0, open_validate]
+    assert seen == [configs, open_source, ["seed=4"], True, 9.0]
 
 
 @pytest.mark.parametrize("change", ["sede=4", "seed=four", "seed"])
@@ -216,9 +215,15 @@ def test_data_check_of_a_folder_of_records_looks_for_its_pictures(command: Comma
     code, out, _ = command("data", "check", tmp_path)
     assert code == 1
     assert "1 images are missing, such as" in out
-    (tmp_path / unicodedata.normalize("NFD", "é.png")).write_bytes(b"x")
+    picture = tmp_path / unicodedata.normalize("NFD", "é.png")
+    picture.write_bytes(b"x")
     code, out, _ = command("data", "check", tmp_path)
-    assert (code, "not there" in out) == (0, False)
+    assert code == 1
+    assert "1 images cannot be read, such as" in out
+    Image.new("RGB", (4, 4)).save(picture)
+    code, out, _ = command("data", "check", tmp_path)
+    assert (code, "missing" in out) == (0, False)
+    picture.unlink()
     assert command("data", "check", tmp_path / "records.jsonl")[0] == 0
 
 

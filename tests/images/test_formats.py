@@ -73,6 +73,15 @@ def test_an_eps_starts_no_other_program(tmp_path: Path, name: str, monkeypatch: 
         load_image(opened)
 
 
+@pytest.mark.parametrize("content", [b"", b"x", b"\x0c", b"BM"])
+def test_a_file_of_a_few_bytes_is_no_image(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    for read in (load_image, read_size):
+        with pytest.raises(ImageError, match=r"a\.png"):
+            read(path)
+
+
 def test_readers_of_published_formats_use_the_loader(tmp_path: Path) -> None:
     from instructsam.data.formats.roborefit import _read_mask
     from instructsam.data.formats.source import Node

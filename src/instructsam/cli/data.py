@@ -1,56 +1,129 @@
-"""`instructsam data check FILE` and `instructsam data check DIR`."""
+"""`instructsam data check SOURCE`: what a source of training data, or a data folder, holds."""
 
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from instructsam.cli import console
-from instructsam.cli.options import JsonOption
+from instructsam.cli.options import DataOption, JsonOption, LimitOption
+from instructsam.cli.progress import counter
+from instructsam.structures.files import write_text
 
-app = typer.Typer(help="Inst2Seg record files and data folders.", rich_markup_mode=None)
+if TYPE_CHECKING:
+    from instructsam.data.record_reader import RecordReader
+    from instructsam.experiments.data_check.limits import ModelLimits
+
+app = typer.Typer(help="Sources of training data and data folders.", rich_markup_mode=None)
+WORLD_RECORDS = 1000  # that are read of the drawn world, which has no end
 
 
 @app.callback()
 def _group() -> None:
-    """Inst2Seg records."""
+    """Sources of training data."""
 
 
 @app.command()
 def check(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A records.jsonl, or a data folder.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Anything that data.source takes: a COCO file, a YOLO folder, records.jsonl, hf:ORG/NAME, world, or "
+            "with --data a published set; or a data folder.",
+        ),
+    ],
+    images: Annotated[Path | None, typer.Option("--images", help="Folder of the images of a path.")] = None,
+    data: DataOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="Compare with the limits of this model: a folder, a hub id, or default."
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with all counts and 12 pictures to this file.")
+    ] = None,
+    pixels: Annotated[
+        bool, typer.Option("--pixels", help="Decode every image, not a sample of 200.")
+    ] = False,
+    limit: LimitOption = None,
     missing: Annotated[
         bool,
-        typer.Option("--missing", help="Also list the missing benchmarks, and who publishes them."),
+        typer.Option(
+            "--missing", help="For a data folder: also list missing benchmarks and their publishers."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Check every record of a file, or every benchmark of a data folder.
+    """Print what a source of training data holds, what is left out of it, and what to check before training.
 
-    A malformed record is reported with its line and field. For a folder: the benchmarks found, their contents, and
-    the records that were left out.
+    A malformed record is reported with its line and field. For a folder with published benchmarks: those that were
+    found, their contents, and the records that were left out.
 
-    Exit code 0 when everything is complete; 1 when a benchmark of the folder is malformed, has no records, or lacks
-    files or images, or when there is no benchmark; 2 when a record file is malformed.
+    Exit code 0 when everything is complete; 1 when there are no records, images are missing or unreadable, or a
+    benchmark of the folder is incomplete or malformed; 2 when the source is malformed or does not exist.
     """
-    is_folder = os.path.isdir(path)  # unlike Path.is_dir, does not raise for a name that is too long
-    if is_folder and not (path / "records.jsonl").is_file():
-        return _check_folder(path, missing, as_json)
-    from instructsam.data.formats.source import Tally
-    from instructsam.data.published import Census
-    from instructsam.data.record import read_records
+    if images is None and _is_data_folder(source):
+        return _check_folder(Path(source), missing, as_json)
+    from instructsam.experiments.data_check.check import check_source
+    from instructsam.experiments.data_check.page import render_page
 
-    file, folder = (path / "records.jsonl", path) if is_folder else (path, None)
-    census = Census.of(read_records(file), Tally(), folder)
+    reader = _open(source, images, data)
+    if limit is None and reader.name == "world":
+        limit = WORLD_RECORDS
+    limits = None if model is None else _limits_of(model)
+    # A file of records alone is often checked where its images are not.
+    look = images is not None or html is not None or pixels or not source.endswith(".jsonl")
+    with console.stdout_reserved(as_json), counter("records") as advance:
+        report = check_source(reader, limits, limit, look, pixels, html is not None, advance)
+        if html is not None:
+            write_text(html, render_page(report))
     if as_json:
-        console.print_json({"file": str(file), **census.to_dict()})
+        console.print_json(report.to_dict())
     else:
-        console.say(f"{file}: {census.sentence()}")
-        _say_absent_images(str(file), census.to_dict())
-    return int(census.absent_images > 0 or census.records == 0)
+        for line in report.lines():
+            console.say(line)
+        if html is not None:
+            console.say(f"the page is {html}")
+    return int(not report.is_usable)
+
+
+def _is_data_folder(source: str) -> bool:
+    """Whether this is a folder, but not one of a known format."""
+    from instructsam.data.detect import FORMATS
+
+    if not os.path.isdir(source):  # unlike Path.is_dir, does not raise for a name that is too long
+        return False
+    return not any(form.find(Path(source), "") for form in FORMATS)
+
+
+def _open(source: str, images: Path | None, data: Path | None) -> RecordReader:
+    from instructsam.experiments.data_check.readers import open_reader
+    from instructsam.training.data_settings import DataSettings
+
+    settings = DataSettings(source=source, images=str(images or ""), folder=str(data or ""))
+    return open_reader(source, settings)
+
+
+def _limits_of(model: str) -> ModelLimits:
+    from instructsam.checkpoints.processors import load_processor
+    from instructsam.checkpoints.resolve import resolve
+    from instructsam.experiments.data_check.limits import ModelLimits
+    from instructsam.processing.tokens import encode_text
+
+    processor = load_processor(resolve(None if model == "default" else model))
+
+    @lru_cache(maxsize=100_000)
+    def count_tokens(text: str) -> int:
+        return len(encode_text(processor.tokenizer, text.strip()))
+
+    settings = processor.settings
+    return ModelLimits(settings.num_queries, settings.max_instruction_tokens, count_tokens)
 
 
 def _check_folder(folder: Path, list_missing: bool, as_json: bool) -> int:
@@ -90,10 +163,6 @@ def _say_found(entry: dict[str, Any]) -> None:
     console.say(f"{name}: {entry['summary']}")
     for line in left_out_lines(entry["left_out"], entry["examples"]):
         console.say(f"{name}: {line}")
-    _say_absent_images(name, entry)
-
-
-def _say_absent_images(name: str, entry: dict[str, Any]) -> None:
     if entry["absent_images"]:
         first = entry["first_absent_image"]
         console.say(f"{name}: {entry['absent_images']} images are missing, such as {first}")

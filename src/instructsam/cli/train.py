@@ -17,7 +17,7 @@ def train(
         list[str],
         typer.Argument(
             metavar="CONFIG [CONFIG ...] [KEY=VALUE ...]",
-            help="A YAML file such as configs/default.yaml, or several that are trained after one another; then "
+            help="A YAML file such as configs/world/default.yaml, or several that are trained after one another; then "
             "changes to all of them, such as optim.lr=1e-3.",
         ),
     ],
@@ -44,7 +44,7 @@ def train(
     changes = [word for word in words if "=" in word]
     configs = [Path(word) for word in words if "=" not in word]
     if not configs:
-        raise InputError("expected a YAML file such as configs/default.yaml before the changes")
+        raise InputError("expected a YAML file such as configs/world/default.yaml before the changes")
     for config in configs:
         if config.suffix not in (".yaml", ".yml"):
             raise InputError(f"expected YAML files and changes like seed=4, got {config}")

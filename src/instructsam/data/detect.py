@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import mmap
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from instructsam.data.formats.hugging_face import find_parquet, open_parquet
 from instructsam.data.formats.inst2seg import read_inst2seg
+from instructsam.data.formats.json_kind import LIST, RECORDS, json_kind
+from instructsam.data.formats.own_coco_layout import find_coco, open_coco
+from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
+from instructsam.data.formats.yolo_layout import find_yolo, open_yolo
 from instructsam.data.image_store import FolderImages
 from instructsam.data.record import Record, read_records
-from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.errors import ConfigError
-
-_HEAD = 1 << 20  # bytes of a JSON file that are looked at first
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def find_reader_of_path(name: str, options: ReadOptions, key: str = "data.source
     for form in FORMATS:
         found = form.find(path, split)
         if found is not None:
-            return form.open(name, found, options)
+            return form.open(name, found, replace(options, split=split))
     looked = "; ".join(f"{form.name} ({form.looked_for})" for form in FORMATS)
     of = f" with a split {split!r}" if split else ""
     raise ConfigError(
@@ -70,35 +69,11 @@ def split_name(name: str) -> tuple[Path, str]:
     return Path(name), ""
 
 
-def json_kind(path: Path) -> str:
-    """The contents of a JSON file, from a few of its bytes: "records", "list", "coco", or "" for anything else."""
-    if not path.is_file() or not path.stat().st_size:
-        return ""
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
-        if head.startswith(b"["):
-            return "list"
-        if not head.startswith(b"{"):
-            return ""
-        if isinstance(line := _first_line(head), dict) and "phrases" in line:
-            return "records"
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            keys = (b'"images"', b'"annotations"')
-            return "coco" if all(content.find(key) >= 0 for key in keys) else ""
-
-
-def _first_line(head: bytes) -> Any:
-    try:
-        return json.loads(head.split(b"\n", 1)[0])
-    except (ValueError, RecursionError):
-        return None
-
-
 def _find_records(path: Path, split: str) -> Path | None:
     file = path / "records.jsonl" if path.is_dir() else path
     if split or not file.is_file():
         return None
-    return file if file.suffix == ".jsonl" or json_kind(file) == "records" else None
+    return file if file.suffix == ".jsonl" or json_kind(file) == RECORDS else None
 
 
 def _open_records(name: str, file: Path, options: ReadOptions) -> RecordReader:
@@ -109,7 +84,7 @@ def _open_records(name: str, file: Path, options: ReadOptions) -> RecordReader:
 
 
 def _find_inst2seg(path: Path, split: str) -> Path | None:
-    return path if not split and path.suffix == ".json" and json_kind(path) == "list" else None
+    return path if not split and path.suffix == ".json" and json_kind(path) == LIST else None
 
 
 def _open_inst2seg(name: str, file: Path, options: ReadOptions) -> RecordReader:
@@ -121,5 +96,12 @@ def _open_inst2seg(name: str, file: Path, options: ReadOptions) -> RecordReader:
 
 FORMATS: tuple[Format, ...] = (
     Format("Inst2Seg records", "a .jsonl file, or records.jsonl in a folder", _find_records, _open_records),
+    Format(
+        "COCO JSON", "a .json file with images and annotations, or a folder with one", find_coco, open_coco
+    ),
+    Format(
+        "YOLO labels", "a data.yaml with names and train, or images with classes.txt", find_yolo, open_yolo
+    ),
+    Format("a table", "a .parquet file, or a folder with some", find_parquet, open_parquet),
     Format("published Inst2Seg JSON", "a .json file that is a list", _find_inst2seg, _open_inst2seg),
 )

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from instructsam.config import build_config
 from instructsam.data.detect import find_reader_of_path, split_name
+from instructsam.data.formats.hugging_face import open_hub
+from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
+from instructsam.data.formats.table import HUB
 from instructsam.data.held_out import split_by_image
 from instructsam.data.image_store import FolderImages
 from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import Record
-from instructsam.data.record_reader import ReadOptions, RecordReader
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sources import Mixture, SampleSource, endless
 from instructsam.errors import ConfigError
@@ -81,10 +83,10 @@ def find_reader(
         )
         return excluded.keep_out(reader, is_published=True)
     path, _ = split_name(name)
-    if not os.path.lexists(path):
+    if not name.startswith(HUB) and not os.path.lexists(path):
         raise ConfigError(
-            f"data.source must be {WORLD}, a path, or with data.folder one of {_train_splits()}; there is no file or "
-            f"folder {str(path)!r}"
+            f"data.source must be {WORLD}, a path, hf:ORG/NAME, or with data.folder one of {_train_splits()}; there is "
+            f"no file or folder {str(path)!r}"
         )
     images, instructions = _of_source(data.images, name), _of_source(data.instructions, name)
     if images is not None and not images.is_dir():
@@ -96,8 +98,10 @@ def find_reader(
         seed=seed,
         negatives=data.negatives_per_positive > 0,
         columns=data.columns,
+        skip_missing=data.on_error == "skip",
     )
-    return excluded.keep_out(find_reader_of_path(name, options), is_published=False)
+    reader = open_hub(name, options) if name.startswith(HUB) else find_reader_of_path(name, options)
+    return excluded.keep_out(reader, is_published=False)
 
 
 def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> Iterator[Record]:

@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from instructsam.data.exclusion import TestImages, exclude
+from instructsam.data.formats.reader import RecordReader
 from instructsam.data.hash_cache import HashCache
 from instructsam.data.image_store import FolderImages
 from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import read_records
-from instructsam.data.record_reader import RecordReader
 from instructsam.errors import ConfigError
 from instructsam.images.folders import IMAGE_SUFFIXES
 from instructsam.structures.file_names import is_system_file

@@ -59,7 +59,10 @@ def open_header(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
     broken: Exception | None = None
     for key in FORMATS:
         factory, accepts = Image.OPEN[key]
-        verdict = accepts(prefix[:16]) if accepts else True
+        try:
+            verdict = accepts(prefix[:16]) if accepts else True
+        except struct.error:  # Pillow's test for a DIB needs four bytes
+            verdict = False
         if isinstance(verdict, str):
             raise ImageError(f"{name}: {verdict}")
         if not verdict:

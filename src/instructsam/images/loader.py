@@ -91,6 +91,11 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     return _with_file(path, _size_of)
 
 
+def read_size_of_bytes(content: bytes, name: str) -> tuple[int, int]:
+    """As `read_size`, of the content of a file; `name` is for messages."""
+    return _size_of(io.BytesIO(content), name)
+
+
 def size_mismatch(path: str | os.PathLike[str], found: tuple[int, int], stated: tuple[int, int]) -> str:
     """The message for an image whose size differs from the one in its record.
 

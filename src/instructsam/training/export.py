@@ -105,7 +105,7 @@ def link_earlier_name(run_folder: Path) -> None:
     """Let `model`, the export's name in earlier versions, lead to it where the file system has links."""
     link = run_folder / EARLIER
     if not os.path.lexists(link):
-        with suppress(OSError, NotImplementedError):
+        with suppress(OSError):
             link.symlink_to(LAST, target_is_directory=True)
 
 

@@ -36,8 +36,9 @@ class ModelSettings(Config):
     """Where the model comes from.
 
     Attributes:
-        path: folder of a saved model to continue with as it is; empty for a new one.
-        init_from: folder of a saved model whose tokenizer a new model uses and whose tensors initialize it wherever
+        path: folder or hub id of a saved model to continue with as it is, "default" for the shipped one; empty for a
+            new one.
+        init_from: the same of a saved model whose tokenizer a new model uses and whose tensors initialize it wherever
             name and shape are the same; the log lists the others, which keep their random initialization.
         reinitialize: beginnings of names of tensors that are not taken from `init_from`, such as [instance_queries].
         preset: name of a new model's size preset (`instructsam.model.presets`).

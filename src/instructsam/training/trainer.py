@@ -42,7 +42,7 @@ from instructsam.training.run_folder import (
 from instructsam.training.run_source import OpenSource, open_run_source, with_length
 from instructsam.training.run_state import OnCheckpoint, RunState
 from instructsam.training.settings import RunConfig
-from instructsam.training.start import check_start, open_model, start_model
+from instructsam.training.start import check_start, model_name, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
 from instructsam.training.stream import TrainingBatches, WorkerLostError, batches
 from instructsam.training.trackers import check_trackers, start_trackers
@@ -129,7 +129,7 @@ class Trainer:
         self.trainable = prepare(config, source, model, criterion, self.processes)
         every, total = config.schedule.log_seconds, config.schedule.total_steps
         self.log = ProgressLog(config.folder / LOG_FILE, every, total, self.processes.is_main)
-        start = config.model.path or config.model.init_from
+        start = model_name(config.model.path or config.model.init_from)
         new_probes = load_probes(self.trainable.objectives, Path(start)) if start else []
         shared = self.processes.shared(self.trainable)
         optimizer = build_optimizer(self.trainable, config.optim, part_rates(model, config.parts))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.data.formats.names import COCO, CocoStyle
-from instructsam.data.formats.names import spoken as spoken
 from instructsam.data.formats.outlines import read_instance
 from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record

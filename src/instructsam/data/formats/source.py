@@ -149,6 +149,13 @@ class Node:
         return file
 
 
+def several(node: Node | None) -> list[Node]:
+    """The items of a list, or else the one value; none for a missing value and for ""."""
+    if node is None or node.value == "":
+        return []
+    return list(node.items()) if isinstance(node.value, list) else [node]
+
+
 def read_json(path: Path, or_else: str | None = None) -> Node:
     """A whole JSON file, with or without a byte-order mark.
 
