@@ -71,4 +71,6 @@ def open_coco(name: str, file: Path, options: ReadOptions) -> RecordReader:
     vocabulary = Vocabulary()
     instructions = options.instructions or instructions_beside(file)
     coco = OwnCocoFile(file, finder, instructions, options, vocabulary)
-    return RecordReader(name, "COCO JSON", FolderImages(finder.folder), coco.read, vocabulary)
+    return RecordReader(
+        name, "COCO JSON", FolderImages(finder.folder), coco.read, vocabulary, options.templates
+    )
