@@ -14,16 +14,17 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, Sam3Config, Sam3Model
 from transformers.models.sam3.modeling_sam3 import (
     Sam3DetrDecoder,
-    Sam3DetrEncoder,
     Sam3DotProductScoring,
     Sam3MaskDecoder,
     Sam3VisionModel,
     inverse_sigmoid,
 )
 
+from instructsam.model.attention import kernel_mask
 from instructsam.model.detector import sam3_small
 from instructsam.model.detector.base import Detector, DetectorFeatures, DetectorSizes, ExtraQueries
 from instructsam.model.detector.sam3_decoder import DecoderStates, decode
+from instructsam.model.detector.sam3_modules import SingleLevelEncoder
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
 
 REFERENCE_POINTS = "detr_decoder.reference_points.weight"
@@ -63,7 +64,7 @@ class Sam3Detector(Detector):
         for part in ("detr_encoder_config", "detr_decoder_config", "mask_decoder_config"):
             getattr(config, part)._attn_implementation = config._attn_implementation
         self.vision_encoder = Sam3VisionModel(config.vision_config)
-        self.detr_encoder = Sam3DetrEncoder(config.detr_encoder_config)
+        self.detr_encoder = SingleLevelEncoder(config.detr_encoder_config)
         self.detr_decoder = Sam3DetrDecoder(config.detr_decoder_config)
         self.mask_decoder = Sam3MaskDecoder(config.mask_decoder_config)
         self.dot_product_scoring = Sam3DotProductScoring(config)
@@ -112,13 +113,16 @@ class Sam3Detector(Detector):
     ) -> SegmentationOutput:
         if not isinstance(features, Sam3Features):
             raise TypeError(f"features must come from Sam3Detector.encode, got {type(features).__name__}")
+        text_seen = text_mask
+        if self.training:  # made once here; the stock modules look for padding and wait for the device
+            text_seen = kernel_mask(text_mask.bool()[:, None, None], self.detr_decoder.config, text.dtype)
         encoded = self.detr_encoder(
             vision_features=[features.levels[-1]],
             text_features=text,
             vision_pos_embeds=[features.positions],
-            text_mask=text_mask,
+            text_mask=text_seen,
         )
-        decoded = self.decode(queries, encoded, text, text_mask, extra)
+        decoded = self.decode(queries, encoded, text, text_seen, extra)
         boxes = (
             inverse_sigmoid(decoded.reference_boxes) + self.detr_decoder.box_head(decoded.states)
         ).sigmoid()
@@ -130,7 +134,7 @@ class Sam3Detector(Detector):
             backbone_features=list(features.levels),
             encoder_hidden_states=encoded.last_hidden_state,
             prompt_features=text,
-            prompt_mask=text_mask,
+            prompt_mask=text_seen,
         )
         mask_logits = masks.pred_masks.unflatten(1, (kept.shape[0], -1)).transpose(0, 1)
         layers = _layers(mask_logits, scores[first:], boxes[first:], decoded.presence_logits)
