@@ -50,6 +50,7 @@ _IRREGULAR = {
     "children": "children",
     "cattle": "cattle",
     "series": "series",
+    "skis": "skis",
     "species": "species",
 }
 _ES = ("s", "x", "z", "ch", "sh")
