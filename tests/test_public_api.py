@@ -29,7 +29,15 @@ TORCH_FREE = [
 
 
 def test_the_public_names_are_exactly_these() -> None:
-    assert instructsam.__all__ == ["Instances", "Prediction", "Segmenter", "__version__", "build", "load", "train"]
+    assert instructsam.__all__ == [
+        "Instances",
+        "Prediction",
+        "Segmenter",
+        "__version__",
+        "build",
+        "load",
+        "train",
+    ]
     assert set(instructsam.__all__) <= set(dir(instructsam))
 
 

@@ -1,8 +1,8 @@
 """Segments every instance in an image that an instruction names.
 
 `instructsam.load()` returns a `Segmenter`; its `segment(image, instruction)` returns a `Prediction`.
-`instructsam.train()` trains one on labelled images. The names below are the whole public surface. They load on first use, so that `import instructsam` imports neither
-torch nor transformers.
+`instructsam.train()` trains a model on labelled images. The names below are the whole public surface. They load on
+first use, so that `import instructsam` imports neither torch nor transformers.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ def train(
     ] = None,
     data: Annotated[str | None, typer.Option("--data", help=DATA_HELP)] = None,
     images: Annotated[
-        str | None, typer.Option("--images", help="Folder of the images, where the annotations do not name it.")
+        str | None,
+        typer.Option("--images", help="Folder of the images, where the annotations do not name it."),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Model folder or hub id; the shipped default when left out.")
@@ -87,8 +88,8 @@ def train(
         path, choice = choose(preset, changes)
     # a wrong key or destination is reported before torch is imported
     box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
-    config = load_run(path, [*changes, *box])
-    return _train(config, choice, resume, dry_run)
+    settings = load_run(path, [*changes, *box])
+    return _train(settings, choice, resume, dry_run)
 
 
 def _train(config: RunConfig, choice: str, resume: bool, dry_run: bool) -> int:
@@ -96,7 +97,7 @@ def _train(config: RunConfig, choice: str, resume: bool, dry_run: bool) -> int:
     from instructsam.training.stopping import TrainingInterrupted, leave_process_group
 
     run = prepare(config, resume)
-    lines = [f"preset      {choice}", *run.plan.lines(), f"folder      {config.folder}"]
+    lines = [f"preset: {choice}", *run.plan.lines(), f"folder: {config.folder}"]
     if dry_run:
         _say(lines)
         return 0
@@ -127,13 +128,15 @@ def _train_stages(
 
     stages = [load_run(config, changes) for config in configs]
     if dry_run:
-        made = {name for stage in stages for name in (str(stage.folder / "last"), str(stage.folder / "model"))}
+        made = {
+            name for stage in stages for name in (str(stage.folder / "last"), str(stage.folder / "model"))
+        }
         for path, stage in zip(configs, stages, strict=True):
             start = stage.model.path or stage.model.init_from
             if start in made and not Path(start).is_dir():
-                _say([f"preset      {path}", f"model       {start}, which a stage before makes"])
+                _say([f"preset: {path}", f"model: {start}, which a stage before makes"])
             else:
-                _say([f"preset      {path}", *prepare(stage).plan.lines()])
+                _say([f"preset: {path}", *prepare(stage).plan.lines()])
         return 0
     from instructsam.training.stages import train_stages
     from instructsam.training.stopping import TrainingInterrupted, leave_process_group

@@ -91,7 +91,8 @@ def train(
     """
     if data is None and not any(key in ("data.source", "data") for key in settings):
         raise InputError('train needs data: give data="instances.json" (docs/train.md lists the formats)')
-    changes = option_changes(model, data, images, epochs, max_steps, output_dir) + [*_changes(settings)]
+    options = option_changes(model, data, images, epochs, max_steps, output_dir)
+    changes = [*options, *_changes(settings)]
     path, _ = choose(preset, changes)
     config = load_run(path, changes)
     from instructsam.training.checkpointing import latest_checkpoint
@@ -172,10 +173,11 @@ def prepare(config: RunConfig, resume: bool = False) -> PreparedRun:
     Raises:
         ConfigError, InputError, CheckpointError: as in `train`.
     """
+    from instructsam.data.sources import pass_length
     from instructsam.experiments.fit import fit_notes
     from instructsam.training.plan import meta_model, plan_run
     from instructsam.training.run_folder import check_run_folder
-    from instructsam.training.run_source import open_run_source, pass_length, with_length
+    from instructsam.training.run_source import open_run_source, with_length
     from instructsam.training.start import check_start
     from instructsam.training.trackers import check_trackers
 

@@ -7,6 +7,7 @@ import os
 
 import torch
 from torch import nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.settings import ProcessorSettings
@@ -18,7 +19,9 @@ from instructsam.training.settings import RunConfig
 
 GIGABYTE = 1e9
 TEXT_TOKENS = 48  # of an instruction and its reply, besides the query block
-CHECKPOINTED = 0.1  # of the states are kept where blocks are computed again: one of about twelve, and one whole block
+CHECKPOINTED = (
+    0.1  # of the states are kept where blocks are computed again: one of about twelve, and one whole block
+)
 UPSTREAM: dict[Part, tuple[Part, ...]] = {
     "vlm_vision": (),
     "language_model": ("vlm_vision", "word_embeddings", "instance_queries"),
@@ -59,6 +62,12 @@ def _activations(config: RunConfig, model: InstructSAMModel, parts: dict[str, Pa
     """Inputs and outputs of every linear layer that gradients pass through, and the logits of the text."""
     tokens = _tokens(config, model)
     trained = set(config.trained_parts)
+    wanted = config.gradient_checkpointing
+    blocks = tuple(
+        f"{name}."
+        for name, m in model.named_modules()
+        if wanted and isinstance(m, GradientCheckpointingLayer)
+    )
     values = 0.0
     for name, module in model.named_modules():
         if not isinstance(module, nn.Linear):
@@ -70,7 +79,7 @@ def _activations(config: RunConfig, model: InstructSAMModel, parts: dict[str, Pa
         if module is model.lm_head:
             values += 2.0 * _text_tokens(config) * module.out_features
             continue
-        kept = CHECKPOINTED if config.gradient_checkpointing else 1.0
+        kept = CHECKPOINTED if name.startswith(blocks) else 1.0
         values += kept * tokens[part] * (module.in_features + module.out_features)
     gpu = config.device == "auto" and torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
@@ -105,4 +114,5 @@ def _detector_cells(model: InstructSAMModel) -> int:
     config = model.config
     backbone = getattr(getattr(config.detector_config, "vision_config", None), "backbone_config", None)
     patch = getattr(backbone, "patch_size", 16)
-    return math.ceil(config.image_size / patch) ** 2
+    cells: int = math.ceil(config.image_size / patch) ** 2
+    return cells

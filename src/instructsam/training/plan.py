@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
+from instructsam.checkpoints.adapters import base_of, is_adapter
 from instructsam.checkpoints.folder import read_config
 from instructsam.checkpoints.hub import SMALL_FILES, fetch
 from instructsam.checkpoints.resolve import local_folder
@@ -23,6 +25,7 @@ from instructsam.training.run_source import images_per_update
 from instructsam.training.settings import ModelSettings, RunConfig
 from instructsam.training.start import model_name
 
+HELD_OUT = "held-out images"
 _TOKEN_NAMES = ("image", "video", "vision_start", "vision_end")
 
 
@@ -74,20 +77,20 @@ class Plan:
 
     def lines(self) -> Iterator[str]:
         """The plan as text."""
-        yield f"model       {self.model}, {_count(self.total)} parameters, {_count(self.trained)} of them trained"
+        yield f"model: {self.model}, {_count(self.total)} parameters, {_count(self.trained)} trained"
         for part in self.parts:
-            yield f"  {part.part:<16} {_part(part)}"
+            yield f"part {part.part}: {_part(part)}"
         total = sum(self.memory.values())
-        details = ", ".join(f"{name} {size / GIGABYTE:.1f}" for name, size in self.memory.items() if size)
-        yield f"memory      about {total / GIGABYTE:.1f} GB for each process, an estimate: {details}"
+        details = ", ".join(f"{name} {_size(size)}" for name, size in self.memory.items() if size)
+        yield f"memory: about {_size(total)} for each process, an estimate ({details})"
         if self.samples is None:
-            yield "data        without end"
+            yield "data: without end"
         else:
-            yield f"data        {self.samples:,} samples in one pass (an image with its instructions)"
+            yield f"data: {self.samples:,} samples in one pass; a sample is an image with its instructions"
         passes = "" if self.epochs is None else f", {self.epochs:.3g} epochs"
-        yield f"length      {self.steps:,} steps of {self.samples_per_step} samples{passes}"
-        yield f"validation  {self.validation or 'none'}"
-        yield from (f"note        {note}" for note in self.notes)
+        yield f"length: {self.steps:,} steps of {self.samples_per_step} samples{passes}"
+        yield f"validation: {self.validation or 'none'}"
+        yield from (f"note: {note}" for note in self.notes)
 
 
 def meta_model(settings: ModelSettings) -> InstructSAMModel:
@@ -98,13 +101,17 @@ def meta_model(settings: ModelSettings) -> InstructSAMModel:
         ConfigError: the size preset or one of its overrides is wrong.
     """
     if settings.path:
-        name = model_name(settings.path)
-        folder = local_folder(name)
-        config, _ = read_config(fetch(name, None, SMALL_FILES) if folder is None else folder)
+        found = _small_files(model_name(settings.path))
+        config, _ = read_config(_small_files(*base_of(found)) if is_adapter(found) else found)
     else:
         preset = get_preset(settings.preset, settings.overrides)
         config = preset_config(preset, settings.vocab_size, dict.fromkeys(_TOKEN_NAMES, 0))
     return without_weights(config)
+
+
+def _small_files(name: str, revision: str | None = None) -> Path:
+    folder = local_folder(name)
+    return fetch(name, revision, SMALL_FILES) if folder is None else folder
 
 
 def without_weights(config: InstructSAMConfig) -> InstructSAMModel:
@@ -175,7 +182,8 @@ def _validation(config: RunConfig, name: str) -> str:
         return ""
     every = settings.every_steps or math.ceil(config.schedule.total_steps / VALIDATIONS)
     patience = f"; stops after {settings.patience} without a better one" if settings.patience else ""
-    return f"on {name or settings.source}, every {every} steps; best/ has the best {settings.metric}{patience}"
+    where = name or settings.source or HELD_OUT
+    return f"on {where}, every {every} steps; best/ has the best {settings.metric}{patience}"
 
 
 def _part(part: PartPlan) -> str:
@@ -188,6 +196,12 @@ def _part(part: PartPlan) -> str:
         words.append(f"{_count(part.frozen)} frozen")
     rate = "" if part.learning_rate is None else f", learning rate {part.learning_rate:.3g}"
     return (", ".join(words) or "no parameters") + rate
+
+
+def _size(size: float) -> str:
+    if size >= GIGABYTE:
+        return f"{size / GIGABYTE:.1f} GB"
+    return f"{size / 1e6:.0f} MB"
 
 
 def _count(number: int) -> str:

@@ -9,10 +9,12 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from instructsam.errors import ConfigError
 from instructsam.training.auxiliary.query_readout import detected_phrases
 from instructsam.training.batch import TrainingBatch
+from instructsam.training.lora import is_adapter_parameter
 from instructsam.training.objectives import Objective, ObjectiveContext, Outputs, Step
 from instructsam.training.part_settings import Part
 from instructsam.training.parts import parts_by_name
@@ -63,7 +65,15 @@ class Trainable(nn.Module):
             )
         parts = parts_by_name(self.model)
         for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(parts[name] in trained)
+            parameter.requires_grad_(is_adapter_parameter(name) or parts[name] in trained)
+        _evaluate_frozen(self.model)
+
+    def train(self, mode: bool = True) -> Trainable:
+        """Training mode, but for frozen parts."""
+        super().train(mode)
+        if mode:
+            _evaluate_frozen(self.model)
+        return self
 
     def prepare(self, batch: TrainingBatch, device: torch.device, position: tuple[int, int, int]) -> Step:
         """A step before its forward pass: the targets, and the phrases that the detector answers."""
@@ -119,3 +129,19 @@ class Trainable(nn.Module):
             )
         labels = None if output.text_logits is None else batch.labels
         return replace(step, outputs=Outputs(output, labels, model.detector.slot_boxes()))
+
+
+def _evaluate_frozen(module: nn.Module) -> None:
+    """Put modules without trained parameters into eval mode: no dropout in them.
+
+    The mode of a transformer block itself only decides whether gradient checkpointing applies to it.
+    """
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+        for block in module.modules():
+            if isinstance(block, GradientCheckpointingLayer):
+                block.training = True
+        return
+    for child in module.children():
+        _evaluate_frozen(child)
