@@ -109,7 +109,14 @@ def test_negatives_come_where_absence_is_known(tmp_path: Path) -> None:
     assert isinstance(plain, Shuffled)
     assert not isinstance(plain.source, WithNegatives)
     anywhere = open_source(DataSettings(**settings, negatives_from="all", negatives_per_positive=1.0), 0, 4)
-    assert [len(anywhere[number].instructions) for number in range(3)] == [2, 2, 2]
+    added = [
+        one for number in range(3) for one in anywhere[number].instructions if not one.phrases[0].instances
+    ]
+    assert [one.phrases[0].text for one in added] == ["key", "key"]  # whatever the wording of mugs
+    assert added[0].text == next(one.instruction for one in records if one.phrases[0].text == "key")
+    bare = DataSettings(source=name, templates=())
+    with pytest.raises(InputError, match="holds no record to train on"):  # nor negatives
+        open_source(bare, 0, 4)
     off = open_source(DataSettings(source=name, negatives_per_positive=0.0), 0, 4)
     assert sorted(len(off[number].instructions) for number in range(3)) == [1, 1, 2]
 

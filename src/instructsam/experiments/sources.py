@@ -24,7 +24,7 @@ from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import Record
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sources import Mixture, SampleSource, endless
-from instructsam.data.templates import Wording
+from instructsam.data.templates import NAME_ALONE, Wording
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError
 from instructsam.experiments.test_images import ExcludedImages
@@ -162,16 +162,16 @@ def _with_negatives(
 ) -> SampleSource:
     """The records as samples, with instructions for absent categories where the source tells what is absent."""
     rate, most = data.negatives_per_positive, data.instructions_per_image
-    anywhere = data.negatives_from == "all"
-    if not rate or (reader.vocabulary is None and not anywhere):
+    vocabulary, templates = reader.vocabulary, reader.templates
+    if not rate or not ((templates and vocabulary is not None) or data.negatives_from == "all"):
         return RecordSource(reader.name, reader.images, records, most, tally)
     source = RecordSource(reader.name, reader.images, records, positives_per_image(most, rate), tally)
-    vocabulary = reader.vocabulary
-    if anywhere and (vocabulary is None or not vocabulary.shown):
-        vocabulary = Vocabulary.of_records(record for group in source.groups for record in group)
+    if data.negatives_from == "all" and (vocabulary is None or not vocabulary.shown):
+        vocabulary = Vocabulary.of_instructions([record for group in source.groups for record in group])
+        templates = NAME_ALONE
     if vocabulary is None or len(vocabulary.used) < 2:
         return source
-    wording = Wording(data.templates, seed, vocabulary.used)
+    wording = Wording(templates, seed, vocabulary.used)
     return WithNegatives(source, vocabulary, rate, most, wording, seed)
 
 

@@ -33,6 +33,7 @@ from instructsam.training.run_folder import stored_settings
 from instructsam.training.run_source import check_same_source, source_record
 from instructsam.training.settings import RunConfig
 from instructsam.training.sharding import gathered
+from instructsam.training.start import model_name
 from instructsam.training.trainable import Trainable
 
 OnCheckpoint = Callable[[Path, int], None]
@@ -235,7 +236,7 @@ class RunState:
         return export_model(folder, self.trainable.model, self.processor, state, self._export_dtype, record)
 
     def _write_adapter(self, folder: Path, record: dict[str, Any]) -> Path:
-        model, lora, base = self.trainable.model, self.config.lora, self.config.model.path
+        model, lora, base = self.trainable.model, self.config.lora, model_name(self.config.model.path)
 
         def write(staging: Path) -> None:
             save_adapter(staging, model, self._whole, lora, base, self._export_dtype)
