@@ -35,7 +35,11 @@ def prepare(
     model.train()
     state_tensors.align(model)
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # the present name in transformers, and the one before it; neither is reentrant by default
+        enable = (
+            getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        )
+        enable()
     context = ObjectiveContext(model, criterion, config.loss, source.attributes, source.name)
     stage, bfloat16 = STAGES[config.stage], uses_bfloat16(config, processes.device)
     trainable = Trainable(context, stage, stage.weights(config.loss.objectives), bfloat16)
