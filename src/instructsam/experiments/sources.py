@@ -41,17 +41,7 @@ def check_source(data: DataSettings) -> None:
     Raises:
         ConfigError: an option of the world is wrong, a name is unknown, or files are missing.
     """
-    world_settings(data)
-    for key, value in (("data.images", data.images), ("data.instructions", data.instructions)):
-        unknown = set(value) - set(data.weights) if isinstance(value, dict) else set()
-        if unknown:
-            raise ConfigError(
-                f"{key} must name sources of data.source ({', '.join(data.weights)}), got {sorted(unknown)[0]!r}"
-            )
-    excluded = ExcludedImages(data)
-    for name in data.weights:
-        if name != WORLD:
-            find_reader(name, data, excluded=excluded)
+    describe_source(data)
 
 
 def describe_source(data: DataSettings) -> dict[str, str]:
@@ -60,8 +50,18 @@ def describe_source(data: DataSettings) -> dict[str, str]:
     Raises:
         ConfigError: as in `check_source`.
     """
-    check_source(data)
-    return {name: name if name == WORLD else find_reader(name, data).format for name in data.weights}
+    world_settings(data)
+    for key, value in (("data.images", data.images), ("data.instructions", data.instructions)):
+        unknown = set(value) - set(data.weights) if isinstance(value, dict) else set()
+        if unknown:
+            raise ConfigError(
+                f"{key} must name sources of data.source ({', '.join(data.weights)}), got {sorted(unknown)[0]!r}"
+            )
+    excluded = ExcludedImages(data)
+    return {
+        name: name if name == WORLD else find_reader(name, data, excluded=excluded).format
+        for name in data.weights
+    }
 
 
 def find_reader(

@@ -259,15 +259,19 @@ def _at_least_one(number: Tensor | float, device: torch.device) -> Tensor:
 def text_loss(text_logits: Tensor | None, labels: Tensor) -> Tensor:
     """Next-token cross-entropy, mean over supervised tokens: float [B, L, V], int64 [B, L] -> scalar.
 
+    Logits [N, V] are those of the supervised tokens alone, with their next tokens, int64 [N], as labels.
+
     The logits at position i are compared with the label at i + 1. Labels of -100 are ignored; without any other label
     the loss is 0.
 
     Raises:
         InputError: logits are missing or do not fit the labels.
     """
-    if text_logits is None or text_logits.shape[:2] != labels.shape:
+    if text_logits is None or text_logits.shape[:-1] != labels.shape:
         got = "none" if text_logits is None else f"shape {tuple(text_logits.shape)}"
         raise InputError(f"labels {tuple(labels.shape)} need text_logits (B, L, V), got {got}")
+    if labels.dim() == 1:
+        return F.cross_entropy(text_logits.float(), labels, reduction="sum") / max(len(labels), 1)
     wanted = labels[:, 1:]
     supervised = wanted != -100  # picked before the conversion to float32: most positions are unsupervised
     logits = text_logits[:, :-1][supervised].float()

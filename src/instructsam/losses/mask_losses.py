@@ -52,7 +52,12 @@ def generalized_iou(a_cxcywh: Tensor, b_cxcywh: Tensor) -> Tensor:
     a, b = cxcywh_to_xyxy(a_cxcywh.float()), cxcywh_to_xyxy(b_cxcywh.float())
     overlap = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
     hull = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
-    intersection, hull_area = overlap.prod(-1), hull.prod(-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - intersection
+    intersection, hull_area = _area(overlap), _area(hull)
+    union = _area(a[..., 2:] - a[..., :2]) + _area(b[..., 2:] - b[..., :2]) - intersection
     tiny = 1e-7  # two boxes without area would divide zero by zero
     return intersection / (union + tiny) - (hull_area - union) / (hull_area + tiny)
+
+
+def _area(sides: Tensor) -> Tensor:
+    """[..., 2] -> [...]; the gradient of `prod` takes a dozen kernels."""
+    return sides[..., 0] * sides[..., 1]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from PIL import Image
 
 from instructsam.data.sample import SampleInstruction, TrainingSample
-from instructsam.model.shared_prefix import conversation_layout
+from instructsam.model.packed import pack
+from instructsam.model.shared_prefix import shared_prefixes
 from instructsam.model.variants.registry import variant
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.training.batch import OutputSizes, TrainingBatch
@@ -53,12 +54,12 @@ def collate(
     masks = [mask_tensor(sample) for sample in samples]
     tokens = (inputs.input_ids, inputs.attention_mask)
     positions = sizes.positions(*tokens, inputs.image_grid_thw[inputs.image_index])
+    conversations_of = (*tokens, inputs.block_ids, inputs.image_index, sizes.image_token)
+    prefixes = shared_prefixes(*conversations_of)
     return TrainingBatch(
         index=index,
         inputs=inputs,
-        layout=conversation_layout(
-            positions, *tokens, inputs.block_ids, inputs.image_index, sizes.image_token
-        ),
+        packed=pack(positions, *conversations_of, prefixes, inputs.labels),
         targets=object_targets(samples, masks, phrases_of, sizes, form.merges_instances),
         cells=batch_cells(samples, masks, inputs, sizes),
         direct=tuple(is_direct for sample_direct in direct for is_direct in sample_direct),

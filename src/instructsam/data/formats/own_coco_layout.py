@@ -44,6 +44,7 @@ def _of_split(path: Path, name: str) -> list[Path]:
     ]
     return [
         *exact,
+        path / f"{name}.json",
         path / _FOLDER / f"{name}.json",
         *sorted((path / _FOLDER).glob(f"instances_{name}*.json")),
     ]
