@@ -73,7 +73,7 @@ class RecordSource:
             raise InputError(
                 f"{name}: {len(absent)} of {len(of_image)} images are missing, such as "
                 f"{self.images.place(absent[0])!r}: "
-                "put them where the records name them"
+                "put them there, or set data.images to their folder"
             )
         self.left_out = dict(tally.left_out)
         for line in tally.lines():

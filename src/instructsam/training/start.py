@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from instructsam.checkpoints.opening import load_model
+from instructsam.checkpoints.adapted import load_adapted
 from instructsam.checkpoints.processors import load_processor
 from instructsam.checkpoints.resolve import DEFAULT_FOLDER, local_folder, resolve
 from instructsam.errors import ConfigError
@@ -170,13 +170,14 @@ def _levels_by_scale(
 
 
 def open_model(folder: Path, attention: str = "sdpa") -> tuple[InstructSAMModel, InstructSAMProcessor]:
-    """A saved model in float32 and its processor, of a folder in either layout.
+    """A saved model in float32 and its processor, of a folder in either layout, or an adapter merged into its base.
 
     Raises:
         CheckpointError: the folder holds no usable model, or a tokenizer or sizes of another one.
     """
     folder = resolve(folder)
-    model, processor = load_model(folder, torch.float32, attention), load_processor(folder)
+    model, base = load_adapted(folder, torch.float32, attention)
+    processor = load_processor(base)
     model.config.token_ids = processor.token_ids.as_dict()
     return model, processor
 

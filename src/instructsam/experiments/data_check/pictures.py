@@ -119,7 +119,9 @@ def draw_record(record: Record, pixels: NDArray[np.uint8]) -> Picture:
     codes = [region_code(thing, record.image) for thing in shown]
     patches = [patch for code in codes for patch in cut_patches(decode_all([code], record), size)]
     drawn = fit(Image.fromarray(pixels), size)
-    if any(thing.known != "point" for thing in shown):  # greyed, the surroundings of points would tell nothing
+    if any(
+        thing.known != "point" for thing in shown
+    ):  # greyed, the surroundings of points would tell nothing
         drawn = draw_focus(drawn, patches, colors, _LINE)
     ignored = [*record.crowds, *([] if record.ignore is None else [record.ignore])]
     if ignored:
