@@ -6,6 +6,7 @@ from instructsam.data.sources import SampleSource
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.training import state_tensors
+from instructsam.training.compile import compile_blocks
 from instructsam.training.lora import add_adapters
 from instructsam.training.objectives import ObjectiveContext
 from instructsam.training.precision import uses_bfloat16
@@ -40,6 +41,8 @@ def prepare(
             getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         )
         enable()
+    if config.compile:
+        compile_blocks(model)
     context = ObjectiveContext(model, criterion, config.loss, source.attributes, source.name)
     stage, bfloat16 = STAGES[config.stage], uses_bfloat16(config, processes.device)
     trainable = Trainable(context, stage, stage.weights(config.loss.objectives), bfloat16)

@@ -167,6 +167,10 @@ class Detector(nn.Module, ABC):
         """Modules that `Segmenter.compile` compiles."""
         return (self.vision_encoder,)
 
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """Modules outside its vision encoder that training compiles one by one (`RunConfig.compile`)."""
+        return ()
+
     # ---- initialisation
 
     @abstractmethod

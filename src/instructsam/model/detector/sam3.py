@@ -171,6 +171,14 @@ class Sam3Detector(Detector):
     def compiled_modules(self) -> tuple[nn.Module, ...]:
         return (self.vision_encoder, self.detr_encoder)
 
+    def blocks(self) -> tuple[nn.Module, ...]:
+        decoder = [
+            part
+            for layer in self.detr_decoder.layers
+            for part in (layer.self_attn, layer.text_cross_attn, layer.vision_cross_attn, layer.mlp)
+        ]
+        return (*self.detr_encoder.layers, *decoder, self.mask_decoder.pixel_decoder)
+
     def set_slot_boxes(self, boxes_cxcywh: Tensor) -> None:
         self.detr_decoder.reference_points.weight.copy_(boxes_cxcywh.logit())
 
