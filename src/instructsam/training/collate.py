@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -53,10 +51,9 @@ def collate(
         if sample.descriptions:
             description = sample.descriptions[(index + number) % len(sample.descriptions)]
             conversations.append(Sample(number, description.request, reply=description.reply))
-    inputs = processor.encode(
-        [Image.fromarray(sample.image) for sample in samples], conversations, labels=True
-    )
-    masks = [torch.from_numpy(np.ascontiguousarray(sample.masks)).to(torch.uint8) for sample in samples]
+    pixels = processor.encode_bytes([sample.image for sample in samples])
+    inputs = processor.encode_samples(pixels, conversations, labels=True)
+    masks = [torch.from_numpy(sample.masks).view(torch.uint8) for sample in samples]
     tokens = (inputs.input_ids, inputs.attention_mask)
     positions = sizes.positions(*tokens, inputs.image_grid_thw[inputs.image_index])
     return TrainingBatch(
