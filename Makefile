@@ -56,13 +56,13 @@ bench: $(RUNTIME) ## Measure latency and memory
 
 train: $(RUNTIME) ## Train the shipped default, three stages on two processes; run again, it resumes
 	@OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --nproc_per_node $(PROCESSES) -m instructsam train \
-		configs/default_vision.yaml configs/default_phrases.yaml configs/default.yaml --resume
+		configs/world/default_vision.yaml configs/world/default_phrases.yaml configs/world/default.yaml --resume
 
 train-gpu: $(RUNTIME) ## Train it on one GPU, MINUTES=9 at a time; run again, it resumes
-	@$(BIN)/instructsam train configs/gpu/vision.yaml configs/gpu/phrases.yaml configs/gpu/all.yaml --resume --max-minutes $(MINUTES)
+	@$(BIN)/instructsam train configs/world/gpu/vision.yaml configs/world/gpu/phrases.yaml configs/world/gpu/all.yaml --resume --max-minutes $(MINUTES)
 
 ablations: $(RUNTIME) ## The paper's claims in miniature, MINUTES=9 at a time; run again, it resumes
-	@OMP_NUM_THREADS=1 $(BIN)/instructsam ablate configs/ablations/claims.yaml --max-minutes $(MINUTES)
+	@OMP_NUM_THREADS=1 $(BIN)/instructsam ablate configs/world/ablations/claims.yaml --max-minutes $(MINUTES)
 
 clean: ## Remove the environment and every cache
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -104,7 +104,7 @@ PARTS = {
     "detector's square": "instructsam.processing.processor.square_bytes",
     "words to ids": "instructsam.processing.processor.InstructSAMProcessor.converse",
     "targets": "instructsam.training.collate.object_targets",
-    "conversation layout": "instructsam.training.collate.conversation_layout",
+    "packing": "instructsam.training.collate.pack",
 }
 
 

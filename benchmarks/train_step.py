@@ -34,7 +34,7 @@ from instructsam.training.stream import TrainingBatches, batches
 from instructsam.training.trainer import Trainer
 
 MODEL = Path(instructsam.__file__).parent / "assets" / "default"
-CONFIGS = {"cpu": "configs/default.yaml", "cuda": "configs/gpu/all.yaml"}
+CONFIGS = {"cpu": "configs/world/default.yaml", "cuda": "configs/world/gpu/all.yaml"}
 WARM_UP = 3  # steps that are not counted: workers start, kernels are chosen
 PROFILED = 2
 
@@ -148,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
-        "--config", help="default: configs/default.yaml, with --device cuda configs/gpu/all.yaml"
+        "--config", help="default: configs/world/default.yaml, with --device cuda configs/world/gpu/all.yaml"
     )
     parser.add_argument(
         "--seconds", type=float, default=20.0, help="of the measurement, after the first steps"

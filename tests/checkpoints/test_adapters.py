@@ -85,11 +85,17 @@ def test_the_base_is_of_the_adapters_revision(adapter: Path, monkeypatch: pytest
 
     def resolved(name: str | Path, revision: str | None = None) -> Path:
         asked.append((str(name), revision))
-        return adapter if name == adapter else adapter.parent / "base"
+        return adapter.parent / "base"
 
-    monkeypatch.setattr("instructsam.inference.loading.resolve", resolved)
+    monkeypatch.setattr("instructsam.checkpoints.adapted.resolve", resolved)
     instructsam.load(adapter, device="cpu")
-    assert asked[1] == ("owner/base", "deadbeef")
+    assert asked == [("owner/base", "deadbeef")]
+
+
+def test_adapters_in_a_circle_are_refused(adapter: Path) -> None:
+    edit(adapter, base_model_name_or_path=str(adapter))
+    with pytest.raises(CheckpointError, match="at most 8 adapters on a model, got more"):
+        instructsam.load(adapter, device="cpu")
 
 
 def test_what_adapters_cannot_do(adapter: Path, tmp_path: Path) -> None:

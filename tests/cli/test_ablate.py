@@ -255,7 +255,7 @@ def test_a_variant_may_start_elsewhere(plan: Path) -> None:
 def test_the_training_variants_are_fit_to_run() -> None:
     from instructsam.experiments.run import check_models
 
-    path = ROOT / "configs" / "ablations" / "training.yaml"
+    path = ROOT / "configs" / "world" / "ablations" / "training.yaml"
     check_models(jobs_of(load_config(Plan, path), path, Path("out")))
 
 
@@ -263,7 +263,7 @@ def test_the_training_variants_are_fit_to_run() -> None:
 def test_the_plans_of_the_claims_are_fit_to_run(name: str) -> None:
     from instructsam.experiments.run import check_models
 
-    path = ROOT / "configs" / "ablations" / f"{name}.yaml"
+    path = ROOT / "configs" / "world" / "ablations" / f"{name}.yaml"
     claims = load_config(Plan, path)
     jobs = jobs_of(claims, path, Path("out"))
     check_models(jobs)

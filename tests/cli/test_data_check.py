@@ -1,8 +1,9 @@
-"""`instructsam data check` on sources: records, a published set and the world."""
+"""`instructsam data check` on sources: COCO and YOLO files, records, a published set and the world."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,19 @@ def test_the_limits_of_a_model_are_compared(command: Command, shop: Path, tmp_pa
     assert "length in tokens: " in out
 
 
+def test_a_page_that_cannot_be_written_is_noticed_first(
+    command: Command, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.write_text("{}")  # malformed, but not read
+    code, out, err = command("data", "check", shop, "--html", tmp_path / "photos")
+    assert (code, out) == (2, "")
+    assert "--html" in err
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    code, out, err = command("data", "check", shop, "--html", tmp_path / "page.html")
+    assert (code, out) == (2, "")
+    assert "pip install 'instructsam[report]'" in err
+
+
 def test_the_world_and_a_limit(command: Command) -> None:
     code, out, _ = command("data", "check", "world", "--limit", 5)
     assert code == 0
@@ -103,3 +117,42 @@ def test_a_published_test_set_is_checked_with_its_folder(command: Command, tmp_p
     code, out, _ = command("data", "check", "coco/val2017", "--data", tmp_path)
     assert code == 0
     assert out.startswith("coco/val2017: 1 records, 1 phrases, 1 instances, 0 without target")
+
+
+def test_own_coco_files_and_yolo_folders(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "images/1.png")
+    document = {
+        "images": [{"id": 1, "file_name": "1.png", "height": 20, "width": 30}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 1,
+                "iscrowd": 0,
+                "bbox": [0, 0, 8, 8],
+                "segmentation": SQUARE,
+            },
+            {
+                "id": 2,
+                "image_id": 1,
+                "category_id": 1,
+                "iscrowd": 0,
+                "bbox": [9, 9, 8, 8],
+                "segmentation": [],
+            },
+        ],
+        "categories": [{"id": 1, "name": "mug"}],
+    }
+    (tmp_path / "shop.json").write_text(json.dumps(document))
+    (tmp_path / "labels/1.txt").write_text("0 0.1 0.1 0.4 0.1 0.4 0.4\n")
+    (tmp_path / "data.yaml").write_text("train: images\nnames: {0: mug}\n")
+    code, out, _ = command("data", "check", tmp_path / "shop.json", "--images", tmp_path / "images", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert (document["format"], document["known"]) == ("COCO JSON", {"mask": 1, "box": 1, "point": 0})
+    code, out, _ = command("data", "check", tmp_path / "data.yaml")
+    assert code == 0
+    assert "1 records, 1 phrases, 1 instances" in out
+    assert "objects: 1 by mask, 0 by box, 0 by point" in out

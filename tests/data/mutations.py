@@ -25,7 +25,7 @@ from instructsam.data.record import Record, parse_record, read_records, record_t
 from instructsam.errors import InputError
 from instructsam.structures.masks import encode_rle
 
-from .formats import test_reasonseg, test_refer, test_roborefit
+from .formats import test_mapillary, test_reasonseg, test_refer, test_roborefit
 from .formats.helpers import block, picture, write
 from .formats.test_broken import CASES, INSTANCES, places
 
@@ -220,6 +220,7 @@ PICKLED: dict[str, Any] = {
 def prepare(folder: Path) -> None:
     """The pictures that the samples name."""
     picture(folder / "a.jpg")
+    test_mapillary.save(folder, test_mapillary.street() % 512)
     test_roborefit.save_mask(folder, "0", block(1, 1, 3, 3))
     test_reasonseg.picture(folder / "1.jpg")
 

@@ -12,7 +12,7 @@ from instructsam.config import build_config
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import ImageRef, PhraseRecord, Record, write_records
 from instructsam.errors import ConfigError
-from instructsam.experiments.sources import check_source, open_source, read_source
+from instructsam.experiments.sources import check_source, find_reader, open_source, read_source
 from instructsam.experiments.test_images import CACHE
 from instructsam.training.data_settings import DataSettings
 
@@ -82,3 +82,12 @@ def test_other_sources_are_compared_on_request(folder: Path) -> None:
 def test_what_is_not_there_is_refused_before_anything_is_read(folder: Path, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_source(settings(folder, exclude=[name]))
+
+
+def test_published_sets_that_annotate_everything_have_a_vocabulary(folder: Path) -> None:
+    reader = find_reader("coco/train", settings(folder))
+    list(reader.read(Tally()))
+    assert reader.vocabulary is not None
+    assert reader.vocabulary.used == ("dog",)
+    write(folder / "lvis/lvis_v1_train.json", {})
+    assert find_reader("lvis/train", settings(folder)).vocabulary is None

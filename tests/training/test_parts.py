@@ -55,6 +55,7 @@ def config(*changes: str) -> RunConfig:
 
 def test_the_released_settings_can_be_written() -> None:
     run = config(
+        "model.path=base",
         "optim.lr=5e-6",
         "parts.detector=1e-5",
         "parts.detector_vision=freeze",

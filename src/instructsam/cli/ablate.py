@@ -16,7 +16,7 @@ from instructsam.structures.destinations import check_folder_destination, prepar
 
 def ablate(
     config: Annotated[
-        Path, typer.Argument(metavar="PLAN", help="A YAML file such as configs/ablations/claims.yaml.")
+        Path, typer.Argument(metavar="PLAN", help="A YAML file such as configs/world/ablations/claims.yaml.")
     ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of all runs and the table; runs/ablations/NAME.")

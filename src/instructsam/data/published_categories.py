@@ -8,7 +8,9 @@ from instructsam.data.formats.names import COCO, OBJECTS365, PART_IMAGE_NET, PAR
 from instructsam.data.published_set import COCO_IMAGES, Published
 
 
-def _categories(name: str, file: str, images: str, publisher: str, style: CocoStyle = COCO) -> Published:
+def _categories(
+    name: str, file: str, images: str, publisher: str, style: CocoStyle = COCO, is_exhaustive: bool = False
+) -> Published:
     return Published(
         name,
         (file,),
@@ -17,6 +19,9 @@ def _categories(name: str, file: str, images: str, publisher: str, style: CocoSt
         lambda root, tally: read_categories(root / file, images, tally, style),
         lambda root: coco_images(root / file, images, style),
         "boxes" if style.boxes else "masks",
+        (lambda root, tally, seen: read_categories(root / file, images, tally, style, seen))
+        if is_exhaustive
+        else None,
     )
 
 
@@ -32,6 +37,7 @@ def _mapillary(name: str, version: str) -> Published:
         "Mapillary Vistas (Neuhold et al. 2017)",
         lambda root, tally: read_mapillary(root / config, root / maps, images, tally),
         lambda root: mapillary_images(root / maps, images),
+        read_seeing=lambda root, tally, seen: read_mapillary(root / config, root / maps, images, tally, seen),
     )
 
 
@@ -65,14 +71,17 @@ _GOLD = ("metaclip", "sa1b", "crowded", "fg_food", "fg_sports_equipment", "attri
 _SILVER = (
     *("bdd100k", "droid", "ego4d", "fathomnet", "food_rec", "geode", "inaturalist", "nga_art", "sav", "yt1b"),
 )
+_COCO = "MS COCO 2017"
 _LVIS = f"LVIS v1 (Gupta et al. 2019); {COCO_IMAGES}"
 _PACO = f"PACO-LVIS v1 (Ramanathan et al. 2023); {COCO_IMAGES}"
 _PASCAL_PART = "Pascal-Part (Chen et al. 2014) as JSON of the VLPart project; pictures of PASCAL VOC 2010"
 _VOC = "pascal_part/VOCdevkit/VOC2010/JPEGImages"
 
 CATEGORIES = (
-    _categories("coco/val2017", "coco/annotations/instances_val2017.json", "coco/val2017", "MS COCO 2017"),
-    _categories("coco/train", "coco/annotations/instances_train2017.json", "coco/train2017", "MS COCO 2017"),
+    _categories("coco/val2017", "coco/annotations/instances_val2017.json", "coco/val2017", _COCO),
+    _categories(
+        "coco/train", "coco/annotations/instances_train2017.json", "coco/train2017", _COCO, is_exhaustive=True
+    ),
     _categories("lvis/val", "lvis/lvis_v1_val.json", "coco", _LVIS),
     _categories("lvis/train", "lvis/lvis_v1_train.json", "coco", _LVIS),
     *(
@@ -99,6 +108,7 @@ CATEGORIES = (
         "objects365/train",
         "Objects365 v2 (Shao et al. 2019); pictures in the folders patch0 to patch50",
         OBJECTS365,
+        is_exhaustive=True,
     ),
 )
 STREETS = (

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
+from instructsam.data.vocabulary import Vocabulary
 
 TRAIN = "/train"  # sets to train on end so; every other one is for tests
 COCO_IMAGES = "the pictures of MS COCO (train2014 for the RefCOCO family, train2017 and val2017 else)"
@@ -28,6 +29,8 @@ class Published:
         list_images: the files of its pictures relative to the data folder, without reading any mask; None: those of the
             records.
         supervision: how its objects are marked.
+        read_seeing: `read` for a set that annotates each of its categories in every picture, and a vocabulary that
+            learns which picture shows which.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Published:
     read: Callable[[Path, Tally], Iterator[Record]]
     list_images: Callable[[Path], Iterable[str]] | None = None
     supervision: Supervision = "masks"
+    read_seeing: Callable[[Path, Tally, Vocabulary], Iterator[Record]] | None = None
 
     @property
     def train(self) -> bool:

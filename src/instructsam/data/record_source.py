@@ -73,7 +73,7 @@ class RecordSource:
             raise InputError(
                 f"{name}: {len(absent)} of {len(of_image)} images are missing, such as "
                 f"{self.images.place(absent[0])!r}: "
-                "put them where the records name them"
+                "put them there, or set data.images to their folder"
             )
         self.left_out = dict(tally.left_out)
         for line in tally.lines():
@@ -122,7 +122,9 @@ class RecordSource:
             id=f"{self.name}, record {one_line(group[0].id)!r}",
             image=self.images.load(group[0]),
             instructions=tuple(
-                SampleInstruction(record.instruction, its, () if region is None else (next(places),))
+                SampleInstruction(
+                    record.instruction, its, () if region is None else (next(places),), record.family
+                )
                 for record, its, region in zip(group, phrases, regions, strict=True)
             ),
             boxes_cxcywh=relative_boxes_cxcywh(masks),

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,14 @@ class SampleSource(Protocol):
         """At most `count` instructions and phrases, to train a tokenizer on."""
 
 
+@runtime_checkable
+class VaryingSource(Protocol):
+    """A source whose samples differ from pass to pass."""
+
+    def sample_of_pass(self, index: int, number: int) -> TrainingSample:
+        """A pure function of the sample's index and the number of the pass."""
+
+
 class Shuffled:
     """A finite source without end: every pass over it in another order, which is a function of the seed."""
 
@@ -67,7 +75,10 @@ class Shuffled:
 
     def __getitem__(self, index: int) -> TrainingSample:
         epoch, position = divmod(index, self.length)
-        return self.source[int(_order(self.seed, epoch, self.length)[position])]
+        place = int(_order(self.seed, epoch, self.length)[position])
+        if isinstance(self.source, VaryingSource):
+            return self.source.sample_of_pass(place, epoch)
+        return self.source[place]
 
     def texts(self, count: int) -> Iterator[str]:
         """Those of the source."""

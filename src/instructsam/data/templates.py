@@ -15,6 +15,7 @@ DEFAULT_TEMPLATES = (
     "every {category} in the picture",
     "segment the {plural}",
 )
+NAME_ALONE = ("{category}",)
 CATEGORY, PLURAL = "category", "plural"
 _IRREGULAR = {
     "person": "people",
@@ -50,6 +51,7 @@ _IRREGULAR = {
     "children": "children",
     "cattle": "cattle",
     "series": "series",
+    "skis": "skis",
     "species": "species",
 }
 _ES = ("s", "x", "z", "ch", "sh")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from instructsam.config import build_config
@@ -18,16 +19,20 @@ from instructsam.data.formats.source import Tally
 from instructsam.data.formats.table import HUB
 from instructsam.data.held_out import split_by_image
 from instructsam.data.image_store import FolderImages
+from instructsam.data.negatives import WithNegatives, positives_per_image
 from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import Record
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sources import Mixture, SampleSource, endless
+from instructsam.data.templates import NAME_ALONE, Wording
+from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError
 from instructsam.experiments.test_images import ExcludedImages
 from instructsam.training.data_settings import DataSettings
 from instructsam.world.source import WorldSource, WorldSourceSettings
 
 WORLD = "world"
+MISSING = "instructions about images that are missing"
 
 
 def check_source(data: DataSettings) -> None:
@@ -35,6 +40,15 @@ def check_source(data: DataSettings) -> None:
 
     Raises:
         ConfigError: an option of the world is wrong, a name is unknown, or files are missing.
+    """
+    describe_source(data)
+
+
+def describe_source(data: DataSettings) -> dict[str, str]:
+    """The format of every source by its name, such as {"shop/instances.json": "COCO JSON"}.
+
+    Raises:
+        ConfigError: as in `check_source`.
     """
     world_settings(data)
     for key, value in (("data.images", data.images), ("data.instructions", data.instructions)):
@@ -44,19 +58,10 @@ def check_source(data: DataSettings) -> None:
                 f"{key} must name sources of data.source ({', '.join(data.weights)}), got {sorted(unknown)[0]!r}"
             )
     excluded = ExcludedImages(data)
-    for name in data.weights:
-        if name != WORLD:
-            find_reader(name, data, excluded=excluded)
-
-
-def describe_source(data: DataSettings) -> dict[str, str]:
-    """The format of every source by its name, such as {"shop/instances.json": "COCO JSON"}.
-
-    Raises:
-        ConfigError: as in `check_source`.
-    """
-    check_source(data)
-    return {name: name if name == WORLD else find_reader(name, data).format for name in data.weights}
+    return {
+        name: name if name == WORLD else find_reader(name, data, excluded=excluded).format
+        for name in data.weights
+    }
 
 
 def find_reader(
@@ -77,11 +82,7 @@ def find_reader(
     published = next((known for known in PUBLISHED if known.name == name), None)
     if published is not None:
         _check_published(published, data.folder)
-        folder = Path(data.folder)
-        reader = RecordReader(
-            name, published.publisher, FolderImages(folder), lambda tally: published.read(folder, tally)
-        )
-        return excluded.keep_out(reader, is_published=True)
+        return excluded.keep_out(_published_reader(published, Path(data.folder)), is_published=True)
     path, _ = split_name(name)
     if not name.startswith(HUB) and not os.path.lexists(path):
         raise ConfigError(
@@ -101,7 +102,15 @@ def find_reader(
         skip_missing=data.on_error == "skip",
     )
     reader = open_hub(name, options) if name.startswith(HUB) else find_reader_of_path(name, options)
-    return excluded.keep_out(reader, is_published=False)
+    return excluded.keep_out(_without_missing(reader) if options.skip_missing else reader, is_published=False)
+
+
+def _published_reader(published: Published, folder: Path) -> RecordReader:
+    name, form, images = published.name, published.publisher, FolderImages(folder)
+    read_seeing, vocabulary = published.read_seeing, Vocabulary()
+    if read_seeing is None:
+        return RecordReader(name, form, images, lambda tally: published.read(folder, tally))
+    return RecordReader(name, form, images, lambda tally: read_seeing(folder, tally, vocabulary), vocabulary)
 
 
 def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> Iterator[Record]:
@@ -145,12 +154,47 @@ def _open(
     records: Iterable[Record] = reader.read(tally)
     if held_out:
         records, _ = split_by_image(list(records), held_out, name)
-    return RecordSource(name, reader.images, records, data.instructions_per_image, tally)
+    return _with_negatives(reader, records, data, seed, tally)
+
+
+def _with_negatives(
+    reader: RecordReader, records: Iterable[Record], data: DataSettings, seed: int, tally: Tally
+) -> SampleSource:
+    """The records as samples, with instructions for absent categories where the source tells what is absent."""
+    rate, most = data.negatives_per_positive, data.instructions_per_image
+    vocabulary, templates = reader.vocabulary, reader.templates
+    if not rate or not ((templates and vocabulary is not None) or data.negatives_from == "all"):
+        return RecordSource(reader.name, reader.images, records, most, tally)
+    source = RecordSource(reader.name, reader.images, records, positives_per_image(most, rate), tally)
+    if data.negatives_from == "all" and (vocabulary is None or not vocabulary.shown):
+        vocabulary = Vocabulary.of_instructions([record for group in source.groups for record in group])
+        templates = NAME_ALONE
+    if vocabulary is None or len(vocabulary.used) < 2:
+        return source
+    wording = Wording(templates, seed, vocabulary.used)
+    return WithNegatives(source, vocabulary, rate, most, wording, seed)
 
 
 def world_settings(data: DataSettings) -> WorldSourceSettings:
     """The options of the drawn world, checked."""
     return build_config(WorldSourceSettings, data.world, prefix="data.world.")
+
+
+def _without_missing(reader: RecordReader) -> RecordReader:
+    """The reader without records about images that are missing, which it counts."""
+
+    def read(tally: Tally) -> Iterator[Record]:
+        there: dict[str, bool] = {}
+        for record in reader.read(tally):
+            file = record.image.file
+            if file not in there:
+                there[file] = reader.images.has(file)
+            if there[file]:
+                yield record
+            else:
+                tally.leave_out(MISSING, example=reader.images.place(file))
+
+    return replace(reader, read=read)
 
 
 def _of_source(value: str | dict[str, str], name: str) -> Path | None:

@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from instructsam.checkpoints.adapters import Adapter, apply_adapter, base_of, is_adapter
+from instructsam.checkpoints.adapted import load_adapted
+from instructsam.checkpoints.adapters import Adapter, is_adapter
 from instructsam.checkpoints.devices import pick_device, pick_dtype
-from instructsam.checkpoints.opening import load_model
 from instructsam.checkpoints.processors import load_processor
 from instructsam.checkpoints.quantize import Quantize
 from instructsam.checkpoints.resolve import resolve
@@ -63,12 +63,10 @@ def load(
 
     target = pick_device(device)
     check_process(target)
-    base = resolve(*base_of(folder)) if is_adapter(folder) else folder
-    if base != folder and quantize is not None and adapter == "merge":
+    if is_adapter(folder) and quantize is not None and adapter == "merge":
         raise InputError("an adapter loses precision when merged into quantized weights: use adapter='keep'")
-    model = load_model(base, pick_dtype(dtype, target), device=target, quantize=quantize)
-    if base != folder:
-        model = apply_adapter(model, folder, adapter)
+    kind = pick_dtype(dtype, target)
+    model, base = load_adapted(folder, kind, device=target, quantize=quantize, adapter=adapter)
     processor = load_processor(base)
     model.config.token_ids = processor.token_ids.as_dict()
     if device == "auto" and target.type == "cpu" and model.num_parameters() > LARGE:

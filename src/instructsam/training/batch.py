@@ -14,7 +14,7 @@ from torch import Tensor
 
 from instructsam.losses.targets import PaddedTargets, TargetResize
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.shared_prefix import ConversationLayout
+from instructsam.model.packed import PackedConversations
 from instructsam.model.vlm.registry import vlm_class
 from instructsam.structures.outputs import ModelInputs
 
@@ -99,7 +99,7 @@ class TrainingBatch:
     Attributes:
         index: number of its first sample in the stream.
         inputs: the model's inputs, with labels.
-        layout: of the conversations.
+        packed: the conversations of `inputs`, those about one image in one row.
         targets: of the phrases; of `token_per_instance` those of the query blocks, one object or none each, of
             `token_as_mask` one merged object or none each.
         cells: None where the classes of some image's objects are unknown.
@@ -108,7 +108,7 @@ class TrainingBatch:
 
     index: int
     inputs: ModelInputs
-    layout: ConversationLayout
+    packed: PackedConversations
     targets: ObjectTargets
     cells: CellTargets | None
     direct: tuple[bool, ...]

@@ -85,17 +85,17 @@ class Validation:
 
     def _run(self, stopping: Callable[[], bool]) -> bool:
         stop = False
-        if self.processes.is_main and self.validate is not None:
-            rng = random_state()
-            try:
-                stop = self._score(self.validate, stopping)
-            except (OSError, SafetensorError) as error:
-                raise checkpointing.unwritable(self.state.checkpoints, self.state.step, error) from error
-            finally:
-                shutil.rmtree(self.config.folder / CANDIDATE, ignore_errors=True)
-                set_random_state(rng)
-                self.state.trainable.train()
-        return self.processes.any(stop)
+        with self.state.whole_weights():  # every process takes part
+            if self.processes.is_main and self.validate is not None:
+                rng = random_state()
+                try:
+                    stop = self._score(self.validate, stopping)
+                except (OSError, SafetensorError) as error:
+                    raise checkpointing.unwritable(self.state.checkpoints, self.state.step, error) from error
+                finally:
+                    shutil.rmtree(self.config.folder / CANDIDATE, ignore_errors=True)
+                    set_random_state(rng)
+            return self.processes.any(stop)
 
     def _score(self, validate: Validate, stopping: Callable[[], bool]) -> bool:
         """Score the averaged model, keep it if it is the best one; whether the run is to stop."""

@@ -1,8 +1,8 @@
 """Checkpoints that a run resumes from: safetensors and JSON only, complete or not there at all.
 
-A checkpoint `checkpoints/step-00001200/` holds model, ema and optimizer tensors, one `rng-RANK.json` per
-process and `state.json`, which lists every file with its SHA-256. It gets its name at the end, by a rename, when
-everything is on the disk; only then older ones are deleted.
+A checkpoint `checkpoints/step-00001200/` holds model, ema and optimizer tensors, one `rng-RANK.json` per process and
+`state.json`, which lists every file with its SHA-256. Weights that are frozen are a file that checkpoints share. A
+checkpoint gets its name at the end, by a rename, when everything is on the disk; only then older ones are deleted.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from instructsam.structures.files import file_sha256, reason, sync_folder, sync_
 from instructsam.training.random_state import random_state
 
 FORMAT = 2  # 1 was before the objectives had names of their own
+FROZEN = "frozen.safetensors"
 _NAME = re.compile(r"step-(\d+)$")
 
 
@@ -70,27 +71,33 @@ def write_checkpoint(
     keep: int,
     rank: int = 0,
     wait: Callable[[], None] = lambda: None,
+    frozen_from: Path | None = None,
 ) -> None:
     """Write a checkpoint; every process calls this, the first one writes all but the random states of the others.
 
     Args:
         root: folder of all checkpoints.
         step: of this one.
-        tensors: "model", "optimizer" and, with averaging, "ema": tensors by name.
+        tensors: "model", "optimizer" and, with averaging, "ema": tensors by name; "frozen", weights of the model that
+            never change, unless `frozen_from` has them.
         meta: scalars of the run, as in `Checkpoint`.
         keep: how many of the newest checkpoints stay.
         rank: of this process.
         wait: returns once every process has called it.
+        frozen_from: an earlier checkpoint with the same frozen weights, whose file is shared.
     """
+    known: dict[str, str] = {}
     if rank == 0:
         folder = begin_checkpoint(root, step)
+        if frozen_from is not None:
+            known = _share_frozen(frozen_from, folder)
         for name, group in tensors.items():
             write_tensors(folder, name, group)
     wait()
     write_rng(unfinished_folder(root, step), rank)
     wait()
     if rank == 0:
-        finish_checkpoint(root, step, meta, keep)
+        finish_checkpoint(root, step, meta, keep, known)
 
 
 def unwritable(root: Path, step: int, error: Exception) -> InstructSAMError:
@@ -134,14 +141,30 @@ def write_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
     save_file(plain, folder / f"{name}.safetensors")
 
 
-def finish_checkpoint(root: Path, step: int, meta: dict[str, Any], keep: int) -> Path:
+def _share_frozen(earlier: Path, folder: Path) -> dict[str, str]:
+    """Give a checkpoint the frozen weights of an earlier one, by a link where there are links; file name -> SHA-256."""
+    try:
+        os.link(earlier / FROZEN, folder / FROZEN)
+    except OSError:
+        shutil.copyfile(earlier / FROZEN, folder / FROZEN)
+        return {}
+    return {FROZEN: read_state(earlier)["files"][FROZEN]}
+
+
+def finish_checkpoint(
+    root: Path, step: int, meta: dict[str, Any], keep: int, known: Mapping[str, str] | None = None
+) -> Path:
     """Seal a checkpoint: list its files, rename it to its final name, delete all but the newest `keep`.
 
     A checkpoint of this step that is there already stays: it holds the same.
+
+    Args:
+        known: SHA-256 of files that need not be computed again.
     """
     folder = unfinished_folder(root, step)
     sync_tree(folder)
-    files = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+    sums = known or {}
+    files = {path.name: sums.get(path.name) or file_sha256(path) for path in sorted(folder.iterdir())}
     state = {"format": FORMAT, "step": step, "meta": meta, "files": files}
     write_text(folder / "state.json", json.dumps(state, indent=1))
     final = checkpoint_folder(root, step)
@@ -209,11 +232,10 @@ def read_checkpoint(folder: Path, rank: int = 0) -> Checkpoint:
     rng = f"rng-{rank}.json"
     if rng not in files and rank < meta.get("processes", 1):
         raise CheckpointError(_damaged(folder, f"it holds no random state for process {rank}"))
-    ema = folder / "ema.safetensors"
     return Checkpoint(
         meta=meta,
-        model=_load(folder / "model.safetensors", folder),
-        ema=_load(ema, folder) if ema.name in files else {},
+        model={**_load_if_listed(FROZEN, folder, files), **_load(folder / "model.safetensors", folder)},
+        ema=_load_if_listed("ema.safetensors", folder, files),
         optimizer=_load(folder / "optimizer.safetensors", folder),
         rng=_read_json(folder / rng, folder) if rng in files else None,
     )
@@ -230,6 +252,10 @@ def _finished(root: Path) -> list[Path]:
         ) from error
     named = [(match, path) for path in names if (match := _NAME.fullmatch(path.name))]
     return [path for _, path in sorted(named, key=lambda pair: int(pair[0].group(1)))]
+
+
+def _load_if_listed(name: str, folder: Path, files: Mapping[str, str]) -> dict[str, Tensor]:
+    return _load(folder / name, folder) if name in files else {}
 
 
 def _load(path: Path, folder: Path) -> dict[str, Tensor]:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from instructsam.data.sample import SampleInstruction, TrainingSample
 from instructsam.losses.targets import resize_masks
-from instructsam.model.shared_prefix import conversation_layout
+from instructsam.model.packed import pack
+from instructsam.model.shared_prefix import shared_prefixes
 from instructsam.model.variants.registry import variant
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs, PhraseTarget
@@ -56,12 +57,12 @@ def collate(
     masks = [torch.from_numpy(sample.masks).view(torch.uint8) for sample in samples]
     tokens = (inputs.input_ids, inputs.attention_mask)
     positions = sizes.positions(*tokens, inputs.image_grid_thw[inputs.image_index])
+    conversations_of = (*tokens, inputs.block_ids, inputs.image_index, sizes.image_token)
+    prefixes = shared_prefixes(*conversations_of)
     return TrainingBatch(
         index=index,
         inputs=inputs,
-        layout=conversation_layout(
-            positions, *tokens, inputs.block_ids, inputs.image_index, sizes.image_token
-        ),
+        packed=pack(positions, *conversations_of, prefixes, inputs.labels),
         targets=object_targets(samples, masks, phrases_of, sizes, form.merges_instances),
         cells=_cells(samples, masks, inputs, sizes),
         direct=tuple(is_direct for sample_direct in direct for is_direct in sample_direct),

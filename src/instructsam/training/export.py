@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,17 +49,27 @@ def export_model(
         dtype: number format of floating-point weights.
         record: of the checkpoint with these weights, `checkpoint_record`.
     """
-    staging = _staging(folder)
-    discard_export(folder)
     cast: dict[int, Tensor] = {}  # tied names share one tensor, which is then stored once
     for tensor in state.values():
         if id(tensor) not in cast:
             to = dtype if tensor.is_floating_point() else tensor.dtype
             cast[id(tensor)] = tensor.detach().to("cpu", to).contiguous()
     tensors = {name: cast[id(tensor)] for name, tensor in state.items()}
-    with quiet_transformers():
-        model.save_pretrained(staging, state_dict=tensors)
-    processor.save_pretrained(staging)
+
+    def write(staging: Path) -> None:
+        with quiet_transformers():
+            model.save_pretrained(staging, state_dict=tensors)
+        processor.save_pretrained(staging)
+
+    return export_folder(folder, write, record)
+
+
+def export_folder(folder: Path, write: Callable[[Path], None], record: dict[str, Any]) -> Path:
+    """Let `write` fill a folder, which replaces `folder` only when everything is written; `record` is stored in it."""
+    staging = _staging(folder)
+    discard_export(folder)
+    staging.mkdir(parents=True)
+    write(staging)
     (staging / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     sync_tree(staging)
     return publish(staging, folder)
@@ -94,7 +105,7 @@ def link_earlier_name(run_folder: Path) -> None:
     """Let `model`, the export's name in earlier versions, lead to it where the file system has links."""
     link = run_folder / EARLIER
     if not os.path.lexists(link):
-        with suppress(OSError, NotImplementedError):
+        with suppress(OSError):
             link.symlink_to(LAST, target_is_directory=True)
 
 

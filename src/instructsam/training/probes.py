@@ -13,7 +13,7 @@ from typing import cast
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from instructsam.errors import CheckpointError
 from instructsam.structures.files import sync_file
@@ -24,9 +24,8 @@ PROBES_FILE = "probes.safetensors"
 EARLIER_FILE = "readers.safetensors"  # what earlier versions wrote: the probes of dense_classes alone
 
 
-def save_probes(objectives: nn.ModuleDict, run_folder: Path) -> None:
-    """Write the parameters of all objectives beside a run's exported model."""
-    state = objectives.state_dict()
+def save_probes(state: dict[str, Tensor], run_folder: Path) -> None:
+    """Write the state dict of all objectives beside a run's exported model."""
     if not state:
         return
     unfinished = run_folder / f".writing-{PROBES_FILE}"

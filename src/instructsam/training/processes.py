@@ -13,6 +13,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from instructsam.training.settings import RunConfig
+from instructsam.training.sharding import shard, whole
 
 
 class Processes:
@@ -23,6 +24,7 @@ class Processes:
         rank, count: this process's number, and how many there are.
         device: of this process.
         is_main: whether this is the process that writes and logs.
+        sharded: whether the processes share the weights in shards (`sharding`) in place of copies (DDP).
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -39,6 +41,7 @@ class Processes:
         self.count: int = self.accelerator.num_processes
         self.device: torch.device = self.accelerator.device
         self.is_main: bool = self.accelerator.is_main_process
+        self.sharded = config.distributed == "fsdp2" and self.count > 1
 
     @property
     def alone(self) -> bool:
@@ -47,6 +50,9 @@ class Processes:
 
     def shared(self, model: nn.Module) -> Any:
         """The model as every process runs it, with gradients averaged over the processes."""
+        if self.sharded:
+            shard(model, self.device)
+            return model
         return self.accelerator.prepare_model(model)
 
     def accumulate(self, model: Any) -> AbstractContextManager[Any]:
@@ -60,8 +66,7 @@ class Processes:
 
     def clip(self, parameters: Iterable[nn.Parameter], limit: float) -> Tensor:
         """Scale gradients down to a norm; the norm before."""
-        norm: Tensor = self.accelerator.clip_grad_norm_(parameters, limit)
-        return norm
+        return whole(self.accelerator.clip_grad_norm_(parameters, limit))
 
     def wait(self) -> None:
         """Return once every process has called this."""

@@ -32,3 +32,12 @@ def set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(torch.tensor(state["torch"], dtype=torch.uint8))
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(torch.tensor(state["cuda"], dtype=torch.uint8))
+
+
+def seed_random_state(*numbers: int) -> None:
+    """A new random state that depends on these numbers alone."""
+    words = np.random.SeedSequence([number % 2**32 for number in numbers]).generate_state(3)
+    python, numpy, tensors = (int(word) for word in words)
+    random.seed(python)
+    np.random.seed(numpy)
+    torch.manual_seed(tensors)

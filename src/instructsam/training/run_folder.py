@@ -32,7 +32,8 @@ MAY_CHANGE = frozenset(
     {
         "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", *NOTED,
         "schedule.max_minutes", "schedule.checkpoint_minutes", "schedule.keep_checkpoints", "schedule.log_seconds",
-        "schedule.export_dtype", "schedule.epochs", *(f"validation.{name}" for name in VALIDATION_MAY_CHANGE),
+        "schedule.export_dtype", "schedule.epochs", "distributed", "gradient_checkpointing", "cache_features",
+        "cache_gigabytes", "lora.merge_on_export", *(f"validation.{name}" for name in VALIDATION_MAY_CHANGE),
     }
 )  # fmt: skip
 

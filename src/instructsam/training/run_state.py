@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,20 @@ from instructsam.training.export import (
     CHECKPOINTS,
     LAST,
     discard_export,
+    export_folder,
     export_is_current,
     export_model,
     link_earlier_name,
 )
+from instructsam.training.lora import ADAPTER, merged_state, save_adapter
 from instructsam.training.probes import save_probes
 from instructsam.training.processes import Processes
-from instructsam.training.random_state import random_state, set_random_state
+from instructsam.training.random_state import random_state, seed_random_state, set_random_state
 from instructsam.training.run_folder import stored_settings
 from instructsam.training.run_source import check_same_source, source_record
 from instructsam.training.settings import RunConfig
+from instructsam.training.sharding import gathered
+from instructsam.training.start import model_name
 from instructsam.training.trainable import Trainable
 
 OnCheckpoint = Callable[[Path, int], None]
@@ -70,6 +75,8 @@ class RunState:
         self.new_probes: Sequence[str] = ()
         self.trained_parts: Sequence[str] = ()
         self._saved_step = -1
+        self._frozen_in: Path | None = None  # a checkpoint with the frozen weights
+        self._whole: dict[str, Tensor] = {}
 
     @property
     def checkpoints(self) -> Path:
@@ -94,24 +101,29 @@ class RunState:
         """
         try:
             self._write_checkpoint()
-            if self.processes.is_main:
-                self.export()
+            self.export()
         except (OSError, SafetensorError, InputError) as error:
             if self.processes.is_main:
                 checkpointing.discard_unfinished(self.checkpoints)
                 discard_export(self.config.folder / LAST)
+                discard_export(self.config.folder / ADAPTER)
             raise checkpointing.unwritable(self.checkpoints, self.step, error) from error
         self._saved_step = self.step
         self.processes.wait()
         return checkpointing.checkpoint_folder(self.checkpoints, self.step)
 
     def _write_checkpoint(self) -> None:
-        tensors: dict[str, dict[str, Tensor]] = {
-            "model": state_tensors.model_tensors(self.trainable),
+        frozen = state_tensors.frozen_names(self.trainable)
+        weights = state_tensors.model_tensors(self.trainable)
+        tensors = {
+            "model": {name: tensor for name, tensor in weights.items() if name not in frozen},
             "optimizer": state_tensors.optimizer_tensors(self.optimizer, self.trainable),
         }
+        if frozen and self._frozen_in is None:
+            tensors["frozen"] = {name: weights[name] for name in sorted(frozen)}
         if self.average:
             tensors["ema"] = self.average.tensors
+        whole = {name: gathered(group, self.processes.is_main) for name, group in tensors.items()}
         meta: dict[str, Any] = {
             "step": self.step,
             "instructions": self.instructions,
@@ -125,7 +137,9 @@ class RunState:
         }
         rank, wait = self.processes.rank, self.processes.wait
         keep = self.config.schedule.keep_checkpoints
-        checkpointing.write_checkpoint(self.checkpoints, self.step, tensors, meta, keep, rank, wait)
+        root, shared = self.checkpoints, self._frozen_in
+        checkpointing.write_checkpoint(root, self.step, whole, meta, keep, rank, wait, shared)
+        self._frozen_in = checkpointing.checkpoint_folder(root, self.step) if frozen else None
 
     def restore_latest(self) -> bool:
         """Take over the newest checkpoint; False where there is none."""
@@ -134,6 +148,7 @@ class RunState:
             return False
         self.restore(latest)
         self._saved_step = self.step
+        self._frozen_in = latest if (latest / checkpointing.FROZEN).is_file() else None
         return True
 
     def restore(self, folder: Path) -> None:
@@ -161,7 +176,9 @@ class RunState:
             "samples_drawn", self.step * meta["processes"] * self._images_per_update()
         )
         self.new_probes, self.trained_parts = meta["new_probes"], meta["trained_parts"]
-        if checkpoint.rng is not None:
+        if checkpoint.rng is None:  # there were fewer processes
+            seed_random_state(self.config.seed, self.step, self.processes.rank)
+        else:
             set_random_state(checkpoint.rng)
 
     def _images_per_update(self) -> int:
@@ -174,19 +191,59 @@ class RunState:
         return export_is_current(self.config.folder)
 
     def export(self) -> None:
-        """Write the averaged model as a folder that `instructsam.load` opens, and the probes beside it."""
-        rng = random_state()
+        """Write the averaged model as a folder that `instructsam.load` opens, and the probes beside it.
+
+        Every process must call this; the main one writes, and calls back.
+        """
+        with self.whole_weights():
+            probes = gathered(self.trainable.objectives.state_dict(), self.processes.is_main)
+            if self.processes.is_main:
+                self._export(probes)
+
+    def _export(self, probes: dict[str, Tensor]) -> None:
+        rng, root = random_state(), self.config.folder
         record = checkpointing.checkpoint_record(checkpointing.checkpoint_folder(self.checkpoints, self.step))
-        save_probes(self.trainable.objectives, self.config.folder)
+        save_probes(probes, root)
+        if self.config.lora.rank and self.config.lora.merge_on_export:
+            self._write_adapter(root / ADAPTER, record)
         # the export comes last, for its record stands for all of it
-        folder = self.write_model(self.config.folder / LAST, record)
-        link_earlier_name(self.config.folder)
+        folder = self.write_model(root / LAST, record)
+        link_earlier_name(root)
         if self.on_checkpoint:
             self.on_checkpoint(folder, self.step)
         set_random_state(rng)
 
-    def write_model(self, folder: Path, record: dict[str, Any]) -> Path:
-        """Write the averaged model to a folder that `instructsam.load` opens; `record` is a note about it."""
-        dtype, model = getattr(torch, self.config.schedule.export_dtype), self.trainable.model
+    @contextmanager
+    def whole_weights(self) -> Iterator[None]:
+        """Inside, the main process can call `write_model`; every process must enter."""
+        model = self.trainable.model
         state = self.average.state(model) if self.average else model.state_dict(keep_vars=True)
-        return export_model(folder, model, self.processor, state, dtype, record)
+        self._whole = gathered(state, self.processes.is_main)
+        try:
+            yield
+        finally:
+            self._whole = {}
+
+    def write_model(self, folder: Path, record: dict[str, Any]) -> Path:
+        """Write the averaged model to a folder that `instructsam.load` opens; `record` is a note about it.
+
+        Inside `whole_weights`.
+        """
+        lora = self.config.lora
+        if lora.rank and not lora.merge_on_export:
+            return self._write_adapter(folder, record)
+        state = merged_state(self._whole, lora) if lora.rank else self._whole
+        return export_model(folder, self.trainable.model, self.processor, state, self._export_dtype, record)
+
+    def _write_adapter(self, folder: Path, record: dict[str, Any]) -> Path:
+        model, lora, base = self.trainable.model, self.config.lora, model_name(self.config.model.path)
+
+        def write(staging: Path) -> None:
+            save_adapter(staging, model, self._whole, lora, base, self._export_dtype)
+
+        return export_folder(folder, write, record)
+
+    @property
+    def _export_dtype(self) -> torch.dtype:
+        dtype: torch.dtype = getattr(torch, self.config.schedule.export_dtype)
+        return dtype

@@ -24,7 +24,7 @@ from instructsam.training.part_settings import (
     check_parts,
     trained_in_full,
 )
-from instructsam.training.stage_table import STAGES, StageName
+from instructsam.training.stage_table import STAGES, Stage, StageName
 from instructsam.training.validation_settings import ValidationSettings
 
 Scalar = bool | int | float | str | tuple[float, ...] | None
@@ -36,8 +36,9 @@ class ModelSettings(Config):
     """Where the model comes from.
 
     Attributes:
-        path: folder of a saved model to continue with as it is; empty for a new one.
-        init_from: folder of a saved model whose tokenizer a new model uses and whose tensors initialize it wherever
+        path: folder or hub id of a saved model to continue with as it is, "default" for the shipped one; empty for a
+            new one.
+        init_from: the same of a saved model whose tokenizer a new model uses and whose tensors initialize it wherever
             name and shape are the same; the log lists the others, which keep their random initialization.
         reinitialize: beginnings of names of tensors that are not taken from `init_from`, such as [instance_queries].
         preset: name of a new model's size preset (`instructsam.model.presets`).
@@ -197,6 +198,13 @@ class RunConfig(Config):
         attention: kernel of every attention layer while training: "auto", "sdpa" or "eager". Under bfloat16 autocast
             on a CPU "eager" is the faster one (docs/benchmarks.md).
         threads: CPU threads of the training process, 0 for torch's own choice.
+        distributed: how several processes share a run (docs/multi_gpu.md): "ddp" gives each a copy of the weights,
+            "fsdp2" a shard of weights, gradients and optimizer state.
+        gradient_checkpointing: compute the states inside transformer blocks again in the backward pass, in place of
+            keeping them: less memory, more time.
+        cache_features: folder for the features of frozen vision encoders, which are then computed once per image;
+            "" computes them in every step.
+        cache_gigabytes: largest size of that folder; what does not fit is computed.
         trackers: that also get the numbers of log.jsonl, by accelerate.
     """
 
@@ -208,6 +216,10 @@ class RunConfig(Config):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     attention: Literal["auto", "sdpa", "eager"] = "auto"
     threads: int = Field(default=0, ge=0, le=1024)
+    distributed: Literal["ddp", "fsdp2"] = "ddp"
+    gradient_checkpointing: bool = False
+    cache_features: str = ""
+    cache_gigabytes: float = Field(default=50.0, gt=0, le=1_000_000)
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     model: ModelSettings = Field(default_factory=ModelSettings)
     data: DataSettings = Field(default_factory=DataSettings)
@@ -227,7 +239,7 @@ class RunConfig(Config):
                 f"name must be a folder's name without separators, got {self.name!r}: rename it or set output_dir"
             )
         stage = STAGES[self.stage]
-        check_parts(self.stage, stage.trained, self.parts, self.lora)
+        self._check_parts(stage)
         check_choices(f"loss.objectives of stage {self.stage}", self.loss.objectives, tuple(stage.objectives))
         weights = stage.weights(self.loss.objectives)
         if not weights:
@@ -247,6 +259,23 @@ class RunConfig(Config):
                 f"{self.optim.warmup_steps}"
             )
         return self
+
+    def _check_parts(self, stage: Stage) -> None:
+        check_parts(self.stage, stage.trained, self.parts, self.lora)
+        if self.lora.rank and not self.model.path:
+            raise ConfigError("lora adapts a trained model: set model.path to it")
+        if self.distributed == "fsdp2" and self.optim.muon_lr:
+            raise ConfigError(
+                "distributed=fsdp2 shards the matrices that Muon needs whole: set optim.muon_lr=0 or distributed=ddp"
+            )
+        frozen = {"vlm_vision", "detector_vision"} - set(self.trained_parts)
+        if self.cache_features and not frozen:
+            raise ConfigError(
+                "cache_features needs a vision encoder that is frozen: set parts.vlm_vision or parts.detector_vision "
+                "to freeze"
+            )
+        if self.cache_features and self.data.color_jitter:
+            raise ConfigError("cache_features needs the same pixels in every pass: set data.color_jitter=0")
 
     @property
     def trained_in_full(self) -> tuple[Part, ...]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from instructsam.checkpoints.opening import load_model
+from instructsam.checkpoints.adapted import load_adapted
 from instructsam.checkpoints.processors import load_processor
-from instructsam.checkpoints.resolve import local_folder, resolve
+from instructsam.checkpoints.resolve import DEFAULT_FOLDER, local_folder, resolve
 from instructsam.errors import ConfigError
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.model.initialization import build_small
@@ -26,6 +26,8 @@ from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
 from instructsam.training.stage_table import STAGES
 from instructsam.training.state_tensors import model_tensors
 
+DEFAULT_NAME = "default"
+
 
 def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criterion:
     """Refuse what the configuration alone shows to be impossible, before anything is loaded; the run's criterion.
@@ -39,7 +41,8 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
         CheckpointError: there is no model to start from.
     """
     settings = config.model
-    for key, name in (("model.path", settings.path), ("model.init_from", settings.init_from)):
+    for key, given in (("model.path", settings.path), ("model.init_from", settings.init_from)):
+        name = model_name(given)
         if name and export_of(Path(name)) not in map(export_of, made_before):
             require_current(name, key)
             local_folder(name)
@@ -58,6 +61,11 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
     return criterion
 
 
+def model_name(name: str) -> str:
+    """A folder or hub id for a name in the settings; "default" is the shipped model."""
+    return str(DEFAULT_FOLDER) if name == DEFAULT_NAME else name
+
+
 def start_model(
     settings: ModelSettings, texts: Callable[[int], Iterator[str]], attention: str = "sdpa"
 ) -> tuple[InstructSAMModel, InstructSAMProcessor]:
@@ -73,11 +81,11 @@ def start_model(
         CheckpointError: `settings.path` or `settings.init_from` holds no usable model.
     """
     if settings.path:
-        return open_model(Path(settings.path), attention)
+        return open_model(Path(model_name(settings.path)), attention)
     preset = get_preset(settings.preset, settings.overrides)
     donor = None
     if settings.init_from:
-        donor, its_processor = open_model(Path(settings.init_from), attention)
+        donor, its_processor = open_model(Path(model_name(settings.init_from)), attention)
         tokenizer, vocab_size = its_processor.tokenizer, donor.lm_head.weight.shape[0]
     else:
         tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size, VLMS[preset.vlm])
@@ -162,13 +170,14 @@ def _levels_by_scale(
 
 
 def open_model(folder: Path, attention: str = "sdpa") -> tuple[InstructSAMModel, InstructSAMProcessor]:
-    """A saved model in float32 and its processor, of a folder in either layout.
+    """A saved model in float32 and its processor, of a folder in either layout, or an adapter merged into its base.
 
     Raises:
         CheckpointError: the folder holds no usable model, or a tokenizer or sizes of another one.
     """
     folder = resolve(folder)
-    model, processor = load_model(folder, torch.float32, attention), load_processor(folder)
+    model, base = load_adapted(folder, torch.float32, attention)
+    processor = load_processor(base)
     model.config.token_ids = processor.token_ids.as_dict()
     return model, processor
 

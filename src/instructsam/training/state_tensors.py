@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from instructsam.errors import CheckpointError
+from instructsam.training.sharding import like
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -14,6 +15,11 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     persistent = model.state_dict().keys()
     tensors.update({name: buffer for name, buffer in model.named_buffers() if name in persistent})
     return tensors
+
+
+def frozen_names(model: nn.Module) -> set[str]:
+    """Names of the parameters that no update changes."""
+    return {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
 
 
 @torch.no_grad()
@@ -41,7 +47,7 @@ def copy_tensors(source: dict[str, Tensor], target: dict[str, Tensor], name: str
                 f"the checkpoint's {name} has shape {tuple(source[key].shape)} for {key}, expected "
                 f"{tuple(tensor.shape)}; resume with the configuration that the run was started with"
             )
-        tensor.copy_(source[key])
+        tensor.copy_(like(source[key], tensor))
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
@@ -76,7 +82,10 @@ def load_optimizer_tensors(
                 "resume with the configuration that the run was started with"
             )
         # a copy of its own: PyTorch keeps CPU tensors as they are, and a file's lie at odd addresses
-        state.setdefault(numbers[id(parameter)], {})[key] = tensor.clone()
+        own = tensor.clone()
+        state.setdefault(numbers[id(parameter)], {})[key] = (
+            like(own, parameter) if own.shape == parameter.shape else own
+        )
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

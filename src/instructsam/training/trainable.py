@@ -9,10 +9,12 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from instructsam.errors import ConfigError
 from instructsam.training.auxiliary.query_readout import detected_phrases
 from instructsam.training.batch import TrainingBatch
+from instructsam.training.lora import is_adapter_parameter
 from instructsam.training.objectives import Objective, ObjectiveContext, Outputs, Step
 from instructsam.training.part_settings import Part
 from instructsam.training.parts import parts_by_name
@@ -63,7 +65,15 @@ class Trainable(nn.Module):
             )
         parts = parts_by_name(self.model)
         for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(parts[name] in trained)
+            parameter.requires_grad_(is_adapter_parameter(name) or parts[name] in trained)
+        _evaluate_frozen(self.model)
+
+    def train(self, mode: bool = True) -> Trainable:
+        """Training mode, but for frozen parts."""
+        super().train(mode)
+        if mode:
+            _evaluate_frozen(self.model)
+        return self
 
     def prepare(self, batch: TrainingBatch, device: torch.device, position: tuple[int, int, int]) -> Step:
         """A step before its forward pass: the targets, and the phrases that the detector answers."""
@@ -92,13 +102,16 @@ class Trainable(nn.Module):
         model = self.model
         batch = step.batch.inputs.to(step.device)
         inputs = batch.as_kwargs()
-        names = ("pixel_values", "image_grid_thw", "detector_pixel_values")
-        images = model.encode_images(*(inputs.pop(name) for name in names))
+        pixels, _, detector_pixels = (
+            inputs.pop(name) for name in ("pixel_values", "image_grid_thw", "detector_pixel_values")
+        )
+        images = model.encode_images(pixels, step.batch.inputs.image_grid_thw, detector_pixels)
         step = replace(step, images=images)
         if self.stage.forward == "vision":
             return step
         given = [cast(Objective, objective).extra_queries(step) for objective in self.objectives.values()]
         extra = next((queries for queries in given if queries is not None), None)
+        labels = None
         auxiliary = self.criterion.config.auxiliary_weight > 0
         if self.stage.forward == "detector":
             states = model.query_bank().expand(len(inputs["phrase_ids"]), -1, -1)
@@ -107,7 +120,7 @@ class Trainable(nn.Module):
             output = model.detect(states, *phrases, features, auxiliary, extra)
         else:
             chosen = {} if step.detected is None else {"detected": step.detected}
-            layout = step.batch.layout.to(step.device)
+            packed = step.batch.packed.to(step.device)
             output = model(
                 **inputs,
                 **chosen,
@@ -115,7 +128,23 @@ class Trainable(nn.Module):
                 auxiliary=auxiliary,
                 text_logits=True,
                 extra=extra,
-                layout=layout,
+                packed=packed,
             )
-        labels = None if output.text_logits is None else batch.labels
+            labels = packed.text_labels
         return replace(step, outputs=Outputs(output, labels, model.detector.slot_boxes()))
+
+
+def _evaluate_frozen(module: nn.Module) -> None:
+    """Put modules without trained parameters into eval mode: no dropout in them.
+
+    The mode of a transformer block itself only decides whether gradient checkpointing applies to it.
+    """
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+        for block in module.modules():
+            if isinstance(block, GradientCheckpointingLayer):
+                block.training = True
+        return
+    for child in module.children():
+        _evaluate_frozen(child)

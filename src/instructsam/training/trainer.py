@@ -22,14 +22,13 @@ from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.model.kernels import no_cudnn_attention
 from instructsam.processing.processor import InstructSAMProcessor
-from instructsam.training import state_tensors
 from instructsam.training.batch import OutputSizes, TrainingBatch
 from instructsam.training.best_model import Validation
 from instructsam.training.export import LAST, trained_parts
-from instructsam.training.objectives import ObjectiveContext
 from instructsam.training.optim import build_optimizer
 from instructsam.training.parts import part_rates
-from instructsam.training.precision import attention_kernel, uses_bfloat16
+from instructsam.training.precision import attention_kernel
+from instructsam.training.preparation import prepare
 from instructsam.training.probes import load_probes, new_on_trained_parts
 from instructsam.training.processes import Processes
 from instructsam.training.progress import ProgressLog, cut_log
@@ -43,12 +42,10 @@ from instructsam.training.run_folder import (
 from instructsam.training.run_source import OpenSource, open_run_source, with_length
 from instructsam.training.run_state import OnCheckpoint, RunState
 from instructsam.training.settings import RunConfig
-from instructsam.training.stage_table import STAGES
-from instructsam.training.start import check_start, open_model, start_model
+from instructsam.training.start import check_start, model_name, open_model, start_model
 from instructsam.training.stopping import StopSignals, TrainingInterrupted, lost_peers_reported
 from instructsam.training.stream import TrainingBatches, WorkerLostError, batches
 from instructsam.training.trackers import check_trackers, start_trackers
-from instructsam.training.trainable import Trainable
 from instructsam.training.updates import Update, Updates
 from instructsam.training.validation import OpenValidate, Validate
 
@@ -129,40 +126,33 @@ class Trainer:
         self.device = self.processes.device
         if self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
-        model = model.to(self.device).train()
-        state_tensors.align(model)
-        context = ObjectiveContext(model, criterion, config.loss, source.attributes, source.name)
-        stage, bfloat16 = STAGES[config.stage], uses_bfloat16(config, self.device)
-        trainable = Trainable(context, stage, stage.weights(config.loss.objectives), bfloat16)
-        self.trainable = trainable.to(self.device)
-        self.trainable.freeze(config.trained_in_full)
+        self.trainable = prepare(config, source, model, criterion, self.processes)
+        every, total = config.schedule.log_seconds, config.schedule.total_steps
+        self.log = ProgressLog(config.folder / LOG_FILE, every, total, self.processes.is_main)
+        start = model_name(config.model.path or config.model.init_from)
+        new_probes = load_probes(self.trainable.objectives, Path(start)) if start else []
+        shared = self.processes.shared(self.trainable)
         optimizer = build_optimizer(self.trainable, config.optim, part_rates(model, config.parts))
         self.state = RunState(
             config, source, processor, self.trainable, optimizer, self.processes, on_checkpoint
         )
-        self.updates = Updates(config, self.processes, self.state, self.processes.shared(self.trainable))
+        self.state.trained_parts = config.trained_parts
+        if start:
+            self._note_start(Path(start), new_probes)
+        self.updates = Updates(config, self.processes, self.state, shared)
         self.stop_reason = ""
-        every, total = config.schedule.log_seconds, config.schedule.total_steps
-        self.log = ProgressLog(config.folder / LOG_FILE, every, total, self.processes.is_main)
         self.validation = Validation(config, validate, self.state, self.log, self.processes)
-        self._load_probes()
 
-    def _load_probes(self) -> None:
-        """Load the probes of the run that made the model to start from, and note those that are new."""
+    def _note_start(self, start: Path, new_probes: Sequence[str]) -> None:
+        """Note which parts the run that made the model to start from has trained, and the probes that it lacks."""
         state = self.state
-        name = self.config.model.path or self.config.model.init_from
-        if not name:
-            state.trained_parts = self.config.trained_parts
-            return
-        start = Path(name)
-        new = load_probes(self.trainable.objectives, start)
         ruled = {group["objective"] for group in state.optimizer.param_groups}
-        found = new_on_trained_parts(self.trainable.objectives, new, start)
+        found = new_on_trained_parts(self.trainable.objectives, new_probes, start)
         state.new_probes = [objective for objective in found if objective in ruled]
         state.trained_parts = sorted({*trained_parts(start), *self.config.trained_parts})
-        for objective in new:
+        for objective in new_probes:
             faster = " and learn faster at first" if objective in state.new_probes else ""
-            self.log.say(f"no probes of {objective} beside {name}: they start from random weights{faster}")
+            self.log.say(f"no probes of {objective} beside {start}: they start from random weights{faster}")
 
     @property
     def step(self) -> int:
@@ -257,9 +247,9 @@ class Trainer:
                     self.log.say(f"{key} was {old} and is {new} from here on")
             store_settings(self.config)
             cut_log(self.log.path, self.step)
-            if restored and not state.export_is_current():
-                self.log.say(f"exporting step {self.step} again: the last export is of another one")
-                state.export()
+        if self.processes.any(restored and self.processes.is_main and not state.export_is_current()):
+            self.log.say(f"exporting step {self.step} again: the last export is of another one")
+            state.export()
         self.processes.wait()
         size = sum(parameter.numel() for parameter in self.trainable.model.parameters()) / 1e6
         processes, total = self.processes.count, self.config.schedule.total_steps

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from instructsam.data.formats.coco import read_categories, read_concepts
 from instructsam.data.formats.inst2seg import read_inst2seg
+from instructsam.data.formats.lisa_plus import read_lisa_plus
+from instructsam.data.formats.mapillary import read_mapillary
 from instructsam.data.formats.muse import read_muse
+from instructsam.data.formats.names import OBJECTS365, PART_IMAGE_NET, PARTS
 from instructsam.data.formats.reasonseg import read_reasonseg_folder, read_reasonseg_list
 from instructsam.data.formats.refer import read_grefs
 from instructsam.data.formats.roborefit import read_roborefit
@@ -22,7 +25,15 @@ from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record, parse_record, record_to_dict
 from instructsam.errors import RecordError
 
-from . import test_inst2seg, test_muse, test_reasonseg, test_refer, test_roborefit
+from . import (
+    test_inst2seg,
+    test_lisa_plus,
+    test_mapillary,
+    test_muse,
+    test_reasonseg,
+    test_refer,
+    test_roborefit,
+)
 from .helpers import block, picture, write
 from .test_coco import RUNS, annotation, coco, concepts
 
@@ -37,6 +48,15 @@ def grefs(path: Path) -> Iterator[Record]:
     return read_grefs(path.parent, "val", "", Tally())
 
 
+BOXES = coco(annotation(1, 9, 18, 1, 1, 2, 2, segmentation=None), annotation(2, 4, 1, 1, 1, 2, 2))
+PART = coco(annotation(1, 9, 18, 1, 1, 2, 2))
+PART["categories"] = [{"id": 18, "name": "mug:handle", "supercategory": "PART"}]
+REASONING = {
+    "image_path": "a.jpg",
+    "English Question": "What?",
+    "English Answer": "The <7| remote>.",
+    "info": {"7": [[1, 1], [3, 1], [3, 3]]},
+}
 SHAPES = [test_reasonseg.shape("target", 0, 0, 5, 4), test_reasonseg.shape("ignore", 1, 1, 2, 2)]
 CASES: dict[str, tuple[str, Any, Reader]] = {
     "inst2seg": (
@@ -55,6 +75,34 @@ CASES: dict[str, tuple[str, Any, Reader]] = {
         lambda path: read_reasonseg_list(path, "", Tally()),
     ),
     "coco": ("f.json", INSTANCES, lambda path: read_categories(path, "", Tally())),
+    "objects365": ("f.json", BOXES, lambda path: read_categories(path, "", Tally(), OBJECTS365)),
+    "paco": ("f.json", PART, lambda path: read_categories(path, "", Tally(), PARTS)),
+    "partimagenet": ("f.json", PART, lambda path: read_categories(path, "", Tally(), PART_IMAGE_NET)),
+    "inst2seg boxes": (
+        "f.json",
+        [
+            test_inst2seg.item(
+                test_inst2seg.annotation(ann_type="bbox", ann=["[1, 1, 3, 3]"]),
+                test_inst2seg.annotation(ann_type="point", ann=[[1, 1]]),
+            )
+        ],
+        lambda path: read_inst2seg(path, "images", Tally()),
+    ),
+    "lisa++": (
+        "f.json",
+        [test_lisa_plus.entry({"7": test_lisa_plus.thing([[1, 1], [3, 1], [3, 3]])})],
+        lambda path: read_lisa_plus(path, "", path.parent, Tally()),
+    ),
+    "lisa++ reasoning": (
+        "f.json",
+        [REASONING],
+        lambda path: read_lisa_plus(path, "", path.parent, Tally()),
+    ),
+    "mapillary": (
+        "config.json",
+        {"labels": test_mapillary.LABELS[:2]},
+        lambda path: read_mapillary(path, path.parent / "maps", "", Tally()),
+    ),
     "sa-co": (
         "f.json",
         concepts(None, annotation(1, 10, 1, 1, 1, 2, 2)),
@@ -94,6 +142,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_any_broken_place_is_records_or_one_line(tmp_path: Path, name: str, data: st.DataObject) -> None:
     file, good, reader = CASES[name]
     picture(tmp_path / "a.jpg")
+    test_mapillary.save(tmp_path, test_mapillary.street() % 512)
     test_roborefit.save_mask(tmp_path, "0", block(1, 1, 3, 3))
     place = data.draw(st.sampled_from(places(good)))
     broken: Any = {"top": deepcopy(good)}

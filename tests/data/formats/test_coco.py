@@ -18,6 +18,7 @@ from instructsam.data.formats.coco import (
 )
 from instructsam.data.formats.outlines import DAMAGED, FEW_POINTS
 from instructsam.data.formats.source import Tally
+from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import RecordError
 from instructsam.structures.masks import encode_rle
 
@@ -108,6 +109,17 @@ def test_lvis_by_category(tmp_path: Path) -> None:
         ("4-18", "coco/4.jpg", [[(1, 1, 2, 2)]]),
     ]
     assert dict(tally.left_out) == {NOT_EXHAUSTIVE: 1}
+
+
+def test_an_exhaustive_set_tells_what_each_picture_shows(tmp_path: Path) -> None:
+    """A category with a crowd or a broken mask is in the picture, too: it must not become a negative."""
+    crowd = annotation(1, 9, 18, 0, 0, 1, 1, segmentation=RUNS, iscrowd=1)
+    broken = annotation(2, 4, 18, 0, 0, 2, 2, segmentation=[[1, 2, 3]])
+    seen = Vocabulary()
+    path = write(tmp_path / "i.json", coco(crowd, annotation(3, 9, 1, 1, 1, 2, 2), broken))
+    assert len(list(read_categories(path, "", Tally(), vocabulary=seen))) == 1
+    assert seen.shown == {"9.jpg": {"dog", "dining table"}, "4.jpg": {"dog"}}
+    assert seen.absent("4.jpg") == ("dining table",)
 
 
 def test_an_empty_mask_takes_its_instruction_along(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from instructsam.data.formats.inst2seg import NO_MASK, ONLY_BOXES, read_inst2seg
+from instructsam.data.formats.boxes import DAMAGED_BOX
+from instructsam.data.formats.inst2seg import NO_MASK, inst2seg_images, read_inst2seg
 from instructsam.data.formats.source import Tally
 from instructsam.errors import RecordError
 from instructsam.structures.masks import encode_rle
@@ -68,14 +69,42 @@ def test_the_benchmark(tmp_path: Path) -> None:
     assert [record.family for record in records] == ["detection"] * 2
 
 
-def test_what_masks_cannot_score_is_counted(tmp_path: Path) -> None:
-    box = annotation(ann_type="bbox", ann=["[1, 1, 3, 3]"])
-    unnamed_box = annotation(ann=["[1, 1, 3, 3]"])
-    empty = annotation(ann=[code_text(block(0, 0, 0, 0))])
-    path = write(tmp_path / "t.json", [item(box, unnamed_box, empty, annotation())])
+def test_boxes_and_points_are_known_instead_of_masks(tmp_path: Path) -> None:
+    """One file mixes all kinds of annotation, as the released training collection does."""
+    annotations = [
+        annotation(ann_type="bbox", ann=["[1, 1, 3, 3]", "[5, 0, 2, 6.1]"]),
+        annotation(ann=["[1, 1, 3, 3]"]),  # four numbers are no polygon
+        annotation(ann_type="point", ann=["[4, 2]", [0, 6]], type="OCR"),
+        annotation(),
+        annotation(ann_type="bbox", ann=None),
+        annotation(ann_type="point", ann=[]),
+    ]
     tally = Tally()
-    assert [record.id for record in read_inst2seg(path, "", tally)] == ["t-0-3"]
-    assert dict(tally.left_out) == {ONLY_BOXES: 2, NO_MASK: 1}
+    records = list(read_inst2seg(write(tmp_path / "t.json", [item(*annotations)]), "", tally))
+    found = [[one.known for one in record.phrases[0].instances] for record in records]
+    assert found == [["box", "box"], ["box"], ["point", "point"], ["mask", "mask"], [], []]
+    assert boxes(records[0]) == [[(1, 1, 3, 3), (5, 0, 2, 6)]]
+    assert records[0].phrases[0].instances[0].rle is None
+    assert [one.point_xy for one in records[2].phrases[0].instances] == [(4, 2), (0, 6)]
+    assert records[2].phrases[0].instances[0].category == "mug"
+    assert tally.lines() == []
+
+
+def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
+    broken = [
+        annotation(ann=[code_text(block(0, 0, 0, 0))]),
+        annotation(ann_type="bbox", ann=["[4, 1, 9, 5]"]),  # corners, not sides
+        annotation(ann_type="bbox", ann=["[4, 1, 0, 5]"]),
+        annotation(ann_type="point", ann=["[11, 1]"]),
+    ]
+    path = write(tmp_path / "t.json", [item(*broken, annotation())])
+    tally = Tally()
+    assert [record.id for record in read_inst2seg(path, "", tally)] == ["t-0-4"]
+    assert dict(tally.left_out) == {NO_MASK: 4, DAMAGED_BOX: 3}
+    assert tally.examples[DAMAGED_BOX].endswith(
+        "ann[0].(JSON text): expected a box [x, y, width, height] in a picture of 10 x 6, got [4, 1, 9, 5]"
+    )
+    assert inst2seg_images(path, "images") == ["images/a/1.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +113,19 @@ def test_what_masks_cannot_score_is_counted(tmp_path: Path) -> None:
         ({"ann": ["[1, 2"]}, r"at \[0\].annotation\[0\].ann\[0\]: expected a mask, or JSON text of one"),
         (
             {"ann_type": "points"},
-            r"at \[0\].annotation\[0\].ann_type: expected 'mask' or 'bbox', got 'points'",
+            r"at \[0\].annotation\[0\].ann_type: expected 'mask', 'bbox' or 'point', got 'points'",
+        ),
+        (
+            {"ann_type": "points", "ann": None},
+            r"at .*ann_type: expected 'mask', 'bbox' or 'point', got 'points'",
+        ),
+        (
+            {"ann_type": "point", "ann": ["[1, 2, 3]"]},
+            r"at .*ann\[0\].\(JSON text\): expected a point \[x, y\] in pixels, got \[1, 2, 3\]",
+        ),
+        (
+            {"ann_type": "bbox", "ann": ["{}"]},
+            r"at .*ann\[0\].\(JSON text\): expected a box \[x, y, width, height\]",
         ),
         ({"text": ""}, r"at \[0\].annotation\[0\].text: expected text that is not empty"),
         ({"ann": 5}, r"at \[0\].annotation\[0\].ann: expected a polygon, a run-length code"),

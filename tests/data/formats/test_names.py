@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from instructsam.data.formats.coco import coco_images, read_categories
+from instructsam.data.formats.boxes import DAMAGED_BOX
+from instructsam.data.formats.coco import NO_MASK, coco_images, read_categories
 from instructsam.data.formats.names import (
+    OBJECTS365,
     PART_IMAGE_NET,
     PARTS,
     either_name,
@@ -20,6 +22,7 @@ from instructsam.data.formats.names import (
 )
 from instructsam.data.formats.source import Node, Tally
 from instructsam.errors import RecordError
+from instructsam.structures.masks import decode_rle
 
 from .helpers import boxes, write
 from .test_coco import RUNS, annotation, coco
@@ -110,3 +113,26 @@ def test_partimagenet_has_outlines_of_one_or_two_points(tmp_path: Path) -> None:
     assert boxes(record) == [[(1, 1, 2, 2)]]
     assert sum(tally.left_out.values()) == 2
     assert coco_images(path, "p", PART_IMAGE_NET)[0] == "p/n01440764/n01440764_1.JPEG"
+
+
+def test_objects365_has_boxes_and_masks_where_given(tmp_path: Path) -> None:
+    bare = annotation(1, 9, 1, 2, 1, 3, 4)
+    del bare["segmentation"]
+    crowd = annotation(4, 9, 1, 0, 0, 10, 2, segmentation=None, iscrowd=1)
+    outside = annotation(5, 4, 1, 20, 1, 3, 3, segmentation=[])
+    value = coco(bare, annotation(2, 9, 1, 7, 0, 3, 6.05), annotation(3, 4, 2, 1, 1, 2, 2), crowd, outside)
+    value["annotations"][1]["segmentation"] = []
+    value["images"][0]["file_name"] = "images/v1/patch8/objects365_v1_00420917.jpg"
+    value["categories"] = [{"id": 1, "name": "Cabinet/shelf"}, {"id": 2, "name": "Person"}]
+    tally = Tally()
+    path = write(tmp_path / "o.json", value)
+    records = list(read_categories(path, "objects365/train", tally, OBJECTS365))
+    assert [(record.instruction, boxes(record)) for record in records] == [
+        ("cabinet or shelf", [[(2, 1, 3, 4), (7, 0, 3, 6)]]),
+        ("person", [[(1, 1, 2, 2)]]),
+    ]
+    assert [one.known for one in records[0].phrases[0].instances] == ["box", "box"]
+    assert records[1].phrases[0].instances[0].known == "mask"
+    assert decode_rle(records[0].crowds[0]).sum() == 20
+    assert records[0].image.file == "objects365/train/patch8/objects365_v1_00420917.jpg"
+    assert dict(tally.left_out) == {DAMAGED_BOX: 1, NO_MASK: 1}

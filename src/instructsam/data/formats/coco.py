@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from instructsam.data.formats.boxes import mask_or_box
 from instructsam.data.formats.names import COCO, CocoStyle
-from instructsam.data.formats.outlines import read_instance
+from instructsam.data.formats.outlines import Code, read_instance
 from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 from instructsam.data.regions import region_code
+from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import RecordError
+from instructsam.structures.masks import merge_rles
 
 NO_MASK = "instructions with an instance whose mask is missing, damaged or without a pixel"
 ONLY_CROWDS = "instructions whose only targets are crowd or ignored regions"
@@ -77,7 +80,10 @@ class CocoFile:
         return self._named[key]
 
     def read_instance(self, annotation: Node, image: ImageRef, tally: Tally) -> InstanceRecord | None:
-        """The object of an annotation; None when it has no usable mask."""
+        """The object of an annotation; None when it has no usable mask, nor a box where boxes are used."""
+        if self.style.boxes:
+            box = annotation.get("bbox")
+            return mask_or_box(annotation.get("segmentation"), box, image, tally, self.category(annotation))
         return read_instance(annotation.get("segmentation"), image, tally, self.category(annotation))
 
     def category(self, annotation: Node) -> str:
@@ -107,20 +113,31 @@ def _file(image: Node) -> str:
     return end_of_url(image["coco_url"]) if name is None else name.path()
 
 
-def read_categories(path: Path, images: str, tally: Tally, style: CocoStyle = COCO) -> Iterator[Record]:
+def read_categories(
+    path: Path, images: str, tally: Tally, style: CocoStyle = COCO, vocabulary: Vocabulary | None = None
+) -> Iterator[Record]:
     """COCO, LVIS and their like: for each picture, one instruction per category that it has, its name the instruction.
 
     Crowds become crowd regions; a category with only crowds in a picture is left out, since it is neither present
     nor absent. In LVIS a category that is not annotated exhaustively in a picture is left out, and each of its
     `neg_category_ids` is an instruction without target.
+
+    Args:
+        vocabulary: learns which picture shows which category, for sets that annotate each category everywhere.
     """
     coco = CocoFile(path, images, style)
+    names = {key: style.name(category) for key, category in coco.categories.items()}
+    if vocabulary is not None:
+        for name in names.values():
+            vocabulary.add(name)
     by_image = coco.of_image()
     for image_id, item in coco.images.items():
         image = coco.picture(item)
         groups: dict[Any, list[Node]] = {}
         for annotation in by_image[image_id]:
             groups.setdefault(annotation["category_id"].whole(), []).append(annotation)
+        if vocabulary is not None:
+            vocabulary.see(image.file, (names[number] for number in groups if number in names))
         partial = _ids(item, "not_exhaustive_category_ids")
         for number in sorted(set(groups) & partial):
             tally.leave_out(NOT_EXHAUSTIVE)
@@ -151,9 +168,7 @@ def _category_record(
         tally.leave_out(NO_MASK)
         return None
     phrase = PhraseRecord(text, instances)
-    return Record(
-        name, image, text, (phrase,), crowds=tuple(region_code(region, image) for region in regions)
-    )
+    return Record(name, image, text, (phrase,), crowds=tuple(_crowd(region, image) for region in regions))
 
 
 def read_concepts(paths: Sequence[Path], images: str, tally: Tally) -> Iterator[Record]:
@@ -200,7 +215,7 @@ def _concept_record(
         image,
         text,
         (PhraseRecord(text, known[0]),),
-        crowds=tuple(region_code(region, image) for region in regions),
+        crowds=tuple(_crowd(region, image) for region in regions),
         alternatives=tuple(known[1:]),
     )
 
@@ -218,6 +233,10 @@ def _objects_and_crowds(annotations: Sequence[Node]) -> tuple[list[Node], list[N
     for annotation in annotations:
         (crowds if is_crowd(annotation) else objects).append(annotation)
     return objects, crowds
+
+
+def _crowd(region: InstanceRecord, image: ImageRef) -> Code:
+    return merge_rles([region_code(region, image)]) if region.rle is None else region.rle
 
 
 def is_crowd(annotation: Node) -> bool:

@@ -1,10 +1,10 @@
 """Inst2Seg and Inst2Seg-Bench as published: a list of {image, height, width, type, annotation: [...]}.
 
-An annotation of the data set is {type: phrase | sentence | OCR, text, category, answer, ann_type: mask | bbox, ann},
-with `ann` a list of JSON strings (a run-length code, a polygon, or [x, y, w, h]) or null for no target. The benchmark's
-has {text, mask}, without `mask` for no target; a list of outlines in `mask` is one object in parts, as in COCO, and a
-list of run-length codes or of such lists is several. Phrase of a record: the text itself for type "phrase", else the
-category if there is one.
+An annotation of the data set is {type: phrase | sentence | OCR, text, category, answer, ann_type: mask | bbox | point,
+ann}, with `ann` a list of JSON strings (a run-length code, a polygon, [x, y, w, h] or [x, y]) or null for no target.
+The benchmark's has {text, mask}, without `mask` for no target; a list of outlines in `mask` is one object in parts, as
+in COCO, and a list of run-length codes or of such lists is several. Phrase of a record: the text itself for type
+"phrase", else the category if there is one.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from instructsam.data.formats.boxes import box_instance, point_instance
 from instructsam.data.formats.outlines import is_box, parsed, read_instance
 from instructsam.data.formats.source import Node, Tally, image_ref, joined, read_json
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 from instructsam.structures.checks import is_number
 
-ONLY_BOXES = "instructions whose targets are boxes, not masks"
-NO_MASK = "instructions with a mask that is damaged or has no pixel"
+NO_MASK = "instructions with a mask, box or point that is damaged or has no pixel"
+_KINDS = ("mask", "bbox", "point")
 
 
 def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
@@ -27,7 +28,7 @@ def read_inst2seg(path: Path, images: str, tally: Tally) -> Iterator[Record]:
 
     Args:
         images: folder of the pictures, relative to the data folder, "" for the data folder itself.
-        tally: counts instructions that have boxes only, and those with a damaged or empty mask.
+        tally: counts instructions with a damaged or empty mask, box or point.
 
     Raises:
         RecordError: something in the file is not as published; the message names the place.
@@ -60,29 +61,50 @@ def inst2seg_images(path: Path, images: str) -> list[str]:
 
 
 def _instances(annotation: Node, image: ImageRef, tally: Tally) -> tuple[InstanceRecord, ...] | None:
-    """None when the instruction cannot be scored by masks."""
+    """None when one of them cannot be used: the answer is then unknown."""
+    kind = _kind(annotation)
     value = _masks(annotation)
     if value is None or value.value is None:
         return ()
-    single = not isinstance(value.value, list) or (
-        value.place.endswith(".mask") and _is_outlines(value.value)
-    )
-    entries = [value] if single else list(value.items())
-    kind = annotation.get("ann_type")
-    if kind is not None and kind.text() not in ("mask", "bbox"):
-        raise kind.wrong("'mask' or 'bbox'")
     instances = []
-    for entry in entries:
-        entry = parsed(entry) if isinstance(entry.value, str) else entry
-        if (kind is not None and kind.text() == "bbox") or is_box(entry.value):
-            tally.leave_out(ONLY_BOXES)
-            return None
-        instance = read_instance(entry, image, tally, _word(annotation, "category"))
+    for entry in _entries(value):
+        instance = _instance(
+            parsed(entry) if isinstance(entry.value, str) else entry, kind, annotation, image, tally
+        )
         if instance is None:
             tally.leave_out(NO_MASK)
             return None
         instances.append(instance)
     return tuple(instances)
+
+
+def _kind(annotation: Node) -> str:
+    node = annotation.get("ann_type")
+    kind = "mask" if node is None else node.text()
+    if node is not None and kind not in _KINDS:
+        raise node.wrong("'mask', 'bbox' or 'point'")
+    return kind
+
+
+def _entries(value: Node) -> list[Node]:
+    """One value per object: a list of them, or the single object's."""
+    found = value.value
+    if not isinstance(found, list) or (value.place.endswith(".mask") and _is_outlines(found)):
+        return [value]
+    if found and all(map(is_number, found)):
+        return [value]
+    return list(value.items())
+
+
+def _instance(
+    entry: Node, kind: str, annotation: Node, image: ImageRef, tally: Tally
+) -> InstanceRecord | None:
+    category = _word(annotation, "category")
+    if kind == "point":
+        return point_instance(entry, image, tally, category)
+    if kind == "bbox" or is_box(entry.value):
+        return box_instance(entry, image, tally, category)
+    return read_instance(entry, image, tally, category)
 
 
 def _masks(annotation: Node) -> Node | None:

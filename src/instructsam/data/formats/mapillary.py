@@ -15,6 +15,7 @@ from instructsam.data.formats.label_maps import label_codes, read_label_map
 from instructsam.data.formats.outlines import Code, instance_of
 from instructsam.data.formats.source import Tally, files_in, joined, read_json
 from instructsam.data.record import ImageRef, PhraseRecord, Record
+from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import RecordError
 from instructsam.structures.masks import merge_rles
 
@@ -29,17 +30,26 @@ class _Label:
     is_void: bool
 
 
-def read_mapillary(config: Path, maps: Path, images: str, tally: Tally) -> Iterator[Record]:
+def read_mapillary(
+    config: Path, maps: Path, images: str, tally: Tally, vocabulary: Vocabulary | None = None
+) -> Iterator[Record]:
     """One record per picture and class.
 
     Args:
         config: config_v2.0.json, config_v1.2.json or config.json.
         maps: folder of the instance maps, NAME.png for NAME.jpg.
         images: folder of the pictures, relative to the data folder.
+        vocabulary: learns which picture shows which class.
     """
     labels = _labels(config)
+    if vocabulary is not None:
+        for label in labels:
+            vocabulary.add(label.text)
     for path in files_in(maps, ".png"):
-        yield from _picture_records(path, labels, config, joined(images, f"{path.stem}.jpg"))
+        records = list(_picture_records(path, labels, config, joined(images, f"{path.stem}.jpg")))
+        if vocabulary is not None and records:
+            vocabulary.see(records[0].image.file, (record.instruction for record in records))
+        yield from records
 
 
 def mapillary_images(maps: Path, images: str) -> list[str]:

@@ -108,7 +108,7 @@ def kind_of(record: Record) -> str:
 
 
 def draw_record(record: Record, pixels: NDArray[np.uint8]) -> Picture:
-    """The image of a record with its objects in colour, and everything else grey if there are any."""
+    """The image of a record with its objects in colour; everything else is grey where masks or boxes are known."""
     height, width = pixels.shape[:2]
     scale = (_MOST_PIXELS / (height * width)) ** 0.5
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -119,7 +119,9 @@ def draw_record(record: Record, pixels: NDArray[np.uint8]) -> Picture:
     codes = [region_code(thing, record.image) for thing in shown]
     patches = [patch for code in codes for patch in cut_patches(decode_all([code], record), size)]
     drawn = fit(Image.fromarray(pixels), size)
-    if patches:  # an image without objects keeps its colours
+    if any(
+        thing.known != "point" for thing in shown
+    ):  # greyed, the surroundings of points would tell nothing
         drawn = draw_focus(drawn, patches, colors, _LINE)
     ignored = [*record.crowds, *([] if record.ignore is None else [record.ignore])]
     if ignored:
