@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from instructsam.config import Config, load_config
 from instructsam.config.yaml_text import format_yaml
+from instructsam.data.detect import validation_split
 from instructsam.errors import ConfigError, InputError
 from instructsam.experiments.presets import choose_preset, preset_path
 from instructsam.experiments.sources import check_source, open_source
@@ -155,10 +156,22 @@ def load_run(path: Path | None, changes: Sequence[str]) -> RunConfig:
         ConfigError: a setting is wrong, or a source or the folder cannot be used.
     """
     config = load_config(RunConfig, path, with_length_changes(changes))
+    if split := _validation_split(config, changes):
+        own = [f"validation.source={split}", "validation.share=0"]
+        config = load_config(RunConfig, path, [*with_length_changes(changes), *own])
     check_folder_destination(config.folder, "output_dir")
     check_source(config.data)
     check_validation(config)
     return config
+
+
+def _validation_split(config: RunConfig, changes: Sequence[str]) -> str:
+    """The validation split beside the data that the changes name, which replaces a held-out share; "" for none."""
+    source = config.data.source
+    if not config.validation.share or config.data.images or source != _value_of("data.source", changes):
+        return ""
+    chosen = any(text.startswith("validation.") for text in changes)
+    return "" if chosen else validation_split(str(source))
 
 
 def with_length_changes(changes: Sequence[str]) -> list[str]:
