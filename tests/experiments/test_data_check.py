@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from instructsam.data.formats.reader import RecordReader
 from instructsam.data.image_store import FolderImages
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
-from instructsam.data.record_reader import RecordReader
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.experiments.data_check.check import check_source
 from instructsam.experiments.data_check.limits import ModelLimits

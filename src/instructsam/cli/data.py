@@ -16,7 +16,7 @@ from instructsam.structures.destinations import check_file_destination
 from instructsam.structures.files import write_text
 
 if TYPE_CHECKING:
-    from instructsam.data.record_reader import RecordReader
+    from instructsam.data.formats.reader import RecordReader
     from instructsam.experiments.data_check.limits import ModelLimits
 
 app = typer.Typer(help="Sources of training data and data folders.", rich_markup_mode=None)

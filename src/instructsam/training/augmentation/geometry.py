@@ -80,7 +80,7 @@ def keep_objects(
     boxes_cxcywh: NDArray[np.float32],
     masks: NDArray[np.bool_],
 ) -> TrainingSample:
-    """The sample with another image, boxes and masks, and without objects that are not `kept`, which no phrase names."""
+    """The sample with another image, boxes and masks, without objects that are not `kept`, which no phrase names."""
     if kept.all():
         return replace(sample, image=image, boxes_cxcywh=boxes_cxcywh, masks=masks)
     numbers = np.cumsum(kept) - 1
