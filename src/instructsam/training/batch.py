@@ -55,22 +55,32 @@ class ObjectTargets:
     """The targets of P phrases; phrases about one image share its objects.
 
     Attributes:
-        masks: uint8 or float32 [O + 1, h, w], the last one empty.
+        masks: uint8 or float32 [O + 1, h, w], the last one empty; as in `PaddedTargets`.
         boxes_cxcywh: float32 [O + 1, 4] in [0, 1].
         objects: int64 [P, M], rows of `masks`; O where padded.
         counts: objects of each phrase.
+        known: int8 [O + 1], what is known of each object, as in `PaddedTargets`; None where all are masks.
+        ignore: bool [P, h, w], pixels that count for nothing; None where all count.
     """
 
     masks: Tensor
     boxes_cxcywh: Tensor
     objects: Tensor
     counts: tuple[int, ...]
+    known: Tensor | None = None
+    ignore: Tensor | None = None
 
     def padded(self, device: torch.device | str) -> PaddedTargets:
         """The targets phrase by phrase, on a device."""
         objects = self.objects.to(device, non_blocking=True)
         masks = self.masks.to(device, non_blocking=True)[objects].float()
-        return PaddedTargets(masks, self.boxes_cxcywh.to(device, non_blocking=True)[objects], self.counts)
+        return PaddedTargets(
+            masks,
+            self.boxes_cxcywh.to(device, non_blocking=True)[objects],
+            self.counts,
+            None if self.known is None else self.known[self.objects],
+            None if self.ignore is None else self.ignore.to(device, non_blocking=True),
+        )
 
 
 @dataclass(frozen=True)
