@@ -29,11 +29,19 @@ TORCH_FREE = [
 
 
 def test_the_public_names_are_exactly_these() -> None:
-    assert instructsam.__all__ == ["Instances", "Prediction", "Segmenter", "__version__", "build", "load"]
+    assert instructsam.__all__ == [
+        "Instances",
+        "Prediction",
+        "Segmenter",
+        "__version__",
+        "build",
+        "load",
+        "train",
+    ]
     assert set(instructsam.__all__) <= set(dir(instructsam))
 
 
-@pytest.mark.parametrize("name", ["Instances", "Prediction", "Segmenter", "build", "load"])
+@pytest.mark.parametrize("name", ["Instances", "Prediction", "Segmenter", "build", "load", "train"])
 def test_each_public_name_resolves_to_a_documented_object(name: str) -> None:
     value = getattr(instructsam, name)
     assert value.__name__ == name

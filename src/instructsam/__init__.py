@@ -1,8 +1,8 @@
 """Segments every instance in an image that an instruction names.
 
-`instructsam.load()` returns a `Segmenter`; its `segment(image, instruction)` returns a `Prediction`. The
-names below are the whole public surface. They load on first use, so that `import instructsam` imports neither
-torch nor transformers.
+`instructsam.load()` returns a `Segmenter`; its `segment(image, instruction)` returns a `Prediction`.
+`instructsam.train()` trains a model on labelled images. The names below are the whole public surface. They load on
+first use, so that `import instructsam` imports neither torch nor transformers.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from instructsam.experiments.finetune import train
     from instructsam.inference.building import build
     from instructsam.inference.loading import load
     from instructsam.inference.segmenter import Segmenter
     from instructsam.structures.instances import Instances
     from instructsam.structures.predictions import Prediction
 
-__all__ = ["Instances", "Prediction", "Segmenter", "__version__", "build", "load"]
+__all__ = ["Instances", "Prediction", "Segmenter", "__version__", "build", "load", "train"]
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ _HOMES = {
     "Segmenter": "instructsam.inference.segmenter",
     "build": "instructsam.inference.building",
     "load": "instructsam.inference.loading",
+    "train": "instructsam.experiments.finetune",
 }
 
 

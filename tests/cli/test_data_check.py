@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,19 @@ def test_the_limits_of_a_model_are_compared(command: Command, shop: Path, tmp_pa
     assert code == 0
     assert "at most 1 in a phrase (the model has 10 queries)" in out
     assert "length in tokens: " in out
+
+
+def test_a_page_that_cannot_be_written_is_noticed_first(
+    command: Command, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.write_text("{}")  # malformed, but not read
+    code, out, err = command("data", "check", shop, "--html", tmp_path / "photos")
+    assert (code, out) == (2, "")
+    assert "--html" in err
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    code, out, err = command("data", "check", shop, "--html", tmp_path / "page.html")
+    assert (code, out) == (2, "")
+    assert "pip install 'instructsam[report]'" in err
 
 
 def test_the_world_and_a_limit(command: Command) -> None:

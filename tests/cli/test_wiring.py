@@ -8,11 +8,13 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from instructsam.experiments.sources import open_source
+from instructsam.experiments.validation import open_validate
 
 from .conftest import FakeSegmenter, Outcome
 
@@ -83,16 +85,18 @@ def test_evaluate_says_what_is_wrong_before_loading(
 def test_train_hands_its_arguments_on(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[object] = []
-    trainer = ModuleType("instructsam.training.trainer")
-    trainer.run = lambda *arguments: seen.extend(arguments) or Path("runs/x/model")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "instructsam.training.trainer", trainer)
+    seen: list[Any] = []
+    monkeypatch.setattr("instructsam.training.trainer.run_config", lambda *arguments: seen.extend(arguments))
     config = tmp_path / "run.yaml"
-    config.write_text("seed: 3\n")
-    code, out, _ = command("train", config, "seed=4", "optim.lr=1e-3", "--resume")
+    config.write_text(f"seed: 3\noutput_dir: {tmp_path}/run\nmodel: {{preset: tiny}}\n")
+    options = ["--max-minutes", "9", "--max-steps", "300"]
+    code, out, err = command("train", config, "seed=4", "optim.lr=1e-3", *options)
     assert code == 0
-    assert seen == [config, open_source, ["seed=4", "optim.lr=1e-3"], True]
-    assert "runs/x/model" in out
+    run, open_again, resume, *_ = seen
+    assert (run.seed, run.optim.lr, run.schedule.max_minutes, run.schedule.total_steps) == (4, 1e-3, 9, 300)
+    assert (open_again().name, resume) == ("world", False)
+    assert "length: 300 steps of 4 samples" in err
+    assert f"{tmp_path}/run/last" in out
 
 
 def test_train_passes_several_stages_on(
@@ -106,7 +110,7 @@ def test_train_passes_several_stages_on(
     for config in configs:
         config.write_text("seed: 3\n")
     assert command("train", *configs, "seed=4", "--resume", "--max-minutes", "9")[0] == 0
-    assert seen == [configs, open_source, ["seed=4"], True, 9.0]
+    assert seen == [configs, open_source, ["seed=4"], True, 9.0, open_validate]
 
 
 @pytest.mark.parametrize("change", ["sede=4", "seed=four", "seed"])

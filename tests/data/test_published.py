@@ -129,6 +129,35 @@ def test_declarations_join_files_and_pictures(
     assert pair[1].image.file == f"{images}/9.jpg"
 
 
+def test_every_training_set_ends_so_and_lists_its_pictures() -> None:
+    training = {known.name for known in PUBLISHED if known.train}
+    assert training == {
+        *(f"{name}/train" for name in ("refcoco", "refcoco+", "refcocog", "grefcoco", "refclef")),
+        *(f"{name}/train" for name in ("refclef-berkeley", "roborefit", "reasonseg", "muse", "inst2seg")),
+        *(f"{name}/train" for name in ("coco", "lvis", "paco", "pascal-part", "partimagenet", "objects365")),
+        *(f"{name}/train" for name in ("mapillary", "mapillary-v1.2", "mapillary-v1.1")),
+        *(f"{name}/train" for name in ("lisa++", "lisa++-reasoning")),
+    }
+    assert all(known.list_images is not None for known in PUBLISHED)
+    assert {known.name for known in PUBLISHED if known.supervision != "masks"} == {
+        "objects365/train",
+        "inst2seg/train",
+    }
+
+
+def test_listed_pictures_are_those_of_the_records(folder: Path) -> None:
+    known = _known("grefcoco/val")
+    records = {record.image.file for record in known.read(folder, Tally())}
+    assert records == {"coco/train2014/9.jpg"}  # the picture 4 has only a broken mask
+    assert known.image_files(folder) == [
+        f"coco/train2014/COCO_train2014_{number:012}.jpg" for number in (9, 4)
+    ]
+    bare = replace(_known("coco/val2017"), list_images=None)
+    write(folder / "coco/annotations/instances_val2017.json", coco(annotation(1, 9, 18, 1, 1, 2, 2)))
+    assert bare.image_files(folder) == ["coco/val2017/9.jpg"]
+    assert _known("coco/val2017").image_files(folder) == ["coco/val2017/9.jpg", "coco/val2017/4.jpg"]
+
+
 def test_a_picture_is_found_in_another_composition(tmp_path: Path) -> None:
     """A list of names written on one system, pictures unpacked on another."""
     value = coco(annotation(1, 9, 18, 1, 1, 2, 2))

@@ -15,6 +15,8 @@ from instructsam.data.negatives import WithNegatives
 from instructsam.data.record import write_records
 from instructsam.data.sources import Mixture, Shuffled
 from instructsam.errors import ConfigError, InputError
+from instructsam.experiments.finetune import load_run
+from instructsam.experiments.presets import preset_path
 from instructsam.experiments.sources import (
     check_source,
     describe_source,
@@ -109,9 +111,32 @@ def test_negatives_come_where_absence_is_known(tmp_path: Path) -> None:
     assert isinstance(plain, Shuffled)
     assert not isinstance(plain.source, WithNegatives)
     anywhere = open_source(DataSettings(**settings, negatives_from="all", negatives_per_positive=1.0), 0, 4)
-    assert [len(anywhere[number].instructions) for number in range(3)] == [2, 2, 2]
+    added = [
+        one for number in range(3) for one in anywhere[number].instructions if not one.phrases[0].instances
+    ]
+    assert [one.phrases[0].text for one in added] == ["key", "key"]  # whatever the wording of mugs
+    assert added[0].text == next(one.instruction for one in records if one.phrases[0].text == "key")
+    bare = DataSettings(source=name, templates=())
+    with pytest.raises(InputError, match="holds no record to train on"):  # nor negatives
+        open_source(bare, 0, 4)
     off = open_source(DataSettings(source=name, negatives_per_positive=0.0), 0, 4)
     assert sorted(len(off[number].instructions) for number in range(3)) == [1, 1, 2]
+
+
+def test_a_validation_split_takes_the_place_of_a_share(tmp_path: Path) -> None:
+    path, (train, val) = (
+        preset_path("finetune"),
+        (shop(tmp_path / part) / "instances.json" for part in ("a", "b")),
+    )
+    (tmp_path / "c/images").mkdir(parents=True)
+    for part, name in ((train, "train"), (val, "valid")):
+        (tmp_path / f"c/{name}").mkdir()
+        part.rename(tmp_path / f"c/{name}/_annotations.coco.json")
+    source, folder = f"data.source={tmp_path / 'c'}", f"output_dir={tmp_path / 'run'}"
+    chosen = load_run(path, [source, folder]).validation
+    assert (chosen.source, chosen.share) == (f"{tmp_path / 'c'}:val", 0)
+    assert load_run(path, [source, folder, "validation.share=0.2"]).validation.share == 0.2
+    assert load_run(path, [f"data.source={shop(tmp_path / 'd')}", folder]).validation.source == ""
 
 
 def test_wrong_names_are_explained(tmp_path: Path) -> None:

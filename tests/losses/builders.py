@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from instructsam.losses.targets import POINT, PaddedTargets, pad_targets, point_weights
 from instructsam.structures.outputs import DetectionOutput, PhraseTarget, SegmentationOutput
 
 SIZE = (12, 16)
@@ -65,3 +66,21 @@ def gradients(output: DetectionOutput) -> dict[str, Tensor | None]:
     names = ("mask_logits", "score_logits", "boxes_cxcywh", "presence_logits")
     found = {name: getattr(output, name) for name in names}
     return {name: value.grad for name, value in found.items() if value is not None}
+
+
+def known_as(
+    kinds: list[tuple[int, ...]], targets: list[PhraseTarget], ignore: Tensor | None = None
+) -> PaddedTargets:
+    """Padded targets of which only this is known; a point lies in the middle of its box."""
+    padded = pad_targets(targets, SIZE, torch.device("cpu"), "area")
+    known = torch.zeros(padded.masks.shape[:2], dtype=torch.int8)
+    masks = padded.masks.clone()
+    for phrase, codes in enumerate(kinds):
+        for slot, code in enumerate(codes):
+            known[phrase, slot] = code
+            if code == POINT:
+                x, y = padded.boxes_cxcywh[phrase, slot, :2]
+                pixel = torch.zeros(36, 48)
+                pixel[int(y * 36), int(x * 48)] = 1
+                masks[phrase, slot] = point_weights(pixel, SIZE)
+    return PaddedTargets(masks, padded.boxes_cxcywh, padded.counts, known if known.any() else None, ignore)

@@ -13,8 +13,9 @@ from instructsam.losses.criterion import Criterion, CriterionConfig, CriterionOu
 from instructsam.losses.criterion_config import WEIGHT_NAMES
 from instructsam.losses.mask_losses import soft_dice
 from instructsam.losses.matcher import HungarianMatcher
+from instructsam.losses.targets import BOX, MASK, POINT
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
-from tests.losses.builders import SIZE, gradients, instances, nothing, segmentation
+from tests.losses.builders import SIZE, gradients, instances, known_as, nothing, segmentation
 
 DEFAULT = CriterionConfig.default()
 LABELS = torch.tensor([[-100, -100, 3, 4, -100, 5], [-100, 1, -100, 2, 2, -100]])
@@ -57,7 +58,8 @@ def test_total_is_the_weighted_sum_of_the_parts() -> None:
 
 @pytest.mark.parametrize("name", WEIGHT_NAMES)
 def test_each_weight_scales_its_own_loss_linearly(name: str) -> None:
-    output, targets = segmentation(3), [instances(2), nothing(), instances(4, 1)]
+    output = segmentation(3)
+    targets = known_as([(MASK, BOX), (), (BOX, MASK, POINT)], [instances(2), nothing(), instances(4, 1)])
     totals = [
         float(Criterion(flat_weights(DEFAULT, **{name: weight}))(output, targets, LABELS).total.detach())
         for weight in (1.0, 3.0)
@@ -275,7 +277,8 @@ def test_what_does_not_fit_is_refused() -> None:
 
 def test_presets() -> None:
     published = CriterionConfig.published()
-    assert published.weights == {"text": 1.0, "mask_bce": 4.0, "mask_dice": 0.25, "score": 1.0}
+    effective = {"text": 1.0, "mask_bce": 4.0, "mask_dice": 0.25, "score": 1.0}
+    assert published.weights == effective | {"box_projection": 1.0}  # the released run knew masks only
     assert (published.auxiliary_weight, published.points, published.target_resize) == (0, None, "nearest")
     assert set(DEFAULT.weights) == set(WEIGHT_NAMES)
     changed = CriterionConfig.preset(

@@ -8,7 +8,7 @@ import torch
 from instructsam.model.features import ImageFeatures
 from instructsam.model.generation import GenerationSettings, generate
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.shared_prefix import conversation_layout, encode_shared, query_states, shared_prefixes
+from instructsam.model.shared_prefix import encode_shared, query_states, shared_prefixes
 from instructsam.processing.processor import InstructSAMProcessor, Sample
 from instructsam.structures.outputs import ModelInputs
 from tests.model.test_generation import decode, script
@@ -102,19 +102,6 @@ def test_a_prefix_holds_the_whole_image_and_runs_once() -> None:
         model(**inputs.as_kwargs())
     assert [rows for rows, _ in shapes] == [2, len(SAMPLES)]
     assert shapes[1][1] < inputs.input_ids.shape[1]
-
-
-@torch.no_grad()
-def test_a_layout_that_was_computed_before_changes_nothing() -> None:
-    model, processor, inputs = encoded()
-    grids = inputs.image_grid_thw[inputs.image_index]
-    positions = model.positions(inputs.input_ids, inputs.attention_mask, grids)
-    token = processor.token_ids.image
-    layout = conversation_layout(positions, *arguments(inputs), inputs.image_index, token)
-    given = model(**inputs.as_kwargs(), layout=layout)
-    own = model(**inputs.as_kwargs())
-    assert torch.equal(given.query_states, own.query_states)
-    assert torch.equal(given.mask_logits, own.mask_logits)
 
 
 def test_one_image_wastes_no_column() -> None:

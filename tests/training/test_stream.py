@@ -52,7 +52,8 @@ def assert_same(one: TrainingBatch, other: TrainingBatch) -> None:
     for name in ("masks", "boxes_cxcywh", "objects"):
         assert torch.equal(getattr(one.targets, name), getattr(other.targets, name)), name
     assert one.targets.counts == other.targets.counts
-    assert torch.equal(one.layout.positions, other.layout.positions)
+    assert torch.equal(one.packed.positions, other.packed.positions)
+    assert torch.equal(one.packed.text_labels, other.packed.text_labels)
     assert one.cells is not None
     assert other.cells is not None
     assert torch.equal(one.cells.classes, other.cells.classes)

@@ -12,14 +12,22 @@ import typer
 from instructsam.cli import console
 from instructsam.cli.options import DataOption, JsonOption, LimitOption
 from instructsam.cli.progress import counter
+from instructsam.structures.destinations import check_file_destination
 from instructsam.structures.files import write_text
 
 if TYPE_CHECKING:
-    from instructsam.data.record_reader import RecordReader
+    from instructsam.data.formats.reader import RecordReader
     from instructsam.experiments.data_check.limits import ModelLimits
 
 app = typer.Typer(help="Sources of training data and data folders.", rich_markup_mode=None)
 WORLD_RECORDS = 1000  # that are read of the drawn world, which has no end
+SOURCE_HELP = (
+    "Anything that data.source takes: a COCO file, a YOLO folder, records.jsonl, hf:ORG/NAME, world, or with --data a "
+    "published set; or a data folder."
+)
+MODEL_HELP = "Compare with the limits of this model: a folder, a hub id, or default."
+HTML_HELP = "Write a page with all counts and 12 pictures to this file."
+MISSING_HELP = "For a data folder: also list missing benchmarks and their publishers."
 
 
 @app.callback()
@@ -29,35 +37,16 @@ def _group() -> None:
 
 @app.command()
 def check(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="Anything that data.source takes: a COCO file, a YOLO folder, records.jsonl, hf:ORG/NAME, world, or "
-            "with --data a published set; or a data folder.",
-        ),
-    ],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
     images: Annotated[Path | None, typer.Option("--images", help="Folder of the images of a path.")] = None,
     data: DataOption = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", help="Compare with the limits of this model: a folder, a hub id, or default."
-        ),
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Write a page with all counts and 12 pictures to this file.")
-    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help=MODEL_HELP)] = None,
+    html: Annotated[Path | None, typer.Option("--html", help=HTML_HELP)] = None,
     pixels: Annotated[
         bool, typer.Option("--pixels", help="Decode every image, not a sample of 200.")
     ] = False,
     limit: LimitOption = None,
-    missing: Annotated[
-        bool,
-        typer.Option(
-            "--missing", help="For a data folder: also list missing benchmarks and their publishers."
-        ),
-    ] = False,
+    missing: Annotated[bool, typer.Option("--missing", help=MISSING_HELP)] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Print what a source of training data holds, what is left out of it, and what to check before training.
@@ -71,8 +60,11 @@ def check(
     if images is None and _is_data_folder(source):
         return _check_folder(Path(source), missing, as_json)
     from instructsam.experiments.data_check.check import check_source
-    from instructsam.experiments.data_check.page import render_page
+    from instructsam.experiments.data_check.page import page_template, render_page
 
+    template = None if html is None else page_template()
+    if html is not None:
+        check_file_destination(html, "--html")
     reader = _open(source, images, data)
     if limit is None and reader.name == "world":
         limit = WORLD_RECORDS
@@ -81,8 +73,8 @@ def check(
     look = images is not None or html is not None or pixels or not source.endswith(".jsonl")
     with console.stdout_reserved(as_json), counter("records") as advance:
         report = check_source(reader, limits, limit, look, pixels, html is not None, advance)
-        if html is not None:
-            write_text(html, render_page(report))
+    if html is not None and template is not None:
+        write_text(html, render_page(report, template))
     if as_json:
         console.print_json(report.to_dict())
     else:

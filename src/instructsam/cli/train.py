@@ -1,26 +1,53 @@
-"""`instructsam train CONFIG [CONFIG ...] [key=value ...] [--resume] [--max-minutes M]`."""
+"""`instructsam train --data FILE --images DIR --model MODEL`, and `instructsam train CONFIG [CONFIG ...]`."""
 
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from instructsam.cli import console
 from instructsam.errors import InputError
 
+if TYPE_CHECKING:
+    from instructsam.training.settings import RunConfig
+
+CONFIG_HELP = (
+    "A YAML file such as configs/finetune.yaml, or several that are trained after one another; then changes to all of "
+    "them, such as optim.lr=1e-3."
+)
+DATA_HELP = (
+    "A COCO file, a YOLO folder or data.yaml, Inst2Seg records, or a name such as refcoco/train. Without CONFIG a "
+    "preset is chosen by the model."
+)
+
 
 def train(
     words: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CONFIG [CONFIG ...] [KEY=VALUE ...]",
-            help="A YAML file such as configs/world/default.yaml, or several that are trained after one another; then "
-            "changes to all of them, such as optim.lr=1e-3.",
-        ),
-    ],
+        list[str] | None, typer.Argument(metavar="[CONFIG ...] [KEY=VALUE ...]", help=CONFIG_HELP)
+    ] = None,
+    data: Annotated[str | None, typer.Option("--data", help=DATA_HELP)] = None,
+    images: Annotated[
+        str | None,
+        typer.Option("--images", help="Folder of the images, where the annotations do not name it."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Model folder or hub id; the shipped default when left out.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="A preset in place of CONFIG: finetune, finetune_lora, ...")
+    ] = None,
+    epochs: Annotated[
+        float | None, typer.Option("--epochs", min=0.0, help="Length in passes over the data.")
+    ] = None,
+    max_steps: Annotated[int | None, typer.Option("--max-steps", min=1, help="Length in steps.")] = None,
+    output_dir: Annotated[
+        str | None, typer.Option("--output-dir", help="Folder of the run; runs/NAME.")
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Continue from the newest checkpoint; finished stages are skipped."),
@@ -28,47 +55,111 @@ def train(
     max_minutes: Annotated[
         float, typer.Option("--max-minutes", min=0.0, help="Time box of this command, 0 for none.")
     ] = 0.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and stop; nothing is written.")
+    ] = False,
 ) -> int:
-    """Train a model with the settings of a YAML file, or several stages, one after the other.
+    """Train a model on labelled images, or with the settings of YAML files, one stage after the other.
 
+    The run folder gets best/ (with validation) and last/, which instructsam.load opens.
     Ctrl-C, SIGTERM and SIGHUP save a checkpoint; the exit code is then 128 + the signal's number.
     """
-    from instructsam.config import load_config
-    from instructsam.experiments.sources import check_source, open_source
-    from instructsam.experiments.validation import check_validation, open_validate
-    from instructsam.structures.destinations import check_folder_destination
-    from instructsam.training.settings import RunConfig
+    from instructsam.experiments.finetune import choose, load_run, option_changes
 
     if not math.isfinite(max_minutes):
         raise InputError(f"--max-minutes must be a finite number of minutes, got {max_minutes}")
-    changes = [word for word in words if "=" in word]
-    configs = [Path(word) for word in words if "=" not in word]
-    if not configs:
-        raise InputError("expected a YAML file such as configs/world/default.yaml before the changes")
+    if epochs is not None and not (math.isfinite(epochs) and epochs > 0):
+        raise InputError(f"--epochs must be a number above 0, got {epochs}")
+    given = [word for word in words or () if "=" in word]
+    configs = [Path(word) for word in words or () if "=" not in word]
+    changes = [*option_changes(model, data, images, epochs, max_steps, output_dir), *given]
     for config in configs:
         if config.suffix not in (".yaml", ".yml"):
             raise InputError(f"expected YAML files and changes like seed=4, got {config}")
-        # a wrong key or destination is reported before torch is imported
-        stage = load_config(RunConfig, config, changes)
-        check_folder_destination(stage.folder, "output_dir")
-        check_source(stage.data)
-        check_validation(stage)
+    if configs and preset is not None:
+        raise InputError(f"--preset takes the place of a YAML file: leave out --preset or {configs[0]}")
+    if not configs and preset is None and not any(word.startswith("data.source=") for word in changes):
+        raise InputError("expected --data FILE to train on, or a YAML file such as configs/finetune.yaml")
+    if len(configs) > 1:
+        return _train_stages(configs, changes, resume, max_minutes, dry_run)
+    if configs:
+        path, choice = configs[0], str(configs[0])
+    else:
+        path, choice = choose(preset, changes)
+    # a wrong key or destination is reported before torch is imported
+    box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
+    settings = load_run(path, [*changes, *box])
+    return _train(settings, choice, resume, dry_run)
+
+
+def _train(config: RunConfig, choice: str, resume: bool, dry_run: bool) -> int:
+    from instructsam.experiments.finetune import prepare, train_prepared
     from instructsam.training.stopping import TrainingInterrupted, leave_process_group
 
+    run = prepare(config, resume)
+    lines = [f"preset: {choice}", *run.plan.lines(), f"folder: {config.folder}"]
+    if dry_run:
+        _say(lines)
+        return 0
+    if _is_main():
+        for line in lines:
+            console.note(line)
     try:
-        if len(configs) == 1:
-            from instructsam.training.trainer import run
-
-            box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
-            folder = run(configs[0], open_source, [*changes, *box], resume, None, open_validate)
-        else:
-            from instructsam.training.stages import train_stages
-
-            folder = train_stages(configs, open_source, changes, resume, max_minutes, open_validate)
+        result = train_prepared(run, resume)
     except TrainingInterrupted as stop:
         leave_process_group()
         console.note(f"instructsam: {stop}")
         return stop.exit_code
     leave_process_group()
-    console.say(f"trained model: {folder}")
+    _say([f"trained model: {result.last}"])
+    if result.metrics and run.validate is not None:
+        score = result.metrics.get(run.validate.metric)
+        shown = "undefined" if score is None else f"{score:.4f}"
+        _say([f"best model: {result.best} ({run.validate.title} {shown} on {run.validate.name})"])
     return 0
+
+
+def _train_stages(
+    configs: list[Path], changes: list[str], resume: bool, max_minutes: float, dry_run: bool
+) -> int:
+    from instructsam.experiments.finetune import load_run, prepare, with_length_changes
+    from instructsam.experiments.sources import open_source
+    from instructsam.experiments.validation import open_validate
+
+    stages = [load_run(config, changes) for config in configs]
+    if dry_run:
+        made = {
+            name for stage in stages for name in (str(stage.folder / "last"), str(stage.folder / "model"))
+        }
+        for path, stage in zip(configs, stages, strict=True):
+            start = stage.model.path or stage.model.init_from
+            if start in made and not Path(start).is_dir():
+                _say([f"preset: {path}", f"model: {start}, which a stage before makes"])
+            else:
+                _say([f"preset: {path}", *prepare(stage).plan.lines()])
+        return 0
+    from instructsam.training.stages import train_stages
+    from instructsam.training.stopping import TrainingInterrupted, leave_process_group
+
+    try:
+        folder = train_stages(
+            configs, open_source, with_length_changes(changes), resume, max_minutes, open_validate
+        )
+    except TrainingInterrupted as stop:
+        leave_process_group()
+        console.note(f"instructsam: {stop}")
+        return stop.exit_code
+    leave_process_group()
+    _say([f"trained model: {folder}"])
+    return 0
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Lines on stdout, from the first of several processes."""
+    if _is_main():
+        for line in lines:
+            console.say(line)
+
+
+def _is_main() -> bool:
+    return os.environ.get("RANK", "0") == "0"

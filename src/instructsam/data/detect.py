@@ -13,6 +13,7 @@ from instructsam.data.formats.json_kind import LIST, RECORDS, json_kind
 from instructsam.data.formats.own_coco_layout import find_coco, open_coco
 from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
+from instructsam.data.formats.splits import VAL
 from instructsam.data.formats.yolo_layout import find_yolo, open_yolo
 from instructsam.data.image_store import FolderImages
 from instructsam.data.record import Record, read_records
@@ -59,6 +60,14 @@ def find_reader_of_path(name: str, options: ReadOptions, key: str = "data.source
     raise ConfigError(
         f"{key}: {str(path)!r} must be data of a known format{of}: {looked}. None was found there"
     )
+
+
+def validation_split(name: str) -> str:
+    """The name of the validation split of a path, such as "shop:val"; "" for a path without one."""
+    path, split = split_name(name)
+    if split or not os.path.lexists(path) or not any(form.find(path, VAL) for form in FORMATS):
+        return ""
+    return f"{name}:{VAL}"
 
 
 def split_name(name: str) -> tuple[Path, str]:

@@ -73,7 +73,7 @@ class WithNegatives:
             kept = sample.instructions
         else:
             count, kept = len(sample.instructions), ()
-        named = {phrase.text for one in kept for phrase in one.phrases}
+        named = {text for one in kept for text in (one.text, *(phrase.text for phrase in one.phrases))}
         drawn = self._draw(image, count, named, rng)
         if not drawn:
             return sample
@@ -97,7 +97,8 @@ class WithNegatives:
 
     def _negative(self, image: str, name: str, rng: np.random.Generator) -> SampleInstruction:
         text = self.wording.instruction(f"{image}/{int(rng.integers(1 << 32))}", name)
-        return SampleInstruction(text, (SamplePhrase(name, ()),))
+        phrases = self.vocabulary.phrases.get(name, (name,))
+        return SampleInstruction(text, tuple(SamplePhrase(phrase, ()) for phrase in phrases))
 
     def texts(self, count: int) -> Iterator[str]:
         """Those of the records."""

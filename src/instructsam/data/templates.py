@@ -15,6 +15,7 @@ DEFAULT_TEMPLATES = (
     "every {category} in the picture",
     "segment the {plural}",
 )
+NAME_ALONE = ("{category}",)
 CATEGORY, PLURAL = "category", "plural"
 _IRREGULAR = {
     "person": "people",

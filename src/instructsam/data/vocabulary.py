@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import permutations
 
 from instructsam.data.record import Record
@@ -16,11 +16,17 @@ class Vocabulary:
     """Categories with their supercategories, and those that each image shows.
 
     Only categories that some image shows count: a label that nobody used may stand for things that nobody annotated.
+
+    Attributes:
+        groups: supercategories, "" for none.
+        shown: categories by image.
+        phrases: of names that are not their own phrase.
     """
 
     def __init__(self) -> None:
         self.groups: dict[str, str] = {}
         self.shown: dict[str, set[str]] = {}
+        self.phrases: dict[str, tuple[str, ...]] = {}
         self._relations: _Relations | None = None
 
     def add(self, name: str, group: str = "") -> None:
@@ -34,14 +40,17 @@ class Vocabulary:
         self._relations = None
 
     @classmethod
-    def of_records(cls, records: Iterable[Record]) -> Vocabulary:
-        """Of records that name all that their images show: the categories of their instances, and their phrases."""
+    def of_instructions(cls, records: Sequence[Record]) -> Vocabulary:
+        """The instructions of records, each absent from all images of which no record shares one of its phrases."""
         vocabulary = cls()
+        with_phrase: dict[str, set[str]] = {}
         for record in records:
-            present = [phrase for phrase in record.phrases if phrase.instances]
-            names = [phrase.text for phrase in present]
-            names += [one.category for phrase in present for one in phrase.instances if one.category]
-            vocabulary.see(record.image.file, names)
+            phrases = tuple(phrase.text for phrase in record.phrases)
+            vocabulary.phrases.setdefault(record.instruction, phrases)
+            for text in phrases:
+                with_phrase.setdefault(text, set()).add(record.instruction)
+        for record in records:
+            vocabulary.see(record.image.file, set().union(*(with_phrase[one.text] for one in record.phrases)))
         return vocabulary
 
     @property

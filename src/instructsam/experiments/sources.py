@@ -24,7 +24,7 @@ from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import Record
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sources import Mixture, SampleSource, endless
-from instructsam.data.templates import Wording
+from instructsam.data.templates import NAME_ALONE, Wording
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError
 from instructsam.experiments.test_images import ExcludedImages
@@ -41,17 +41,7 @@ def check_source(data: DataSettings) -> None:
     Raises:
         ConfigError: an option of the world is wrong, a name is unknown, or files are missing.
     """
-    world_settings(data)
-    for key, value in (("data.images", data.images), ("data.instructions", data.instructions)):
-        unknown = set(value) - set(data.weights) if isinstance(value, dict) else set()
-        if unknown:
-            raise ConfigError(
-                f"{key} must name sources of data.source ({', '.join(data.weights)}), got {sorted(unknown)[0]!r}"
-            )
-    excluded = ExcludedImages(data)
-    for name in data.weights:
-        if name != WORLD:
-            find_reader(name, data, excluded=excluded)
+    describe_source(data)
 
 
 def describe_source(data: DataSettings) -> dict[str, str]:
@@ -60,8 +50,18 @@ def describe_source(data: DataSettings) -> dict[str, str]:
     Raises:
         ConfigError: as in `check_source`.
     """
-    check_source(data)
-    return {name: name if name == WORLD else find_reader(name, data).format for name in data.weights}
+    world_settings(data)
+    for key, value in (("data.images", data.images), ("data.instructions", data.instructions)):
+        unknown = set(value) - set(data.weights) if isinstance(value, dict) else set()
+        if unknown:
+            raise ConfigError(
+                f"{key} must name sources of data.source ({', '.join(data.weights)}), got {sorted(unknown)[0]!r}"
+            )
+    excluded = ExcludedImages(data)
+    return {
+        name: name if name == WORLD else find_reader(name, data, excluded=excluded).format
+        for name in data.weights
+    }
 
 
 def find_reader(
@@ -162,16 +162,16 @@ def _with_negatives(
 ) -> SampleSource:
     """The records as samples, with instructions for absent categories where the source tells what is absent."""
     rate, most = data.negatives_per_positive, data.instructions_per_image
-    anywhere = data.negatives_from == "all"
-    if not rate or (reader.vocabulary is None and not anywhere):
+    vocabulary, templates = reader.vocabulary, reader.templates
+    if not rate or not ((templates and vocabulary is not None) or data.negatives_from == "all"):
         return RecordSource(reader.name, reader.images, records, most, tally)
     source = RecordSource(reader.name, reader.images, records, positives_per_image(most, rate), tally)
-    vocabulary = reader.vocabulary
-    if anywhere and (vocabulary is None or not vocabulary.shown):
-        vocabulary = Vocabulary.of_records(record for group in source.groups for record in group)
+    if data.negatives_from == "all" and (vocabulary is None or not vocabulary.shown):
+        vocabulary = Vocabulary.of_instructions([record for group in source.groups for record in group])
+        templates = NAME_ALONE
     if vocabulary is None or len(vocabulary.used) < 2:
         return source
-    wording = Wording(data.templates, seed, vocabulary.used)
+    wording = Wording(templates, seed, vocabulary.used)
     return WithNegatives(source, vocabulary, rate, most, wording, seed)
 
 

@@ -8,7 +8,7 @@ for the published preset; auxiliary and box losses from DETR (arXiv 2005.12872).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +16,10 @@ from torch import Tensor
 
 from instructsam.errors import InputError
 from instructsam.losses.criterion_config import CriterionConfig
-from instructsam.losses.mask_losses import box_l1, generalized_iou, mask_bce, mask_dice, soft_dice
+from instructsam.losses.layers import side_by_side
 from instructsam.losses.matcher import Assignment
-from instructsam.losses.points import sample_at, uncertain_points
+from instructsam.losses.pair_losses import in_ignored_pixels, pair_losses, score_losses
+from instructsam.losses.semantic_losses import semantic_losses
 from instructsam.losses.targets import PaddedTargets, pad_targets
 from instructsam.structures.outputs import DetectionOutput, PhraseTarget, SegmentationOutput
 
@@ -87,32 +88,25 @@ class Criterion:
                 f"targets must have phrases and size of the masks {tuple(wanted)}, got {tuple(found)}"
             )
         with torch.autocast(output.mask_logits.device.type, enabled=False):
-            number = sum(padded.counts) if num_targets is None else num_targets
-            divisor = torch.as_tensor(number, dtype=torch.float32, device=padded.masks.device).clamp(min=1)
-            earlier = output.auxiliary if config.auxiliary_weight else ()
-            copies = [1, *[config.auxiliary_copies] * len(earlier)]
-            assignments = config.matcher((output, *earlier), padded, copies)
-            losses = self._layer_losses(output, padded, assignments[0], divisor)
+            device = padded.masks.device
+            divisor = _at_least_one(sum(padded.counts) if num_targets is None else num_targets, device)
+            layers = (output, *(output.auxiliary if config.auxiliary_weight else ()))
+            losses, earlier, matched = self._matched_losses(layers, padded, divisor)
             losses |= self._phrase_losses(output, padded)
             if labels is not None and config.weight("text"):
                 losses["text"] = text_loss(output.text_logits, labels)
             total = self._weighted(losses)
             parts = {name: loss.detach() for name, loss in losses.items()}
-            if earlier:
-                once = max(len(assignments[0]), 1)
-                rest = [
-                    self._weighted(
-                        self._layer_losses(layer, padded, pairs, divisor * max(len(pairs), 1) / once)
-                    )
-                    for layer, pairs in zip(earlier, assignments[1:], strict=True)
-                ]
-                auxiliary = torch.stack(rest).sum()
+            if len(layers) > 1:
+                auxiliary = self._weighted(earlier)
                 total = total + config.auxiliary_weight * auxiliary
                 parts["auxiliary"] = auxiliary.detach()
+            if "box_projection" in config.pair_losses:  # the same names in every process, also without boxes
+                parts.setdefault("box_projection", total.new_zeros(()))
             queries = output.score_logits.shape[1]
             unassigned = sum(max(count - queries, 0) for count in padded.counts)
-            parts["unassigned_targets"] = torch.tensor(float(unassigned), device=total.device)
-        return CriterionOutput(total, parts, assignments[0], padded)
+            parts["unassigned_targets"] = torch.full((), float(unassigned), device=device)
+        return CriterionOutput(total, parts, matched, padded)
 
     def judge(
         self, layers: Sequence[DetectionOutput], targets: PaddedTargets, pairs: Assignment, num_pairs: float
@@ -128,28 +122,23 @@ class Criterion:
         Returns:
             the total to differentiate; detached mask, score and box losses of the last layer, unweighted.
         """
+        config, count = self.config, len(layers) if self.config.auxiliary_weight else 1
         device = targets.masks.device
         with torch.autocast(device.type, enabled=False):
-            divisor = torch.as_tensor(num_pairs, dtype=torch.float32, device=device).clamp(min=1)
-            # each pair becomes a phrase of its own with one query, so that the score losses count pairs too
-            rows = torch.arange(len(pairs), device=device)
-            alone = Assignment(rows, torch.zeros_like(rows), torch.zeros_like(rows))
-            place = (pairs.phrase, pairs.target)
-            wanted = PaddedTargets(
-                targets.masks[place][:, None], targets.boxes_cxcywh[place][:, None], (1,) * len(pairs)
-            )
-            judged = []
-            for layer in layers if self.config.auxiliary_weight else layers[-1:]:
-                tensors = (layer.mask_logits, layer.score_logits, layer.boxes_cxcywh)
-                picked = DetectionOutput(*(tensor[pairs.phrase, pairs.query][:, None] for tensor in tensors))
-                losses = self._layer_losses(picked, wanted, alone, divisor)
-                losses["score"] = losses["score"] * len(pairs) / divisor  # a mean until here
-                judged.append(losses)
-            total = self._weighted(judged[-1])
-            if len(judged) > 1:
-                earlier = torch.stack([self._weighted(losses) for losses in judged[:-1]]).sum()
-                total = total + self.config.auxiliary_weight * earlier
-        return total, {name: loss.detach() for name, loss in judged[-1].items()}
+            divisor = _at_least_one(num_pairs, device)
+            joined = side_by_side((layers[-1], *layers[: count - 1]))
+            queries = layers[-1].score_logits.shape[1]
+            first = queries * torch.arange(count, device=device).repeat_interleave(len(pairs))
+            every = Assignment(*(part.repeat(count) for part in vars(pairs).values()))
+            every = replace(every, query=every.query + first)
+            terms, quality = pair_losses(config, joined, targets, every)
+            wanted = quality.clamp(min=config.score_target_floor)
+            terms["score"] = score_losses(config, joined.score_logits[every.phrase, every.query], wanted)
+            losses, earlier = _layer_sums(terms, [len(pairs)] * count, divisor)
+            total = self._weighted(losses)
+            if count > 1:
+                total = total + config.auxiliary_weight * self._weighted(earlier)
+        return total, {name: loss.detach() for name, loss in losses.items()}
 
     def pad(self, output: SegmentationOutput, targets: Sequence[PhraseTarget]) -> PaddedTargets:
         """Targets of all phrases of an output, at its mask size.
@@ -169,76 +158,108 @@ class Criterion:
     @property
     def layer_losses(self) -> tuple[str, ...]:
         """Names of the losses of one decoder layer, presence left out."""
-        weight = self.config.weight
-        masks = ("mask_bce", "mask_dice") if weight("mask_bce") or weight("mask_dice") else ()
-        boxes = ("box_l1", "box_giou") if weight("box_l1") or weight("box_giou") else ()
-        return ("score", *masks, *boxes)
+        return ("score", *self.config.pair_losses)
 
     def _weighted(self, losses: dict[str, Tensor]) -> Tensor:
         return torch.stack([self.config.weight(name) * loss for name, loss in losses.items()]).sum()
 
-    def _layer_losses(
-        self, layer: DetectionOutput, targets: PaddedTargets, pairs: Assignment, divisor: Tensor
-    ) -> dict[str, Tensor]:
-        """Mask, score, box and presence losses of one decoder layer, unweighted."""
-        names = self.layer_losses
-        logits = layer.mask_logits[pairs.phrase, pairs.query].float()
-        wanted = targets.masks[pairs.phrase, pairs.target]
-        quality = soft_dice(logits.flatten(1), wanted.flatten(1))
-        losses = {"score": self._score_loss(layer.score_logits, pairs, quality)}
-        if "mask_bce" in names:
-            values, labels = self._mask_values(logits, wanted)
-            losses["mask_bce"] = mask_bce(values, labels).sum() / divisor
-            losses["mask_dice"] = mask_dice(values, labels, self.config.dice_eps).sum() / divisor
-        if "box_l1" in names:
-            boxes = layer.boxes_cxcywh[pairs.phrase, pairs.query]
-            wanted_boxes = targets.boxes_cxcywh[pairs.phrase, pairs.target]
-            losses["box_l1"] = box_l1(boxes, wanted_boxes).sum() / divisor
-            losses["box_giou"] = (1 - generalized_iou(boxes, wanted_boxes)).sum() / divisor
-        if layer.presence_logits is not None and self.config.weight("presence"):
-            logits = layer.presence_logits.float()
-            present = torch.tensor([float(count > 0) for count in targets.counts], device=logits.device)
-            losses["presence"] = F.binary_cross_entropy_with_logits(logits, present)
-        return losses
+    def _matched_losses(
+        self, layers: Sequence[DetectionOutput], targets: PaddedTargets, divisor: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], Assignment]:
+        """Mask, box, score and presence losses of the last layer, the sums of those of the earlier ones, unweighted.
 
-    def _mask_values(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Values that the mask losses compare, [N, K] each: every pixel or sampled points."""
-        if self.config.points is None:
-            return logits.flatten(1), targets.flatten(1)
-        points = uncertain_points(logits.detach(), self.config.points)
-        return sample_at(logits, points), sample_at(targets, points)
+        Args:
+            layers: the last decoder layer first.
+            targets: of all phrases.
+            divisor: of the mask and box losses.
 
-    def _score_loss(self, score_logits: Tensor, pairs: Assignment, quality: Tensor) -> Tensor:
-        config, logits = self.config, score_logits.float()
-        targets = torch.zeros_like(logits)
-        targets[pairs.phrase, pairs.query] = quality.clamp(min=config.score_target_floor)
-        loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-        if config.score_loss == "bce":
-            return loss.mean()
-        # Focal loss (arXiv 1708.02002) with soft targets (arXiv 2006.04388): zero at the target
-        focus = (logits.sigmoid() - targets).abs() ** config.focal_gamma
-        balance = torch.where(targets > 0, config.focal_alpha, 1 - config.focal_alpha)
-        return (balance * focus * loss).sum(1).mean()
+        Returns:
+            also the matched pairs of the last layer.
+        """
+        config, (phrases, queries) = self.config, layers[0].score_logits.shape
+        joined = side_by_side(layers)
+        copies = [1, *[config.auxiliary_copies] * (len(layers) - 1)]
+        pairs, sizes = config.matcher.match(joined, targets, copies)
+        terms, quality = pair_losses(config, joined, targets, pairs)
+        losses, earlier = _layer_sums(terms, sizes, divisor)
+        scores = self._scores(joined, targets, pairs, quality)
+        judged = phrases * (queries if config.score_loss == "bce" else 1)
+        losses["score"] = scores[:, :queries].sum() / judged
+        earlier["score"] = scores[:, queries:].sum() / judged
+        presence = self._presence(layers, targets)
+        if presence is not None:
+            losses["presence"], earlier["presence"] = presence[0], presence[1:].sum()
+        return losses, earlier, Assignment(*(part[: sizes[0]] for part in vars(pairs).values()))
+
+    def _scores(
+        self, layers: DetectionOutput, targets: PaddedTargets, pairs: Assignment, quality: Tensor
+    ) -> Tensor:
+        """The score loss of each query of all layers; a query in no pair is taught 0, unless its mask is ignored."""
+        config, logits = self.config, layers.score_logits
+        wanted = torch.zeros_like(logits, dtype=torch.float32)
+        place = (pairs.phrase, pairs.query)
+        wanted[place] = quality.clamp(min=config.score_target_floor)
+        losses = score_losses(config, logits, wanted)
+        if targets.ignore is None:
+            return losses
+        free = in_ignored_pixels(layers.mask_logits, targets.ignore)
+        free[place] = False
+        return losses * ~free
+
+    def _presence(self, layers: Sequence[DetectionOutput], targets: PaddedTargets) -> Tensor | None:
+        """The presence loss of each layer, float32 [K]; None where it weighs nothing or there is no such token.
+
+        A phrase without target but with ignored pixels has no known presence.
+        """
+        if layers[0].presence_logits is None or not self.config.weight("presence"):
+            return None
+        logits = torch.stack([layer.presence_logits for layer in layers if layer.presence_logits is not None])
+        present = torch.tensor([float(count > 0) for count in targets.counts])
+        present = present.to(logits.device, non_blocking=True).expand_as(logits)
+        losses = F.binary_cross_entropy_with_logits(logits.float(), present, reduction="none")
+        if targets.ignore is None:
+            return losses.mean(1)
+        known = (present[0] > 0) | ~targets.ignore.flatten(1).any(1)
+        return (losses * known).sum(1) / known.sum().clamp(min=1)
 
     def _phrase_losses(self, output: SegmentationOutput, targets: PaddedTargets) -> dict[str, Tensor]:
         """Losses of the per-phrase semantic mask, whose target is the union of the phrase's instances."""
         config, logits = self.config, output.semantic_logits
         if logits is None or not (config.weight("semantic_bce") or config.weight("semantic_dice")):
             return {}
-        wanted = targets.regions()
-        if logits.shape != wanted.shape:
-            raise InputError(
-                f"semantic_logits must be {tuple(wanted.shape)} like the masks, got {tuple(logits.shape)}"
-            )
-        logits, wanted = logits.flatten(1), wanted.flatten(1)
-        return {
-            "semantic_bce": mask_bce(logits, wanted).mean(),
-            "semantic_dice": mask_dice(logits, wanted, self.config.dice_eps).mean(),
-        }
+        expected = (len(targets.masks), *targets.masks.shape[2:])
+        if logits.shape != expected:
+            raise InputError(f"semantic_logits must be {expected} like the masks, got {tuple(logits.shape)}")
+        return semantic_losses(logits, targets, config.dice_eps)
+
+
+def _layer_sums(
+    terms: dict[str, Tensor], sizes: Sequence[int], divisor: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Sums over pairs of the last layer and of the earlier ones, as if each had as many pairs as the last.
+
+    Args:
+        terms: by name a value per pair, layer by layer, the last layer first.
+        sizes: pairs of each layer; all earlier layers have the same number.
+        divisor: of the sums.
+    """
+    first = sizes[0]
+    more = max(sizes[-1], 1) / max(first, 1)
+    last = {name: values[:first].sum() / divisor for name, values in terms.items()}
+    return last, {name: values[first:].sum() / (divisor * more) for name, values in terms.items()}
+
+
+def _at_least_one(number: Tensor | float, device: torch.device) -> Tensor:
+    """A divisor on the device, without waiting for it."""
+    if isinstance(number, Tensor):
+        return number.to(device, torch.float32).clamp(min=1)
+    return torch.full((), max(float(number), 1.0), device=device)
 
 
 def text_loss(text_logits: Tensor | None, labels: Tensor) -> Tensor:
     """Next-token cross-entropy, mean over supervised tokens: float [B, L, V], int64 [B, L] -> scalar.
+
+    Logits [N, V] are those of the supervised tokens alone, with their next tokens, int64 [N], as labels.
 
     The logits at position i are compared with the label at i + 1. Labels of -100 are ignored; without any other label
     the loss is 0.
@@ -246,9 +267,11 @@ def text_loss(text_logits: Tensor | None, labels: Tensor) -> Tensor:
     Raises:
         InputError: logits are missing or do not fit the labels.
     """
-    if text_logits is None or text_logits.shape[:2] != labels.shape:
+    if text_logits is None or text_logits.shape[:-1] != labels.shape:
         got = "none" if text_logits is None else f"shape {tuple(text_logits.shape)}"
         raise InputError(f"labels {tuple(labels.shape)} need text_logits (B, L, V), got {got}")
+    if labels.dim() == 1:
+        return F.cross_entropy(text_logits.float(), labels, reduction="sum") / max(len(labels), 1)
     wanted = labels[:, 1:]
     supervised = wanted != -100  # picked before the conversion to float32: most positions are unsupervised
     logits = text_logits[:, :-1][supervised].float()

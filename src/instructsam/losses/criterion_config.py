@@ -16,6 +16,7 @@ WEIGHT_NAMES = (
     "text",
     "mask_bce",
     "mask_dice",
+    "box_projection",
     "score",
     "box_l1",
     "box_giou",
@@ -65,20 +66,33 @@ class CriterionConfig(Config):
         check_choices("weights", self.weights, WEIGHT_NAMES)
         return self
 
+    @property
+    def pair_losses(self) -> tuple[str, ...]:
+        """Names of the losses of a matched pair; those that are computed together are listed together."""
+        masks = ("mask_bce", "mask_dice") if self.weight("mask_bce") or self.weight("mask_dice") else ()
+        projection = ("box_projection",) if self.weight("box_projection") else ()
+        boxes = ("box_l1", "box_giou") if self.weight("box_l1") or self.weight("box_giou") else ()
+        return (*masks, *projection, *boxes)
+
     def weight(self, name: str) -> float:
         """The weight of one loss, 0 when it is not named."""
         return self.weights.get(name, 0.0)
 
     @classmethod
     def published(cls) -> CriterionConfig:
-        """The effective loss of the released run (arXiv 2605.26102): no box, auxiliary or semantic loss."""
-        return cls(weights={"text": 1.0, "mask_bce": 4.0, "mask_dice": 0.25, "score": 1.0})
+        """The effective loss of the released run (arXiv 2605.26102): no box, auxiliary or semantic loss.
+
+        Where a target is known by its box alone, its mask is trained by the projections of the box.
+        """
+        weights = {"text": 1.0, "mask_bce": 4.0, "mask_dice": 0.25, "score": 1.0}
+        return cls(weights=weights | {"box_projection": 1.0})
 
     @classmethod
     def default(cls) -> CriterionConfig:
         """Ours, for training from scratch: Mask2Former's mask weights, DETR's boxes, every layer."""
         weights = {"text": 1.0, "mask_bce": 5.0, "mask_dice": 5.0, "score": 2.0, "box_l1": 5.0}
-        weights |= {"box_giou": 2.0, "semantic_bce": 1.0, "semantic_dice": 1.0, "presence": 1.0}
+        weights |= {"box_projection": 5.0, "box_giou": 2.0}
+        weights |= {"semantic_bce": 1.0, "semantic_dice": 1.0, "presence": 1.0}
         matcher = HungarianMatcher(dice=5.0, bce=5.0, score=1.0, box_l1=5.0, box_giou=2.0)
         return cls(weights=weights, auxiliary_weight=1.0, target_resize="area", matcher=matcher)
 

@@ -12,35 +12,16 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field, model_validator
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from instructsam.config import Config
 from instructsam.errors import ConfigError, InputError
-from instructsam.losses.mask_losses import generalized_iou
+from instructsam.losses.layers import side_by_side
+from instructsam.losses.match_costs import MatchCosts, match_costs
 from instructsam.losses.targets import PaddedTargets
 from instructsam.structures.outputs import DetectionOutput
-
-
-@dataclass(frozen=True)
-class MatchCosts:
-    """Unweighted costs, each float32 [P, Q, M]; values at padded targets are meaningless.
-
-    Attributes:
-        dice: one minus soft dice.
-        bce: mean binary cross-entropy of the mask.
-        score: softplus(-score_logits), the same for every target.
-        box_l1: sum of absolute box differences, None when its weight is 0.
-        box_giou: one minus generalised IoU, None when its weight is 0.
-    """
-
-    dice: Tensor
-    bce: Tensor
-    score: Tensor
-    box_l1: Tensor | None = None
-    box_giou: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -102,37 +83,51 @@ class HungarianMatcher(Config):
         """
         if not layers:
             return []
+        queries = layers[0].score_logits.shape[1]
+        together, sizes = self.match(side_by_side(layers), targets, copies or [1] * len(layers))
+        parts = zip(*(part.split(sizes) for part in vars(together).values()), strict=True)
+        return [
+            Assignment(phrase, query - layer * queries, target)
+            for layer, (phrase, query, target) in enumerate(parts)
+        ]
+
+    @torch.no_grad()
+    def match(
+        self, layers: DetectionOutput, targets: PaddedTargets, copies: Sequence[int]
+    ) -> tuple[Assignment, list[int]]:
+        """Matches layers that stand side by side, each by itself.
+
+        Args:
+            layers: see `side_by_side`.
+            targets, copies: as in `__call__`; one number per layer.
+
+        Returns:
+            the pairs of all layers, layer by layer, with queries counted through all layers; the number of each layer.
+
+        Raises:
+            InputError: as in `__call__`.
+        """
+        device = targets.masks.device
         if max(targets.counts, default=0) == 0:
-            none = torch.zeros(0, dtype=torch.int64, device=targets.masks.device)
-            return [Assignment(none, none, none) for _ in layers]
-        costs = [self.costs(layer, targets) for layer in layers]
-        totals = torch.stack([self.total(cost) for cost in costs]).cpu().numpy()
+            none = torch.zeros(0, dtype=torch.int64, device=device)
+            return Assignment(none, none, none), [0] * len(copies)
+        costs = self.costs(layers, targets)
+        totals = self.total(costs).cpu().numpy()
         if not np.isfinite(totals).all():
-            self._raise_not_finite(costs, totals)
-        times = copies or [1] * len(layers)
-        solved = [solve(total, targets.counts, repeats) for total, repeats in zip(totals, times, strict=True)]
-        together = torch.from_numpy(np.concatenate(solved, axis=1)).to(
-            targets.masks.device, non_blocking=True
-        )
-        pairs = together.split([layer.shape[1] for layer in solved], dim=1)
-        return [Assignment(*layer.unbind(0)) for layer in pairs]
+            self._raise_not_finite(costs, totals, len(copies))
+        queries = totals.shape[1] // len(copies)
+        solved = []
+        for layer, repeats in enumerate(copies):
+            first = layer * queries
+            pairs = solve(totals[:, first : first + queries], targets.counts, repeats)
+            solved.append(pairs + np.array([[0], [first], [0]]))
+        together = torch.from_numpy(np.concatenate(solved, axis=1)).to(device, non_blocking=True)
+        return Assignment(*together.unbind(0)), [pairs.shape[1] for pairs in solved]
 
     @torch.no_grad()
     def costs(self, output: DetectionOutput, targets: PaddedTargets) -> MatchCosts:
-        """Unweighted costs of one layer, all pairs of all phrases at once."""
-        with torch.autocast(output.mask_logits.device.type, enabled=False):
-            logits, wanted = output.mask_logits.float().flatten(2), targets.masks.flatten(2)
-            probabilities = logits.sigmoid()
-            overlap = probabilities @ wanted.mT
-            sizes = probabilities.sum(-1)[:, :, None] + wanted.sum(-1)[:, None]
-            dice = 1 - (2 * overlap + self.dice_eps) / (sizes + self.dice_eps)
-            # softplus(x) - x t is the cross-entropy of logit x and target t: one matrix product for all pairs
-            bce = (F.softplus(logits).sum(-1)[:, :, None] - logits @ wanted.mT) / logits.shape[-1]
-            score = F.softplus(-output.score_logits.float())[:, :, None].expand_as(dice)
-            boxes, wanted_boxes = output.boxes_cxcywh.float()[:, :, None], targets.boxes_cxcywh[:, None]
-            box_l1 = (boxes - wanted_boxes).abs().sum(-1) if self.box_l1 else None
-            box_giou = 1 - generalized_iou(boxes, wanted_boxes) if self.box_giou else None
-        return MatchCosts(dice, bce, score, box_l1, box_giou)
+        """Unweighted costs of one or more layers, all pairs of all phrases at once."""
+        return match_costs(output, targets, self.dice_eps, self.box_l1 > 0, self.box_giou > 0)
 
     def total(self, costs: MatchCosts) -> Tensor:
         """Weighted sum of the costs, [P, Q, M]."""
@@ -143,10 +138,15 @@ class HungarianMatcher(Config):
             total = total + self.box_giou * costs.box_giou
         return total
 
-    def _raise_not_finite(self, costs: Sequence[MatchCosts], totals: np.ndarray) -> None:
-        layer, phrase, query, _ = (int(axis[0]) for axis in np.nonzero(~np.isfinite(totals)))
-        parts = {field.name: getattr(costs[layer], field.name) for field in fields(MatchCosts)}
-        bad = [name for name, part in parts.items() if part is not None and not part[phrase].isfinite().all()]
+    def _raise_not_finite(self, costs: MatchCosts, totals: np.ndarray, layers: int) -> None:
+        phrase, place, _ = (int(axis[0]) for axis in np.nonzero(~np.isfinite(totals)))
+        layer, query = divmod(place, totals.shape[1] // layers)
+        parts = {field.name: getattr(costs, field.name) for field in fields(MatchCosts)}
+        bad = [
+            name
+            for name, part in parts.items()
+            if part is not None and not part[phrase, place].isfinite().all()
+        ]
         raise InputError(
             f"matching costs must be finite, got NaN or infinity in {', '.join(bad) or 'their sum'} of layer "
             f"{layer}, phrase {phrase}, query {query}: the model has diverged; lower the learning rate"

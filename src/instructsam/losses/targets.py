@@ -1,6 +1,6 @@
 """Targets of all phrases of a batch, resized to mask size and padded to one shape.
 
-Shapes: P phrases, M instances of the phrase with the most of them, H W image size, h w mask size.
+Shapes: P phrases, M instances of the phrase with the most of them, H W image size, h w mask size, N regions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from instructsam.errors import InputError
 from instructsam.structures.outputs import PhraseTarget
 
 TargetResize = Literal["nearest", "area"]
+KINDS = MASK, BOX, POINT = range(3)  # what is known of a target, in the order of `data.record.Known`
+_SMALL = 2**18  # pixels of a picture whose masks are resized whole, all together
 _AT_ONCE = 64  # masks that are converted to float32 together: bounds the memory of large originals
 
 
@@ -26,25 +28,48 @@ class PaddedTargets:
     """All targets of a batch.
 
     Attributes:
-        masks: float32 [P, M, h, w] in [0, 1], zero where padded.
+        masks: float32 [P, M, h, w] in [0, 1], zero where padded: of a `BOX` the filled box, of a `POINT` the weights of
+            `point_weights`.
         boxes_cxcywh: float32 [P, M, 4] in [0, 1], zero where padded.
         counts: instances of each phrase, on the host: nothing has to wait for the device to know them.
+        known: int8 [P, M], also on the host: `MASK`, `BOX` or `POINT`; None where all are masks.
+        ignore: bool [P, h, w], pixels that count for nothing; None where all count.
     """
 
     masks: Tensor
     boxes_cxcywh: Tensor
     counts: tuple[int, ...]
+    known: Tensor | None = None
+    ignore: Tensor | None = None
 
     def select(self, phrases: Sequence[int]) -> PaddedTargets:
         """The targets of some phrases, without columns that are padding in all of them."""
         counts = tuple(self.counts[phrase] for phrase in phrases)
         index = torch.tensor(phrases, dtype=torch.int64).to(self.masks.device, non_blocking=True)
         most = max(counts, default=0)
-        return PaddedTargets(self.masks[index, :most], self.boxes_cxcywh[index, :most], counts)
+        known = None if self.known is None else self.known[list(phrases), :most]
+        return PaddedTargets(
+            self.masks[index, :most],
+            self.boxes_cxcywh[index, :most],
+            counts,
+            known if known is not None and known.any() else None,
+            None if self.ignore is None else self.ignore[index],
+        )
 
-    def regions(self) -> Tensor:
-        """float32 [P, h, w]: the union of each phrase's instances, exact where they do not overlap."""
-        return self.masks.sum(1).clamp(max=1)
+    def regions(self, kind: int | None = None) -> Tensor:
+        """float32 [P, h, w]: the union of each phrase's instances, exact where they do not overlap.
+
+        Args:
+            kind: only of instances of which this is known.
+        """
+        masks = self.masks if kind is None else self.masks * self.are(kind)[:, :, None, None]
+        return masks.sum(1).clamp(max=1)
+
+    def are(self, kind: int) -> Tensor:
+        """bool [P, M], on the device: of which instances this is known; padded ones count as masks."""
+        if self.known is None:
+            return torch.full(self.masks.shape[:2], kind == MASK, device=self.masks.device)
+        return (self.known == kind).to(self.masks.device, non_blocking=True)
 
 
 def resize_masks(masks: Tensor, size: tuple[int, int], mode: TargetResize) -> Tensor:
@@ -57,7 +82,47 @@ def resize_masks(masks: Tensor, size: tuple[int, int], mode: TargetResize) -> Te
         return F.interpolate(masks.to(torch.uint8)[:, None], size, mode="nearest")[:, 0].float()
     rows = _coverage(masks.shape[1], size[0], masks.device)
     columns = _coverage(masks.shape[2], size[1], masks.device)
-    return torch.cat([rows @ (part.float() @ columns.T) for part in masks.split(_AT_ONCE)])
+    if masks[0:1].numel() <= _SMALL or masks.is_cuda:
+        return torch.cat([rows @ (part.float() @ columns.T) for part in masks.split(_AT_ONCE)])
+    return torch.stack([_resized_box(mask, rows, columns) for mask in masks])
+
+
+def _resized_box(mask: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """rows @ mask @ columns.T of a large mask, computed in the box around its pixels only."""
+    resized = torch.zeros(len(rows), len(columns))
+    inside = [mask.any(axis).nonzero().flatten() for axis in (1, 0)]
+    if not len(inside[0]):
+        return resized
+    (top, bottom), (left, right) = ((int(places[0]), int(places[-1]) + 1) for places in inside)
+    own_rows, own_columns = rows[:, top:bottom], columns[:, left:right]
+    y, x = (part.any(1).nonzero().flatten() for part in (own_rows, own_columns))
+    down, across = slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)
+    part = mask[top:bottom, left:right].float()
+    resized[down, across] = own_rows[down] @ (part @ own_columns[across].T)
+    return resized
+
+
+def point_weights(region: Tensor, size: tuple[int, int]) -> Tensor:
+    """Weights [h, w] of the pixels of a map, of sum 1: their sum of products with the map is its bilinear value.
+
+    Args:
+        region: [H, W], not 0 at the points; the value is the mean over all of them.
+        size: (h, w).
+    """
+    weights = torch.zeros(size)
+    places = region.nonzero()
+    if not len(places):
+        return weights
+    scale, last = torch.tensor(size) / torch.tensor(region.shape), torch.tensor(size) - 1
+    exact = ((places + 0.5) * scale - 0.5).clamp(min=0).minimum(last)
+    low = exact.floor()
+    share = exact - low
+    for y in (0, 1):
+        for x in (0, 1):
+            corner = (low + torch.tensor((y, x))).minimum(last).long()
+            part = (share[:, 0] if y else 1 - share[:, 0]) * (share[:, 1] if x else 1 - share[:, 1])
+            weights.index_put_(corner.unbind(1), part / len(places), accumulate=True)
+    return weights
 
 
 def _coverage(source: int, target: int, device: torch.device) -> Tensor:

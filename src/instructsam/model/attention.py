@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch.nn import functional
 from transformers.masking_utils import create_causal_mask
 
@@ -59,3 +60,11 @@ def hybrid_mask(
         ),  # blocks of earlier steps are closed
     )
     return mask
+
+
+def kernel_mask(visible: Tensor, config: Any, dtype: torch.dtype) -> Tensor:
+    """Visibility in the form that the attention kernel takes: the eager one adds it to its logits."""
+    if config._attn_implementation != "eager":
+        return visible
+    added = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+    return added.masked_fill(~visible, torch.finfo(dtype).min)

@@ -16,16 +16,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, DynamicCache, PreTrainedModel
 
-from instructsam.model.attention import hybrid_mask, require_hybrid_support
+from instructsam.model.attention import hybrid_mask, kernel_mask, require_hybrid_support
 from instructsam.model.configuration import InstructSAMConfig
 from instructsam.model.detector.base import Detector, DetectorFeatures, ExtraQueries
 from instructsam.model.detector.registry import detector_class
 from instructsam.model.features import ImageFeatures
+from instructsam.model.packed import PackedConversations
 from instructsam.model.queries import InstanceQueries, write_queries
-from instructsam.model.shared_prefix import ConversationLayout, encode_shared
+from instructsam.model.shared_prefix import encode_shared
 from instructsam.model.vlm.base import VLM
 from instructsam.model.vlm.registry import vlm_class
 from instructsam.structures.outputs import SegmentationOutput
@@ -163,6 +165,21 @@ class InstructSAMModel(PreTrainedModel):
         mask = hybrid_mask(self.vlm.language_model.config, embeds, attention_mask, blocks, cache)
         return self.vlm.encode(embeds, mask, positions, cache, is_image, deepstack)
 
+    def encode_packed(self, packed: PackedConversations, images: ImageFeatures) -> Tensor:
+        """The VLM under hybrid attention over packed conversations: final-norm hidden states, float [R * W, D]."""
+        table = self.get_input_embeddings()
+        rows, deepstack = images.vlm.select(packed.images, table.weight)
+        bank = self.query_bank().to(table.weight.dtype)
+        queries = bank.repeat(len(packed.query_places) // len(bank), 1)
+        embeds = table(packed.input_ids)
+        written = embeds.flatten(0, 1).index_copy(0, packed.written_places, torch.cat([rows, queries]))
+        blocks = self.config.variant("query_attention").attention_blocks(packed.blocks)
+        mask = kernel_mask(packed.visible(blocks), self.vlm.language_model.config, embeds.dtype)
+        hidden = self.vlm.encode(
+            written.view_as(embeds), mask, packed.positions, None, packed.image_places, deepstack
+        )
+        return hidden.flatten(0, 1)
+
     @property
     def image_token_id(self) -> int:
         """Id of the image positions."""
@@ -218,7 +235,7 @@ class InstructSAMModel(PreTrainedModel):
         text_logits: bool = False,
         detected: Tensor | None = None,
         extra: ExtraQueries | None = None,
-        layout: ConversationLayout | None = None,
+        packed: PackedConversations | None = None,
     ) -> SegmentationOutput:
         """One pass over finished conversations; arguments as in `ModelInputs`.
 
@@ -230,24 +247,31 @@ class InstructSAMModel(PreTrainedModel):
             text_logits [B, L, V]; with `auxiliary` the earlier decoder layers. `labels` belong to the criterion.
             With `detected`, int64 [P'], the detector answers only these phrases, and P' stands for P in all but
             query_states. `extra` queries of training are answered beside the others, in `output.extra`.
-            `layout` saves computing it here.
+            `packed` holds the same conversations, packed for training: `text_logits` are then those of its supervised
+            tokens alone, [N, V].
         """
         if images is None:
             if pixel_values is None or image_grid_thw is None or detector_pixel_values is None:
                 raise ValueError("give pixel_values, image_grid_thw and detector_pixel_values, or images")
             images = self.encode_images(pixel_values, image_grid_thw, detector_pixel_values)
-        encoded = encode_shared(
-            self, input_ids, attention_mask, block_ids, images, image_index, layout=layout
-        )
-        hidden = encoded.hidden
-        query_states = self.at_queries(hidden, block_ids)
+        if packed is None:
+            conversations = (input_ids, attention_mask, block_ids)
+            hidden = encode_shared(self, *conversations, images, image_index).hidden
+            query_states, supervised = self.at_queries(hidden, block_ids), hidden
+        else:
+            hidden = self.encode_packed(packed, images)
+            query_states = hidden.index_select(0, packed.query_places).unflatten(
+                0, (-1, self.config.num_queries)
+            )
+            supervised = hidden.index_select(0, packed.text_places)
         states = query_states
         if detected is not None:
-            states, phrase_ids, phrase_mask = states[detected], phrase_ids[detected], phrase_mask[detected]
+            states = states.index_select(0, detected)
+            phrase_ids, phrase_mask = phrase_ids[detected], phrase_mask[detected]
             phrase_sample = phrase_sample[detected]
         features = images.detector.select(image_index[phrase_sample])
         output = self.detect(states, phrase_ids, phrase_mask, features, auxiliary, extra)
-        text = self.lm_head(hidden) if text_logits else None
+        text = self.lm_head(supervised) if text_logits else None
         return replace(output, text_logits=text, query_states=query_states, phrase_sample=phrase_sample)
 
 

@@ -2,8 +2,8 @@
 
 Conversations about one image begin alike, with the image. Under causal attention no later token changes these states,
 so the prefixes run first, one row per image, and every conversation continues from its image's keys and values.
-Gradients flow through them: states and gradients equal those of one plain pass. Training, given phrases and decoding
-all use this.
+Gradients flow through them: states and gradients equal those of one plain pass. Given phrases and decoding use this;
+training packs each image's conversations into one row (`packed`).
 
 Shapes: B conversations, I images among them, L tokens, S the longest prefix, R the longest rest, D VLM width,
 A position axes.
@@ -12,7 +12,7 @@ A position axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -84,15 +84,10 @@ class SharedPrefixes:
     longest: int
     rest: int
 
-    def to(self, device: torch.device | str) -> SharedPrefixes:
-        """The same prefixes with their tensors on another device."""
-        group, first_row, lengths = (t.to(device) for t in (self.group, self.first_row, self.lengths))
-        return replace(self, group=group, first_row=first_row, lengths=lengths)
-
 
 @dataclass(frozen=True)
 class ConversationLayout:
-    """Everything about B conversations that does not depend on weights; loader workers compute it ahead.
+    """Everything about B conversations that does not depend on weights.
 
     Attributes:
         positions: int64 [A, B, L].
@@ -103,11 +98,6 @@ class ConversationLayout:
     positions: Tensor
     images: tuple[int, ...]
     prefixes: SharedPrefixes | None
-
-    def to(self, device: torch.device | str) -> ConversationLayout:
-        """The same layout with its tensors on another device."""
-        prefixes = None if self.prefixes is None else self.prefixes.to(device)
-        return replace(self, positions=self.positions.to(device), prefixes=prefixes)
 
 
 def shared_prefixes(

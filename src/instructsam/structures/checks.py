@@ -9,7 +9,7 @@ import numbers
 import os
 import reprlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -204,13 +204,20 @@ class _ShortRepr(reprlib.Repr):
 _SHORT = _ShortRepr()
 
 
-def parse_json(text: str | bytes, name: str, *, finite: bool = False) -> Any:
+def parse_json(
+    text: str | bytes,
+    name: str,
+    *,
+    finite: bool = False,
+    object_hook: Callable[[dict[str, Any]], Any] | None = None,
+) -> Any:
     """A JSON document; a byte-order mark is allowed.
 
     Args:
         text: the document, bytes as UTF-8.
         name: the file (and line) for the message.
         finite: whether to refuse NaN, infinity and numbers out of the range of a float.
+        object_hook: replaces each object as soon as it is parsed.
 
     Raises:
         InputError: it is not JSON, not UTF-8, nested too deep, or contains an integer of too many digits.
@@ -218,7 +225,7 @@ def parse_json(text: str | bytes, name: str, *, finite: bool = False) -> Any:
     hooks: dict[str, Any] = {"parse_float": _finite, "parse_constant": _finite} if finite else {}
     try:
         plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
-        return json.loads(plain, parse_int=_parse_int, **hooks)
+        return json.loads(plain, parse_int=_parse_int, object_hook=object_hook, **hooks)
     except UnicodeDecodeError as error:
         raise InputError(
             f"{name} is not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x}): save it as UTF-8"

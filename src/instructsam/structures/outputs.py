@@ -50,7 +50,9 @@ class ModelInputs:
     def to(self, device: torch.device | str) -> ModelInputs:
         """The same inputs on another device."""
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: v.to(device) for k, v in moved.items() if v is not None})
+        return replace(
+            self, **{k: v.to(device, non_blocking=True) for k, v in moved.items() if v is not None}
+        )
 
     def as_kwargs(self) -> dict[str, Any]:
         """Keyword arguments of `InstructSAMModel.forward`."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from instructsam.losses.targets import PaddedTargets, TargetResize
 from instructsam.model.instructsam import InstructSAMModel
-from instructsam.model.shared_prefix import ConversationLayout
+from instructsam.model.packed import PackedConversations
 from instructsam.model.vlm.registry import vlm_class
 from instructsam.structures.outputs import ModelInputs
 
@@ -55,22 +55,32 @@ class ObjectTargets:
     """The targets of P phrases; phrases about one image share its objects.
 
     Attributes:
-        masks: uint8 or float32 [O + 1, h, w], the last one empty.
+        masks: uint8 or float32 [O + 1, h, w], the last one empty; as in `PaddedTargets`.
         boxes_cxcywh: float32 [O + 1, 4] in [0, 1].
         objects: int64 [P, M], rows of `masks`; O where padded.
         counts: objects of each phrase.
+        known: int8 [O + 1], what is known of each object, as in `PaddedTargets`; None where all are masks.
+        ignore: bool [P, h, w], pixels that count for nothing; None where all count.
     """
 
     masks: Tensor
     boxes_cxcywh: Tensor
     objects: Tensor
     counts: tuple[int, ...]
+    known: Tensor | None = None
+    ignore: Tensor | None = None
 
     def padded(self, device: torch.device | str) -> PaddedTargets:
         """The targets phrase by phrase, on a device."""
         objects = self.objects.to(device, non_blocking=True)
         masks = self.masks.to(device, non_blocking=True)[objects].float()
-        return PaddedTargets(masks, self.boxes_cxcywh.to(device, non_blocking=True)[objects], self.counts)
+        return PaddedTargets(
+            masks,
+            self.boxes_cxcywh.to(device, non_blocking=True)[objects],
+            self.counts,
+            None if self.known is None else self.known[self.objects],
+            None if self.ignore is None else self.ignore.to(device, non_blocking=True),
+        )
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ class TrainingBatch:
     Attributes:
         index: number of its first sample in the stream.
         inputs: the model's inputs, with labels.
-        layout: of the conversations.
+        packed: the conversations of `inputs`, those about one image in one row.
         targets: of the phrases; of `token_per_instance` those of the query blocks, one object or none each, of
             `token_as_mask` one merged object or none each.
         cells: None where the classes of some image's objects are unknown.
@@ -108,7 +118,7 @@ class TrainingBatch:
 
     index: int
     inputs: ModelInputs
-    layout: ConversationLayout
+    packed: PackedConversations
     targets: ObjectTargets
     cells: CellTargets | None
     direct: tuple[bool, ...]

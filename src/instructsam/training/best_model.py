@@ -95,8 +95,7 @@ class Validation:
                 finally:
                     shutil.rmtree(self.config.folder / CANDIDATE, ignore_errors=True)
                     set_random_state(rng)
-                    self.state.trainable.train()
-        return self.processes.any(stop)
+            return self.processes.any(stop)
 
     def _score(self, validate: Validate, stopping: Callable[[], bool]) -> bool:
         """Score the averaged model, keep it if it is the best one; whether the run is to stop."""

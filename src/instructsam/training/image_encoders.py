@@ -52,12 +52,12 @@ class ImageEncoders:
 
         Args:
             inputs: of the batch, on the model's device.
-            on_host: the same in main memory, from which the keys of the cache are computed.
+            on_host: the same in main memory: its grids, and its pixels for the keys of a cache.
         """
         dtype = self.model.dtype
         with torch.set_grad_enabled(self.vlm_trains):
             if self.vlm_cache is None:
-                vlm = self.model.vlm.encode_images(inputs.pixel_values.to(dtype), inputs.image_grid_thw)
+                vlm = self.model.vlm.encode_images(inputs.pixel_values.to(dtype), on_host.image_grid_thw)
             else:
                 vlm = self._cached_vlm(self.vlm_cache, inputs, on_host)
         with torch.set_grad_enabled(self.detector_trains):
@@ -65,7 +65,7 @@ class ImageEncoders:
                 detector = self.model.detector.encode(inputs.detector_pixel_values.to(dtype))
             else:
                 detector = self._cached_detector(self.detector_cache, inputs, on_host)
-        return ImageFeatures(vlm, inputs.image_grid_thw, detector)
+        return ImageFeatures(vlm, on_host.image_grid_thw, detector)
 
     def _cached_vlm(self, cache: FeatureCache, inputs: ModelInputs, on_host: ModelInputs) -> ImageEmbeds:
         rows, grids = _rows_per_image(on_host), on_host.image_grid_thw
@@ -75,7 +75,7 @@ class ImageEncoders:
         if missing:
             images = inputs.pixel_values.split(rows)
             pixels = torch.cat([images[image] for image in missing]).to(self.model.dtype)
-            made = self.model.vlm.encode_images(pixels, inputs.image_grid_thw[missing])
+            made = self.model.vlm.encode_images(pixels, grids[missing])
             for place, image in enumerate(missing):
                 layers = (made.embeds, *made.deepstack)
                 stored[image] = {str(number): layer[place] for number, layer in enumerate(layers)}

@@ -48,22 +48,33 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update every matrix that has a gradient."""
-        parameters, directions = [], []
+        """Update every matrix that has a gradient; each group in a few calls for all its matrices."""
+        groups: list[tuple[dict[str, Any], list[Tensor]]] = []
+        directions: list[Tensor] = []
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if "momentum_buffer" not in state:
-                    state["momentum_buffer"] = torch.zeros_like(parameter)
-                mean = state["momentum_buffer"].lerp_(parameter.grad, 1 - group["momentum"])
-                parameters.append((parameter, group))
-                directions.append(parameter.grad.lerp(mean, group["momentum"]))
-        for (parameter, group), update in zip(parameters, orthogonal(directions), strict=True):
-            scale = RMS_OF_ADAMW * math.sqrt(max(parameter.shape))
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.add_(update, alpha=-group["lr"] * scale)
+            parameters: list[Tensor] = [matrix for matrix in group["params"] if matrix.grad is not None]
+            gradients = [matrix.grad for matrix in parameters if matrix.grad is not None]
+            if not parameters:
+                continue
+            means = [self._mean(matrix) for matrix in parameters]
+            torch._foreach_lerp_(means, gradients, 1 - group["momentum"])
+            directions += torch._foreach_lerp(gradients, means, group["momentum"])
+            groups.append((group, parameters))
+        updates = iter(orthogonal(directions))
+        for group, parameters in groups:
+            moves = [next(updates) for _ in parameters]
+            scales = [-group["lr"] * RMS_OF_ADAMW * math.sqrt(max(matrix.shape)) for matrix in parameters]
+            torch._foreach_mul_(moves, scales)
+            torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_add_(parameters, moves)
+
+    def _mean(self, matrix: Tensor) -> Tensor:
+        """The running mean of a matrix's gradients."""
+        state = self.state[matrix]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        mean: Tensor = state["momentum_buffer"]
+        return mean
 
 
 def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
@@ -76,7 +87,7 @@ def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
     rank = dist.get_rank() if processes > 1 else 0
     shapes: dict[tuple[int, ...], list[int]] = {}
     for index, matrix in enumerate(matrices):
-        shapes.setdefault(tuple(matrix.shape), []).append(index)
+        shapes.setdefault(tuple(sorted(matrix.shape)), []).append(index)
     shares: list[list[int]] = [[] for _ in range(processes)]
     for members in shapes.values():
         for owner in range(processes):
@@ -85,27 +96,40 @@ def orthogonal(matrices: list[Tensor]) -> list[Tensor]:
     for members in shapes.values():
         mine = members[rank::processes]
         if mine:
-            made = newton_schulz(torch.stack([matrices[index] for index in mine]))
-            results.update(zip(mine, made.unbind(), strict=True))
+            results.update(zip(mine, _orthogonal_alike([matrices[index] for index in mine]), strict=True))
     if processes > 1:
         _exchange(results, shares, matrices)
     return [results[index].to(matrix.dtype) for index, matrix in enumerate(matrices)]
 
 
+def _orthogonal_alike(matrices: list[Tensor]) -> list[Tensor]:
+    """`orthogonal` of matrices of one shape or its transpose; all are multiplied together."""
+    high = [matrix.shape[0] > matrix.shape[1] for matrix in matrices]
+    kinds = [
+        [m for m, is_high in zip(matrices, high, strict=True) if is_high is kind] for kind in (False, True)
+    ]
+    wide = [torch.stack(kinds[0])] if kinds[0] else []
+    wide += [torch.stack(kinds[1]).mT] if kinds[1] else []
+    made = newton_schulz(torch.cat(wide)).to(matrices[0].dtype)
+    flat, upright = made.split([len(kind) for kind in kinds])
+    done = (iter(flat.unbind()), iter(upright.mT.contiguous().unbind()))
+    return [next(done[is_high]) for is_high in high]
+
+
 def newton_schulz(batch: Tensor) -> Tensor:
     """Five steps of the quintic Newton-Schulz iteration: [N, rows, columns] -> the same, in bfloat16.
 
-    Computed in float32 where the device has no bfloat16 instructions.
+    Computed in float32 where the device has no bfloat16 instructions. Fastest with no more rows than columns.
     """
     a, b, c = COEFFICIENTS
-    high = batch.shape[1] > batch.shape[2]
     dtype = torch.bfloat16 if has_fast_bfloat16(batch.device) else torch.float32
-    x: Tensor = (batch.mT if high else batch).to(dtype)
+    x: Tensor = batch.to(dtype)
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=EPSILON)
     for _ in range(ITERATIONS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.mT if high else x).bfloat16()  # as rounded as the results of other processes
+        change = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, change, x, beta=a)
+    return x.bfloat16()  # as rounded as the results of other processes
 
 
 def _exchange(results: dict[int, Tensor], shares: list[list[int]], matrices: list[Tensor]) -> None:

@@ -145,7 +145,7 @@ def build_optimizer(
         lr=settings.lr,
         betas=(settings.betas[0], settings.betas[1]),
         eps=settings.eps,
-        fused=any(parameter.is_cuda for parameter in model.parameters()),
+        fused=True,
     )
     matrices = _groups(groups, muon=True)
     if not matrices:

@@ -121,6 +121,7 @@ class Trainable(nn.Module):
             return step
         given = [cast(Objective, objective).extra_queries(step) for objective in self.objectives.values()]
         extra = next((queries for queries in given if queries is not None), None)
+        labels = None
         auxiliary = self.criterion.config.auxiliary_weight > 0
         if self.stage.forward == "detector":
             states = model.query_bank().expand(len(inputs["phrase_ids"]), -1, -1)
@@ -129,7 +130,7 @@ class Trainable(nn.Module):
             output = model.detect(states, *phrases, features, auxiliary, extra)
         else:
             chosen = {} if step.detected is None else {"detected": step.detected}
-            layout = step.batch.layout.to(step.device)
+            packed = step.batch.packed.to(step.device)
             output = model(
                 **inputs,
                 **chosen,
@@ -137,9 +138,9 @@ class Trainable(nn.Module):
                 auxiliary=auxiliary,
                 text_logits=True,
                 extra=extra,
-                layout=layout,
+                packed=packed,
             )
-        labels = None if output.text_logits is None else batch.labels
+            labels = packed.text_labels
         return replace(step, outputs=Outputs(output, labels, model.detector.slot_boxes()))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from instructsam.data.formats import source
 from instructsam.data.formats.coco import (
     NO_MASK,
     NOT_EXHAUSTIVE,
@@ -120,6 +121,21 @@ def test_an_exhaustive_set_tells_what_each_picture_shows(tmp_path: Path) -> None
     assert len(list(read_categories(path, "", Tally(), vocabulary=seen))) == 1
     assert seen.shown == {"9.jpg": {"dog", "dining table"}, "4.jpg": {"dog"}}
     assert seen.absent("4.jpg") == ("dining table",)
+
+
+def test_a_large_file_gives_the_same_records_in_less_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd = annotation(2, 9, 18, 0, 0, 1, 1, segmentation=RUNS, iscrowd=1)
+    damaged = annotation(3, 4, 18, 0, 0, 1, 1, segmentation=[[1, 2, float("nan"), 4, 5, 6]])
+    path = write(tmp_path / "i.json", coco(annotation(1, 9, 18, 1, 1, 2, 2), crowd, damaged))
+    tallies = Tally(), Tally()
+    plain = list(read_categories(path, "", tallies[0]))
+    monkeypatch.setattr(source, "_LARGE", 0)
+    kept = source.read_json(path, packed="segmentation")["annotations"].value[0]["segmentation"]
+    assert isinstance(kept, str)
+    assert list(read_categories(path, "", tallies[1])) == plain
+    assert tallies[0].left_out == tallies[1].left_out == {DAMAGED: 1, NO_MASK: 1}
 
 
 def test_an_empty_mask_takes_its_instruction_along(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from instructsam.data.formats.outlines import (
 from instructsam.data.formats.source import Node, Tally
 from instructsam.data.record import ImageRef
 from instructsam.errors import RecordError
-from instructsam.structures.masks import decode_rle, encode_rle
+from instructsam.structures.masks import decode_rle, encode_rle, merge_rles, rle_box_xyxy
 
 from .helpers import HEIGHT, WIDTH, block, code_text, corners
 
@@ -164,3 +164,16 @@ def test_polygons_equal_those_of_pycocotools(parts: list[list[float]]) -> None:
     instance = instance_of(code)
     box = coco_mask.toBbox(reference).tolist()
     assert (instance.box_xywh if instance else (0, 0, 0, 0)) == tuple(box)
+
+
+@given(st.lists(st.lists(st.integers(-6, 16), min_size=6, max_size=12), min_size=1, max_size=3))
+def test_outlines_become_the_codes_that_checked_masks_have(outlines: list[list[int]]) -> None:
+    """Codes that were just drawn are not checked again; they must be the same as after the check."""
+    even = [outline[: len(outline) // 2 * 2] for outline in outlines]
+    code = mask_of(Node(even, Path("f.json")), IMAGE, Tally())
+    assert code is not None
+    assert code == merge_rles([code])
+    instance = instance_of(code)
+    x1, y1, x2, y2 = rle_box_xyxy(code)
+    assert (instance is None) == (x2 <= x1)
+    assert instance is None or instance.box_xywh == (x1, y1, x2 - x1, y2 - y1)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from instructsam.data.detect import find_reader_of_path
-from instructsam.data.formats.labelled import BOX_INSTEAD, NO_OBJECTS
+from instructsam.data.formats.labelled import BOX_INSTEAD, FAR_OUT, NO_OBJECTS
 from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
@@ -119,7 +119,7 @@ def test_objects_without_a_usable_mask_keep_their_boxes(tmp_path: Path) -> None:
     value = coco(
         [image(1, "a.png")],
         [
-            thing(1, 1, segmentation=[], bbox=[8, 4, 5, 5]),
+            thing(1, 1, segmentation=[], bbox=[8, 4, 2, 2]),
             thing(2, 1, 2, segmentation={"size": [9, 9], "counts": [81]}, bbox=[1, 1, 2, 2]),
         ],
     )
@@ -129,7 +129,11 @@ def test_objects_without_a_usable_mask_keep_their_boxes(tmp_path: Path) -> None:
     assert boxes(mug) == [[(8, 4, 2, 2)]]
     assert boxes(glass) == [[(1, 1, 2, 2)]]
     assert tally.left_out == {BOX_INSTEAD: 1}
-    value["annotations"][0]["bbox"] = [8, 4, 0, 5]
+    value["annotations"][0]["bbox"] = [3, 2, 10, 6]  # corners
+    tally = Tally()
+    assert boxes(read(reader(tmp_path, value), tally)[0]) == [[(3, 2, 7, 4)]]
+    assert tally.left_out[FAR_OUT] == 1
+    value["annotations"][0]["bbox"] = [8, 4, 0, 2]
     tally = Tally()
     assert [one.instruction for one in read(reader(tmp_path, value), tally)] == ["wine glass"]
     assert sum(tally.left_out.values()) == 2  # the box of one, the mask of the other

@@ -10,11 +10,20 @@ import pytest
 
 from instructsam.data.formats.coco import CocoFile
 from instructsam.data.formats.outlines import DAMAGED
-from instructsam.data.formats.refer import NO_MASK, OTHER_SPLIT, read_grefs, read_refs
+from instructsam.data.formats.refer import (
+    NO_MASK,
+    OTHER_SPLIT,
+    coco_image,
+    gref_images,
+    read_grefs,
+    read_refs,
+    ref_images,
+)
 from instructsam.data.formats.source import Node, Tally
 from instructsam.errors import RecordError
+from instructsam.structures.masks import encode_rle
 
-from .helpers import boxes, write
+from .helpers import block, boxes, write
 from .test_coco import annotation, coco
 
 
@@ -141,3 +150,43 @@ def test_missing_files_are_named(folder: Path) -> None:
     write(folder / "grefs(unc).json", [])
     with pytest.raises(RecordError, match=r"instances.json: cannot be read"):
         list(read_grefs(folder, "val", "", Tally()))
+
+
+def test_refclef_has_run_length_codes_and_mixed_test_splits(tmp_path: Path) -> None:
+    """A list of codes is the segmentation of an object; a reference of testAB is in testA and in testB."""
+    value = coco(annotation(1, 9, 18, 1, 1, 2, 2, segmentation=[encode_rle(block(1, 1, 2, 2))]))
+    value["images"][0]["file_name"] = "00/images/9.jpg"
+    write(tmp_path / "instances.json", value)
+    splits = ("train", "val", "testA", "testB", "testC", "testAB", "testBC")
+    refs = [ref(number, 9, 1, split) for number, split in enumerate(splits)]
+    write(tmp_path / "refs(unc).json", refs)
+    names = {
+        split: [
+            record.id.split("-")[0] for record in read_refs(tmp_path, "unc", split, "saiapr_tc-12", Tally())
+        ]
+        for split in ("train", "val", "testA", "testB", "testC")
+    }
+    assert names == {
+        "train": ["0"],
+        "val": ["1"],
+        "testA": ["2", "5"],
+        "testB": ["3", "5", "6"],
+        "testC": ["4", "6"],
+    }
+    record = next(read_refs(tmp_path, "unc", "train", "saiapr_tc-12", Tally()))
+    assert record.image.file == "saiapr_tc-12/00/images/9.jpg"
+    assert boxes(record) == [[(1, 1, 2, 2)]]
+
+
+def test_the_pictures_of_a_split_are_listed_without_masks(folder: Path) -> None:
+    refs = [ref(1, 9, 1), ref(2, 9, 1), ref(3, 4, 1, "train"), ref(4, 7, 1, "testAC")]
+    (folder / "refs(umd).p").write_bytes(pickle.dumps(refs))
+    assert ref_images(folder, "umd", "val") == [9]
+    assert ref_images(folder, "umd", "train") == [4]
+    assert ref_images(folder, "umd", "testC") == [7]
+    assert ref_images(folder, "umd", "test") == []
+    write(folder / "refs(umd).json", refs[:1])  # takes precedence, as in reading
+    assert ref_images(folder, "umd", "train") == []
+    write(folder / "grefs(unc).json", refs)
+    assert gref_images(folder, "val") == [9]
+    assert coco_image(9) == "coco/train2014/COCO_train2014_000000000009.jpg"

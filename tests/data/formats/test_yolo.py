@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from instructsam.data.detect import find_reader_of_path
+from instructsam.data.detect import find_reader_of_path, validation_split
 from instructsam.data.formats.labelled import NO_OBJECTS
 from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Tally
@@ -51,6 +51,8 @@ def test_outlines_boxes_and_images_without_labels(tmp_path: Path) -> None:
     assert tally.left_out == {NO_OBJECTS: 2}
     assert [len(one.phrases[0].instances) for one in read(tmp_path, ReadOptions())] == [0, 0, 1, 1]
     assert [one.image.file for one in read(f"{tmp_path / 'data.yaml'}:valid")] == ["d.png"]
+    assert validation_split(str(tmp_path)) == f"{tmp_path}:val"
+    assert validation_split(f"{tmp_path}:val") == validation_split("nowhere") == ""
 
 
 def test_a_roboflow_export_steps_out_of_its_folder(tmp_path: Path) -> None:
@@ -86,6 +88,7 @@ def test_folders_without_a_yaml(tmp_path: Path, names: str, image: str, label: s
     put(tmp_path / label, OUTLINE)
     (one,) = read(tmp_path)
     assert (one.instruction, one.image.file) == ("mug", "a.png")
+    assert validation_split(str(tmp_path)) == ""
 
 
 def shop(folder: Path, rows: str, names: str = "[mug, key]", more: str = "") -> Path:

@@ -17,7 +17,7 @@ from instructsam.config import load_config
 from instructsam.errors import ConfigError
 from instructsam.losses.criterion import Criterion, CriterionConfig
 from instructsam.losses.matcher import HungarianMatcher
-from instructsam.losses.targets import PaddedTargets, pad_targets
+from instructsam.losses.targets import BOX, MASK, POINT, PaddedTargets, pad_targets
 from instructsam.model.detector.base import ExtraQueries
 from instructsam.model.initialization import build_model
 from instructsam.processing.processor import Sample
@@ -37,7 +37,7 @@ from tests.training.conftest import run, tiny
 
 TARGETS = [instances(2), nothing(), instances(3, 1)]
 PADDED = pad_targets(TARGETS, (4, 4), torch.device("cpu"))
-PAIRS = noised_pairs([2, 0, 3], 2)
+PAIRS = noised_pairs(PADDED, 2)
 
 
 def noised(groups: int = 2, **options: Any) -> NoisedTargets:
@@ -77,6 +77,23 @@ def test_noise_is_bounded_and_a_function_of_the_position() -> None:
     assert clamped.boxes_cxcywh.min() >= 0
     assert clamped.boxes_cxcywh.max() <= 1
     assert clamped.boxes_cxcywh[..., 2:].min() >= SMALLEST
+
+
+def test_points_have_no_box_to_start_from() -> None:
+    known = torch.tensor([[POINT, BOX, MASK], [MASK] * 3, [BOX, MASK, POINT]], dtype=torch.int8)
+    targets = replace(PADDED, known=known)
+    found = noised_targets(targets, 2, (1, 2, 0))
+    assert found is not None
+    wanted = [[False, True, False], [False] * 3, [True, True, False]]
+    assert found.real.tolist() == [row * 2 for row in wanted]
+    pairs = noised_pairs(targets, 2)
+    assert list(zip(pairs.phrase.tolist(), pairs.target.tolist(), strict=True)) == [
+        *[(0, 1)] * 2,
+        (2, 0),
+        (2, 1),
+        (2, 0),
+        (2, 1),
+    ]
 
 
 def attentive_model(kernel: str, presence: bool) -> tuple[Any, Any]:
@@ -171,7 +188,7 @@ def test_a_batch_without_targets_has_the_same_names() -> None:
     criterion, output = Criterion(CriterionConfig.default()), segmentation(2)
     padded = criterion.pad(output, [nothing(), nothing()])
     assert noised_targets(padded, 2, (0, 0, 0)) is None
-    total, parts = denoising_loss(criterion, (), padded, noised_pairs([0, 0], 2), 0.0)
+    total, parts = denoising_loss(criterion, (), padded, noised_pairs(padded, 2), 0.0)
     assert total == 0
     assert set(parts) == {"dn_total", "dn_mask_dice", "dn_box_l1", "dn_score"}
 

@@ -6,7 +6,7 @@ import torch
 
 from instructsam.training.auxiliary.dense_classes import dense_losses
 from instructsam.training.batch import CellTargets
-from instructsam.training.collate import cell_targets
+from instructsam.training.cell_targets import cell_targets
 from instructsam.world.source import ATTRIBUTES
 
 SIZES = [attribute.values + 1 for attribute in ATTRIBUTES]

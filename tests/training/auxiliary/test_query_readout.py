@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from instructsam.config import load_config
 from instructsam.errors import ConfigError
-from instructsam.losses.targets import PaddedTargets, pad_targets
+from instructsam.losses.targets import POINT, PaddedTargets, pad_targets
 from instructsam.processing.processor import Sample
 from instructsam.structures.outputs import PhraseTarget
 from instructsam.training.auxiliary.query_readout import WEIGHTS, detected_phrases, predict, readout_losses
@@ -36,6 +37,16 @@ def test_a_perfect_readout_costs_nothing() -> None:
     wrong = readout_losses(boxes, torch.tensor([[-5.0, 5.0, 5.0]]), wanted, 2)
     assert WEIGHTS["score"] * wrong["score"] > 30
     assert wrong["l1"] < 1e-4  # boxes decide more than scores about the matching
+
+
+def test_a_point_takes_the_nearest_query_and_trains_no_box() -> None:
+    boxes = torch.tensor([[[0.2, 0.2, 0.1, 0.1], [0.7, 0.6, 0.2, 0.3]]], requires_grad=True)
+    logits = torch.zeros(1, 2, requires_grad=True)
+    wanted = replace(padded(target((0.68, 0.6, 0.01, 0.01))), known=torch.tensor([[POINT]], dtype=torch.int8))
+    losses = readout_losses(boxes, logits, wanted, 1)
+    sum(losses.values()).backward()
+    assert not boxes.grad.any()
+    assert (logits.grad < 0).tolist() == [[False, True]]
 
 
 def test_a_phrase_without_target_trains_its_scores_alone() -> None:

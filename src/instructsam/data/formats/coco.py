@@ -33,10 +33,11 @@ class CocoFile:
 
     def __init__(self, path: Path, images: str, style: CocoStyle = COCO) -> None:
         self.path, self.folder, self.style = path, images, style
-        self.top = read_json(path)
+        self.top = read_json(path, packed="segmentation")
         self.images = self._by_id("images")
         self.annotations = self._by_id("annotations")
         self.categories = self._by_id("categories") if "categories" in self.top.value else {}
+        self._names: dict[int | str, str] = {}
         self._named: dict[Any, InstanceRecord | None] = {}  # many expressions name one annotation
 
     def _by_id(self, field: str) -> dict[Any, Node]:
@@ -57,6 +58,11 @@ class CocoFile:
                 raise image_id.wrong("the id of one of the images")
             result[image_id.key()].append(annotation)
         return result
+
+    def forget_annotations(self) -> None:
+        """Leave the annotations to the caller alone, which can free those that it has read."""
+        self.annotations.clear()
+        self.top.value["annotations"] = []
 
     def image(self, image_id: Node) -> ImageRef:
         """The picture that a field names by id."""
@@ -93,7 +99,13 @@ class CocoFile:
         number = annotation["category_id"]
         if number.key() not in self.categories:
             raise number.wrong("the id of one of the categories")
-        return self.style.name(self.categories[number.key()])
+        return self.name(number.key())
+
+    def name(self, number: int | str) -> str:
+        """The name of a category that is there."""
+        if number not in self._names:
+            self._names[number] = self.style.name(self.categories[number])
+        return self._names[number]
 
     def instances(
         self, annotations: Sequence[Node], image: ImageRef, tally: Tally
@@ -126,18 +138,18 @@ def read_categories(
         vocabulary: learns which picture shows which category, for sets that annotate each category everywhere.
     """
     coco = CocoFile(path, images, style)
-    names = {key: style.name(category) for key, category in coco.categories.items()}
     if vocabulary is not None:
-        for name in names.values():
-            vocabulary.add(name)
+        for number in coco.categories:
+            vocabulary.add(coco.name(number))
     by_image = coco.of_image()
+    coco.forget_annotations()
     for image_id, item in coco.images.items():
         image = coco.picture(item)
         groups: dict[Any, list[Node]] = {}
-        for annotation in by_image[image_id]:
+        for annotation in by_image.pop(image_id):
             groups.setdefault(annotation["category_id"].whole(), []).append(annotation)
         if vocabulary is not None:
-            vocabulary.see(image.file, (names[number] for number in groups if number in names))
+            vocabulary.see(image.file, (coco.name(number) for number in groups if number in coco.categories))
         partial = _ids(item, "not_exhaustive_category_ids")
         for number in sorted(set(groups) & partial):
             tally.leave_out(NOT_EXHAUSTIVE)
@@ -157,7 +169,7 @@ def _category_record(
         raise RecordError(
             f"{coco.path}: picture {image.file} names the category {number}, which categories lack"
         )
-    text = coco.style.name(coco.categories[number])
+    text = coco.name(number)
     objects, crowds = _objects_and_crowds(annotations)
     if crowds and not objects:
         tally.leave_out(ONLY_CROWDS)

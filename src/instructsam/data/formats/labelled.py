@@ -18,8 +18,11 @@ from instructsam.structures.checks import is_number
 from instructsam.structures.masks import merge_rles
 
 BOX_INSTEAD = "damaged or empty masks, of whose objects the boxes are used instead"
+FAR_OUT = "parts of boxes that reach far outside their images (are they corners, not width and height?)"
 NO_OBJECTS = "images without objects"
 CATEGORY = "category"  # family of records whose instruction is a category
+
+_FAR = 0.1  # of a side of the image
 
 Box = tuple[float, float, float, float]
 
@@ -130,6 +133,8 @@ def instance_from(
     if instance is not None:
         return instance
     clipped = None if box is None else clip_box(box, image)
+    if box is not None and _reaches_far(box, image):
+        tally.leave_out(FAR_OUT, example=f"{box} in {image.file}, {image.width} x {image.height} px")
     is_given = bool(fault) or code is not None
     if clipped is None:
         if is_given:
@@ -160,3 +165,9 @@ def clip_box(box: Box, image: ImageRef) -> Box | None:
     left, top = max(x, 0.0), max(y, 0.0)
     right, bottom = min(x + width, float(image.width)), min(y + height, float(image.height))
     return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+def _reaches_far(box: Box, image: ImageRef) -> bool:
+    x, y, width, height = box
+    right, bottom = _FAR * image.width, _FAR * image.height
+    return x < -right or y < -bottom or x + width > image.width + right or y + height > image.height + bottom

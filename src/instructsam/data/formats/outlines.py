@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco  # official masks are COCO's rasterisation, exactly
 
 from instructsam.data.formats.source import Node, Tally
 from instructsam.data.record import ImageRef, InstanceRecord
 from instructsam.errors import InputError, RecordError, first_line
-from instructsam.structures.checks import is_number, parse_json, shorten
-from instructsam.structures.masks import merge_rles, rle_area, rle_box_xyxy
+from instructsam.structures.checks import parse_json, shorten
+from instructsam.structures.masks import coco_code, rle_area, text_code
 
 FEW_POINTS = "outlines with fewer than three points, which enclose nothing"
 DAMAGED = "annotations with a damaged mask, with every instruction that means them"
@@ -24,6 +26,7 @@ Code = dict[str, Any]
 _BOX_NUMBERS = 4
 _POLYGON_NUMBERS = 6  # three corners
 _DEEPEST = 6  # lists and JSON texts inside one another
+_NUMBERS = {int, float, bool}  # types of JSON; a truth value makes a polygon a damaged one
 _FAR = 4  # picture sides that a corner may lie outside
 # Pixels of an outline. The rasteriser takes about 80 bytes and 0.1 µs for each, a file may hold many, and an outline
 # that is longer than this in a small image is a zigzag.
@@ -46,7 +49,10 @@ def mask_of(node: Node | None, image: ImageRef, tally: Tally) -> Code | None:
         RecordError: the value is none of these.
     """
     parts = _parts(node, image, tally, _DEEPEST)
-    return merge_rles(parts) if parts else None
+    if not parts:
+        return None
+    # Each part is checked or was just drawn: nothing is checked twice, which would take most of the time.
+    return text_code(parts[0] if len(parts) == 1 else coco.merge(parts))
 
 
 def read_instance(
@@ -65,11 +71,13 @@ def read_instance(
 
 
 def instance_of(code: Code, category: str = "") -> InstanceRecord | None:
-    """The record of one object; None for a mask without a pixel."""
-    x1, y1, x2, y2 = (float(value) for value in rle_box_xyxy(code))
-    if x2 <= x1:
-        return None
-    return InstanceRecord(code, (x1, y1, x2 - x1, y2 - y1), category)
+    """The record of one object; None for a mask without a pixel.
+
+    Args:
+        code: made or checked by this package.
+    """
+    left, top, width, height = coco.toBbox(code | {"counts": code["counts"].encode("ascii")}).tolist()
+    return InstanceRecord(code, (left, top, width, height), category) if width > 0 else None
 
 
 def has_pixels(code: Code | None) -> bool:
@@ -101,7 +109,7 @@ def _parts(node: Node | None, image: ImageRef, tally: Tally, depth: int) -> list
         return _parts(parsed(node), image, tally, depth - 1)
     if isinstance(value, Mapping):
         return [_run_lengths(node, image)]
-    if all(isinstance(number, int | float) for number in value):
+    if set(map(type, value)) <= _NUMBERS:
         polygon = _polygon(node, value, image, tally)
         return [] if polygon is None else [polygon]
     return [code for part in node.items() for code in _parts(part, image, tally, depth - 1)]
@@ -114,31 +122,38 @@ def _run_lengths(node: Node, image: ImageRef) -> Code:
         raise DamagedMaskError(
             f"{found.at()}: expected the picture's [height, width] = {size}, got {shorten(found.value)}; {fix}"
         )
-    code = {"size": size, "counts": node.value.get("counts")}
     try:
-        rle_area(code)
+        return coco_code({"size": size, "counts": node.value.get("counts")})
     except InputError as error:
         raise DamagedMaskError(f"{node.at()}: {first_line(error)}; {fix}") from error
-    return code
 
 
 def _polygon(node: Node, corners: Sequence[Any], image: ImageRef, tally: Tally) -> Code | None:
-    # Official masks are COCO's rasterisation, exactly; its module is only needed for polygons.
-    from pycocotools import mask as coco
-
     if len(corners) < _POLYGON_NUMBERS:
         tally.leave_out(FEW_POINTS, example=node.at())
         return None
-    if len(corners) % 2 or not all(map(is_number, corners)):
+    points = _points(corners)
+    if points is None:
         raise _damaged(node, "a polygon: x and y of each corner, finite numbers")
-    points = np.array(corners, dtype=np.float64).reshape(-1, 2)
     if np.abs(points).max() > _FAR * max(image.height, image.width):
         raise _damaged(node, f"a polygon in a picture of {image.width} x {image.height}")
     longest = min(_LONGEST, _LONGEST_PER_SIDE * (image.height + image.width))
-    if np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() > longest:
+    before = np.concatenate((points[-1:], points[:-1]))
+    if np.abs(points - before).max(axis=1).sum() > longest:
         raise _damaged(node, f"a polygon whose outline has at most {longest} pixels")
-    code = coco.frPyObjects([points.ravel().tolist()], image.height, image.width)[0]
-    return {"size": [image.height, image.width], "counts": code["counts"]}
+    drawn: Code = coco.frPyObjects([points.ravel().tolist()], image.height, image.width)[0]
+    return drawn
+
+
+def _points(corners: Sequence[Any]) -> NDArray[np.float64] | None:
+    """float64 [P, 2]; None when these are not pairs of finite numbers."""
+    if len(corners) % 2 or bool in map(type, corners):
+        return None
+    try:
+        points = np.array(corners, dtype=np.float64)
+    except OverflowError:  # an integer above 1e308
+        return None
+    return points.reshape(-1, 2) if np.isfinite(points).all() else None
 
 
 def _damaged(node: Node, expected: str) -> DamagedMaskError:

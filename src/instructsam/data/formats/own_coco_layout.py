@@ -44,6 +44,7 @@ def _of_split(path: Path, name: str) -> list[Path]:
     ]
     return [
         *exact,
+        path / f"{name}.json",
         path / _FOLDER / f"{name}.json",
         *sorted((path / _FOLDER).glob(f"instances_{name}*.json")),
     ]
@@ -71,4 +72,6 @@ def open_coco(name: str, file: Path, options: ReadOptions) -> RecordReader:
     vocabulary = Vocabulary()
     instructions = options.instructions or instructions_beside(file)
     coco = OwnCocoFile(file, finder, instructions, options, vocabulary)
-    return RecordReader(name, "COCO JSON", FolderImages(finder.folder), coco.read, vocabulary)
+    return RecordReader(
+        name, "COCO JSON", FolderImages(finder.folder), coco.read, vocabulary, options.templates
+    )

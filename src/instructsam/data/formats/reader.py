@@ -9,7 +9,7 @@ from pathlib import Path
 from instructsam.data.formats.source import Tally
 from instructsam.data.image_store import ImageStore
 from instructsam.data.record import Record
-from instructsam.data.templates import DEFAULT_TEMPLATES
+from instructsam.data.templates import DEFAULT_TEMPLATES, NAME_ALONE
 from instructsam.data.vocabulary import Vocabulary
 
 
@@ -49,6 +49,7 @@ class RecordReader:
         read: the records, counting what is left out; the same ones every time.
         vocabulary: the categories that are annotated in every image, filled by `read`; None where what is absent
             from an image is unknown.
+        templates: wordings of its categories; none where no record is about a category alone.
     """
 
     name: str
@@ -56,3 +57,4 @@ class RecordReader:
     images: ImageStore
     read: Callable[[Tally], Iterator[Record]]
     vocabulary: Vocabulary | None = None
+    templates: tuple[str, ...] = NAME_ALONE

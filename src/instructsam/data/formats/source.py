@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from instructsam.structures.files import reason
 from instructsam.structures.masks import check_mask_size
 
 _SHOWN_KEYS = 8
+_LARGE = 1 << 26  # bytes of a file
 
 
 class Tally:
@@ -156,11 +158,12 @@ def several(node: Node | None) -> list[Node]:
     return list(node.items()) if isinstance(node.value, list) else [node]
 
 
-def read_json(path: Path, or_else: str | None = None) -> Node:
+def read_json(path: Path, or_else: str | None = None, packed: str = "") -> Node:
     """A whole JSON file, with or without a byte-order mark.
 
     Args:
         or_else: encoding of a file that is not UTF-8 text; None: such a file is refused.
+        packed: a field whose lists stay JSON text in a large file: numbers in lists take five times the memory.
 
     Raises:
         RecordError: it is missing, not UTF-8 text or not JSON; the message names line and column.
@@ -169,10 +172,22 @@ def read_json(path: Path, or_else: str | None = None) -> Node:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise RecordError(f"{path}: cannot be read ({reason(error)}); put the file there") from error
+    hook = _packer(packed) if packed and len(content) > _LARGE else None
+    text = _decoded(content, or_else)
+    del content
     try:
-        return Node(parse_json(_decoded(content, or_else), str(path)), path)
+        return Node(parse_json(text, str(path), object_hook=hook), path)
     except InputError as error:
         raise RecordError(f"{error}; fetch the file again") from error
+
+
+def _packer(field: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def pack(value: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(value.get(field), list):
+            value[field] = json.dumps(value[field])
+        return value
+
+    return pack
 
 
 def _decoded(content: bytes, or_else: str | None) -> str | bytes:

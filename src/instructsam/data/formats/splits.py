@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-TRAIN = "train"
-_SAME = (("val", "valid", "validation"),)
+TRAIN, VAL = "train", "val"
+_SAME = ((VAL, "valid", "validation"),)
 
 
 def spellings(split: str) -> tuple[str, ...]:

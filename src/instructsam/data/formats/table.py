@@ -73,6 +73,11 @@ class Table:
             found = found.cast_column(self.image, datasets.Image(decode=False))
         return found
 
+    @cached_property
+    def images(self) -> Any:
+        """The column of images alone, so that no other column is decoded for one."""
+        return self.rows.select_columns([self.image])
+
     def check(self, names: list[str], column: str, key: str) -> None:
         """Refuse a table without a column.
 
@@ -87,7 +92,7 @@ class Table:
 
     def size(self, row: int) -> tuple[int, int]:
         """(height, width) of an image in px, from its header."""
-        content, path = self._stored(row)
+        content, path = self.stored(row)
         return read_size(path) if content is None else read_size_of_bytes(content, self.place_of(row))
 
     def place_of(self, row: int) -> str:
@@ -96,13 +101,18 @@ class Table:
 
     def file(self, row: int) -> str:
         """The name of an image in records: its row, and the name of its file if the table has one."""
-        stored = self.rows[row][self.image]
+        stored = self.images[row][self.image]
         path = stored.get("path") if isinstance(stored, dict) else stored
         name = Path(str(path).replace("\\", "/")).name if path else ""
         return f"{row}/{name}" if name else str(row)
 
-    def _stored(self, row: int) -> tuple[bytes | None, Path]:
-        stored = self.rows[row][self.image]
+    def stored(self, row: int) -> tuple[bytes | None, Path]:
+        """The bytes of an image, or None and its path.
+
+        Raises:
+            ImageError: the row has neither.
+        """
+        stored = self.images[row][self.image]
         if isinstance(stored, bytes):
             return stored, self.folder
         if isinstance(stored, dict) and stored.get("bytes"):
@@ -125,7 +135,7 @@ class TableImages:
         if not 0 <= row < len(self.table.rows):
             return False
         try:
-            content, path = self.table._stored(row)
+            content, path = self.table.stored(row)
         except ImageError:
             return False
         return content is not None or path.is_file()
@@ -137,7 +147,7 @@ class TableImages:
     def load(self, record: Record) -> NDArray[np.uint8]:
         """The decoded image of a row."""
         row = _row(record.image.file)
-        content, path = self.table._stored(row)
+        content, path = self.table.stored(row)
         place = self.table.place_of(row)
         loaded = load_image(path) if content is None else load_bytes(content, place)
         image = np.asarray(loaded.image)

@@ -72,7 +72,7 @@ def open_yolo(name: str, found: Path, options: ReadOptions) -> RecordReader:
     by_file = {image.relative_to(root).as_posix(): label for image, label in labels.items()}
     vocabulary = Vocabulary()
     yolo = YoloLabels(root, by_file, names, options, vocabulary)
-    return RecordReader(name, "YOLO labels", FolderImages(root), yolo.read, vocabulary)
+    return RecordReader(name, "YOLO labels", FolderImages(root), yolo.read, vocabulary, options.templates)
 
 
 def _is_data(file: Path, split: str) -> bool:

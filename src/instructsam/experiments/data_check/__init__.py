@@ -1,1 +1,1 @@
-"""What a source of training data holds, and what to doubt about it, before a model is trained on it."""
+"""Checks of a source of training data: its contents, doubts about them, and pictures to look at."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 
+from instructsam.data.formats.reader import RecordReader
 from instructsam.data.formats.source import Tally
 from instructsam.data.published import Census
 from instructsam.data.record import Record
-from instructsam.data.record_reader import RecordReader
 from instructsam.experiments.data_check.image_check import ImageCheck
 from instructsam.experiments.data_check.limits import ModelLimits
 from instructsam.experiments.data_check.pictures import PictureChoice

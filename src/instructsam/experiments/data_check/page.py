@@ -5,13 +5,18 @@ Needs the extra `report`. The template escapes every value, and cuts it to one p
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from instructsam.errors import MissingExtraError
 from instructsam.experiments.data_check.report import DataReport
 from instructsam.structures.safe_text import one_line
 
+if TYPE_CHECKING:
+    from jinja2 import Template
 
-def render_page(report: DataReport) -> str:
-    """The whole page.
+
+def page_template() -> Template:
+    """The template of the page, so that a missing package is noticed before a long check.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
@@ -29,6 +34,13 @@ def render_page(report: DataReport) -> str:
         lstrip_blocks=True,
         finalize=lambda value: value if isinstance(value, Markup) else one_line(value),
     )
+    return environment.get_template("data_check.html")
+
+
+def render_page(report: DataReport, template: Template) -> str:
+    """The whole page."""
+    from markupsafe import Markup
+
     stats = report.statistics
     charts = {
         "Targets per instruction": stats.target_bins,
@@ -36,7 +48,7 @@ def render_page(report: DataReport) -> str:
         "Most frequent categories": dict(stats.top_categories),
         "Rarest categories": dict(stats.rare_categories),
     }
-    return environment.get_template("data_check.html").render(
+    return template.render(
         report=report,
         left_out=[
             (reason, count, report.census.examples.get(reason, ""))

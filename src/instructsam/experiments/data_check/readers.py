@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from instructsam.data.formats.reader import RecordReader
 from instructsam.data.image_store import FolderImages
 from instructsam.data.published import PUBLISHED
-from instructsam.data.record_reader import RecordReader
 from instructsam.errors import ConfigError
 from instructsam.experiments.data_check.world_records import world_reader
 from instructsam.experiments.sources import WORLD, find_reader

@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from instructsam.data.formats.reader import RecordReader
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
-from instructsam.data.record_reader import RecordReader
 from instructsam.world.splits.build import record_of
 from instructsam.world.splits.stream import WorldSample, WorldSettings, world_sample
 

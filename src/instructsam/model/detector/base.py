@@ -30,7 +30,7 @@ class DetectorFeatures:
 
     def select(self, image_index: Tensor) -> DetectorFeatures:
         """Features repeated per phrase: row p shows image `image_index[p]`."""
-        return replace(self, levels=tuple(level[image_index] for level in self.levels))
+        return replace(self, levels=tuple(level.index_select(0, image_index) for level in self.levels))
 
 
 @dataclass(frozen=True)

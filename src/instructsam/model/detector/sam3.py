@@ -36,14 +36,14 @@ class Sam3Features(DetectorFeatures):
     """Levels without SAM3's unused last one.
 
     Attributes:
-        positions: float [1 or I, C, h, w], sine encoding of the coarsest level.
+        positions: float [1 or I, C, h, w], sine encoding of the coarsest level, the same for every image.
     """
 
     positions: Tensor
 
     def select(self, image_index: Tensor) -> Sam3Features:
-        positions = self.positions.expand(self.levels[-1].shape[0], -1, -1, -1)
-        return Sam3Features(tuple(level[image_index] for level in self.levels), positions[image_index])
+        levels = tuple(level.index_select(0, image_index) for level in self.levels)
+        return Sam3Features(levels, self.positions[:1].expand(len(image_index), -1, -1, -1))
 
 
 class CheckpointedEncoderLayer(GradientCheckpointingLayer, Sam3DetrEncoderLayer):

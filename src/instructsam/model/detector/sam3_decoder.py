@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.sam3.modeling_sam3 import inverse_sigmoid
 
+from instructsam.model.attention import kernel_mask
 from instructsam.model.detector.base import ExtraQueries
 
 
@@ -57,7 +58,7 @@ def decode(
     if extra is not None:
         hidden = torch.cat([queries, extra.states.to(queries.dtype)], dim=1)
         boxes = torch.cat([boxes, extra.boxes_cxcywh.float()], dim=1)
-        visible = _attention_mask(decoder, extra.visible(lead + queries.shape[1]), queries.dtype)
+        visible = kernel_mask(extra.visible(lead + queries.shape[1]), decoder.config, queries.dtype)
     if lead:
         hidden = torch.cat([decoder.presence_token.weight.unsqueeze(0).expand(size, -1, -1), hidden], dim=1)
     cross_mask = create_bidirectional_mask(
@@ -131,14 +132,6 @@ def decoder_layer(
     hidden = layer.vision_cross_attn_layer_norm(hidden + layer.vision_cross_attn_dropout(attended))
     result: Tensor = layer.mlp_layer_norm(hidden + layer.mlp_dropout(layer.mlp(hidden)))
     return result
-
-
-def _attention_mask(decoder: Any, visible: Tensor, dtype: torch.dtype) -> Tensor:
-    """Visibility in the form that the attention kernel takes: the eager one adds it to its logits."""
-    if decoder.config._attn_implementation != "eager":
-        return visible
-    added = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
-    return added.masked_fill(~visible, torch.finfo(dtype).min)
 
 
 def _presence_logits(decoder: Any, hidden: Tensor) -> Tensor:

@@ -182,7 +182,7 @@ class VLM(nn.Module, ABC):
 
         Args:
             pixel_values: float, from `patches`.
-            image_grid_thw: int64 [I, 3].
+            image_grid_thw: int64 [I, 3]; on the host, nothing waits for the device.
         """
 
     @abstractmethod
@@ -213,7 +213,8 @@ class VLM(nn.Module, ABC):
             attention_mask: [B, 1, L, cached + L], from `hybrid_mask`.
             positions: int64 [A, B, L].
             cache: keys and values of earlier steps; holds this step afterwards.
-            is_image: bool [B, L], the image positions; None for a step without images.
+            is_image: bool [B, L], the image positions, or int64 indices of these among the B * L tokens; None for a
+                step without images.
             deepstack: from `ImageEmbeds.select`.
         """
 

@@ -11,8 +11,9 @@ from transformers import DynamicCache, Qwen3VLConfig, Qwen3VLForConditionalGener
 
 from instructsam.model.initial_weights import local_attention, sine_table
 from instructsam.model.vlm.base import VLM, ChatFormat, ImageEmbeds, PixelRules, VLMSizes
-from instructsam.model.vlm.grouped_attention import GroupedVisionAttention, order_by_size
+from instructsam.model.vlm.grouped_attention import order_by_size
 from instructsam.model.vlm.patches import merged_patches
+from instructsam.model.vlm.qwen3_vl_modules import use_modules, vision_positions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -38,13 +39,11 @@ class Qwen3VL(VLM, Qwen3VLModel):
     )
     token_table: ClassVar[str] = "language_model.embed_tokens.weight"
     visual: Any
-    get_image_features: Any
     get_rope_index: Any
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        for block in self.visual.blocks:
-            block.attn.__class__ = GroupedVisionAttention  # the stock module's parameters, none drawn again
+        use_modules(self)
 
     @staticmethod
     def small_config(sizes: VLMSizes) -> dict[str, Any]:
@@ -130,19 +129,19 @@ class Qwen3VL(VLM, Qwen3VLModel):
         }
 
     def encode_images(self, pixel_values: Tensor, image_grid_thw: Tensor) -> ImageEmbeds:
-        patches: list[int] = image_grid_thw.prod(-1).tolist()
+        grid = image_grid_thw.cpu()  # of a training step it is there already: nothing waits
+        patches: list[int] = grid.prod(-1).tolist()
         order = order_by_size(patches)
         if order != sorted(order):
             images = pixel_values.split(patches)
-            pixel_values, image_grid_thw = torch.cat([images[i] for i in order]), image_grid_thw[order]
-        vision = self.get_image_features(pixel_values, image_grid_thw, return_dict=True)
-        tokens = [len(embeds) for embeds in vision.pooler_output]
-        layers = (
-            layer.split(tokens) if isinstance(layer, Tensor) else layer
-            for layer in vision.deepstack_features  # one tensor per layer up to transformers 5.17
-        )
+            pixel_values, grid = torch.cat([images[i] for i in order]), grid[order]
+        positions = vision_positions(self.visual, grid, pixel_values.device)
+        pixel_values = pixel_values.type(self.visual.dtype)
+        vision = self.visual(pixel_values, grid_thw=grid, return_dict=True, **positions)
+        tokens = [patches[i] // self.visual.spatial_merge_size**2 for i in order]
         place = [order.index(image) for image in range(len(order))]
-        embeds, *deepstack = (tuple(layer[i] for i in place) for layer in (vision.pooler_output, *layers))
+        layers = (layer.split(tokens) for layer in (vision.pooler_output, *vision.deepstack_features))
+        embeds, *deepstack = (tuple(layer[i] for i in place) for layer in layers)
         return ImageEmbeds(embeds, tuple(deepstack))
 
     def positions(self, input_ids: Tensor, attention_mask: Tensor, image_grid_thw: Tensor) -> Tensor:

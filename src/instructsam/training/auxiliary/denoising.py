@@ -4,6 +4,7 @@ Hungarian matching changes from step to step while a decoder is young. Queries t
 noise need no matching: the loss of each compares it with the target that it was made from, so the decoder learns to
 refine boxes and to draw masks before matching has settled. Source: DN-DETR (arXiv 2203.01305, sections 4.2 to 4.4).
 DN-DETR gives these queries the class of their target; here they share one learned vector, which is not exported.
+Targets that are known by a point have no box to start from and take no part.
 
 Shapes: P phrases, M targets of the phrase with the most of them, G groups, E = G * M extra queries per phrase, group
 by group, C detector width.
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from instructsam.losses.criterion import Criterion
 from instructsam.losses.matcher import Assignment
-from instructsam.losses.targets import PaddedTargets
+from instructsam.losses.targets import POINT, PaddedTargets
 from instructsam.model.detector.base import ExtraQueries
 from instructsam.structures.outputs import DetectionOutput
 from instructsam.training.objectives import Objective, ObjectiveContext, ObjectiveLoss, Step
@@ -50,7 +51,7 @@ class Denoising(Objective):
     def forward(self, step: Step) -> ObjectiveLoss:
         """The loss of a step, see `denoising_loss`."""
         outputs = step.detections()
-        pairs = noised_pairs(step.targets.counts, self.groups, step.device)
+        pairs = noised_pairs(step.targets, self.groups, step.device)
         number = step.num_targets * self.groups
         return denoising_loss(self.criterion, outputs.segmentation.extra, step.targets, pairs, number)
 
@@ -62,7 +63,7 @@ class NoisedTargets:
     Attributes:
         boxes_cxcywh: float32 [P, E, 4] in [0, 1].
         group: int64 [E], the group of each query.
-        real: bool [P, E], False where a phrase has fewer than M targets.
+        real: bool [P, E], False where a phrase has fewer than M targets, and for points.
     """
 
     boxes_cxcywh: Tensor
@@ -92,25 +93,28 @@ def noised_targets(
     sides = boxes[..., 2:] * (1 + moves[..., 2:])
     noised = torch.cat([centres.clamp(0, 1), sides.clamp(SMALLEST, 1)], dim=-1).flatten(1, 2)
     group = torch.arange(groups, device=device).repeat_interleave(most)
-    return NoisedTargets(noised, group, _real(targets.counts, groups).to(device))
+    return NoisedTargets(noised, group, _real(targets, groups).to(device))
 
 
-def noised_pairs(counts: Sequence[int], groups: int, device: torch.device | str = "cpu") -> Assignment:
+def noised_pairs(targets: PaddedTargets, groups: int, device: torch.device | str = "cpu") -> Assignment:
     """The real queries of `noised_targets` and the targets that they were made from.
 
     Args:
-        counts: targets of each phrase.
+        targets: of all phrases that the detector answers.
         groups: G.
         device: of the result; nothing waits for it.
     """
-    phrase, query = _real(counts, groups).nonzero(as_tuple=True)
-    pairs = torch.stack([phrase, query, query % max(1, *counts)])
+    phrase, query = _real(targets, groups).nonzero(as_tuple=True)
+    pairs = torch.stack([phrase, query, query % max(1, *targets.counts)])
     return Assignment(*pairs.to(device, non_blocking=True).unbind(0))
 
 
-def _real(counts: Sequence[int], groups: int) -> Tensor:
-    """bool [P, E]: which queries stand for a target."""
-    return (torch.arange(max(counts, default=0)) < torch.tensor(counts)[:, None]).repeat(1, groups)
+def _real(targets: PaddedTargets, groups: int) -> Tensor:
+    """bool [P, E] on the host: which queries stand for a target that has a box."""
+    real = torch.arange(max(targets.counts, default=0)) < torch.tensor(targets.counts)[:, None]
+    if targets.known is not None:
+        real &= targets.known != POINT
+    return real.repeat(1, groups)
 
 
 def denoising_loss(

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from instructsam.losses.mask_losses import box_l1, generalized_iou
 from instructsam.losses.matcher import solve
-from instructsam.losses.targets import PaddedTargets
+from instructsam.losses.targets import POINT, PaddedTargets
 from instructsam.training.objectives import Objective, ObjectiveContext, ObjectiveLoss, Step, weighted
 
 # As in the criterion's default preset; a query without a target has its share of the score loss only.
@@ -70,26 +70,34 @@ def readout_losses(
         targets: of all P phrases; a phrase without target trains scores alone.
         num_targets: divides the box losses, at least 1.
     """
-    phrase, query, wanted = _match(boxes.detach(), logits.detach(), targets)
+    phrase, query, target = _match(boxes.detach(), logits.detach(), targets)
     labels = torch.zeros_like(logits)
     labels[phrase, query] = 1.0
-    matched, divisor = boxes[phrase, query], max(num_targets, 1.0)
+    matched, wanted = boxes[phrase, query], targets.boxes_cxcywh[phrase, target]
+    l1, giou = box_l1(matched, wanted), 1 - generalized_iou(matched, wanted)
+    if targets.known is not None:
+        has_box = ~targets.are(POINT)[phrase, target]
+        l1, giou = l1 * has_box, giou * has_box
+    divisor = max(num_targets, 1.0)
     return {
         "score": F.binary_cross_entropy_with_logits(logits, labels),
-        "l1": box_l1(matched, wanted).sum() / divisor,
-        "giou": (1 - generalized_iou(matched, wanted)).sum() / divisor,
+        "l1": l1.sum() / divisor,
+        "giou": giou.sum() / divisor,
     }
 
 
 def _match(boxes: Tensor, logits: Tensor, targets: PaddedTargets) -> tuple[Tensor, Tensor, Tensor]:
-    """Hungarian matching inside each phrase: phrase and query of each pair, int64 [N], and its target box [N, 4]."""
+    """Hungarian matching inside each phrase: phrase, query and target of each pair, int64 [N].
+
+    The box of a point is one pixel, so that the nearest query is the best.
+    """
     known = targets.boxes_cxcywh
     own, others = boxes[:, :, None], known[:, None]
     distance, overlap = (own - others).abs().sum(-1), 1 - generalized_iou(own, others)
     cost = WEIGHTS["l1"] * distance + WEIGHTS["giou"] * overlap + F.softplus(-logits)[:, :, None]
     solved = solve(cost.cpu().numpy(), targets.counts)
     phrase, query, target = torch.from_numpy(solved).to(boxes.device, non_blocking=True)
-    return phrase, query, known[phrase, target]
+    return phrase, query, target
 
 
 def detected_phrases(count: int, fraction: float, position: Sequence[int]) -> Tensor | None:
