@@ -100,9 +100,12 @@ def test_losses_and_weights_are_those_of_one_process(runs: Path, name: str, expe
         for key, tensor in ours.items():
             assert tensor.shape == theirs[key].shape, "a shard"
             assert torch.allclose(tensor, theirs[key], **WEIGHTS), (file, key)
-    state = [checkpoint(runs / folder, "optimizer") for folder in (name, expected)]
-    assert state[0].keys() == state[1].keys()
-    assert all(state[0][key].shape == state[1][key].shape for key in state[0])
+    state, expected_state = (checkpoint(runs / folder, "optimizer") for folder in (name, expected))
+    assert state.keys() >= expected_state.keys()
+    assert all(state[key].shape == tensor.shape for key, tensor in expected_state.items())
+    # shards give zeros to parameters that no loss of these settings reaches
+    unreached = [key for key in state.keys() - expected_state.keys() if not key.endswith("|step")]
+    assert not any(state[key].any() for key in unreached)
 
 
 @pytest.mark.parametrize("name", ["fsdp2", "lora fsdp2"])
