@@ -26,6 +26,7 @@ from instructsam.model.detector.base import Detector, DetectorFeatures, ExtraQue
 from instructsam.model.detector.registry import detector_class
 from instructsam.model.features import ImageFeatures
 from instructsam.model.packed import PackedConversations
+from instructsam.model.pixels import normalize
 from instructsam.model.queries import InstanceQueries, write_queries
 from instructsam.model.shared_prefix import encode_shared
 from instructsam.model.vlm.base import VLM
@@ -100,10 +101,17 @@ class InstructSAMModel(PreTrainedModel):
         """Run both vision encoders, once per image.
 
         Args:
-            pixel_values: float [patches of all images, ...], from `VLM.patches`.
+            pixel_values: float [patches of all images, ...], from `VLM.patches`, or uint8 from `VLM.patch_bytes`.
             image_grid_thw: int64 [I, 3].
-            detector_pixel_values: float [I, 3, S, S].
+            detector_pixel_values: float [I, 3, S, S], or uint8 in training.
         """
+        if pixel_values.dtype == torch.uint8:
+            rules = self.vlm.pixel_rules(
+                self.config.vlm_config, self.config.min_pixels, self.config.max_pixels
+            )
+            pixel_values = self.vlm.pixel_values(pixel_values, rules)
+        if detector_pixel_values.dtype == torch.uint8:
+            detector_pixel_values = normalize(detector_pixel_values)
         embeds = self.vlm.encode_images(pixel_values.to(self.dtype), image_grid_thw)
         detector = self.detector.encode(detector_pixel_values.to(self.dtype))
         return ImageFeatures(embeds, image_grid_thw, detector)

@@ -16,7 +16,7 @@ from instructsam.model.instructsam import InstructSAMModel
 
 
 def compiled_blocks(model: InstructSAMModel) -> list[nn.Module]:
-    """The blocks of both vision encoders and of the language model, and those that the detector names."""
+    """All transformer blocks, and the modules that the detector names."""
     blocks = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
     return [*blocks, *model.detector.blocks()]
 

@@ -23,6 +23,7 @@ from instructsam.data.sources import SampleSource
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.augmentation.color import apply_color_jitter, draw_color_jitter
+from instructsam.training.augmentation.pipeline import augment
 from instructsam.training.batch import OutputSizes, TrainingBatch
 from instructsam.training.collate import collate
 from instructsam.training.data_settings import DataSettings
@@ -88,7 +89,8 @@ class TrainingBatches(Dataset[TrainingBatch]):
         return error
 
     def _prepared(self, position: int, sample: TrainingSample) -> TrainingSample:
-        """The sample with the colour jitter and the description of its position."""
+        """The sample with the augmentation, the colour jitter and the description of its position."""
+        sample = augment(sample, self.seed, position, self.settings.augment)
         if sample.descriptions:
             chosen = sample.descriptions[position % len(sample.descriptions)]
             sample = replace(sample, descriptions=(chosen,))

@@ -18,6 +18,8 @@ from instructsam.data.formats.lisa_plus import read_lisa_plus
 from instructsam.data.formats.mapillary import read_mapillary
 from instructsam.data.formats.muse import read_muse
 from instructsam.data.formats.names import OBJECTS365, PART_IMAGE_NET, PARTS
+from instructsam.data.formats.own_coco_layout import open_coco
+from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.reasonseg import read_reasonseg_folder, read_reasonseg_list
 from instructsam.data.formats.refer import read_grefs
 from instructsam.data.formats.roborefit import read_roborefit
@@ -30,6 +32,7 @@ from . import (
     test_lisa_plus,
     test_mapillary,
     test_muse,
+    test_own_coco,
     test_reasonseg,
     test_refer,
     test_roborefit,
@@ -46,6 +49,15 @@ Reader = Callable[[Path], Iterator[Record]]
 def grefs(path: Path) -> Iterator[Record]:
     write(path.parent / "instances.json", INSTANCES)
     return read_grefs(path.parent, "val", "", Tally())
+
+
+def find_coco_reader(path: Path) -> RecordReader:
+    return open_coco("f", path, ReadOptions())
+
+
+def own_instructions(path: Path) -> Iterator[Record]:
+    value = test_own_coco.coco([test_own_coco.image(1, "a.jpg")], [test_own_coco.thing(1, 1)])
+    return find_coco_reader(write(path.parent / "instances.json", value)).read(Tally())
 
 
 BOXES = coco(annotation(1, 9, 18, 1, 1, 2, 2, segmentation=None), annotation(2, 4, 1, 1, 1, 2, 2))
@@ -102,6 +114,27 @@ CASES: dict[str, tuple[str, Any, Reader]] = {
         "config.json",
         {"labels": test_mapillary.LABELS[:2]},
         lambda path: read_mapillary(path, path.parent / "maps", "", Tally()),
+    ),
+    "own coco": (
+        "f.json",
+        test_own_coco.coco(
+            [
+                test_own_coco.image(
+                    1, "a.jpg", instruction=["all", {"instruction": "x", "annotation_ids": [1]}]
+                ),
+                test_own_coco.image("b", "b.jpg"),
+            ],
+            [
+                test_own_coco.thing(1, 1, instruction="this", bbox=[1, 1, 2, 2]),
+                test_own_coco.thing(2, 1, 2, iscrowd=1, segmentation=RUNS),
+            ],
+        ),
+        lambda path: find_coco_reader(path).read(Tally()),
+    ),
+    "own instructions": (
+        "instructions.json",
+        [{"image": 1, "instruction": "x", "annotation_ids": [1]}, {"image": "a.jpg", "instruction": "y"}],
+        own_instructions,
     ),
     "sa-co": (
         "f.json",

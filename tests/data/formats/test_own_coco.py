@@ -15,7 +15,7 @@ from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
 from instructsam.data.record_source import RecordSource
-from instructsam.errors import ConfigError, ImageError, InputError, RecordError
+from instructsam.errors import ConfigError, InputError, RecordError
 from instructsam.structures.masks import encode_rle
 
 from .helpers import areas, block, boxes, corners, picture, write
@@ -270,7 +270,9 @@ def test_two_images_are_never_one_file(tmp_path: Path) -> None:
 
 def test_an_image_whose_size_is_unknown_must_be_there(tmp_path: Path) -> None:
     value = coco([image(1, "a.png", height=0), image(2, "b.png")], [thing(1, 2)])
-    with pytest.raises(ImageError, match=r"a.png: there is no such file"):
+    with pytest.raises(
+        RecordError, match=r"images\[0\]: height and width are not stated, .*a.png: there is no such"
+    ):
         read(reader(tmp_path, value))
     tally = Tally()
     assert len(read(reader(tmp_path, value, ReadOptions(skip_missing=True)), tally)) == 1

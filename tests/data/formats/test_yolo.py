@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from instructsam.data.detect import find_reader_of_path, validation_split
-from instructsam.data.formats.labelled import NO_OBJECTS
+from instructsam.data.formats.labelled import NO_OBJECTS, clip_box
 from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Tally
-from instructsam.data.record import Record
+from instructsam.data.formats.yolo import read_rows
+from instructsam.data.record import ImageRef, Record
 from instructsam.errors import ConfigError, ImageError, InputError, RecordError
 
 from .helpers import areas, boxes, picture
@@ -55,10 +59,9 @@ def test_outlines_boxes_and_images_without_labels(tmp_path: Path) -> None:
     assert validation_split(f"{tmp_path}:val") == validation_split("nowhere") == ""
 
 
-def test_a_roboflow_export_steps_out_of_its_folder(tmp_path: Path) -> None:
-    put(
-        tmp_path / "data.yaml", "train: ../train/images\nval: ../valid/images\nnc: 2\nnames: ['mug', 'key']\n"
-    )
+@pytest.mark.parametrize("folder", ["../train/images", "/content/shop-3/train/images", "train\\images"])
+def test_folders_of_another_machine_are_found(tmp_path: Path, folder: str) -> None:
+    put(tmp_path / "data.yaml", f"train: {folder}\nval: ../valid/images\nnc: 2\nnames: ['mug', 'key']\n")
     picture(tmp_path / "train/images/a.png")
     put(tmp_path / "train/labels/a.txt", BOX)
     (one,) = read(tmp_path)
@@ -151,3 +154,20 @@ def test_a_path_of_no_format_lists_the_formats(tmp_path: Path) -> None:
         find_reader_of_path(str(tmp_path), NAME_ALONE)
     with pytest.raises(ConfigError, match=r"data.source: there is no file or folder"):
         find_reader_of_path(str(tmp_path / "none"), NAME_ALONE)
+
+
+words = st.sampled_from(
+    ["0", "1", "7", "-1", "0.5", "1.04", "2", "nan", "1e400", "x", "0.1", "0.9", "", "\x00"]
+)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.lists(words, max_size=8).map(" ".join), max_size=3))
+def test_any_row_is_read_or_named(tmp_path: Path, rows: list[str]) -> None:
+    file = put(tmp_path / "a.txt", "\n".join(rows))
+    image, found = ImageRef("a.png", 6, 10), []
+    with suppress(RecordError):
+        found = read_rows(file, {0: "mug", 1: "key"})
+    for row in found:
+        box = clip_box(row.box(image), image)
+        assert box is None or (min(box[:2]) >= 0 and box[0] + box[2] < 10.001 and box[1] + box[3] < 6.001)

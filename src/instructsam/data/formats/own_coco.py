@@ -26,7 +26,7 @@ from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Node, Tally, read_json, sized_image
 from instructsam.data.record import ImageRef, PhraseRecord, Record
 from instructsam.data.vocabulary import Vocabulary
-from instructsam.errors import ImageError
+from instructsam.errors import ImageError, RecordError
 from instructsam.images.loader import read_size
 from instructsam.structures.file_names import find_file
 
@@ -111,7 +111,7 @@ class OwnCocoFile:
         """The image of an entry, its size from its file where the entry states none.
 
         Raises:
-            ImageError: the size is unknown, and missing images are not skipped.
+            RecordError: the size is unknown, and missing images are not skipped.
         """
         file = self.finder.find(item["file_name"])
         height, width = item.get("height"), item.get("width")
@@ -122,7 +122,10 @@ class OwnCocoFile:
             return ImageRef(file, *read_size(path))
         except ImageError as error:
             if not self.options.skip_missing:
-                raise
+                raise RecordError(
+                    f"{item.at()}: height and width are not stated, and the image cannot be read: {error}; state them, "
+                    "or put the image there"
+                ) from error
             tally.leave_out(NO_SIZE, example=str(error))
             return None
 

@@ -123,7 +123,7 @@ def _row(words: Sequence[str], names: dict[int, str], where: str) -> Row:
         number, *values = map(float, words)
     except ValueError as error:
         raise RecordError(f"{where}: expected numbers, got {shorten(' '.join(words))}") from error
-    if int(number) not in names or number != int(number):
+    if not isfinite(number) or number != int(number) or int(number) not in names:
         raise RecordError(
             f"{where}: expected the number of one of the {len(names)} classes, from {min(names)} to {max(names)}, got "
             f"{words[0]}"

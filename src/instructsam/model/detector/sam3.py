@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, Sam3Config, Sam3Model
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.sam3.modeling_sam3 import (
     Sam3DetrDecoder,
+    Sam3DetrEncoderLayer,
     Sam3DotProductScoring,
     Sam3MaskDecoder,
     Sam3VisionModel,
@@ -45,11 +48,16 @@ class Sam3Features(DetectorFeatures):
         return Sam3Features(levels, self.positions[:1].expand(len(image_index), -1, -1, -1))
 
 
+class CheckpointedEncoderLayer(GradientCheckpointingLayer, Sam3DetrEncoderLayer):
+    """A layer of the DETR encoder that gradient checkpointing reaches; the stock one runs without."""
+
+
 class Sam3Detector(Detector):
     """Vision encoder, DETR encoder and decoder, scoring and mask head; no text encoder of its own."""
 
     model_type = "sam3"
     config_class: ClassVar[type[PreTrainedConfig]] = Sam3Config
+    features_class: ClassVar[type[DetectorFeatures]] = Sam3Features
     parts = (
         ("detector vision encoder", "vision_encoder."),
         ("detector encoder and decoder", "detr_"),
@@ -65,6 +73,8 @@ class Sam3Detector(Detector):
             getattr(config, part)._attn_implementation = config._attn_implementation
         self.vision_encoder = Sam3VisionModel(config.vision_config)
         self.detr_encoder = SingleLevelEncoder(config.detr_encoder_config)
+        for layer in self.detr_encoder.layers:
+            layer.__class__ = CheckpointedEncoderLayer  # the stock module's parameters, none drawn again
         self.detr_decoder = Sam3DetrDecoder(config.detr_decoder_config)
         self.mask_decoder = Sam3MaskDecoder(config.mask_decoder_config)
         self.dot_product_scoring = Sam3DotProductScoring(config)
@@ -114,7 +124,9 @@ class Sam3Detector(Detector):
         if not isinstance(features, Sam3Features):
             raise TypeError(f"features must come from Sam3Detector.encode, got {type(features).__name__}")
         text_seen = text_mask
-        if self.training:  # made once here; the stock modules look for padding and wait for the device
+        if (
+            torch.is_grad_enabled()
+        ):  # made once here; the stock modules look for padding and wait for the device
             text_seen = kernel_mask(text_mask.bool()[:, None, None], self.detr_decoder.config, text.dtype)
         encoded = self.detr_encoder(
             vision_features=[features.levels[-1]],
@@ -177,7 +189,7 @@ class Sam3Detector(Detector):
             for layer in self.detr_decoder.layers
             for part in (layer.self_attn, layer.text_cross_attn, layer.vision_cross_attn, layer.mlp)
         ]
-        return (*self.detr_encoder.layers, *decoder, self.mask_decoder.pixel_decoder)
+        return (*decoder, self.mask_decoder.pixel_decoder)
 
     def set_slot_boxes(self, boxes_cxcywh: Tensor) -> None:
         self.detr_decoder.reference_points.weight.copy_(boxes_cxcywh.logit())
