@@ -184,6 +184,7 @@ class Trainer:
                         self.state.save_if_new()
                     raise
             self.state.save_if_new()
+            self._say_cached()
             signalled = self.processes.any(bool(stop.received))
         if signalled:
             number = stop.received or signal.SIGTERM
@@ -193,6 +194,11 @@ class Trainer:
                 number,
             )
         return self.config.folder / LAST
+
+    def _say_cached(self) -> None:
+        for cache in self.trainable.encode_images.caches:
+            full = f", {cache.left_out} not stored: the folder has no room" if cache.left_out else ""
+            self.log.say(f"{cache.folder}: {cache.found} features found, {cache.computed} computed{full}")
 
     def _train(self) -> None:
         schedule, state = self.config.schedule, self.state
