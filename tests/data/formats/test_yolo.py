@@ -60,10 +60,9 @@ def test_outlines_boxes_and_images_without_labels(tmp_path: Path) -> None:
     assert validation_split(f"{tmp_path}:val") == validation_split("nowhere") == ""
 
 
-def test_a_roboflow_export_steps_out_of_its_folder(tmp_path: Path) -> None:
-    put(
-        tmp_path / "data.yaml", "train: ../train/images\nval: ../valid/images\nnc: 2\nnames: ['mug', 'key']\n"
-    )
+@pytest.mark.parametrize("folder", ["../train/images", "/content/shop-3/train/images", "train\\images"])
+def test_folders_of_another_machine_are_found(tmp_path: Path, folder: str) -> None:
+    put(tmp_path / "data.yaml", f"train: {folder}\nval: ../valid/images\nnc: 2\nnames: ['mug', 'key']\n")
     picture(tmp_path / "train/images/a.png")
     put(tmp_path / "train/labels/a.txt", BOX)
     (one,) = read(tmp_path)
