@@ -115,6 +115,7 @@ class TrainingBatch:
             `token_as_mask` one merged object or none each.
         cells: None where the classes of some image's objects are unknown.
         direct: for each instruction, whether it was given as its own phrase; descriptions are not counted.
+        skipped: messages about samples that others replace, with `on_error: skip`.
     """
 
     index: int
@@ -123,6 +124,7 @@ class TrainingBatch:
     targets: ObjectTargets
     cells: CellTargets | None
     direct: tuple[bool, ...]
+    skipped: tuple[str, ...] = ()
 
     def pin_memory(self) -> TrainingBatch:
         """The same batch in page-locked memory, which copies to a GPU do not wait for; the loader calls this."""
