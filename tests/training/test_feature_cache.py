@@ -139,6 +139,7 @@ def test_a_run_with_cached_features_has_the_losses_of_one_without(
     [
         ((), "cache_features needs a vision encoder that is frozen"),
         (("parts.vlm_vision=freeze", "data.color_jitter=0.1"), "needs the same pixels in every pass"),
+        (("parts.vlm_vision=freeze", "data.augment.flip=0.5"), "needs the same pixels in every pass"),
     ],
 )
 def test_trained_encoders_and_augmented_pixels_are_refused(changes: tuple[str, ...], message: str) -> None:
