@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from instructsam.data.formats.boxes import Box, read_box
 from instructsam.data.formats.labelled import (
-    Box,
     CategoryRecords,
     LabelledObject,
     instance_from,
-    read_box,
     targets,
 )
 from instructsam.data.formats.names import spoken

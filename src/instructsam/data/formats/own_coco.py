@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from instructsam.data.formats.boxes import read_box
 from instructsam.data.formats.coco import is_crowd
 from instructsam.data.formats.image_finder import ImageFinder
 from instructsam.data.formats.labelled import (
@@ -17,7 +18,6 @@ from instructsam.data.formats.labelled import (
     LabelledObject,
     crowds,
     instance_from,
-    read_box,
     targets,
 )
 from instructsam.data.formats.names import spoken
