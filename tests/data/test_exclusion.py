@@ -73,11 +73,20 @@ def test_the_same_file_through_a_link_is_found(tests: TestImages, tmp_path: Path
     ],
 )
 def test_content_is_compared_where_a_name_cannot_tell(
-    tests: TestImages, tmp_path: Path, number: int, name: str, scale: float, expected: Match | None
+    tests: TestImages,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
+    name: str,
+    scale: float,
+    expected: Match | None,
 ) -> None:
     photograph(number, tmp_path / name, scale)
-    assert tests.find(tmp_path, [name]) == {name: expected}
-    assert tests.find(tmp_path, [name, name]) == {name: expected}
+    with caplog.at_level(logging.WARNING):
+        assert tests.find(tmp_path, [name]) == {name: expected}
+        assert tests.find(tmp_path, [name, name]) == {name: expected}
+    assert "1 of " in caplog.text
+    assert "test pictures are not in their folder, such as " in caplog.text
 
 
 def test_nothing_is_hashed_where_names_tell(tmp_path: Path) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from instructsam.data.negatives import WithNegatives, positives_per_image
+from instructsam.data.negatives import Negatives, WithNegatives, positives_per_image, with_negative_records
 from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Record
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sample import TrainingSample
 from instructsam.data.sources import Shuffled
-from instructsam.data.templates import Wording
+from instructsam.data.templates import NAME_ALONE, Wording
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.structures.masks import encode_rle
 
@@ -44,9 +45,8 @@ def source(folder: Path, *shown: str) -> RecordSource:
 
 def negatives(folder: Path, *shown: str, rate: float = 1.0, most: int = 8, seed: int = 0) -> WithNegatives:
     known = vocabulary(*shown)
-    return WithNegatives(
-        source(folder, *shown), known, rate, most, Wording(("every {category}",), 0, known.used), seed
-    )
+    drawn = Negatives(known, rate, Wording(("every {category}",), 0, known.used))
+    return WithNegatives(source(folder, *shown), drawn, most, seed)
 
 
 def absent(sample: TrainingSample) -> list[str]:
@@ -121,3 +121,31 @@ def test_plurals_are_taken_for_the_same_thing(name: str, many: str) -> None:
     known.see("a", [name])
     known.see("b", [many])
     assert known.absent("a") == known.absent("b") == ()
+
+
+def test_negative_records_are_always_the_same(tmp_path: Path) -> None:
+    known = vocabulary("mug", "tree")
+    drawn = Negatives(known, 1.0, Wording(("{category}",), 0, known.used))
+    records = [record for group in source(tmp_path, "mug", "tree").groups for record in group]
+    both = with_negative_records(records, drawn, seed=0)
+    assert both[:2] == records
+    assert [one.phrases[0].instances for one in both[2:]] == [(), ()]
+    assert {one.instruction for one in both[2:]} < set(NAMES) - {"mug", "tree"}
+    assert both == with_negative_records(records, drawn, seed=0)
+    assert len({one.id for one in both}) == 4
+
+
+def test_instructions_of_other_images_are_absent_unless_they_share_a_phrase(tmp_path: Path) -> None:
+    (mug, tree) = (record for group in source(tmp_path, "mug", "tree").groups for record in group)
+    elsewhere = ImageRef("b.png", 4, 6)
+    other = [
+        replace(mug, instruction="the cup", image=elsewhere),
+        replace(tree, instruction="a fir", image=elsewhere),
+    ]
+    known = Vocabulary.of_instructions([mug, *other])
+    assert known.absent("a.png") == ("a fir",)
+    assert known.absent("b.png") == ()
+    (negative,) = with_negative_records(
+        [mug], Negatives(known, 1.0, Wording(NAME_ALONE, 0, known.used)), seed=0
+    )[1:]
+    assert (negative.instruction, negative.phrases[0].text) == ("a fir", "tree")

@@ -169,6 +169,14 @@ def test_a_picture_is_found_in_another_composition(tmp_path: Path) -> None:
     assert Census.of(known.read(tmp_path, Tally()), Tally(), tmp_path).absent_images == 0
 
 
+def test_a_set_is_not_begun_by_files_of_another_one(tmp_path: Path) -> None:
+    write(tmp_path / "refclef/instances.json", {})
+    write(tmp_path / "refclef/refs(unc).json", [])
+    assert _known("refclef/train").is_begun(tmp_path)
+    assert not _known("refclef-berkeley/train").is_begun(tmp_path)
+    assert _known("refclef-berkeley/train").missing(tmp_path)[0] == "refclef/refs(berkeley).p"
+
+
 def test_a_census_counts(folder: Path) -> None:
     tally = Tally()
     (folder / "coco/train2014/9.jpg").unlink()

@@ -48,7 +48,7 @@ def test_every_source_is_described(tmp_path: Path) -> None:
     first, second = str(shop(tmp_path / "a")), str(shop(tmp_path / "b") / "instances.json")
     records = list(read_source(first, DataSettings(), Tally()))
     write_records(tmp_path / "records.jsonl", records)
-    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "list.json").write_text('[{"image": "a.png", "annotation": []}]')
     names = ["world", first, second, str(tmp_path), str(tmp_path / "list.json")]
     assert list(describe_source(DataSettings(source=dict.fromkeys(names, 1.0))).values()) == [
         "world",
@@ -140,6 +140,7 @@ def test_a_validation_split_takes_the_place_of_a_share(tmp_path: Path) -> None:
 
 
 def test_wrong_names_are_explained(tmp_path: Path) -> None:
+    (tmp_path / "tasks.json").write_text('[{"id": 1, "data": {"image": "a.png"}, "annotations": []}]')
     for name, message in (
         (
             "refcoco/trian",
@@ -147,6 +148,7 @@ def test_wrong_names_are_explained(tmp_path: Path) -> None:
         ),
         ("hf:name", "a data set of the hub must be hf:ORG/NAME"),
         (str(tmp_path), r"must be data of a known format: Inst2Seg records"),
+        (str(tmp_path / "tasks.json"), r"tasks.json' must be data of a known format"),  # of Label Studio
     ):
         with pytest.raises(ConfigError, match=message):
             find_reader(name, DataSettings())

@@ -19,13 +19,13 @@ SCRIPT = Path(__file__).with_name("two_processes.py")
 LAUNCHER = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 
 
-def launch(*words: str) -> str:
+def launch(*words: str, timeout: float = 240) -> str:
     done = subprocess.run(
         [*LAUNCHER, *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=timeout,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from instructsam.data.formats.hugging_face import find_parquet, open_parquet
 from instructsam.data.formats.inst2seg import read_inst2seg
-from instructsam.data.formats.json_kind import LIST, RECORDS, json_kind
+from instructsam.data.formats.json_kind import INST2SEG, RECORDS, json_kind
 from instructsam.data.formats.own_coco_layout import find_coco, open_coco
 from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
@@ -93,7 +93,7 @@ def _open_records(name: str, file: Path, options: ReadOptions) -> RecordReader:
 
 
 def _find_inst2seg(path: Path, split: str) -> Path | None:
-    return path if not split and path.suffix == ".json" and json_kind(path) == LIST else None
+    return path if not split and path.suffix == ".json" and json_kind(path) == INST2SEG else None
 
 
 def _open_inst2seg(name: str, file: Path, options: ReadOptions) -> RecordReader:
@@ -112,5 +112,7 @@ FORMATS: tuple[Format, ...] = (
         "YOLO labels", "a data.yaml with names and train, or images with classes.txt", find_yolo, open_yolo
     ),
     Format("a table", "a .parquet file, or a folder with some", find_parquet, open_parquet),
-    Format("published Inst2Seg JSON", "a .json file that is a list", _find_inst2seg, _open_inst2seg),
+    Format(
+        "published Inst2Seg JSON", "a .json list of images with annotation", _find_inst2seg, _open_inst2seg
+    ),
 )

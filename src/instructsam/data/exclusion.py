@@ -135,8 +135,12 @@ class TestImages:
         if group.sizes is None:
             group.sizes = {}
             for path in group.files:
-                if size := _size(path):
-                    group.sizes.setdefault(size, []).append(path)
+                group.sizes.setdefault(_size(path), []).append(path)
+            if absent := group.sizes.pop(0, []):
+                logging.getLogger(__name__).warning(
+                    "%d of %d test pictures are not in their folder, such as %s: only their names are compared",
+                    *(len(absent), len(group.files), absent[0]),
+                )
         sizes = group.sizes
         candidates = {path: sizes[size] for path in paths if (size := _size(path)) in sizes}
         tests = {test for found in candidates.values() for test in found}

@@ -38,6 +38,7 @@ def _refclef(name: str, splitter: str, split: str) -> Published:
         "RefCLEF of the REFER project (Kazemzadeh et al. 2014); pictures saiapr_tc-12 of ImageCLEF",
         lambda root, tally: read_refs(root / "refclef", splitter, split, images, tally),
         lambda root: (f"{images}/{number}.jpg" for number in ref_images(root / "refclef", splitter, split)),
+        borrowed=("refclef/instances.json",) if splitter != "unc" else (),
     )
 
 

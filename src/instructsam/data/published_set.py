@@ -31,6 +31,7 @@ class Published:
         supervision: how its objects are marked.
         read_seeing: `read` for a set that annotates each of its categories in every picture, and a vocabulary that
             learns which picture shows which.
+        borrowed: those of its files that another set has, too.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Published:
     list_images: Callable[[Path], Iterable[str]] | None = None
     supervision: Supervision = "masks"
     read_seeing: Callable[[Path, Tally, Vocabulary], Iterator[Record]] | None = None
+    borrowed: tuple[str, ...] = ()
 
     @property
     def train(self) -> bool:
@@ -63,8 +65,8 @@ class Published:
         return all(_is_there(root / file) for file in self.files)
 
     def is_begun(self, root: Path) -> bool:
-        """Whether some of its annotation files are in the data folder; its pictures may belong to others, too."""
-        return any(_is_there(root / file) for file in self.files)
+        """Whether some of its annotation files are in the data folder; those of others do not count."""
+        return any(_is_there(root / file) for file in self.files if file not in self.borrowed)
 
 
 def _is_there(path: Path) -> bool:

@@ -122,7 +122,9 @@ class RecordSource:
             id=f"{self.name}, record {one_line(group[0].id)!r}",
             image=self.images.load(group[0]),
             instructions=tuple(
-                SampleInstruction(record.instruction, its, () if region is None else (next(places),))
+                SampleInstruction(
+                    record.instruction, its, () if region is None else (next(places),), record.family
+                )
                 for record, its, region in zip(group, phrases, regions, strict=True)
             ),
             boxes_cxcywh=relative_boxes_cxcywh(masks),

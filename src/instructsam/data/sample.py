@@ -46,11 +46,13 @@ class SampleInstruction:
 
     Attributes:
         ignore: indices into the sample's objects; no loss of this instruction counts their pixels.
+        family: kind of the instruction in its source, such as OCR; augmentation leaves text in pictures readable.
     """
 
     text: str
     phrases: tuple[SamplePhrase, ...]
     ignore: tuple[int, ...] = ()
+    family: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ A source is the drawn world, or records: of a path, of the Hugging Face hub, or 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from instructsam.data.formats.source import Tally
 from instructsam.data.formats.table import HUB
 from instructsam.data.held_out import split_by_image
 from instructsam.data.image_store import FolderImages
-from instructsam.data.negatives import WithNegatives, positives_per_image
+from instructsam.data.negatives import Negatives, WithNegatives, positives_per_image
 from instructsam.data.published import PUBLISHED, Published
 from instructsam.data.record import Record
 from instructsam.data.record_source import RecordSource
@@ -162,17 +162,23 @@ def _with_negatives(
 ) -> SampleSource:
     """The records as samples, with instructions for absent categories where the source tells what is absent."""
     rate, most = data.negatives_per_positive, data.instructions_per_image
-    vocabulary, templates = reader.vocabulary, reader.templates
-    if not rate or not ((templates and vocabulary is not None) or data.negatives_from == "all"):
+    if not rate or not ((reader.templates and reader.vocabulary is not None) or data.negatives_from == "all"):
         return RecordSource(reader.name, reader.images, records, most, tally)
     source = RecordSource(reader.name, reader.images, records, positives_per_image(most, rate), tally)
+    negatives = find_negatives(reader, [record for group in source.groups for record in group], data, seed)
+    return source if negatives is None else WithNegatives(source, negatives, most, seed)
+
+
+def find_negatives(
+    reader: RecordReader, records: Sequence[Record], data: DataSettings, seed: int
+) -> Negatives | None:
+    """The absent categories of a source that has been read; None where none are known or wanted."""
+    vocabulary, templates = reader.vocabulary, reader.templates
     if data.negatives_from == "all" and (vocabulary is None or not vocabulary.shown):
-        vocabulary = Vocabulary.of_instructions([record for group in source.groups for record in group])
-        templates = NAME_ALONE
-    if vocabulary is None or len(vocabulary.used) < 2:
-        return source
-    wording = Wording(templates, seed, vocabulary.used)
-    return WithNegatives(source, vocabulary, rate, most, wording, seed)
+        vocabulary, templates = Vocabulary.of_instructions(records), NAME_ALONE
+    if not data.negatives_per_positive or not templates or vocabulary is None or len(vocabulary.used) < 2:
+        return None
+    return Negatives(vocabulary, data.negatives_per_positive, Wording(templates, seed, vocabulary.used))
 
 
 def world_settings(data: DataSettings) -> WorldSourceSettings:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from instructsam.data.formats.reader import RecordReader
 from instructsam.data.formats.source import Tally
 from instructsam.data.held_out import split_by_image
 from instructsam.data.image_store import ImageStore
+from instructsam.data.negatives import with_negative_records
 from instructsam.data.record import Record
 from instructsam.data.targets import with_known_answer
 from instructsam.errors import ConfigError, InputError
@@ -18,7 +20,7 @@ from instructsam.evaluation.benchmarks.benchmark import Benchmark, Loaded
 from instructsam.evaluation.benchmarks.names import get_benchmark, is_benchmark_name
 from instructsam.evaluation.metrics.metric import Metric
 from instructsam.evaluation.metrics.registry import METRICS, table_metrics
-from instructsam.experiments.sources import WORLD, find_reader
+from instructsam.experiments.sources import WORLD, find_negatives, find_reader
 from instructsam.structures.answering import Mode
 from instructsam.training.data_settings import DataSettings
 from instructsam.training.settings import RunConfig
@@ -129,8 +131,9 @@ def _held_out(config: RunConfig) -> Benchmark:
     parts: list[tuple[ImageStore, Record]] = []
     for name in _sources(config):
         reader = find_reader(name, config.data, config.seed)
-        _, held_out = split_by_image(list(reader.read(Tally())), config.validation.share, name)
-        parts += [(reader.images, record) for record in with_known_answer(held_out, Tally())]
+        records = list(reader.read(Tally()))
+        _, held_out = split_by_image(records, config.validation.share, name)
+        parts += [(reader.images, record) for record in _scored(reader, records, held_out, config)]
     if not parts:
         raise ConfigError(
             "validation.share holds out no instruction with a known answer: raise it, or set it to 0"
@@ -144,8 +147,18 @@ def _named(config: RunConfig) -> Benchmark:
     if is_benchmark_name(name):
         return _benchmark(config)
     reader = find_reader(name, _data_of(config), config.seed)
-    records = with_known_answer(reader.read(Tally()), Tally())
-    return _benchmark_of(name, [(reader.images, record) for record in records])
+    records = list(reader.read(Tally()))
+    scored = _scored(reader, records, records, config)
+    return _benchmark_of(name, [(reader.images, record) for record in scored])
+
+
+def _scored(
+    reader: RecordReader, records: list[Record], chosen: list[Record], config: RunConfig
+) -> list[Record]:
+    """The chosen records of a source that can be scored, with negatives as in training, but always the same ones."""
+    known = list(with_known_answer(chosen, Tally()))
+    negatives = find_negatives(reader, records, config.data, config.seed)
+    return known if negatives is None else with_negative_records(known, negatives, config.seed)
 
 
 def _benchmark(config: RunConfig) -> Benchmark:

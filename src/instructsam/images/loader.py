@@ -270,7 +270,7 @@ def _as_rgb(
     opened.load()
     values = deep_grey(opened) if layout is None else pillow_values(opened, layout)
     if values is None:
-        return _to_rgb(opened, notes)
+        return _to_rgb(opened, notes, is_own=stream is not None)
     return samples_to_rgb(values, meaning if layout is None else layout.meaning, name, notes)
 
 
@@ -281,11 +281,13 @@ def _transparent(image: Image.Image) -> tuple[int, ...] | None:
     return tuple(key) if isinstance(key, tuple) else None
 
 
-def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
+def _to_rgb(image: Image.Image, notes: list[str], is_own: bool) -> Image.Image:
     if image.mode == "La":
         image = image.convert("LA")
     if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         alpha = rgba.getchannel("A")
         return on_white(rgba.convert("RGB"), alpha, notes)
-    return image.copy() if image.mode == "RGB" else image.convert("RGB")
+    if image.mode == "RGB":
+        return image if is_own and image.format == "JPEG" else image.copy()
+    return image.convert("RGB")

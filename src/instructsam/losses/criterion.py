@@ -243,10 +243,13 @@ def _layer_sums(
         sizes: pairs of each layer; all earlier layers have the same number.
         divisor: of the sums.
     """
-    first = sizes[0]
+    if not terms:
+        return {}, {}
+    values, first = torch.stack(list(terms.values())), sizes[0]
     more = max(sizes[-1], 1) / max(first, 1)
-    last = {name: values[:first].sum() / divisor for name, values in terms.items()}
-    return last, {name: values[first:].sum() / (divisor * more) for name, values in terms.items()}
+    last = values[:, :first].sum(1) / divisor
+    earlier = values[:, first:].sum(1) / (divisor * more)
+    return dict(zip(terms, last.unbind(), strict=True)), dict(zip(terms, earlier.unbind(), strict=True))
 
 
 def _at_least_one(number: Tensor | float, device: torch.device) -> Tensor:

@@ -45,11 +45,12 @@ def pair_losses(
     losses: dict[str, Tensor] = {}
     if "mask_bce" in config.pair_losses:
         values, labels, weights = _mask_values(config, logits, wanted, ignored)
-        losses["mask_dice"] = mask_dice(values, labels, config.dice_eps, weights)
+        judged = weights
         if are is not None:  # a box tells that everything outside is background, and of no pixel inside
             outside = ~are[BOX][:, None] | (labels == 0)
-            weights = outside if weights is None else weights & outside
-        losses["mask_bce"] = mask_bce(values, labels, weights)
+            judged = outside if weights is None else weights & outside
+        losses["mask_bce"] = mask_bce(values, labels, judged)
+        losses["mask_dice"] = mask_dice(values, labels, config.dice_eps, weights)
     quality = soft_dice(logits.flatten(1), wanted.flatten(1), counted)
     if "box_l1" in config.pair_losses:
         boxes = layers.boxes_cxcywh.flatten(0, 1).index_select(0, place)

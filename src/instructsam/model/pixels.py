@@ -1,20 +1,22 @@
 """Images as tensors for the vision encoders. Needs no torchvision.
 
-Resizing is torch's: transformers' PIL image processors differ from it by up to 20 of 255 levels.
+Resizing is torch's, on bytes: transformers' PIL image processors differ from it by up to 20 of 255 levels. Bytes become
+floats as late as possible: training batches hold bytes, which take a quarter of the memory on their way to the device.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def to_tensor(image: Image.Image) -> Tensor:
-    """RGB image -> uint8 [1, 3, H, W]."""
-    return torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).unsqueeze(0).contiguous()
+def to_tensor(image: Image.Image | NDArray[np.uint8]) -> Tensor:
+    """RGB image, or uint8 [H, W, 3] -> uint8 [1, 3, H, W], channels last in memory: resizing takes half as long so."""
+    return torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).unsqueeze(0)
 
 
 def normalize(pixels: Tensor) -> Tensor:
@@ -29,6 +31,11 @@ def resize(pixels: Tensor, height: int, width: int, mode: str) -> Tensor:
     return F.interpolate(pixels, size=(height, width), mode=mode, antialias=True)
 
 
+def square_bytes(pixels: Tensor, side: int, mode: str = "bilinear") -> Tensor:
+    """uint8 [1, 3, H, W] resized to a square, whatever the aspect ratio: uint8 [3, side, side]."""
+    return resize(pixels, side, side, mode)[0]
+
+
 def square_pixels(image: Image.Image, side: int, mode: str = "bilinear") -> Tensor:
     """Resize to a square, whatever the aspect ratio: float [3, side, side]."""
-    return normalize(resize(to_tensor(image), side, side, mode))[0]
+    return normalize(square_bytes(to_tensor(image), side, mode))

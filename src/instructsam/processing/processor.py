@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from instructsam.errors import CheckpointError, InputError
-from instructsam.model.pixels import square_pixels
+from instructsam.model.pixels import normalize, square_bytes, to_tensor
 from instructsam.model.vlm.registry import vlm_class
 from instructsam.processing.conversation import Conversation, ConversationEncoder
 from instructsam.processing.padding import pad, pad_phrases
@@ -119,9 +121,19 @@ class InstructSAMProcessor:
         return ids
 
     def encode_images(self, images: Sequence[Image.Image]) -> tuple[Tensor, Tensor, Tensor]:
-        """RGB images -> VLM patches [patches, F], grids [I, 3], detector pixels [I, 3, S, S]."""
-        patches, grids = zip(*(self.vlm.patches(image, self.pixel_rules) for image in images), strict=True)
-        squares = torch.stack([square_pixels(image, self.settings.image_size) for image in images])
+        """RGB images -> VLM patches [patches, F], grids [I, 3], detector pixels [I, 3, S, S], as floats."""
+        patches, grids, squares = self.encode_bytes(images)
+        return self.vlm.pixel_values(patches, self.pixel_rules), grids, normalize(squares)
+
+    def encode_bytes(
+        self, images: Sequence[Image.Image | NDArray[np.uint8]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `encode_images`, of images or arrays uint8 [H, W, 3]; patches and pixels stay bytes."""
+        every = [to_tensor(image) for image in images]
+        patches, grids = zip(
+            *(self.vlm.patch_bytes(pixels, self.pixel_rules) for pixels in every), strict=True
+        )
+        squares = torch.stack([square_bytes(pixels, self.settings.image_size) for pixels in every])
         return torch.cat(patches), torch.tensor(grids, dtype=torch.int64), squares
 
     def converse(self, sample: Sample, grid_thw: Sequence[int]) -> Conversation:
@@ -155,7 +167,13 @@ class InstructSAMProcessor:
         Raises:
             InputError: an instruction or a phrase is empty or too long.
         """
-        pixel_values, grids, squares = self.encode_images(images)
+        return self.encode_samples(self.encode_images(images), samples, labels)
+
+    def encode_samples(
+        self, pixels: tuple[Tensor, Tensor, Tensor], samples: Sequence[Sample], labels: bool = False
+    ) -> ModelInputs:
+        """As `encode`, with images that are tensors of `encode_images` or `encode_bytes` already."""
+        pixel_values, grids, squares = pixels
         conversations = [self.converse(sample, grids[sample.image_index].tolist()) for sample in samples]
         phrases = [
             (b, ids) for b, conversation in enumerate(conversations) for ids in conversation.phrase_ids

@@ -25,10 +25,11 @@ class ModelInputs:
         input_ids: int64 [B, L], right- or left-padded.
         attention_mask: int64 [B, L], 1 for real tokens.
         block_ids: int64 [B, L], index of the query block at query positions (counted per sample), -1 elsewhere.
-        pixel_values: float [patches of all images, C * temporal * patch * patch], the VLM's patches.
+        pixel_values: float [patches of all images, C * temporal * patch * patch], the VLM's patches; in training
+            uint8, of one frame.
         image_grid_thw: int64 [I, 3], the VLM's patch grid of each image.
         image_index: int64 [B], the image of each sample.
-        detector_pixel_values: float [I, 3, S, S].
+        detector_pixel_values: float [I, 3, S, S]; in training uint8.
         phrase_ids: int64 [P, T], token ids of each phrase, zero-padded.
         phrase_mask: bool [P, T], True for real phrase tokens.
         phrase_sample: int64 [P], the sample of each phrase, ascending.

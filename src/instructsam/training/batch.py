@@ -114,6 +114,7 @@ class TrainingBatch:
             `token_as_mask` one merged object or none each.
         cells: None where the classes of some image's objects are unknown.
         direct: for each instruction, whether it was given as its own phrase; descriptions are not counted.
+        skipped: messages about samples that others replace, with `on_error: skip`.
     """
 
     index: int
@@ -122,3 +123,4 @@ class TrainingBatch:
     targets: ObjectTargets
     cells: CellTargets | None
     direct: tuple[bool, ...]
+    skipped: tuple[str, ...] = ()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PIL import Image
-
 from instructsam.data.sample import SampleInstruction, TrainingSample
 from instructsam.model.packed import pack
 from instructsam.model.shared_prefix import shared_prefixes
@@ -48,9 +46,8 @@ def collate(
         if sample.descriptions:
             description = sample.descriptions[(index + number) % len(sample.descriptions)]
             conversations.append(Sample(number, description.request, reply=description.reply))
-    inputs = processor.encode(
-        [Image.fromarray(sample.image) for sample in samples], conversations, labels=True
-    )
+    pixels = processor.encode_bytes([sample.image for sample in samples])
+    inputs = processor.encode_samples(pixels, conversations, labels=True)
     masks = [mask_tensor(sample) for sample in samples]
     tokens = (inputs.input_ids, inputs.attention_mask)
     positions = sizes.positions(*tokens, inputs.image_grid_thw[inputs.image_index])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from instructsam.training.sharding import local
+
 
 class Average:
     """The average of a model's trainable parameters; of frozen ones there is nothing to average.
@@ -25,9 +27,9 @@ class Average:
         forgotten.
         """
         if self.tensors:
-            current = [parameter.detach() for parameter in _trained(model).values()]
+            current = [local(parameter.detach()) for parameter in _trained(model).values()]
             move = get_ema_multi_avg_fn(min(decay, self.count / (9 + self.count)))
-            move(list(self.tensors.values()), current, None)
+            move([local(tensor) for tensor in self.tensors.values()], current, None)
         self.count += 1
 
     def state(self, model: nn.Module) -> dict[str, Tensor]:

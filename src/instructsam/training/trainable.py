@@ -14,10 +14,12 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from instructsam.errors import ConfigError
 from instructsam.training.auxiliary.query_readout import detected_phrases
 from instructsam.training.batch import TrainingBatch
+from instructsam.training.image_encoders import ImageEncoders
 from instructsam.training.lora import is_adapter_parameter
 from instructsam.training.objectives import Objective, ObjectiveContext, Outputs, Step
 from instructsam.training.part_settings import Part
 from instructsam.training.parts import parts_by_name
+from instructsam.training.sharding import reach_all
 from instructsam.training.stage_table import Stage
 
 
@@ -31,6 +33,10 @@ def build_objective(name: str, context: ObjectiveContext) -> Objective:
 
 class Trainable(nn.Module):
     """`model` is exported; the parameters of `objectives` are not.
+
+    Attributes:
+        encode_images: runs the vision encoders.
+        reaches_all: every trained parameter gets a gradient, if only of zeros, as shards need it.
 
     Args:
         context: the model and everything that objectives are built from.
@@ -50,6 +56,8 @@ class Trainable(nn.Module):
         self.detected_fraction = context.settings.detected_fraction
         self.stage = stage
         self.autocast = autocast
+        self.reaches_all = False
+        self.encode_images = ImageEncoders(self.model)
 
     def freeze(self, trained: Collection[Part]) -> None:
         """Exclude all parts but these: no gradients to exchange, no optimizer state, nothing to decay.
@@ -67,6 +75,7 @@ class Trainable(nn.Module):
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(is_adapter_parameter(name) or parts[name] in trained)
         _evaluate_frozen(self.model)
+        self.encode_images = ImageEncoders(self.model)
 
     def train(self, mode: bool = True) -> Trainable:
         """Training mode, but for frozen parts."""
@@ -92,6 +101,8 @@ class Trainable(nn.Module):
             step = self._run(step)
             losses = {name: objective(step) for name, objective in self.objectives.items()}
         total = torch.stack([self.weights[name] * loss.total for name, loss in losses.items()]).sum()
+        if self.reaches_all:
+            total = total + reach_all(self)
         parts = {"loss": total.detach()}
         for loss in losses.values():
             parts |= loss.parts
@@ -101,11 +112,10 @@ class Trainable(nn.Module):
         """Run the parts of the model that the stage runs."""
         model = self.model
         batch = step.batch.inputs.to(step.device)
+        images = self.encode_images(batch, step.batch.inputs)
         inputs = batch.as_kwargs()
-        pixels, _, detector_pixels = (
-            inputs.pop(name) for name in ("pixel_values", "image_grid_thw", "detector_pixel_values")
-        )
-        images = model.encode_images(pixels, step.batch.inputs.image_grid_thw, detector_pixels)
+        for name in ("pixel_values", "image_grid_thw", "detector_pixel_values"):
+            inputs.pop(name)
         step = replace(step, images=images)
         if self.stage.forward == "vision":
             return step

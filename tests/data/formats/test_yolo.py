@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instructsam.data.detect import find_reader_of_path, validation_split
-from instructsam.data.formats.labelled import NO_OBJECTS, clip_box
+from instructsam.data.formats.boxes import clip_box
+from instructsam.data.formats.labelled import NO_OBJECTS
 from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Tally
 from instructsam.data.formats.yolo import read_rows
@@ -59,10 +60,9 @@ def test_outlines_boxes_and_images_without_labels(tmp_path: Path) -> None:
     assert validation_split(f"{tmp_path}:val") == validation_split("nowhere") == ""
 
 
-def test_a_roboflow_export_steps_out_of_its_folder(tmp_path: Path) -> None:
-    put(
-        tmp_path / "data.yaml", "train: ../train/images\nval: ../valid/images\nnc: 2\nnames: ['mug', 'key']\n"
-    )
+@pytest.mark.parametrize("folder", ["../train/images", "/content/shop-3/train/images", "train\\images"])
+def test_folders_of_another_machine_are_found(tmp_path: Path, folder: str) -> None:
+    put(tmp_path / "data.yaml", f"train: {folder}\nval: ../valid/images\nnc: 2\nnames: ['mug', 'key']\n")
     picture(tmp_path / "train/images/a.png")
     put(tmp_path / "train/labels/a.txt", BOX)
     (one,) = read(tmp_path)

@@ -1,6 +1,6 @@
-"""Mapillary Vistas (ICCV 2017): street pictures in which every pixel has a class, and things are told apart.
+"""Mapillary Vistas (ICCV 2017): street pictures in which every pixel has a class, and single things have numbers.
 
-config.json has {labels: [{name, readable, instances: whether single things are told apart}]}. A 16-bit PNG file holds
+config.json has {labels: [{name, readable, instances: whether single things have numbers}]}. A 16-bit PNG file holds
 256 x class + number of the thing in each pixel. Each class in a picture is an instruction; a class without single
 things, such as sky, is one instance. Pixels of the void classes may be anything: they are ignored.
 """

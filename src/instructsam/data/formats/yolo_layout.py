@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -109,10 +109,12 @@ def _listed(file: Path, top: Node, split: str) -> list[Path]:
     return [image for one in entries for image in _images_of(one, bases)]
 
 
-def _images_of(entry: Node, bases: Iterable[Path]) -> list[Path]:
+def _images_of(entry: Node, bases: Sequence[Path]) -> list[Path]:
     text = entry.text().replace("\\", "/")
-    shorter = text.removeprefix("../")  # Roboflow writes ../train/images for train/images
-    tried = list(dict.fromkeys(base / part for base in bases for part in (text, shorter)))
+    parts = [part for part in text.split("/") if part not in ("", ".", "..")]
+    # Roboflow writes ../train/images for train/images, notebooks the absolute paths of their machine.
+    shorter = ["/".join(parts[start:]) for start in range(max(len(parts) - 1, 1))]
+    tried = list(dict.fromkeys(base / part for part in (text, *shorter) for base in bases))
     for path in tried:
         if path.is_dir():
             return _images_in(path)

@@ -47,8 +47,11 @@ TOO_MANY = Doubt(
     "it never finds all: take a model with more queries",
 )
 SIDES = Doubt(
-    "instructions with side words (left, right)",
-    "flipped images swap these words; other words for sides need data.augment.flip=0",
+    "instructions with side words (left, right)", "with data.augment.flip, mirrored images get swapped words"
+)
+NEVER_MIRRORED = Doubt(
+    "instructions whose images are never mirrored",
+    "no English, a number, a quotation, or a side that is not clear: data.augment.flip leaves them as they are",
 )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,12 +14,12 @@ from instructsam.experiments.data_check.limits import ModelLimits
 from instructsam.experiments.data_check.selection import digest_of
 from instructsam.structures.rle_masks import RleMasks
 from instructsam.structures.safe_text import one_line
+from instructsam.training.augmentation.words import mirrored
 
 FEWEST_PIXELS = 16
 FULL_SHARE = 0.95  # of the image
 SAME_MASK_IOU = 0.95
 FITTING_IOU = 0.5  # of a box with the box around its mask
-_SIDE_WORD = re.compile(r"\b(?:left|right)(?:most|hand|wards?)?\b", re.IGNORECASE)
 _MOST_COMPARED = 100  # objects of a phrase whose masks are compared with one another
 _MOST_REMEMBERED = 2_000_000  # instructions in which repetitions are found
 
@@ -43,7 +41,10 @@ class RecordCheck:
         place = f"record {one_line(record.id)!r}"
         for phrase in record.phrases:
             self._check_objects(phrase, record, place)
-        if _SIDE_WORD.search(record.instruction):
+        other = mirrored(record.instruction)
+        if other is None:
+            self.findings.add(f.NEVER_MIRRORED, place)
+        elif other != record.instruction:
             self.findings.add(f.SIDES, place)
         self._check_repetition(record, place)
         if self._limits is not None:

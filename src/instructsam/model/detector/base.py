@@ -86,11 +86,13 @@ class Detector(nn.Module, ABC):
         config_class: its configuration.
         parts: title and name prefix of its parts, for tables.
         vision_encoder: the module that sees the image alone; its names in the state dictionary start so.
+        features_class: of what `encode` returns; beside `levels` its fields are tensors [I, ...].
     """
 
     model_type: ClassVar[str]
     config_class: ClassVar[type[PreTrainedConfig]]
     parts: ClassVar[tuple[tuple[str, str], ...]] = (("detector", ""),)
+    features_class: ClassVar[type[DetectorFeatures]] = DetectorFeatures
     vision_encoder: nn.Module
 
     # ---- configuration

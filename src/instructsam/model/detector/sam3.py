@@ -12,9 +12,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, Sam3Config, Sam3Model
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.sam3.modeling_sam3 import (
     Sam3DetrDecoder,
     Sam3DetrEncoder,
+    Sam3DetrEncoderLayer,
     Sam3DotProductScoring,
     Sam3MaskDecoder,
     Sam3VisionModel,
@@ -44,11 +46,16 @@ class Sam3Features(DetectorFeatures):
         return Sam3Features(levels, self.positions[:1].expand(len(image_index), -1, -1, -1))
 
 
+class CheckpointedEncoderLayer(GradientCheckpointingLayer, Sam3DetrEncoderLayer):
+    """A layer of the DETR encoder that gradient checkpointing reaches; the stock one runs without."""
+
+
 class Sam3Detector(Detector):
     """Vision encoder, DETR encoder and decoder, scoring and mask head; no text encoder of its own."""
 
     model_type = "sam3"
     config_class: ClassVar[type[PreTrainedConfig]] = Sam3Config
+    features_class: ClassVar[type[DetectorFeatures]] = Sam3Features
     parts = (
         ("detector vision encoder", "vision_encoder."),
         ("detector encoder and decoder", "detr_"),
@@ -64,6 +71,8 @@ class Sam3Detector(Detector):
             getattr(config, part)._attn_implementation = config._attn_implementation
         self.vision_encoder = Sam3VisionModel(config.vision_config)
         self.detr_encoder = Sam3DetrEncoder(config.detr_encoder_config)
+        for layer in self.detr_encoder.layers:
+            layer.__class__ = CheckpointedEncoderLayer  # the stock module's parameters, none drawn again
         self.detr_decoder = Sam3DetrDecoder(config.detr_decoder_config)
         self.mask_decoder = Sam3MaskDecoder(config.mask_decoder_config)
         self.dot_product_scoring = Sam3DotProductScoring(config)

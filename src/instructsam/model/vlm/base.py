@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedConfig
 
+from instructsam.model.pixels import normalize, to_tensor
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -151,13 +153,24 @@ class VLM(nn.Module, ABC):
 
     @staticmethod
     @abstractmethod
-    def patches(image: Image.Image, rules: PixelRules) -> tuple[Tensor, tuple[int, int, int]]:
-        """An RGB image as the vision encoder's input.
+    def patch_bytes(pixels: Tensor, rules: PixelRules) -> tuple[Tensor, tuple[int, int, int]]:
+        """An image uint8 [1, 3, H, W] as the bytes that `pixel_values` takes.
 
         Returns:
-            Float [N, ...], concatenated over images along the first dimension, and the grid of patches as
+            uint8 [N, ...], concatenated over images along the first dimension, and the grid of patches as
             (frames, rows, columns).
         """
+
+    @staticmethod
+    def pixel_values(patches: Tensor, rules: PixelRules) -> Tensor:
+        """The vision encoder's input, float [N, ...], from the bytes of `patch_bytes`, on their device."""
+        return normalize(patches)
+
+    @classmethod
+    def patches(cls, image: Image.Image, rules: PixelRules) -> tuple[Tensor, tuple[int, int, int]]:
+        """An RGB image as the vision encoder's input, and the grid of patches as (frames, rows, columns)."""
+        found, grid = cls.patch_bytes(to_tensor(image), rules)
+        return cls.pixel_values(found, rules), grid
 
     @classmethod
     @abstractmethod

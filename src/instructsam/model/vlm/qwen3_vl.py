@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,8 @@ from transformers import DynamicCache, Qwen3VLConfig, Qwen3VLForConditionalGener
 from instructsam.model.initial_weights import local_attention, sine_table
 from instructsam.model.vlm.base import VLM, ChatFormat, ImageEmbeds, PixelRules, VLMSizes
 from instructsam.model.vlm.grouped_attention import order_by_size
-from instructsam.model.vlm.patches import merged_patches
+from instructsam.model.vlm.patches import patch_bytes, repeat_frames
 from instructsam.model.vlm.qwen3_vl_modules import use_modules, vision_positions
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 
 class Qwen3VL(VLM, Qwen3VLModel):
@@ -112,8 +109,12 @@ class Qwen3VL(VLM, Qwen3VLModel):
         )
 
     @staticmethod
-    def patches(image: Image.Image, rules: PixelRules) -> tuple[Tensor, tuple[int, int, int]]:
-        return merged_patches(image, rules)
+    def patch_bytes(pixels: Tensor, rules: PixelRules) -> tuple[Tensor, tuple[int, int, int]]:
+        return patch_bytes(pixels, rules)
+
+    @staticmethod
+    def pixel_values(patches: Tensor, rules: PixelRules) -> Tensor:
+        return repeat_frames(patches, rules.temporal_patch_size)
 
     @classmethod
     def image_layout(cls, grid: Sequence[int], rules: PixelRules) -> list[str]:

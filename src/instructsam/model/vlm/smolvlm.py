@@ -7,18 +7,15 @@ out: the detector sees the image at its own, higher resolution.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from transformers import DynamicCache, SmolVLMConfig, SmolVLMForConditionalGeneration, SmolVLMModel
 
 from instructsam.errors import ConfigError
 from instructsam.model.initial_weights import local_attention, sine_table
-from instructsam.model.pixels import square_pixels
+from instructsam.model.pixels import square_bytes
 from instructsam.model.vlm.base import VLM, ChatFormat, ImageEmbeds, PixelRules, VLMSizes
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 
 class SmolVLM(VLM, SmolVLMModel):
@@ -102,9 +99,9 @@ class SmolVLM(VLM, SmolVLMModel):
         return PixelRules(patch, config.scale_factor, 1, min_pixels, max_pixels, side)
 
     @staticmethod
-    def patches(image: Image.Image, rules: PixelRules) -> tuple[Tensor, tuple[int, int, int]]:
+    def patch_bytes(pixels: Tensor, rules: PixelRules) -> tuple[Tensor, tuple[int, int, int]]:
         cells = rules.square // rules.patch_size
-        return square_pixels(image, rules.square, "bicubic").unsqueeze(0), (1, cells, cells)
+        return square_bytes(pixels, rules.square, "bicubic").unsqueeze(0), (1, cells, cells)
 
     @classmethod
     def image_layout(cls, grid: Sequence[int], rules: PixelRules) -> list[str]:

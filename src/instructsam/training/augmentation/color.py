@@ -1,14 +1,18 @@
-"""Colour jitter of training images: brightness, contrast and a slight colour cast.
+"""Colour jitter of training images (brightness, contrast, a slight colour cast), grey, blur and JPEG noise.
 
-Masks and places stay, and colours stay distinguishable. Numpy only.
+Masks and places stay, and the jitter keeps colours distinguishable. Numpy and PIL only.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from instructsam.images.loader import load_bytes
 
 UNCHANGED_SHARE = 0.1  # of the images
 CAST_SHARE = (
@@ -69,3 +73,20 @@ def apply_color_jitter(image: NDArray[np.uint8], jitter: ColorJitter) -> NDArray
         table = np.clip(np.rint(values * (jitter.brightness * cast)), 0, 255).astype(np.uint8)
         changed[..., channel] = table[image[..., channel]]
     return changed
+
+
+def grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image without its colours: uint8 [H, W, 3] of equal channels."""
+    return np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
+
+
+def blur(image: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
+    """The image with a Gaussian blur of a radius in pixels."""
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def jpeg_noise(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """The image after JPEG compression of a quality in 1..95."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.asarray(load_bytes(file.getvalue(), "image").image)
