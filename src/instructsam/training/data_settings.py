@@ -30,8 +30,8 @@ class DataSettings(Config):
         mixture: what the numbers of a mixture are: "weights", shares of all samples, or "repeats", passes over each
             source in one pass over all of them.
         folder: the data folder that holds the files of published data sets.
-        exclude: images that are not trained on: names of published test sets, files of Inst2Seg records, or folders of
-            images; [] for none. Left out: every test set in `folder`, for published sources only.
+        exclude: images that are not trained on: names of published test sets, "known" for all that are in `folder`,
+            files of Inst2Seg records, or folders of images; [] for none. Left out: "known", for published sources only.
         exclude_by_pixels: whether excluded images are also found in another size or compression (docs/data.md).
         images: the folder of a path's images, or a mapping from sources to their folders; "" to find them from the
             annotations.

@@ -274,8 +274,10 @@ class RunConfig(Config):
                 "cache_features needs a vision encoder that is frozen: set parts.vlm_vision or parts.detector_vision "
                 "to freeze"
             )
-        if self.cache_features and self.data.color_jitter:
-            raise ConfigError("cache_features needs the same pixels in every pass: set data.color_jitter=0")
+        if self.cache_features and (self.data.color_jitter or self.data.augment.any):
+            raise ConfigError(
+                "cache_features needs the same pixels in every pass: set data.color_jitter=0 and remove data.augment"
+            )
 
     @property
     def trained_in_full(self) -> tuple[Part, ...]:
