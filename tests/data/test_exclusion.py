@@ -120,7 +120,7 @@ def test_records_about_test_pictures_are_left_out_and_counted(
     files = [by_id, by_id, "own/b.png", "own/c.jpg", "reasonseg/test/a.jpg", "own/not_there.jpg"]
     records = [record(file, str(number)) for number, file in enumerate(files)]
     tally = Tally()
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.WARNING):
         kept = list(exclude(records, tests, tmp_path, tally))
     assert [one.image.file for one in kept] == ["own/c.jpg", "own/not_there.jpg"]
     assert tally.left_out == {

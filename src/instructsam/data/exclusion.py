@@ -174,7 +174,7 @@ def exclude(
                 tally.leave_out(str(match), example=file)
                 excluded.setdefault(match.benchmark, set()).add(file)
     for benchmark, files in excluded.items():
-        logging.getLogger(__name__).info(
+        logging.getLogger(__name__).warning(
             "%d of %d pictures are test pictures of %s: not trained on", len(files), len(pictures), benchmark
         )
 
