@@ -55,8 +55,9 @@ class Criterion:
     semantic and presence losses are means over phrases; text loss is the mean over supervised tokens. A
     phrase without target has all score targets, its presence target and its semantic target at zero and no
     mask or box loss, whatever stands beside it. Targets known by a box or a point have the losses of `pair_losses`;
-    ignored pixels count in none, and an unmatched query whose mask lies mostly there has no score loss. With several processes the means are each process's own, and the
-    gradients are averaged: phrases of a process with fewer of them weigh a little more.
+    ignored pixels count in none, and an unmatched query whose mask lies mostly there has no score loss. With several
+    processes the means are each process's own, and the gradients are averaged: phrases of a process with fewer of
+    them weigh a little more.
     """
 
     def __init__(self, config: CriterionConfig) -> None:
