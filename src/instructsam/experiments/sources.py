@@ -27,7 +27,7 @@ from instructsam.data.sources import Mixture, SampleSource, endless
 from instructsam.data.templates import NAME_ALONE, Wording
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError
-from instructsam.experiments.test_images import ExcludedImages
+from instructsam.experiments.excluded_images import ExcludedImages
 from instructsam.training.data_settings import DataSettings
 from instructsam.world.source import WorldSource, WorldSourceSettings
 
