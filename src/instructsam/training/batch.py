@@ -7,7 +7,8 @@ h w mask size, A attributes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -124,3 +125,16 @@ class TrainingBatch:
     cells: CellTargets | None
     direct: tuple[bool, ...]
     skipped: tuple[str, ...] = ()
+
+    def pin_memory(self) -> TrainingBatch:
+        """The same batch in page-locked memory, which copies to a GPU do not wait for; the loader calls this."""
+        pinned: TrainingBatch = _pinned(self)
+        return pinned
+
+
+def _pinned(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.pin_memory()
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _pinned(getattr(value, f.name)) for f in fields(value)})
+    return value

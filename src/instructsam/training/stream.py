@@ -166,6 +166,7 @@ def batches(dataset: TrainingBatches, first: int, stop: int) -> Iterator[Trainin
         num_workers=workers,
         prefetch_factor=dataset.settings.prefetch if workers else None,
         worker_init_fn=_start_worker if workers else None,
+        pin_memory=torch.cuda.is_available(),
         # a generator of its own: the seed that the loader draws must not move the run's random state
         generator=torch.Generator(),
     )

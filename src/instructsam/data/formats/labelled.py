@@ -91,6 +91,23 @@ class CategoryRecords:
         return int.from_bytes(digest.digest(), "big") % len(self.used)
 
 
+def instruction_record(
+    key: str, image: ImageRef, text: str, objects: Sequence[LabelledObject], tally: Tally
+) -> Record | None:
+    """The record of an instruction with these targets; None, counted, where the answer is not known.
+
+    It has one phrase for each category of its targets, and the text itself where there is none.
+    """
+    groups: dict[str, list[LabelledObject]] = {}
+    for item in objects:
+        groups.setdefault(item.category or text, []).append(item)
+    phrases = [targets(name, items, tally) for name, items in groups.items()] or [PhraseRecord(text, ())]
+    known = tuple(phrase for phrase in phrases if phrase is not None)
+    return (
+        Record(key, image, text, known, crowds=crowds(objects, image)) if len(known) == len(phrases) else None
+    )
+
+
 def targets(text: str, objects: Sequence[LabelledObject], tally: Tally) -> PhraseRecord | None:
     """The phrase with these objects as its instances; None, counted, where the answer is not known."""
     instances = [item.instance for item in objects if not item.crowd]
