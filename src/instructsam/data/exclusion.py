@@ -47,15 +47,13 @@ class _Group:
     copied: list[Path] = field(default_factory=list)
 
 
-class TestImages:
+class BenchmarkImages:
     """The pictures of benchmarks.
 
     Args:
         cache: keeps hashes of images.
         by_pixels: whether pictures without an identifier are compared by pixels, too; this decodes every image once.
     """
-
-    __test__ = False  # pytest collects classes whose names begin with Test
 
     def __init__(self, cache: HashCache | None = None, by_pixels: bool = True) -> None:
         self.cache = HashCache() if cache is None else cache
@@ -152,7 +150,7 @@ class TestImages:
 
 
 def exclude(
-    records: Iterable[Record], tests: TestImages, folder: Path | None, tally: Tally
+    records: Iterable[Record], tests: BenchmarkImages, folder: Path | None, tally: Tally
 ) -> Iterator[Record]:
     """The records without those about a test picture, which are counted by benchmark and reason.
 
@@ -174,7 +172,7 @@ def exclude(
                 tally.leave_out(str(match), example=file)
                 excluded.setdefault(match.benchmark, set()).add(file)
     for benchmark, files in excluded.items():
-        logging.getLogger(__name__).info(
+        logging.getLogger(__name__).warning(
             "%d of %d pictures are test pictures of %s: not trained on", len(files), len(pictures), benchmark
         )
 

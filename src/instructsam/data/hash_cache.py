@@ -16,6 +16,7 @@ from instructsam.structures.files import file_sha256
 
 _THREADS = 16
 _BLOCK = 1024  # files between two writes
+_MANY = 5000  # files that take seconds, which is worth a line in the log
 _WAIT = 600.0  # seconds for another process that hashes a block
 _VERSION = 1  # of the hashes; those of another version are dropped
 _COLUMNS = "kind TEXT, path TEXT, size INTEGER, time INTEGER, value BLOB, PRIMARY KEY (kind, path)"
@@ -57,6 +58,10 @@ class HashCache:
         stamps = {file: stamp for file in dict.fromkeys(files) if (stamp := _stamp(file)) is not None}
         found = self._known(kind, stamps)
         new = [file for file in stamps if file not in found]
+        if len(new) >= _MANY:
+            logging.getLogger(__name__).warning(
+                "comparing images: %d files get a %s, kept in %s", len(new), kind, self.path or "memory"
+            )
         with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
             for first in range(0, len(new), _BLOCK):
                 block = {file: stamps[file] for file in new[first : first + _BLOCK]}

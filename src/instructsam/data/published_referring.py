@@ -121,7 +121,6 @@ def _inst2seg(name: str, file: str) -> Published:
         "Inst2Seg and Inst2Seg-Bench of the InstructSAM project (arXiv 2605.26102)",
         lambda root, tally: read_inst2seg(root / file, images, tally),
         lambda root: inst2seg_images(root / file, images),
-        "masks, boxes or points" if name.endswith("/train") else "masks",
     )
 
 

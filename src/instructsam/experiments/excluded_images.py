@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from instructsam.data.exclusion import TestImages, exclude
+from instructsam.data.exclusion import BenchmarkImages, exclude
 from instructsam.data.formats.reader import RecordReader
 from instructsam.data.hash_cache import HashCache
 from instructsam.data.image_store import FolderImages
@@ -52,10 +52,10 @@ class ExcludedImages:
         return replace(reader, read=lambda tally: exclude(reader.read(tally), self.images, folder, tally))
 
     @cached_property
-    def images(self) -> TestImages:
+    def images(self) -> BenchmarkImages:
         """The images, listed now."""
         cache = None if self.folder is None else self.folder / CACHE
-        tests = TestImages(HashCache(cache), self.data.exclude_by_pixels)
+        tests = BenchmarkImages(HashCache(cache), self.data.exclude_by_pixels)
         for known in self.sets:
             if self.folder is not None:
                 tests.add(known.name, self.folder, known.image_files(self.folder))

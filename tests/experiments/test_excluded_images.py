@@ -12,8 +12,8 @@ from instructsam.config import build_config
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import ImageRef, PhraseRecord, Record, write_records
 from instructsam.errors import ConfigError
+from instructsam.experiments.excluded_images import CACHE
 from instructsam.experiments.sources import check_source, find_reader, open_source, read_source
-from instructsam.experiments.test_images import CACHE
 from instructsam.training.data_settings import DataSettings
 
 from ..data.formats.helpers import picture, write
