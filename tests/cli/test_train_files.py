@@ -253,3 +253,18 @@ def test_a_folder_in_use_is_refused(
     with FolderLock(tmp_path / "run"):
         assert run(command(shop, model, "--max-steps", "1", "--output-dir", str(tmp_path / "run"))) == 2
     assert "already writing there; choose another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("preset", ["finetune_lora", "finetune_detector", "finetune_full"])
+def test_every_preset_trains_and_its_model_loads(
+    shop: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], preset: str
+) -> None:
+    changes = ["--max-steps", "1", "optim.gradient_accumulation_steps=1", "validation.mode=direct"]
+    folder = tmp_path / "run"
+    assert run(command(shop, model, "--preset", preset, *changes, "--output-dir", str(folder))) == 0
+    assert f"preset: {preset}" in capsys.readouterr().err
+    for name in ("last", "best"):
+        prediction = instructsam.load(folder / name, device="cpu").segment(
+            shop / "photos" / "0.png", phrases=["square"]
+        )
+        assert prediction.phrases == ("square",)

@@ -78,7 +78,9 @@ RECORD = {
         {
             "text": "mug",
             "instances": [
-                {"rle": encode_rle(block(1, 1, 2, 2)), "box_xywh": [1, 1, 2, 2], "category": "mug"}
+                {"rle": encode_rle(block(1, 1, 2, 2)), "box_xywh": [1, 1, 2, 2], "category": "mug"},
+                {"box_xywh": [4, 1, 2, 2]},
+                {"point_xy": [9, 2.5]},
             ],
         }
     ],

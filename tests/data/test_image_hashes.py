@@ -96,6 +96,33 @@ def test_a_cache_that_cannot_be_written_is_reported(tmp_path: Path, caplog: pyte
     assert len(cache.sha256([PHOTOGRAPHS[0]])) == 1
 
 
+def test_processes_of_one_run_share_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that another process hashed after the first look is not hashed again."""
+    first, second = HashCache(tmp_path / "hashes.sqlite"), HashCache(tmp_path / "hashes.sqlite")
+    look, looks = second._known, []
+
+    def late(*stamps: object) -> dict[Path, bytes]:
+        looks.append(stamps)
+        found = {} if len(looks) == 1 else look(*stamps)
+        if len(looks) == 1:
+            first.sha256([PHOTOGRAPHS[0]])
+        return found
+
+    monkeypatch.setattr(second, "_known", late)
+    assert len(second.sha256([PHOTOGRAPHS[0]])) == 1
+    assert (first.hashed, second.hashed) == (1, 0)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_cache_in_a_read_only_folder_still_hashes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    HashCache(tmp_path / "hashes.sqlite")
+    (tmp_path / "hashes.sqlite").chmod(0o444)
+    tmp_path.chmod(0o555)
+    assert len(HashCache(tmp_path / "hashes.sqlite").sha256([PHOTOGRAPHS[0]])) == 1
+    assert "hashes of images are not kept" in caplog.text
+    tmp_path.chmod(0o755)
+
+
 def test_hashes_of_another_version_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "hashes.sqlite"
     HashCache(path).sha256([PHOTOGRAPHS[0]])

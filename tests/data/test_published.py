@@ -139,10 +139,6 @@ def test_every_training_set_ends_so_and_lists_its_pictures() -> None:
         *(f"{name}/train" for name in ("lisa++", "lisa++-reasoning")),
     }
     assert all(known.list_images is not None for known in PUBLISHED)
-    assert {known.name for known in PUBLISHED if known.supervision != "masks"} == {
-        "objects365/train",
-        "inst2seg/train",
-    }
 
 
 def test_listed_pictures_are_those_of_the_records(folder: Path) -> None:
@@ -167,6 +163,14 @@ def test_a_picture_is_found_in_another_composition(tmp_path: Path) -> None:
     known = _known("coco/val2017")
     assert len(list(Benchmark.published(known, tmp_path).iterate())) == 1
     assert Census.of(known.read(tmp_path, Tally()), Tally(), tmp_path).absent_images == 0
+
+
+def test_a_set_is_not_begun_by_files_of_another_one(tmp_path: Path) -> None:
+    write(tmp_path / "refclef/instances.json", {})
+    write(tmp_path / "refclef/refs(unc).json", [])
+    assert _known("refclef/train").is_begun(tmp_path)
+    assert not _known("refclef-berkeley/train").is_begun(tmp_path)
+    assert _known("refclef-berkeley/train").missing(tmp_path)[0] == "refclef/refs(berkeley).p"
 
 
 def test_a_census_counts(folder: Path) -> None:

@@ -85,6 +85,10 @@ def test_the_documented_example_is_valid() -> None:
     example = text.split("```json")[1].split("```")[0]
     record = parse_record(json.loads(example), "docs")
     assert [len(phrase.instances) for phrase in record.phrases] == [1, 0]
+    kinds = [json.loads(line) for line in text.split("```json")[2].split("```")[0].strip().splitlines()]
+    three = GOOD | {"phrases": [{"text": "mug", "instances": kinds}]}
+    known = [instance.known for instance in parse_record(three, "docs").phrases[0].instances]
+    assert known == ["mask", "box", "point"]
 
 
 def change(path: str, value: Any) -> Callable[[dict[str, Any]], None]:

@@ -183,3 +183,22 @@ def test_pictures_that_do_not_fit_are_named(tmp_path: Path) -> None:
         RecordSource("x", tmp_path, rows, 8)
     with pytest.raises(InputError, match="holds no record to train on"):
         RecordSource("x", tmp_path, rows[3:4], 8)
+
+
+def test_images_and_masks_are_loaded_with_smaller_sides(tmp_path: Path) -> None:
+    masks = np.zeros((2, 400, 600), bool)
+    masks[0, 100:200, 200:500], masks[1, 399, 599] = True, True
+    objects = tuple(InstanceRecord(encode_rle(mask), (0.0, 0.0, 600.0, 400.0)) for mask in masks)
+    Image.new("RGB", (600, 400), (90, 20, 20)).save(tmp_path / "a.jpg")
+    rows = [Record("1", ImageRef("a.jpg", 400, 600), "mugs", (PhraseRecord("mug", objects),))]
+    whole = RecordSource("x", tmp_path, rows, 8)[0]
+    for side, size in ((150, (100, 150)), (600, (400, 600)), (9000, (400, 600))):
+        small = RecordSource("x", tmp_path, rows, 8, max_side=side)[0]
+        assert small.image.shape == (*size, 3)
+        assert small.masks.shape == (2, *size)
+        assert np.array_equal(small.boxes_cxcywh, whole.boxes_cxcywh)
+        assert small.masks[0].mean() == pytest.approx(whole.masks[0].mean())
+        assert small.masks[1, -1, -1], "a single pixel stays"
+    Image.new("RGB", (600, 300)).save(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match="the record states 600 x 400 px, the image has 600 x 300"):
+        RecordSource("x", tmp_path, rows, 8, max_side=150)[0]

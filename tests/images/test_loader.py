@@ -17,7 +17,7 @@ from PIL import Image
 
 from instructsam.errors import ImageError
 from instructsam.images.limits import MAX_PIXELS
-from instructsam.images.loader import load_image
+from instructsam.images.loader import load_image, load_smaller
 
 
 def sample_image(height: int = 24, width: int = 40) -> Image.Image:
@@ -290,3 +290,21 @@ def test_the_callers_image_is_left_alone() -> None:
 def test_the_loader_needs_no_torch() -> None:
     code = "import sys, instructsam.images.loader; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_smaller_image_is_near_the_whole_one_resized(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+    whole = coarse.resize((1024, 768), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole.save(tmp_path / "plain.jpg", quality=90)
+    whole.save(tmp_path / "turned.jpg", quality=90, exif=exif)
+    whole.save(tmp_path / "plain.png")
+    for name, size in (("plain.jpg", (192, 256)), ("turned.jpg", (250, 188)), ("plain.png", (100, 133))):
+        small = load_smaller(tmp_path / name, size)
+        assert (small.size, small.mode) == (size[::-1], "RGB")
+        exact = load_image(tmp_path / name).image.resize(size[::-1], Image.Resampling.BILINEAR)
+        apart = np.abs(np.asarray(small, np.int16) - np.asarray(exact, np.int16))
+        assert apart.mean() < 1.5, name
+        assert np.percentile(apart, 99) <= 8, name

@@ -44,6 +44,12 @@ def losses(trained: Trainable, batches: list[TrainingBatch]) -> list[Tensor]:
     return [trained(trained.prepare(batch, CPU, (0, 0, 0)))[0].detach() for batch in batches]
 
 
+def whole_model(trained: Trainable) -> Any:
+    """The encoders as inference runs them."""
+    names = ("pixel_values", "image_grid_thw", "detector_pixel_values")
+    return lambda inputs, _: trained.model.encode_images(*(getattr(inputs, name) for name in names))
+
+
 def counts(trained: Trainable) -> list[tuple[int, int, int]]:
     return [(one.found, one.computed, one.left_out) for one in trained.encode_images.caches]
 
@@ -52,6 +58,8 @@ def counts(trained: Trainable) -> list[tuple[int, int, int]]:
 def test_losses_are_the_same_and_images_are_encoded_once(vlm: str, tmp_path: Path) -> None:
     trained, batches = trainable(vlm)
     plain = losses(trained, batches)
+    trained.encode_images = whole_model(trained)
+    assert torch.equal(torch.stack(losses(trained, batches)), torch.stack(plain))
     trained.encode_images = ImageEncoders(trained.model, CacheFolder(tmp_path, 1))
     for time in range(2):
         assert torch.allclose(torch.stack(losses(trained, batches)), torch.stack(plain), atol=1e-6)
@@ -139,6 +147,7 @@ def test_a_run_with_cached_features_has_the_losses_of_one_without(
     [
         ((), "cache_features needs a vision encoder that is frozen"),
         (("parts.vlm_vision=freeze", "data.color_jitter=0.1"), "needs the same pixels in every pass"),
+        (("parts.vlm_vision=freeze", "data.augment.flip=0.5"), "needs the same pixels in every pass"),
     ],
 )
 def test_trained_encoders_and_augmented_pixels_are_refused(changes: tuple[str, ...], message: str) -> None:

@@ -47,15 +47,13 @@ class _Group:
     copied: list[Path] = field(default_factory=list)
 
 
-class TestImages:
+class BenchmarkImages:
     """The pictures of benchmarks.
 
     Args:
         cache: keeps hashes of images.
         by_pixels: whether pictures without an identifier are compared by pixels, too; this decodes every image once.
     """
-
-    __test__ = False  # pytest collects classes whose names begin with Test
 
     def __init__(self, cache: HashCache | None = None, by_pixels: bool = True) -> None:
         self.cache = HashCache() if cache is None else cache
@@ -135,8 +133,12 @@ class TestImages:
         if group.sizes is None:
             group.sizes = {}
             for path in group.files:
-                if size := _size(path):
-                    group.sizes.setdefault(size, []).append(path)
+                group.sizes.setdefault(_size(path), []).append(path)
+            if absent := group.sizes.pop(0, []):
+                logging.getLogger(__name__).warning(
+                    "%d of %d test pictures are not in their folder, such as %s: only their names are compared",
+                    *(len(absent), len(group.files), absent[0]),
+                )
         sizes = group.sizes
         candidates = {path: sizes[size] for path in paths if (size := _size(path)) in sizes}
         tests = {test for found in candidates.values() for test in found}
@@ -148,7 +150,7 @@ class TestImages:
 
 
 def exclude(
-    records: Iterable[Record], tests: TestImages, folder: Path | None, tally: Tally
+    records: Iterable[Record], tests: BenchmarkImages, folder: Path | None, tally: Tally
 ) -> Iterator[Record]:
     """The records without those about a test picture, which are counted by benchmark and reason.
 
@@ -170,7 +172,7 @@ def exclude(
                 tally.leave_out(str(match), example=file)
                 excluded.setdefault(match.benchmark, set()).add(file)
     for benchmark, files in excluded.items():
-        logging.getLogger(__name__).info(
+        logging.getLogger(__name__).warning(
             "%d of %d pictures are test pictures of %s: not trained on", len(files), len(pictures), benchmark
         )
 

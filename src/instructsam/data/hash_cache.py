@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from instructsam.data.image_hashes import SmallCopy, small_copy
@@ -15,7 +16,8 @@ from instructsam.structures.files import file_sha256
 
 _THREADS = 16
 _BLOCK = 1024  # files between two writes
-_WAIT = 60.0  # seconds for another process that writes
+_MANY = 5000  # files that take seconds, which is worth a line in the log
+_WAIT = 600.0  # seconds for another process that hashes a block
 _VERSION = 1  # of the hashes; those of another version are dropped
 _COLUMNS = "kind TEXT, path TEXT, size INTEGER, time INTEGER, value BLOB, PRIMARY KEY (kind, path)"
 _GET = "SELECT value FROM hashes WHERE kind = ? AND path = ? AND size = ? AND time = ?"
@@ -53,26 +55,34 @@ class HashCache:
     def _hashes(
         self, kind: str, files: Iterable[Path], compute: Callable[[Path], bytes]
     ) -> dict[Path, bytes]:
-        found: dict[Path, bytes] = {}
-        new: dict[Path, tuple[int, int]] = {}
-        for file in dict.fromkeys(files):
-            stamp = _stamp(file)
-            if stamp is None:
-                continue
-            row = self._database.execute(_GET, (kind, _name(file), *stamp)).fetchone()
-            if row is None:
-                new[file] = stamp
-            else:
-                found[file] = row[0]
-        names = list(new)
-        self.hashed += len(names)
+        stamps = {file: stamp for file in dict.fromkeys(files) if (stamp := _stamp(file)) is not None}
+        found = self._known(kind, stamps)
+        new = [file for file in stamps if file not in found]
+        if len(new) >= _MANY:
+            logging.getLogger(__name__).warning(
+                "comparing images: %d files get a %s, kept in %s", len(new), kind, self.path or "memory"
+            )
         with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-            for first in range(0, len(names), _BLOCK):
-                block = names[first : first + _BLOCK]
-                values = pool.map(lambda file: self._computed(file, compute), block)
-                done = {file: value for file, value in zip(block, values, strict=True) if value is not None}
-                self._store([(kind, _name(file), *new[file], value) for file, value in done.items()])
-                found |= done
+            for first in range(0, len(new), _BLOCK):
+                block = {file: stamps[file] for file in new[first : first + _BLOCK]}
+                with self._writing():
+                    done = self._known(kind, block)  # by another process, meanwhile
+                    rest = [file for file in block if file not in done]
+                    values = pool.map(lambda file: self._computed(file, compute), rest)
+                    made = {
+                        file: value for file, value in zip(rest, values, strict=True) if value is not None
+                    }
+                    self.hashed += len(rest)
+                    self._store([(kind, _name(file), *block[file], value) for file, value in made.items()])
+                found |= done | made
+        return found
+
+    def _known(self, kind: str, stamps: Mapping[Path, tuple[int, int]]) -> dict[Path, bytes]:
+        found: dict[Path, bytes] = {}
+        for file, stamp in stamps.items():
+            row = self._database.execute(_GET, (kind, _name(file), *stamp)).fetchone()
+            if row is not None:
+                found[file] = row[0]
         return found
 
     def _computed(self, file: Path, compute: Callable[[Path], bytes]) -> bytes | None:
@@ -82,30 +92,46 @@ class HashCache:
             self.unreadable[file] = str(error)
             return None
 
-    def _store(self, rows: list[tuple[object, ...]]) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One process at a time: those of one run share the work instead of repeating it."""
         try:
-            with self._database:
-                self._database.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", rows)
+            self._database.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             _warn(self.path, error)
+        try:
+            yield
+        finally:
+            if self._database.in_transaction:
+                self._database.execute("COMMIT")
+
+    def _store(self, rows: list[tuple[object, ...]]) -> None:
+        if self._database.in_transaction:
+            self._database.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
     if path is not None:
         try:
-            return _prepared(sqlite3.connect(path, timeout=_WAIT))
+            return _prepared(sqlite3.connect(path, timeout=_WAIT, isolation_level=None))
         except sqlite3.Error as error:
             _warn(path, error)
-    return _prepared(sqlite3.connect(":memory:"))
+    return _prepared(sqlite3.connect(":memory:", isolation_level=None))
 
 
 def _prepared(database: sqlite3.Connection) -> sqlite3.Connection:
-    with database:
-        if database.execute("PRAGMA user_version").fetchone()[0] not in (0, _VERSION):
+    if _version(database) != _VERSION:
+        database.execute("BEGIN IMMEDIATE")
+        if _version(database) != _VERSION:  # another process may have done it, meanwhile
             database.execute("DROP TABLE IF EXISTS hashes")
-        database.execute(f"CREATE TABLE IF NOT EXISTS hashes ({_COLUMNS})")
-        database.execute(f"PRAGMA user_version = {_VERSION}")
+            database.execute(f"CREATE TABLE hashes ({_COLUMNS})")
+            database.execute(f"PRAGMA user_version = {_VERSION}")
+        database.execute("COMMIT")
     return database
+
+
+def _version(database: sqlite3.Connection) -> object:
+    return database.execute("PRAGMA user_version").fetchone()[0]
 
 
 def _warn(path: Path | None, error: sqlite3.Error) -> None:

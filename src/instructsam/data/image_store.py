@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from instructsam.data.record import Record
 from instructsam.errors import InputError
-from instructsam.images.loader import load_image, size_mismatch
+from instructsam.images.loader import load_image, load_smaller, read_size, size_mismatch
 from instructsam.structures.file_names import find_file
 from instructsam.structures.safe_text import one_line
 
@@ -24,8 +24,8 @@ class ImageStore(Protocol):
     def place(self, file: str) -> str:
         """Where it is, for messages."""
 
-    def load(self, record: Record) -> NDArray[np.uint8]:
-        """uint8 [H, W, 3], RGB and upright, of the size that the record states.
+    def load(self, record: Record, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """uint8 [H, W, 3], RGB and upright, of the size that the record states, or of a smaller (height, width).
 
         Raises:
             InputError: it is missing, damaged or of another size.
@@ -46,12 +46,16 @@ class FolderImages:
         """Its path."""
         return str(self.folder / file)
 
-    def load(self, record: Record) -> NDArray[np.uint8]:
+    def load(self, record: Record, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """The decoded file."""
         path = find_file(self.folder, record.image.file)
-        image = np.asarray(load_image(path).image)
         stated = (record.image.height, record.image.width)
-        if image.shape[:2] != stated:
+        if size is None or size == stated:
+            image = np.asarray(load_image(path).image)
             found = (image.shape[0], image.shape[1])
+        else:
+            found = read_size(path)
+            image = np.asarray(load_smaller(path, size))
+        if found != stated:
             raise InputError(f"record {one_line(record.id)!r}: {size_mismatch(path, found, stated)}")
         return image

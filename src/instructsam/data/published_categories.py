@@ -18,7 +18,6 @@ def _categories(
         publisher,
         lambda root, tally: read_categories(root / file, images, tally, style),
         lambda root: coco_images(root / file, images, style),
-        "boxes" if style.boxes else "masks",
         (lambda root, tally, seen: read_categories(root / file, images, tally, style, seen))
         if is_exhaustive
         else None,

@@ -38,6 +38,7 @@ def _refclef(name: str, splitter: str, split: str) -> Published:
         "RefCLEF of the REFER project (Kazemzadeh et al. 2014); pictures saiapr_tc-12 of ImageCLEF",
         lambda root, tally: read_refs(root / "refclef", splitter, split, images, tally),
         lambda root: (f"{images}/{number}.jpg" for number in ref_images(root / "refclef", splitter, split)),
+        borrowed=("refclef/instances.json",) if splitter != "unc" else (),
     )
 
 
@@ -120,7 +121,6 @@ def _inst2seg(name: str, file: str) -> Published:
         "Inst2Seg and Inst2Seg-Bench of the InstructSAM project (arXiv 2605.26102)",
         lambda root, tally: read_inst2seg(root / file, images, tally),
         lambda root: inst2seg_images(root / file, images),
-        "masks, boxes or points" if name.endswith("/train") else "masks",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
@@ -13,7 +12,6 @@ from instructsam.data.vocabulary import Vocabulary
 
 TRAIN = "/train"  # sets to train on end so; every other one is for tests
 COCO_IMAGES = "the pictures of MS COCO (train2014 for the RefCOCO family, train2017 and val2017 else)"
-Supervision: TypeAlias = Literal["masks", "boxes", "masks, boxes or points"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +26,9 @@ class Published:
         read: the records, from the data folder.
         list_images: the files of its pictures relative to the data folder, without reading any mask; None: those of the
             records.
-        supervision: how its objects are marked.
         read_seeing: `read` for a set that annotates each of its categories in every picture, and a vocabulary that
             learns which picture shows which.
+        borrowed: those of its files that another set has, too.
     """
 
     name: str
@@ -39,8 +37,8 @@ class Published:
     publisher: str
     read: Callable[[Path, Tally], Iterator[Record]]
     list_images: Callable[[Path], Iterable[str]] | None = None
-    supervision: Supervision = "masks"
     read_seeing: Callable[[Path, Tally, Vocabulary], Iterator[Record]] | None = None
+    borrowed: tuple[str, ...] = ()
 
     @property
     def train(self) -> bool:
@@ -63,8 +61,8 @@ class Published:
         return all(_is_there(root / file) for file in self.files)
 
     def is_begun(self, root: Path) -> bool:
-        """Whether some of its annotation files are in the data folder; its pictures may belong to others, too."""
-        return any(_is_there(root / file) for file in self.files)
+        """Whether some of its annotation files are in the data folder; those of others do not count."""
+        return any(_is_there(root / file) for file in self.files if file not in self.borrowed)
 
 
 def _is_there(path: Path) -> bool:

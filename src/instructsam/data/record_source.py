@@ -25,6 +25,7 @@ from instructsam.data.sample import (
 )
 from instructsam.data.targets import decode_all, with_known_answer
 from instructsam.errors import InputError
+from instructsam.structures.masks import shrink_masks
 from instructsam.structures.safe_text import one_line
 
 
@@ -49,8 +50,10 @@ class RecordSource:
         records: Iterable[Record],
         instructions: int,
         tally: Tally | None = None,
+        max_side: int = 0,
     ) -> None:
         self.name = name
+        self.max_side = max_side
         self.images: ImageStore = FolderImages(images) if isinstance(images, Path) else images
         tally = Tally() if tally is None else tally
         digest = hashlib.sha256(str(instructions).encode())
@@ -116,18 +119,23 @@ class RecordSource:
         if ignored:
             masks = np.concatenate([masks, ignored])
         places = iter(range(len(instances), len(masks)))
+        boxes = relative_boxes_cxcywh(masks)
+        stated = group[0].image.height, group[0].image.width
+        size = size_within(stated, self.max_side)
+        if size != stated:
+            masks = shrink_masks(masks, size)
         mask: Known = "mask"
         known = (*(instance.known for instance in instances), *(mask for _ in ignored))
         return TrainingSample(
             id=f"{self.name}, record {one_line(group[0].id)!r}",
-            image=self.images.load(group[0]),
+            image=self.images.load(group[0], size),
             instructions=tuple(
                 SampleInstruction(
                     record.instruction, its, () if region is None else (next(places),), record.family
                 )
                 for record, its, region in zip(group, phrases, regions, strict=True)
             ),
-            boxes_cxcywh=relative_boxes_cxcywh(masks),
+            boxes_cxcywh=boxes,
             masks=masks,
             known=() if set(known) <= {"mask"} else known,
         )
@@ -143,6 +151,14 @@ class RecordSource:
             ),
             count,
         )
+
+
+def size_within(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    """(height, width) of an image whose sides are to be at most `max_side`; 0 for any size."""
+    longest = max(size)
+    if not max_side or longest <= max_side:
+        return size
+    return max(1, round(size[0] * max_side / longest)), max(1, round(size[1] * max_side / longest))
 
 
 def _ignored(

@@ -27,7 +27,7 @@ from instructsam.data.sources import Mixture, SampleSource, endless
 from instructsam.data.templates import NAME_ALONE, Wording
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ConfigError
-from instructsam.experiments.test_images import ExcludedImages
+from instructsam.experiments.excluded_images import ExcludedImages
 from instructsam.training.data_settings import DataSettings
 from instructsam.world.source import WorldSource, WorldSourceSettings
 
@@ -163,8 +163,9 @@ def _with_negatives(
     """The records as samples, with instructions for absent categories where the source tells what is absent."""
     rate, most = data.negatives_per_positive, data.instructions_per_image
     if not rate or not ((reader.templates and reader.vocabulary is not None) or data.negatives_from == "all"):
-        return RecordSource(reader.name, reader.images, records, most, tally)
-    source = RecordSource(reader.name, reader.images, records, positives_per_image(most, rate), tally)
+        return RecordSource(reader.name, reader.images, records, most, tally, data.max_side)
+    positives = positives_per_image(most, rate)
+    source = RecordSource(reader.name, reader.images, records, positives, tally, data.max_side)
     negatives = find_negatives(reader, [record for group in source.groups for record in group], data, seed)
     return source if negatives is None else WithNegatives(source, negatives, most, seed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,7 @@ from instructsam.data.held_out import split_by_image
 from instructsam.data.image_store import ImageStore
 from instructsam.data.negatives import with_negative_records
 from instructsam.data.record import Record
-from instructsam.data.targets import with_known_answer
+from instructsam.data.targets import with_known_answer, with_masks
 from instructsam.errors import ConfigError, InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark, Loaded
 from instructsam.evaluation.benchmarks.names import get_benchmark, is_benchmark_name
@@ -136,7 +137,8 @@ def _held_out(config: RunConfig) -> Benchmark:
         parts += [(reader.images, record) for record in _scored(reader, records, held_out, config)]
     if not parts:
         raise ConfigError(
-            "validation.share holds out no instruction with a known answer: raise it, or set it to 0"
+            "validation.share holds out no instruction whose answer is known by masks: raise it, set it to 0, or name "
+            "records with masks in validation.source"
         )
     return _benchmark_of("held-out images", parts)
 
@@ -156,7 +158,10 @@ def _scored(
     reader: RecordReader, records: list[Record], chosen: list[Record], config: RunConfig
 ) -> list[Record]:
     """The chosen records of a source that can be scored, with negatives as in training, but always the same ones."""
-    known = list(with_known_answer(chosen, Tally()))
+    tally = Tally()
+    known = list(with_masks(with_known_answer(chosen, Tally()), tally))
+    for line in tally.lines():
+        logging.getLogger(__name__).warning("validation on %s: %s", reader.name, line)
     negatives = find_negatives(reader, records, config.data, config.seed)
     return known if negatives is None else with_negative_records(known, negatives, config.seed)
 

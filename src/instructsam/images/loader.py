@@ -73,6 +73,23 @@ def load_image(source: str | os.PathLike[str] | Image.Image | NDArray[np.uint8])
     )
 
 
+def load_smaller(path: str | os.PathLike[str], size: tuple[int, int]) -> Image.Image:
+    """The image of a file at a smaller (height, width), for training: a large JPEG is not decoded in full.
+
+    Its decoder makes an image of 1/2, 1/4 or 1/8 of the size where that is at least `size`, which is then resized.
+
+    Raises:
+        ImageError: as `load_image`.
+    """
+    loaded = _with_file(path, lambda stream, name: _load_stream(stream, name, size))
+    return at_size(loaded.image, size)
+
+
+def at_size(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The image resized to (height, width), antialiased; the image itself if it has that size."""
+    return image if image.size == size[::-1] else image.resize(size[::-1], Image.Resampling.BILINEAR)
+
+
 def load_bytes(content: bytes, name: str) -> LoadedImage:
     """Read an image from the content of a file; `name` is for messages.
 
@@ -186,12 +203,12 @@ def _with_file(source: str | os.PathLike[str], use: Callable[[IO[bytes], str], _
         raise ImageError(f"{name!r}: this is not a valid path ({error})") from error
 
 
-def _load_stream(stream: IO[bytes], name: str) -> LoadedImage:
+def _load_stream(stream: IO[bytes], name: str, at_least: tuple[int, int] | None = None) -> LoadedImage:
     if is_tiff(stream.read(4)):
         layout = read_layout(stream, name)
         return _decode(lambda: _load_tiff(stream, layout, name), name, layout.size)
     try:
-        return _open_and_load(stream, name)
+        return _open_and_load(stream, name, at_least)
     except ImageError:
         for copy in without_text(stream):  # Pillow refuses a PNG whose text chunks are too large
             try:
@@ -201,8 +218,11 @@ def _load_stream(stream: IO[bytes], name: str) -> LoadedImage:
         raise
 
 
-def _open_and_load(stream: IO[bytes], name: str) -> LoadedImage:
+def _open_and_load(stream: IO[bytes], name: str, at_least: tuple[int, int] | None = None) -> LoadedImage:
     opened = open_header(stream, name)
+    if at_least is not None and opened.format in ("JPEG", "MPO"):
+        turned = read_orientation(opened) in QUARTER_TURNS
+        opened.draft(None, at_least if turned else at_least[::-1])
     return _decode(lambda: _load_pillow(opened, name, stream), name, opened.size)
 
 

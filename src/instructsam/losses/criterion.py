@@ -33,7 +33,8 @@ class CriterionOutput:
     Attributes:
         total: scalar to differentiate.
         parts: detached scalars: each loss under its weight's name, unweighted, of the last decoder layer (a
-            loss that the output offers no logits for, or that weighs 0, is missing); "auxiliary", the
+            loss that the output offers no logits for, or that weighs 0, is missing; "box_projection" is 0 without
+            a target that is known by its box); "auxiliary", the
             weighted sum of the earlier layers before `auxiliary_weight`; "unassigned_targets", how many
             targets found no query because their phrase has more targets than queries.
         assignment: the last layer's matched pairs.
@@ -53,8 +54,10 @@ class Criterion:
     score losses are means over queries ("bce") or sums over queries ("focal"), averaged over phrases;
     semantic and presence losses are means over phrases; text loss is the mean over supervised tokens. A
     phrase without target has all score targets, its presence target and its semantic target at zero and no
-    mask or box loss, whatever stands beside it. With several processes the means are each process's own, and the
-    gradients are averaged: phrases of a process with fewer of them weigh a little more.
+    mask or box loss, whatever stands beside it. Targets known by a box or a point have the losses of `pair_losses`;
+    ignored pixels count in none, and an unmatched query whose mask lies mostly there has no score loss. With several
+    processes the means are each process's own, and the gradients are averaged: phrases of a process with fewer of
+    them weigh a little more.
     """
 
     def __init__(self, config: CriterionConfig) -> None:

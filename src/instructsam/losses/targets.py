@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -96,13 +97,16 @@ def _resized_box(mask: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     inside = [mask.any(axis).nonzero().flatten() for axis in (1, 0)]
     if not len(inside[0]):
         return resized
-    (top, bottom), (left, right) = ((int(places[0]), int(places[-1]) + 1) for places in inside)
-    own_rows, own_columns = rows[:, top:bottom], columns[:, left:right]
-    y, x = (part.any(1).nonzero().flatten() for part in (own_rows, own_columns))
-    down, across = slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)
-    part = mask[top:bottom, left:right].float()
-    resized[down, across] = own_rows[down] @ (part @ own_columns[across].T)
+    high, wide = (slice(int(places[0]), int(places[-1]) + 1) for places in inside)
+    down, across = _touched(high, rows), _touched(wide, columns)
+    resized[down, across] = rows[down, high] @ (mask[high, wide].float() @ columns[across, wide].T)
     return resized
+
+
+def _touched(pixels: slice, coverage: Tensor) -> slice:
+    """The target cells that source pixels may touch."""
+    target, source = coverage.shape
+    return slice(pixels.start * target // source, -(-pixels.stop * target // source))
 
 
 def _nearest(source: int, target: int, device: torch.device) -> Tensor:
@@ -134,10 +138,11 @@ def point_weights(region: Tensor, size: tuple[int, int]) -> Tensor:
     return weights
 
 
+@lru_cache(maxsize=16)  # pictures come in few sizes
 def _coverage(source: int, target: int, device: torch.device) -> Tensor:
     """float32 [target, source]: the share of each target cell that a source pixel covers; rows sum to 1."""
     edges = torch.linspace(0, source, target + 1, device=device)
-    pixels = torch.arange(source, device=device)
+    pixels = torch.arange(source, dtype=torch.float32, device=device)
     overlap = torch.minimum(edges[1:, None], pixels + 1) - torch.maximum(edges[:-1, None], pixels)
     return overlap.clamp(min=0) * (target / source)
 

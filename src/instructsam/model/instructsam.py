@@ -29,7 +29,7 @@ from instructsam.model.packed import PackedConversations
 from instructsam.model.pixels import normalize
 from instructsam.model.queries import InstanceQueries, write_queries
 from instructsam.model.shared_prefix import encode_shared
-from instructsam.model.vlm.base import VLM
+from instructsam.model.vlm.base import VLM, ImageEmbeds
 from instructsam.model.vlm.registry import vlm_class
 from instructsam.structures.outputs import SegmentationOutput
 
@@ -105,16 +105,23 @@ class InstructSAMModel(PreTrainedModel):
             image_grid_thw: int64 [I, 3].
             detector_pixel_values: float [I, 3, S, S], or uint8 in training.
         """
+        embeds = self.encode_vlm_images(pixel_values, image_grid_thw)
+        return ImageFeatures(embeds, image_grid_thw, self.encode_detector_images(detector_pixel_values))
+
+    def encode_vlm_images(self, pixel_values: Tensor, image_grid_thw: Tensor) -> ImageEmbeds:
+        """Run the VLM's vision encoder; arguments as in `encode_images`."""
         if pixel_values.dtype == torch.uint8:
             rules = self.vlm.pixel_rules(
                 self.config.vlm_config, self.config.min_pixels, self.config.max_pixels
             )
             pixel_values = self.vlm.pixel_values(pixel_values, rules)
-        if detector_pixel_values.dtype == torch.uint8:
-            detector_pixel_values = normalize(detector_pixel_values)
-        embeds = self.vlm.encode_images(pixel_values.to(self.dtype), image_grid_thw)
-        detector = self.detector.encode(detector_pixel_values.to(self.dtype))
-        return ImageFeatures(embeds, image_grid_thw, detector)
+        return self.vlm.encode_images(pixel_values.to(self.dtype), image_grid_thw)
+
+    def encode_detector_images(self, pixel_values: Tensor) -> DetectorFeatures:
+        """Run the detector's vision encoder; `pixel_values` as `detector_pixel_values` in `encode_images`."""
+        if pixel_values.dtype == torch.uint8:
+            pixel_values = normalize(pixel_values)
+        return self.detector.encode(pixel_values.to(self.dtype))
 
     def embed(self, input_ids: Tensor, block_ids: Tensor, image_rows: Tensor | None = None) -> Tensor:
         """Token embeddings with the images and the instance queries written in: float [B, L, D].

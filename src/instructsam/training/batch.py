@@ -7,7 +7,8 @@ h w mask size, A attributes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -114,6 +115,7 @@ class TrainingBatch:
             `token_as_mask` one merged object or none each.
         cells: None where the classes of some image's objects are unknown.
         direct: for each instruction, whether it was given as its own phrase; descriptions are not counted.
+        skipped: messages about samples that others replace, with `on_error: skip`.
     """
 
     index: int
@@ -122,3 +124,17 @@ class TrainingBatch:
     targets: ObjectTargets
     cells: CellTargets | None
     direct: tuple[bool, ...]
+    skipped: tuple[str, ...] = ()
+
+    def pin_memory(self) -> TrainingBatch:
+        """The same batch in page-locked memory, which copies to a GPU do not wait for; the loader calls this."""
+        pinned: TrainingBatch = _pinned(self)
+        return pinned
+
+
+def _pinned(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.pin_memory()
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _pinned(getattr(value, f.name)) for f in fields(value)})
+    return value

@@ -30,8 +30,8 @@ class DataSettings(Config):
         mixture: what the numbers of a mixture are: "weights", shares of all samples, or "repeats", passes over each
             source in one pass over all of them.
         folder: the data folder that holds the files of published data sets.
-        exclude: images that are not trained on: names of published test sets, files of Inst2Seg records, or folders of
-            images; [] for none. Left out: every test set in `folder`, for published sources only.
+        exclude: images that are not trained on: names of published test sets, "known" for all that are in `folder`,
+            files of Inst2Seg records, or folders of images; [] for none. Left out: "known", for published sources only.
         exclude_by_pixels: whether excluded images are also found in another size or compression (docs/data.md).
         images: the folder of a path's images, or a mapping from sources to their folders; "" to find them from the
             annotations.
@@ -49,6 +49,8 @@ class DataSettings(Config):
         direct_fraction: share of instructions in [0, 1] that are given as their own phrase, without decoding.
         color_jitter: in [0, 0.9], how far an image's brightness may be from 1, contrast and colours less far
             (`training.augmentation.color`); 0 leaves images as they are.
+        max_side: images on disk are loaded with sides of at most so many pixels, and masks with them; 0 for their own
+            size. Large JPEG files are then not decoded in full.
         augment: crops, flips and other random changes (`training.augmentation.settings`); off by default.
         on_error: "stop" ends the run at a sample that cannot be used; "skip" counts it, names it once and takes another
             sample in its place (docs/augmentation.md).
@@ -87,6 +89,7 @@ class DataSettings(Config):
     instructions_per_image: int = Field(default=8, ge=1, le=1000)
     direct_fraction: float = Field(default=0.3, ge=0, le=1)
     color_jitter: float = Field(default=0.0, ge=0, le=0.9)
+    max_side: int = Field(default=0, ge=0, le=65_536)
     augment: AugmentSettings = Field(default_factory=AugmentSettings)
     on_error: Literal["stop", "skip"] = "stop"
     workers: int = Field(default=0, ge=0, le=256)

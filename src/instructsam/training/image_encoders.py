@@ -54,15 +54,14 @@ class ImageEncoders:
             inputs: of the batch, on the model's device.
             on_host: the same in main memory: its grids, and its pixels for the keys of a cache.
         """
-        dtype = self.model.dtype
         with torch.set_grad_enabled(self.vlm_trains):
             if self.vlm_cache is None:
-                vlm = self.model.vlm.encode_images(inputs.pixel_values.to(dtype), on_host.image_grid_thw)
+                vlm = self.model.encode_vlm_images(inputs.pixel_values, on_host.image_grid_thw)
             else:
                 vlm = self._cached_vlm(self.vlm_cache, inputs, on_host)
         with torch.set_grad_enabled(self.detector_trains):
             if self.detector_cache is None:
-                detector = self.model.detector.encode(inputs.detector_pixel_values.to(dtype))
+                detector = self.model.encode_detector_images(inputs.detector_pixel_values)
             else:
                 detector = self._cached_detector(self.detector_cache, inputs, on_host)
         return ImageFeatures(vlm, on_host.image_grid_thw, detector)
@@ -74,8 +73,8 @@ class ImageEncoders:
         missing = [image for image, features in enumerate(stored) if features is None]
         if missing:
             images = inputs.pixel_values.split(rows)
-            pixels = torch.cat([images[image] for image in missing]).to(self.model.dtype)
-            made = self.model.vlm.encode_images(pixels, grids[missing])
+            pixels = torch.cat([images[image] for image in missing])
+            made = self.model.encode_vlm_images(pixels, grids[missing])
             for place, image in enumerate(missing):
                 layers = (made.embeds, *made.deepstack)
                 stored[image] = {str(number): layer[place] for number, layer in enumerate(layers)}
@@ -91,7 +90,7 @@ class ImageEncoders:
         stored = [cache.get(key) for key in keys]
         missing = [image for image, features in enumerate(stored) if features is None]
         if missing:
-            made = self.model.detector.encode(inputs.detector_pixel_values[missing].to(self.model.dtype))
+            made = self.model.encode_detector_images(inputs.detector_pixel_values[missing])
             for place, image in enumerate(missing):
                 stored[image] = _tensors(made.select(torch.tensor([place], device=device)))
         found = _stored(cache, keys, stored, missing, device)

@@ -12,6 +12,7 @@ from instructsam.data.sources import SampleSource
 from instructsam.losses.criterion import Criterion
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.training import state_tensors
+from instructsam.training.compile import compile_blocks
 from instructsam.training.feature_cache import CacheFolder
 from instructsam.training.image_encoders import ImageEncoders
 from instructsam.training.lora import add_adapters
@@ -45,6 +46,8 @@ def prepare(
     state_tensors.align(model)
     if config.gradient_checkpointing:
         checkpoint_blocks(model)
+    if config.compile:
+        compile_blocks(model)
     context = ObjectiveContext(model, criterion, config.loss, source.attributes, source.name)
     stage, bfloat16 = STAGES[config.stage], uses_bfloat16(config, processes.device)
     trainable = Trainable(context, stage, stage.weights(config.loss.objectives), bfloat16)

@@ -33,6 +33,7 @@ from instructsam.training.run_folder import stored_settings
 from instructsam.training.run_source import check_same_source, source_record
 from instructsam.training.settings import RunConfig
 from instructsam.training.sharding import gathered
+from instructsam.training.skipping import SkipCount
 from instructsam.training.start import model_name
 from instructsam.training.trainable import Trainable
 
@@ -45,6 +46,7 @@ class RunState:
     Attributes:
         step, instructions, samples_drawn, seconds: done so far by all processes; `samples_drawn` is the position in the
             data, from which a resumed run continues.
+        skips: samples that could not be used.
         new_probes: objectives whose probes were new on trained parts when the run began (`optim`).
         trained_parts: parts of the model that this run and those before it have trained.
         average: of the model's weights; None without averaging.
@@ -71,6 +73,7 @@ class RunState:
         self.step = 0
         self.instructions = 0
         self.samples_drawn = 0
+        self.skips = SkipCount()
         self.seconds = 0.0
         self.new_probes: Sequence[str] = ()
         self.trained_parts: Sequence[str] = ()
@@ -128,6 +131,7 @@ class RunState:
             "step": self.step,
             "instructions": self.instructions,
             "samples_drawn": self.samples_drawn,
+            "skipped": self.skips.total,
             "seconds": self.seconds,
             "processes": self.processes.count,
             "ema_averaged": self.average.count if self.average else 1,
@@ -175,6 +179,7 @@ class RunState:
         self.samples_drawn = meta.get(
             "samples_drawn", self.step * meta["processes"] * self._images_per_update()
         )
+        self.skips = SkipCount(meta.get("skipped", 0))
         self.new_probes, self.trained_parts = meta["new_probes"], meta["trained_parts"]
         if checkpoint.rng is None:  # there were fewer processes
             seed_random_state(self.config.seed, self.step, self.processes.rank)

@@ -202,6 +202,8 @@ class RunConfig(Config):
             "fsdp2" a shard of weights, gradients and optimizer state.
         gradient_checkpointing: compute the states inside transformer blocks again in the backward pass, in place of
             keeping them: less memory, more time.
+        compile: compile transformer blocks with `torch.compile`: fewer kernels, minutes of compilation in the first
+            steps (docs/benchmarks.md).
         cache_features: folder for the features of frozen vision encoders, which are then computed once per image;
             "" computes them in every step.
         cache_gigabytes: largest size of that folder; what does not fit is computed.
@@ -218,6 +220,7 @@ class RunConfig(Config):
     threads: int = Field(default=0, ge=0, le=1024)
     distributed: Literal["ddp", "fsdp2"] = "ddp"
     gradient_checkpointing: bool = False
+    compile: bool = False
     cache_features: str = ""
     cache_gigabytes: float = Field(default=50.0, gt=0, le=1_000_000)
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
@@ -274,8 +277,10 @@ class RunConfig(Config):
                 "cache_features needs a vision encoder that is frozen: set parts.vlm_vision or parts.detector_vision "
                 "to freeze"
             )
-        if self.cache_features and self.data.color_jitter:
-            raise ConfigError("cache_features needs the same pixels in every pass: set data.color_jitter=0")
+        if self.cache_features and (self.data.color_jitter or self.data.augment.any):
+            raise ConfigError(
+                "cache_features needs the same pixels in every pass: set data.color_jitter=0 and remove data.augment"
+            )
 
     @property
     def trained_in_full(self) -> tuple[Part, ...]:

@@ -27,6 +27,7 @@ from instructsam.training.augmentation.pipeline import augment
 from instructsam.training.batch import OutputSizes, TrainingBatch
 from instructsam.training.collate import collate
 from instructsam.training.data_settings import DataSettings
+from instructsam.training.skipping import ATTEMPTS, sample_number
 from instructsam.training.stopping import STOP_SIGNALS
 
 _DIRECT_STREAM = 0xD1EC7  # keeps the choice of direct instructions apart from all other random numbers
@@ -70,23 +71,40 @@ class TrainingBatches(Dataset[TrainingBatch]):
     def __getitem__(self, index: int) -> TrainingBatch:
         first = self.first_sample + index * self.per_batch + self.rank * self.settings.images_per_batch
         positions = range(first, first + self.settings.images_per_batch)
-        samples = [self._prepared(position, self.source[position]) for position in positions]
-        direct = [self._direct(position, sample) for position, sample in zip(positions, samples, strict=True)]
         try:
-            return collate(first, samples, direct, self.processor, self.sizes)
-        except InputError as error:
-            raise self._with_sample(error, first, samples, direct) from error
+            return self._batch(positions, check=False)
+        except InputError:  # of all samples together: find out which of them it is
+            return self._batch(positions, check=True)
 
-    def _with_sample(
-        self, error: InputError, first: int, samples: list[TrainingSample], direct: list[list[bool]]
-    ) -> InputError:
-        """The error of a batch with the name of the first sample that causes it."""
-        for sample, its_direct in zip(samples, direct, strict=True):
+    def _batch(self, positions: range, check: bool) -> TrainingBatch:
+        """The batch of some positions; `check` looks at each sample on its own too."""
+        skipped: list[str] = []
+        samples = [self._sample(position, check, skipped) for position in positions]
+        direct = [self._direct(position, sample) for position, sample in zip(positions, samples, strict=True)]
+        batch = collate(positions[0], samples, direct, self.processor, self.sizes)
+        return replace(batch, skipped=tuple(skipped))
+
+    def _sample(self, position: int, check: bool, skipped: list[str]) -> TrainingSample:
+        """The sample at a position, or with `on_error: skip` the first usable one of those that may replace it."""
+        for attempt in range(ATTEMPTS):
             try:
-                collate(first, [sample], [its_direct], self.processor, self.sizes)
-            except InputError as own:
-                return own if sample.id in str(own) else InputError(f"{sample.id}: {own}")
-        return error
+                sample = self.source[sample_number(self.seed, position, attempt)]
+                sample = self._prepared(position, sample)
+                if check:
+                    self._check(position, sample)
+                return sample
+            except InputError as error:
+                if self.settings.on_error == "stop":
+                    raise
+                skipped.append(str(error))
+        raise InputError(f"{ATTEMPTS} samples in a row cannot be used, the last one: {skipped[-1]}")
+
+    def _check(self, position: int, sample: TrainingSample) -> None:
+        """Refuse a sample that no batch can hold; the message names it."""
+        try:
+            collate(position, [sample], [self._direct(position, sample)], self.processor, self.sizes)
+        except InputError as error:
+            raise error if sample.id in str(error) else InputError(f"{sample.id}: {error}") from error
 
     def _prepared(self, position: int, sample: TrainingSample) -> TrainingSample:
         """The sample with the augmentation, the colour jitter and the description of its position."""
@@ -148,6 +166,7 @@ def batches(dataset: TrainingBatches, first: int, stop: int) -> Iterator[Trainin
         num_workers=workers,
         prefetch_factor=dataset.settings.prefetch if workers else None,
         worker_init_fn=_start_worker if workers else None,
+        pin_memory=torch.cuda.is_available(),
         # a generator of its own: the seed that the loader draws must not move the run's random state
         generator=torch.Generator(),
     )

@@ -184,6 +184,8 @@ class Trainer:
                         self.state.save_if_new()
                     raise
             self.state.save_if_new()
+            if report := self.state.skips.report():
+                self.log.say(report)
             self._say_cached()
             signalled = self.processes.any(bool(stop.received))
         if signalled:
@@ -218,6 +220,8 @@ class Trainer:
             last = update.stop or self.step >= schedule.total_steps
             if self.log.due() or last:
                 scalars = {"lr": update.lr, "gradient_norm": float(update.gradient_norm)}
+                if self.config.data.on_error == "skip":
+                    scalars["skipped"] = state.skips.total
                 line = self.log.write(self.step, state.instructions, state.seconds, scalars)
                 self.processes.accelerator.log(line, self.step)
             ended = not update.stop and self.validation.after_step(self._is_stopping)
@@ -241,6 +245,8 @@ class Trainer:
         """One update from `optim.gradient_accumulation_steps` batches; see `Updates.run`."""
         update = self.updates.run(drawn, bool(self.stop_reason))
         self.log.add(update.parts)
+        self.state.skips.name(message for batch in drawn for message in batch.skipped)
+        self.state.skips.add(update.samples, update.skipped)
         return update
 
     def _open_folder(self, resume: bool) -> None:

@@ -29,12 +29,16 @@ class Update:
         lr: learning rate of multiplier 1.
         gradient_norm: before clipping.
         parts: means of the loss and its parts over all processes.
+        samples: drawn by all processes.
+        skipped: samples of all processes that could not be used.
     """
 
     stop: bool
     lr: float
     gradient_norm: Tensor
     parts: dict[str, Tensor]
+    samples: int
+    skipped: int
 
 
 class Updates:
@@ -74,7 +78,10 @@ class Updates:
         norm = processes.clip(state.trainable.parameters(), config.optim.clip_norm or math.inf)
         finite = bool(torch.isfinite(parts["loss"]) & torch.isfinite(norm))
         instructions = sum(len(batch.direct) for batch in drawn)
-        bad, any_stop, instructions_of_all = processes.sum(not finite, stop, instructions)
+        skipped = sum(len(batch.skipped) for batch in drawn)
+        bad, any_stop, instructions_of_all, skipped_by_all = processes.sum(
+            not finite, stop, instructions, skipped
+        )
         if bad:
             listed = ", ".join(f"{name} {float(value):.4g}" for name, value in parts.items())
             raise InstructSAMError(
@@ -85,8 +92,9 @@ class Updates:
         state.update_average()
         state.step += 1
         state.instructions += int(instructions_of_all)
-        state.samples_drawn += processes.count * len(drawn) * config.data.images_per_batch
-        return Update(bool(any_stop), lr, norm, processes.mean(parts))
+        samples = processes.count * len(drawn) * config.data.images_per_batch
+        state.samples_drawn += samples
+        return Update(bool(any_stop), lr, norm, processes.mean(parts), samples, int(skipped_by_all))
 
     def _backward(self, drawn: Sequence[TrainingBatch]) -> dict[str, Tensor]:
         """Add up the gradients of some batches; the mean of their losses and its parts."""

@@ -123,6 +123,8 @@ def test_instructions_with_masks_boxes_and_outlines(tmp_path: Path) -> None:
         ReadOptions(columns={"bbox_xyxy": "box"}),
     )
     assert boxes(read(cornered)[0]) == [[(1, 1, 2, 2), (4, 0, 1, 2)]]
+    named = table(tmp_path, rows | {"bbox": [[1, 1, 2, 2]] * 2, "category": ["desk_lamp"] * 2})
+    assert [one.phrases[0].text for one in read(named)] == ["desk lamp", "desk lamp"]
 
 
 def test_images_as_paths_and_a_folder_of_splits(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instructsam.data.detect import find_reader_of_path, validation_split
-from instructsam.data.formats.labelled import NO_OBJECTS, clip_box
+from instructsam.data.formats.boxes import clip_box
+from instructsam.data.formats.labelled import NO_OBJECTS
 from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Tally
 from instructsam.data.formats.yolo import read_rows

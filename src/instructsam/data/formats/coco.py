@@ -117,7 +117,8 @@ class CocoFile:
 
 def coco_images(path: Path, images: str, style: CocoStyle = COCO) -> list[str]:
     """The pictures of a file, with or without annotations."""
-    return [joined(images, style.file(_file(item))) for item in read_json(path)["images"].items()]
+    top = read_json(path, packed="segmentation")
+    return [joined(images, style.file(_file(item))) for item in top["images"].items()]
 
 
 def _file(image: Node) -> str:

@@ -7,28 +7,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from instructsam.data.formats.labelled import (
-    Box,
-    CategoryRecords,
-    LabelledObject,
-    instance_from,
-    read_box,
-    targets,
-)
-from instructsam.data.formats.names import spoken
+from instructsam.data.formats.labelled import CategoryRecords, instruction_record
 from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Node, Tally, several
 from instructsam.data.formats.splits import spellings
 from instructsam.data.formats.table import HUB, Table, TableImages, TablePlace, import_datasets
-from instructsam.data.record import ImageRef, PhraseRecord, Record
+from instructsam.data.formats.table_objects import TableObjects
+from instructsam.data.record import ImageRef, Record
 from instructsam.data.vocabulary import Vocabulary
-from instructsam.errors import ConfigError, ImageError, InputError, RecordError
-from instructsam.images.loader import load_bytes, load_image
-from instructsam.structures.checks import check_choices, shorten
-from instructsam.structures.masks import encode_rle
+from instructsam.errors import ConfigError, ImageError, InputError
+from instructsam.structures.checks import check_choices
 
 COLUMNS = {
     "image": "image",
@@ -108,6 +96,7 @@ class TableRows:
         self, table: Table, columns: Mapping[str, str], options: ReadOptions, vocabulary: Vocabulary
     ) -> None:
         self.table, self.columns, self.options, self.vocabulary = table, columns, options, vocabulary
+        self.objects = TableObjects(table, columns)
 
     def read(self, tally: Tally) -> Iterator[Record]:
         """The records, row by row.
@@ -133,32 +122,24 @@ class TableRows:
     def _instructions(self, tally: Tally) -> Iterator[Record]:
         """The text of a row, or each of its texts, with all objects of the row as targets."""
         for row, values, image in self._images(tally):
-            objects = self._objects(values, image, tally)
+            objects = self.objects.of_row(values, image, tally)
             for number, text in enumerate(several(values[self.columns["instruction"]])):
-                words = text.text()
-                groups: dict[str, list[LabelledObject]] = {}
-                for item in objects:
-                    groups.setdefault(item.category or words, []).append(item)
-                phrases = [targets(name, items, tally) for name, items in groups.items()] or [
-                    PhraseRecord(words, ())
-                ]
-                known = tuple(phrase for phrase in phrases if phrase is not None)
-                if len(known) == len(phrases):
-                    yield Record(f"{row}/{number}", image, words, known)
+                record = instruction_record(f"{row}/{number}", image, text.text(), objects, tally)
+                if record is not None:
+                    yield record
 
     def _categories(self, tally: Tally) -> Iterator[Record]:
         """One record for each category of a row."""
         used: dict[str, None] = {}
         column = self.columns["objects"]
         for row, value in enumerate(self.table.rows.select_columns([column])):
-            for item in self._items(self._node(row, value)):
-                used[self._category(item)] = None
+            used.update(dict.fromkeys(self.objects.categories(self._node(row, value))))
         used.pop("", None)
         for name in used:
             self.vocabulary.add(name)
         records = CategoryRecords(used, self.options, self.vocabulary, tally)
         for row, values, image in self._images(tally):
-            yield from records.of_image(str(row), image, self._objects(values, image, tally))
+            yield from records.of_image(str(row), image, self.objects.of_row(values, image, tally))
 
     def _images(self, tally: Tally) -> Iterator[tuple[int, Node, ImageRef]]:
         """Each row with its image; its columns without the image."""
@@ -179,106 +160,5 @@ class TableRows:
                     raise
                 tally.leave_out(BROKEN_IMAGE, example=str(error))
 
-    def _objects(self, values: Node, image: ImageRef, tally: Tally) -> list[LabelledObject]:
-        found = self._items(values)
-        objects = []
-        for item in found:
-            category = self._category(item)
-            segmentation = self._segmentation(item, image)
-            instance = instance_from(segmentation, self._box(item), image, category, tally)
-            objects.append(LabelledObject(category, instance))
-        return objects
-
-    def _items(self, values: Node) -> list[Node]:
-        """The objects of a row: a list of objects, an object of lists, or the row's own mask or box."""
-        objects = values.get(self.columns["objects"])
-        if objects is None:
-            return self._own(values)
-        if isinstance(objects.value, list):
-            return list(objects.items())
-        if not isinstance(objects.value, dict):
-            raise objects.wrong("a list of objects, or an object of lists")
-        lists = {key: value for key, value in objects.value.items() if isinstance(value, list)}
-        counts = {key: len(value) for key, value in lists.items()}
-        if len(set(counts.values())) > 1:
-            raise objects.wrong(f"lists of equal length, got {counts}")
-        return [
-            Node({key: value[index] for key, value in lists.items()}, objects.file, objects, index)
-            for index in range(next(iter(counts.values()), 0))
-        ]
-
-    def _own(self, values: Node) -> list[Node]:
-        """The targets that a row states itself, in lists or alone."""
-        keys = [
-            self.columns[key] for key in ("mask", "segmentation", "bbox", "bbox_xyxy") if self.columns[key]
-        ]
-        for key in keys:
-            stated = values.get(key)
-            if stated is None or stated.value == []:
-                continue
-            value = stated.value
-            several = (
-                isinstance(value, list)
-                and isinstance(value[0], list | dict)
-                and key != self.columns["segmentation"]
-            )
-            return [Node({key: one}, stated.file, values, "") for one in (value if several else [value])]
-        return []
-
-    def _segmentation(self, item: Node, image: ImageRef) -> Node | None:
-        mask = item.get(self.columns["mask"]) if self.columns["mask"] else None
-        if mask is None:
-            return item.get(self.columns["segmentation"]) if self.columns["segmentation"] else None
-        content = mask.value.get("bytes") if isinstance(mask.value, dict) else mask.value
-        if isinstance(content, Image.Image):  # `datasets` decodes columns of images
-            picture = np.asarray(load_image(content).image)
-        elif isinstance(content, bytes):
-            picture = np.asarray(load_bytes(content, mask.at()).image)
-        else:
-            return mask
-        return Node(encode_rle(np.any(picture, axis=2)), mask.file, mask, "bytes")
-
-    def _box(self, item: Node) -> Box | None:
-        corners = item.get(self.columns["bbox_xyxy"]) if self.columns["bbox_xyxy"] else None
-        if corners is None:
-            return read_box(item.get(self.columns["bbox"]) if self.columns["bbox"] else None)
-        found = read_box(corners)
-        if found is None:
-            return None
-        left, top, right, bottom = found
-        return left, top, right - left, bottom - top
-
-    def _category(self, item: Node) -> str:
-        stated = item.get(self.columns["category"]) if self.columns["category"] else None
-        if stated is None or stated.value == "":
-            return ""
-        if isinstance(stated.value, str):
-            return spoken(stated.text())
-        names = self._names
-        if not isinstance(stated.value, int) or not 0 <= stated.value < len(names):
-            raise RecordError(
-                f"{stated.at()}: expected a category by name, or the number of one of {len(names)} class labels of the "
-                f"table, got {shorten(stated.value)}"
-            )
-        return spoken(names[stated.value])
-
-    @property
-    def _names(self) -> list[str]:
-        """The class labels of the category column."""
-        feature = self.table.rows.features.get(self.columns["objects"])
-        return _class_labels(feature, self.columns["category"]) or _class_labels(
-            dict(self.table.rows.features), self.columns["category"]
-        )
-
     def _node(self, row: int, value: Any) -> Node:
         return Node(value, Path(str(self.table.place)), Node(None, Path(str(self.table.place))), f"row {row}")
-
-
-def _class_labels(feature: Any, column: str) -> list[str]:
-    """Names of the class labels in a column, at any depth of lists."""
-    while feature is not None and not isinstance(feature, dict):
-        feature = getattr(feature, "feature", None)
-    found = (feature or {}).get(column)
-    while found is not None and not hasattr(found, "names"):
-        found = getattr(found, "feature", None)
-    return list(found.names) if found is not None else []

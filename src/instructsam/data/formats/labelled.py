@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from instructsam.data.formats.boxes import Box, clip_box
 from instructsam.data.formats.coco import NO_MASK, ONLY_CROWDS
 from instructsam.data.formats.outlines import DAMAGED, Code, DamagedMaskError, instance_of, mask_of
 from instructsam.data.formats.reader import ReadOptions
@@ -14,7 +15,6 @@ from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Reco
 from instructsam.data.regions import region_code
 from instructsam.data.templates import Wording
 from instructsam.data.vocabulary import Vocabulary
-from instructsam.structures.checks import is_number
 from instructsam.structures.masks import merge_rles
 
 BOX_INSTEAD = "damaged or empty masks, of whose objects the boxes are used instead"
@@ -23,8 +23,6 @@ NO_OBJECTS = "images without objects"
 CATEGORY = "category"  # family of records whose instruction is a category
 
 _FAR = 0.1  # of a side of the image
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,23 @@ class CategoryRecords:
         return int.from_bytes(digest.digest(), "big") % len(self.used)
 
 
+def instruction_record(
+    key: str, image: ImageRef, text: str, objects: Sequence[LabelledObject], tally: Tally
+) -> Record | None:
+    """The record of an instruction with these targets; None, counted, where the answer is not known.
+
+    It has one phrase for each category of its targets, and the text itself where there is none.
+    """
+    groups: dict[str, list[LabelledObject]] = {}
+    for item in objects:
+        groups.setdefault(item.category or text, []).append(item)
+    phrases = [targets(name, items, tally) for name, items in groups.items()] or [PhraseRecord(text, ())]
+    known = tuple(phrase for phrase in phrases if phrase is not None)
+    return (
+        Record(key, image, text, known, crowds=crowds(objects, image)) if len(known) == len(phrases) else None
+    )
+
+
 def targets(text: str, objects: Sequence[LabelledObject], tally: Tally) -> PhraseRecord | None:
     """The phrase with these objects as its instances; None, counted, where the answer is not known."""
     instances = [item.instance for item in objects if not item.crowd]
@@ -143,28 +158,6 @@ def instance_from(
     if is_given:
         tally.leave_out(BOX_INSTEAD, example=fault)
     return InstanceRecord(None, clipped, category)
-
-
-def read_box(node: Node | None) -> Box | None:
-    """[x, y, width, height] in pixels; None without a box.
-
-    Raises:
-        RecordError: these are not four numbers.
-    """
-    if node is None or node.value == []:
-        return None
-    if not isinstance(node.value, list) or len(node.value) != 4 or not all(map(is_number, node.value)):
-        raise node.wrong("a box [x, y, width, height] in pixels")
-    x, y, width, height = map(float, node.value)
-    return x, y, width, height
-
-
-def clip_box(box: Box, image: ImageRef) -> Box | None:
-    """The part of a box (x, y, width, height) inside the image; None if it has no area."""
-    x, y, width, height = box
-    left, top = max(x, 0.0), max(y, 0.0)
-    right, bottom = min(x + width, float(image.width)), min(y + height, float(image.height))
-    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
 def _reaches_far(box: Box, image: ImageRef) -> bool:

@@ -20,7 +20,7 @@ NO_MASK = "questions with an object whose mask is missing, damaged or without a 
 
 def read_muse(path: Path, images: str, tally: Tally) -> Iterator[Record]:
     """Records of muse_val.json or of a test file; `images` is relative to the data folder."""
-    for number, item in enumerate(read_json(path).items()):
+    for number, item in enumerate(read_json(path, packed="segmentation").items()):
         image = image_ref(f"{images}/{_picture(item)}", item)
         if item.get("questions") is None:
             tally.leave_out(NO_QUESTION)
@@ -38,7 +38,7 @@ def read_muse(path: Path, images: str, tally: Tally) -> Iterator[Record]:
 
 def muse_images(path: Path, images: str) -> list[str]:
     """The pictures that have a question."""
-    items = read_json(path).items()
+    items = read_json(path, packed="segmentation").items()
     return [f"{images}/{_picture(item)}" for item in items if item.get("questions") is not None]
 
 

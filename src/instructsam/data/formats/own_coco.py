@@ -10,21 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from instructsam.data.formats.boxes import read_box
 from instructsam.data.formats.coco import is_crowd
 from instructsam.data.formats.image_finder import ImageFinder
 from instructsam.data.formats.labelled import (
     CategoryRecords,
     LabelledObject,
-    crowds,
     instance_from,
-    read_box,
-    targets,
+    instruction_record,
 )
 from instructsam.data.formats.names import spoken
-from instructsam.data.formats.own_instructions import OwnInstruction, read_instructions, stated_instructions
+from instructsam.data.formats.own_instructions import read_instructions, stated_instructions
 from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Node, Tally, read_json, sized_image
-from instructsam.data.record import ImageRef, PhraseRecord, Record
+from instructsam.data.record import ImageRef, Record
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.errors import ImageError, RecordError
 from instructsam.images.loader import read_size
@@ -93,7 +92,8 @@ class OwnCocoFile:
             records = categories.of_image(key, image, list(objects.values()))
             yield from (record for record in records if record.phrases[0].instances or not own)
             for number, instruction in enumerate(own):
-                record = _own_record(f"{key}/text-{number}", image, instruction, objects, tally)
+                chosen = instruction.chosen(objects, image.file)
+                record = instruction_record(f"{key}/text-{number}", image, instruction.text, chosen, tally)
                 if record is not None:
                     yield record
 
@@ -136,25 +136,6 @@ def _read_object(
     category = _category(node, names)
     instance = instance_from(node.get("segmentation"), read_box(node.get("bbox")), image, category, tally)
     return LabelledObject(category, instance, is_crowd(node) and not brushed)
-
-
-def _own_record(
-    key: str, image: ImageRef, own: OwnInstruction, objects: dict[str, LabelledObject], tally: Tally
-) -> Record | None:
-    """The record of an instruction: one phrase for each category of its targets, the text itself without one."""
-    chosen = (
-        list(objects.values())
-        if own.annotations is None
-        else [objects[name] for name in own.check(objects, image.file)]
-    )
-    groups: dict[str, list[LabelledObject]] = {}
-    for item in chosen:
-        groups.setdefault(item.category or own.text, []).append(item)
-    phrases = [targets(text, items, tally) for text, items in groups.items()] or [PhraseRecord(own.text, ())]
-    known = tuple(phrase for phrase in phrases if phrase is not None)
-    if len(known) < len(phrases):
-        return None
-    return Record(key, image, own.text, known, crowds=crowds(chosen, image))
 
 
 def _by_id(top: Node, field: str) -> dict[str, Node]:

@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from instructsam.data.formats.source import Node, read_json, several
 from instructsam.errors import InputError, RecordError
@@ -20,6 +20,7 @@ from instructsam.structures.checks import parse_json, shorten
 from instructsam.structures.files import reason
 
 ALL = "all"
+T = TypeVar("T")
 NAMES = ("instructions.json", "instructions.jsonl", "instructions.csv")
 
 
@@ -36,19 +37,21 @@ class OwnInstruction:
     annotations: tuple[str, ...] | None
     node: Node
 
-    def check(self, known: Mapping[str, Any], image: str) -> tuple[str, ...]:
-        """The ids of its targets, each of which the image has.
+    def chosen(self, objects: Mapping[str, T], image: str) -> list[T]:
+        """Its targets among the objects of the image by id.
 
         Raises:
             RecordError: the image has no such annotation.
         """
-        for name in self.annotations or ():
-            if name not in known:
+        if self.annotations is None:
+            return list(objects.values())
+        for name in self.annotations:
+            if name not in objects:
                 raise RecordError(
                     f"{self.node.at()}: expected ids of annotations of the image {image!r}, got {shorten(name)}; it "
-                    f"has {', '.join(list(known)[:8]) or 'none'}"
+                    f"has {', '.join(list(objects)[:8]) or 'none'}"
                 )
-        return tuple(dict.fromkeys(self.annotations or ()))
+        return [objects[name] for name in dict.fromkeys(self.annotations)]
 
 
 def stated_instructions(image: Node, annotations: Iterable[tuple[str, Node]]) -> list[OwnInstruction]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from instructsam.data.record import Record
 from instructsam.errors import ImageError, InputError, MissingExtraError, first_line
-from instructsam.images.loader import load_bytes, load_image, read_size, read_size_of_bytes
+from instructsam.images.loader import at_size, load_bytes, load_image, read_size, read_size_of_bytes
 from instructsam.structures.safe_text import one_line
 
 HUB = "hf:"
@@ -144,7 +144,7 @@ class TableImages:
         """The table and its row."""
         return self.table.place_of(_row(file))
 
-    def load(self, record: Record) -> NDArray[np.uint8]:
+    def load(self, record: Record, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """The decoded image of a row."""
         row = _row(record.image.file)
         content, path = self.table.stored(row)
@@ -156,7 +156,7 @@ class TableImages:
                 f"record {one_line(record.id)!r}: {place}: the record states {record.image.width} x "
                 f"{record.image.height} px, the image has {image.shape[1]} x {image.shape[0]}: correct the table"
             )
-        return image
+        return image if size is None else np.asarray(at_size(loaded.image, size))
 
 
 def import_datasets() -> Any:

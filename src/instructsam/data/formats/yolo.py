@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from instructsam.data.formats.labelled import Box, CategoryRecords, LabelledObject, instance_from
+from instructsam.data.formats.boxes import Box
+from instructsam.data.formats.labelled import CategoryRecords, LabelledObject, instance_from
 from instructsam.data.formats.names import spoken
 from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Node, Tally

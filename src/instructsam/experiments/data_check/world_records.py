@@ -7,10 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from instructsam.data.formats.reader import RecordReader
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import Record
+from instructsam.images.loader import at_size
 from instructsam.world.splits.build import record_of
 from instructsam.world.splits.stream import WorldSample, WorldSettings, world_sample
 
@@ -29,10 +31,11 @@ class WorldImages:
         """The name of the scene."""
         return f"the drawn scene {file}"
 
-    def load(self, record: Record) -> NDArray[np.uint8]:
+    def load(self, record: Record, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """The pixels of the scene."""
         number = int(record.image.file.rpartition("-")[2].partition(".")[0])
-        return _scene(self._seed, number, self._settings).rendered.image
+        image = _scene(self._seed, number, self._settings).rendered.image
+        return image if size is None else np.asarray(at_size(Image.fromarray(image), size))
 
 
 def world_reader(seed: int, settings: WorldSettings) -> RecordReader:

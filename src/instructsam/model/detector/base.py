@@ -169,6 +169,10 @@ class Detector(nn.Module, ABC):
         """Modules that `Segmenter.compile` compiles."""
         return (self.vision_encoder,)
 
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """Modules that training compiles one by one besides its transformer blocks (`RunConfig.compile`)."""
+        return ()
+
     # ---- initialisation
 
     @abstractmethod

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, Sam3Config, Sam3Model
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.sam3.modeling_sam3 import (
     Sam3DetrDecoder,
-    Sam3DetrEncoder,
     Sam3DetrEncoderLayer,
     Sam3DotProductScoring,
     Sam3MaskDecoder,
@@ -23,9 +23,11 @@ from transformers.models.sam3.modeling_sam3 import (
     inverse_sigmoid,
 )
 
+from instructsam.model.attention import kernel_mask
 from instructsam.model.detector import sam3_small
 from instructsam.model.detector.base import Detector, DetectorFeatures, DetectorSizes, ExtraQueries
 from instructsam.model.detector.sam3_decoder import DecoderStates, decode
+from instructsam.model.detector.sam3_modules import SingleLevelEncoder
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
 
 REFERENCE_POINTS = "detr_decoder.reference_points.weight"
@@ -70,7 +72,7 @@ class Sam3Detector(Detector):
         for part in ("detr_encoder_config", "detr_decoder_config", "mask_decoder_config"):
             getattr(config, part)._attn_implementation = config._attn_implementation
         self.vision_encoder = Sam3VisionModel(config.vision_config)
-        self.detr_encoder = Sam3DetrEncoder(config.detr_encoder_config)
+        self.detr_encoder = SingleLevelEncoder(config.detr_encoder_config)
         for layer in self.detr_encoder.layers:
             layer.__class__ = CheckpointedEncoderLayer  # the stock module's parameters, none drawn again
         self.detr_decoder = Sam3DetrDecoder(config.detr_decoder_config)
@@ -121,13 +123,18 @@ class Sam3Detector(Detector):
     ) -> SegmentationOutput:
         if not isinstance(features, Sam3Features):
             raise TypeError(f"features must come from Sam3Detector.encode, got {type(features).__name__}")
+        text_seen = text_mask
+        if (
+            torch.is_grad_enabled()
+        ):  # made once here; the stock modules look for padding and wait for the device
+            text_seen = kernel_mask(text_mask.bool()[:, None, None], self.detr_decoder.config, text.dtype)
         encoded = self.detr_encoder(
             vision_features=[features.levels[-1]],
             text_features=text,
             vision_pos_embeds=[features.positions],
-            text_mask=text_mask,
+            text_mask=text_seen,
         )
-        decoded = self.decode(queries, encoded, text, text_mask, extra)
+        decoded = self.decode(queries, encoded, text, text_seen, extra)
         boxes = (
             inverse_sigmoid(decoded.reference_boxes) + self.detr_decoder.box_head(decoded.states)
         ).sigmoid()
@@ -139,7 +146,7 @@ class Sam3Detector(Detector):
             backbone_features=list(features.levels),
             encoder_hidden_states=encoded.last_hidden_state,
             prompt_features=text,
-            prompt_mask=text_mask,
+            prompt_mask=text_seen,
         )
         mask_logits = masks.pred_masks.unflatten(1, (kept.shape[0], -1)).transpose(0, 1)
         layers = _layers(mask_logits, scores[first:], boxes[first:], decoded.presence_logits)
@@ -175,6 +182,14 @@ class Sam3Detector(Detector):
 
     def compiled_modules(self) -> tuple[nn.Module, ...]:
         return (self.vision_encoder, self.detr_encoder)
+
+    def blocks(self) -> tuple[nn.Module, ...]:
+        decoder = [
+            part
+            for layer in self.detr_decoder.layers
+            for part in (layer.self_attn, layer.text_cross_attn, layer.vision_cross_attn, layer.mlp)
+        ]
+        return (*decoder, self.mask_decoder.pixel_decoder)
 
     def set_slot_boxes(self, boxes_cxcywh: Tensor) -> None:
         self.detr_decoder.reference_points.weight.copy_(boxes_cxcywh.logit())

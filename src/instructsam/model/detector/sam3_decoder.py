@@ -17,6 +17,7 @@ from transformers.models.sam3.modeling_sam3 import inverse_sigmoid
 
 from instructsam.model.attention import kernel_mask
 from instructsam.model.detector.base import ExtraQueries
+from instructsam.model.detector.sam3_modules import BoxEncoding
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def decode(
         queries: float [P, Q, C].
         encoded: output of the DETR encoder.
         text: float [P, T, C].
-        text_mask: bool or int64 [P, T], 0 at padding.
+        text_mask: bool or int64 [P, T], 0 at padding; or the attention kernel's mask [P, 1, 1, T].
         use_presence: whether the presence token goes first.
         extra: queries of training, which follow the Q ordinary ones in states and boxes.
     """
@@ -64,23 +65,15 @@ def decode(
     cross_mask = create_bidirectional_mask(
         config=decoder.config, inputs_embeds=hidden, attention_mask=text_mask, encoder_hidden_states=text
     )
-    height, width = encoded.spatial_shapes[0]
+    encoding = BoxEncoding.of(decoder, encoded.spatial_shapes[0], hidden)
+    vision = (encoded.last_hidden_state + encoded.pos_embeds_flattened, encoded.last_hidden_state)
     states, references, presences = [], [], []
     for layer in decoder.layers:
         references.append(boxes)
         placed = boxes.to(hidden.dtype)
-        position = decoder.ref_point_head(decoder.position_encoding.encode_boxes(placed))
-        bias = decoder._get_rpb_matrix(placed, (height, width))
-        hidden = decoder_layer(
-            layer,
-            hidden,
-            F.pad(position, (0, 0, lead, 0)),
-            encoded,
-            text,
-            cross_mask,
-            F.pad(bias, (0, 0, lead, 0)),
-            visible,
-        )
+        position = F.pad(decoder.ref_point_head(encoding.sines(placed)), (0, 0, lead, 0))
+        bias = encoding.attention_bias(placed, lead)
+        hidden = decoder_layer(layer, hidden, position, vision, text, cross_mask, bias, visible)
         normed = decoder.output_layer_norm(hidden[:, lead:])
         boxes = (decoder.box_head(normed).float() + inverse_sigmoid(boxes)).sigmoid().detach()
         states.append(normed)
@@ -94,9 +87,9 @@ def decoder_layer(
     layer: Any,
     hidden: Tensor,
     position: Tensor,
-    encoded: Any,
+    vision: tuple[Tensor, Tensor],
     text: Tensor,
-    text_mask: Tensor,
+    text_mask: Tensor | None,
     bias: Tensor,
     visible: Tensor | None = None,
 ) -> Tensor:
@@ -106,7 +99,7 @@ def decoder_layer(
         layer: a `Sam3DetrDecoderLayer`.
         hidden: float [P, N, C], N = Q or Q + 1 with the presence token first.
         position: float [P, N, C], the query positions, zero for the presence token.
-        encoded: output of the DETR encoder.
+        vision: keys and values float [P, h * w, C]: the DETR encoder's output with and without positions.
         text: float [P, T, C].
         text_mask: mask of the text cross-attention, None when nothing is padded.
         bias: float [P, heads, N, h * w], relative position bias.
@@ -115,7 +108,6 @@ def decoder_layer(
     Returns:
         float [P, N, C].
     """
-    vision = encoded.last_hidden_state
     placed = hidden + position
     attended, _ = layer.self_attn(query=placed, key=placed, value=hidden, attention_mask=visible)
     hidden = layer.self_attn_layer_norm(hidden + layer.self_attn_dropout(attended))
@@ -125,8 +117,8 @@ def decoder_layer(
     hidden = layer.text_cross_attn_layer_norm(hidden + layer.text_cross_attn_dropout(attended))
     attended, _ = layer.vision_cross_attn(
         query=hidden + position,
-        key=vision + encoded.pos_embeds_flattened,
-        value=vision,
+        key=vision[0],
+        value=vision[1],
         attention_mask=bias,
     )
     hidden = layer.vision_cross_attn_layer_norm(hidden + layer.vision_cross_attn_dropout(attended))

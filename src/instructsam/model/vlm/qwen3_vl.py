@@ -36,7 +36,6 @@ class Qwen3VL(VLM, Qwen3VLModel):
     )
     token_table: ClassVar[str] = "language_model.embed_tokens.weight"
     visual: Any
-    get_rope_index: Any
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
@@ -146,14 +145,17 @@ class Qwen3VL(VLM, Qwen3VLModel):
         return ImageEmbeds(embeds, tuple(deepstack))
 
     def positions(self, input_ids: Tensor, attention_mask: Tensor, image_grid_thw: Tensor) -> Tensor:
-        is_image = (input_ids == self.config.image_token_id).int()
-        position_ids, _ = self.get_rope_index(
-            input_ids,
-            mm_token_type_ids=is_image,
-            image_grid_thw=image_grid_thw,
-            attention_mask=attention_mask,
-        )
-        return position_ids  # type: ignore[no-any-return]
+        """As the stock `get_rope_index`, which loops over tokens in Python, for one image in each conversation."""
+        real = attention_mask.bool()
+        is_image = (input_ids == self.config.image_token_id) & real
+        place, seen = real.cumsum(1) - 1, is_image.cumsum(1)
+        start = torch.where(is_image, place, input_ids.shape[1]).amin(1, keepdim=True)
+        sides = image_grid_thw[:, 1:] // self.config.vision_config.spatial_merge_size
+        columns, longer = sides[:, 1:], sides.amax(1, keepdim=True)
+        text = torch.where(place > start, place - seen + longer, place)
+        number = seen - 1
+        axes = (start.expand_as(place), start + number // columns, start + number % columns)
+        return torch.stack([torch.where(is_image, axis, text) for axis in axes]) * real
 
     def encode(
         self,

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instructsam.data.sample import SampleInstruction, TrainingSample, relative_boxes_cxcywh
-from instructsam.structures.masks import mask_area, mask_boxes_xyxy
+from instructsam.images.loader import at_size
+from instructsam.structures.masks import mask_area, mask_boxes_xyxy, shrink_masks
 from instructsam.training.augmentation.words import mirrored
 
 Region = tuple[int, int, int, int]
@@ -112,25 +113,8 @@ def resize(sample: TrainingSample, size: tuple[int, int]) -> TrainingSample:
 
     Masks take the nearest pixel. A mask that would lose its last one, such as a point, keeps the one of its centre.
     """
-    height, width = sample.image.shape[:2]
-    image = Image.fromarray(sample.image).resize(size[::-1], Image.Resampling.BILINEAR, reducing_gap=3.0)
-    masks = resize_masks(sample.masks, size)
-    for number in np.flatnonzero(~masks.any(axis=(1, 2))):
-        places = np.argwhere(sample.masks[number])
-        if len(places):
-            y, x = places[len(places) // 2]
-            masks[number, y * size[0] // height, x * size[1] // width] = True
-    return replace(sample, image=np.asarray(image), masks=masks)
-
-
-def resize_masks(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Masks [N, H, W] at another (height, width), by the pixel at the centre of each new one."""
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.intp)
-        for new, old in zip(size, masks.shape[1:], strict=True)
-    )
-    found: NDArray[np.bool_] = masks[:, rows[:, None], columns]
-    return found
+    image = at_size(Image.fromarray(sample.image), size)
+    return replace(sample, image=np.asarray(image), masks=shrink_masks(sample.masks, size))
 
 
 def mirror(sample: TrainingSample) -> TrainingSample:

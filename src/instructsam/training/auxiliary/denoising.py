@@ -88,12 +88,12 @@ def noised_targets(
     boxes, device = targets.boxes_cxcywh, targets.masks.device
     rng = np.random.default_rng([*position, 0xDE2015E])
     drawn = rng.uniform(-noise, noise, (len(boxes), groups, most, 4)).astype(np.float32)
-    moves, boxes = torch.from_numpy(drawn).to(device), boxes[:, None]
+    moves, boxes = torch.from_numpy(drawn).to(device, non_blocking=True), boxes[:, None]
     centres = boxes[..., :2] + moves[..., :2] * boxes[..., 2:] / 2
     sides = boxes[..., 2:] * (1 + moves[..., 2:])
     noised = torch.cat([centres.clamp(0, 1), sides.clamp(SMALLEST, 1)], dim=-1).flatten(1, 2)
     group = torch.arange(groups, device=device).repeat_interleave(most)
-    return NoisedTargets(noised, group, _real(targets, groups).to(device))
+    return NoisedTargets(noised, group, _real(targets, groups).to(device, non_blocking=True))
 
 
 def noised_pairs(targets: PaddedTargets, groups: int, device: torch.device | str = "cpu") -> Assignment:

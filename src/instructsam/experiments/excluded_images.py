@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from instructsam.data.exclusion import TestImages, exclude
+from instructsam.data.exclusion import BenchmarkImages, exclude
 from instructsam.data.formats.reader import RecordReader
 from instructsam.data.hash_cache import HashCache
 from instructsam.data.image_store import FolderImages
@@ -19,6 +19,7 @@ from instructsam.images.folders import IMAGE_SUFFIXES
 from instructsam.structures.file_names import is_system_file
 from instructsam.training.data_settings import DataSettings
 
+KNOWN = "known"  # in `data.exclude`: every test set in the data folder
 CACHE = ".image_hashes.sqlite"  # in the data folder
 
 
@@ -32,13 +33,16 @@ class ExcludedImages:
     def __init__(self, data: DataSettings) -> None:
         self.data = data
         self.folder = Path(data.folder) if data.folder else None
-        if data.exclude is None:
-            self.sets = [] if self.folder is None else _known_tests(self.folder)
-            self.paths: list[Path] = []
-        else:
-            named = {known.name: known for known in PUBLISHED}
-            self.sets = [_checked(named[name], self.folder) for name in data.exclude if name in named]
-            self.paths = [_path(name) for name in data.exclude if name not in named]
+        named = {known.name: known for known in PUBLISHED}
+        self.sets: list[Published] = []
+        self.paths: list[Path] = []
+        for name in (KNOWN,) if data.exclude is None else data.exclude:
+            if name == KNOWN:
+                self.sets += [] if self.folder is None else _known_tests(self.folder)
+            elif name in named:
+                self.sets.append(_checked(named[name], self.folder))
+            else:
+                self.paths.append(_path(name))
 
     def keep_out(self, reader: RecordReader, is_published: bool) -> RecordReader:
         """The reader without records about these images; by default for published sets only."""
@@ -48,10 +52,10 @@ class ExcludedImages:
         return replace(reader, read=lambda tally: exclude(reader.read(tally), self.images, folder, tally))
 
     @cached_property
-    def images(self) -> TestImages:
+    def images(self) -> BenchmarkImages:
         """The images, listed now."""
         cache = None if self.folder is None else self.folder / CACHE
-        tests = TestImages(HashCache(cache), self.data.exclude_by_pixels)
+        tests = BenchmarkImages(HashCache(cache), self.data.exclude_by_pixels)
         for known in self.sets:
             if self.folder is not None:
                 tests.add(known.name, self.folder, known.image_files(self.folder))
@@ -79,8 +83,8 @@ def _path(name: str) -> Path:
     path = Path(name)
     if not path.exists():
         raise ConfigError(
-            "data.exclude must list names of published test sets, files of Inst2Seg records, or folders of images; "
-            f"got {name!r}, which is none of these"
+            f"data.exclude must list {KNOWN}, names of published test sets, files of Inst2Seg records, or folders of "
+            f"images; got {name!r}, which is none of these"
         )
     return path
 

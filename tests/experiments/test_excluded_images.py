@@ -12,8 +12,8 @@ from instructsam.config import build_config
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import ImageRef, PhraseRecord, Record, write_records
 from instructsam.errors import ConfigError
+from instructsam.experiments.excluded_images import CACHE
 from instructsam.experiments.sources import check_source, find_reader, open_source, read_source
-from instructsam.experiments.test_images import CACHE
 from instructsam.training.data_settings import DataSettings
 
 from ..data.formats.helpers import picture, write
@@ -59,6 +59,8 @@ def test_exclusion_can_be_switched_off_and_widened(folder: Path) -> None:
     picture(more / "coco/000000000004.jpg")
     assert files(settings(folder, exclude=[str(more)])) == ["000000000009.jpg"]
     assert files(settings(folder, exclude=[str(more), "refcoco/val"])) == []
+    assert files(settings(folder, exclude=["known"])) == ["000000000004.jpg"]
+    assert files(settings(folder, exclude=["known", str(more)])) == []
 
 
 def test_other_sources_are_compared_on_request(folder: Path) -> None:
@@ -76,7 +78,10 @@ def test_other_sources_are_compared_on_request(folder: Path) -> None:
     ("name", "message"),
     [
         ("reasonseg/val", r"data.exclude: reasonseg/val needs reasonseg/val in data.folder"),
-        ("refcoco/vall", r"data.exclude must list names of published test sets, .* got 'refcoco/vall'"),
+        (
+            "refcoco/vall",
+            r"data.exclude must list known, names of published test sets, .* got 'refcoco/vall'",
+        ),
     ],
 )
 def test_what_is_not_there_is_refused_before_anything_is_read(folder: Path, name: str, message: str) -> None:
