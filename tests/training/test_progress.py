@@ -12,7 +12,8 @@ from PIL import Image
 
 from instructsam.training import progress
 from instructsam.training.progress import ProgressLog, cut_log
-from instructsam.training.trackers import log_pictures
+from instructsam.training.settings import RunConfig
+from instructsam.training.trackers import log_pictures, tracker_settings
 from instructsam.training.validation import log_lines
 
 
@@ -104,3 +105,11 @@ def test_pictures_reach_every_tracker_in_its_own_form(tmp_path: Path) -> None:
     assert (step, options) == (5, {"dataformats": "NHWC"})
     assert wandb.seen[0][0]["validation/example-1"][0].size == (6, 4)
     assert mlflow.seen == [(str(path), "validation/step-00000005")]
+
+
+def test_trackers_get_plain_values_alone() -> None:
+    """TensorBoard refuses lists and null."""
+    settings = tracker_settings(RunConfig())
+    assert {type(value) for value in settings.values()} <= {bool, int, float, str}
+    assert settings["optim.betas"] == "[0.9, 0.98]"
+    assert settings["optim.warmup_steps"] == "null"

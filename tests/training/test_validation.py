@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from instructsam.config import load_config
-from instructsam.errors import ConfigError
+from instructsam.errors import ConfigError, InstructSAMError
 from instructsam.experiments.sources import open_source
 from instructsam.training import trainer
 from instructsam.training.settings import RunConfig
@@ -116,6 +117,25 @@ def test_validation_does_not_change_the_training(tmp_path: Path) -> None:
     )
     one, other = (load_file(tmp_path / name / "last" / "model.safetensors") for name in ("with", "without"))
     assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_a_full_disk_keeps_the_best_model_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    scores = {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}
+    with pytest.raises(TrainingInterrupted):
+        train(tmp_path, Scripted(scores, interrupt=2))
+    with monkeypatch.context() as patch:
+        patch.setattr("instructsam.training.best_model.publish", full)
+        with pytest.raises(
+            InstructSAMError, match=r"cannot be written \(No space left on device\).*--resume"
+        ):
+            train(tmp_path, Scripted(scores), resume=True)
+    assert json.loads((tmp_path / "best" / "training.json").read_text())["step"] == 1
+    assert not list(tmp_path.glob(".candidate*"))
+    train(tmp_path, Scripted(scores), resume=True)
+    assert validations(tmp_path) == list(scores.items())
 
 
 @pytest.mark.parametrize(("lower", "best"), [(False, 20), (True, 10)])

@@ -24,40 +24,45 @@ DATA_HELP = (
     "A COCO file, a YOLO folder or data.yaml, Inst2Seg records, or a name such as refcoco/train. Without CONFIG a "
     "preset is chosen by the model."
 )
+WordsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[CONFIG ...] [KEY=VALUE ...]", help=CONFIG_HELP)
+]
+TrainingDataOption = Annotated[str | None, typer.Option("--data", help=DATA_HELP)]
+ImagesOption = Annotated[
+    str | None, typer.Option("--images", help="Folder of the images, where the annotations do not name it.")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Model folder or hub id; the shipped default when left out.")
+]
+PresetOption = Annotated[
+    str | None, typer.Option("--preset", help="A preset in place of CONFIG: finetune, finetune_lora, ...")
+]
+EpochsOption = Annotated[
+    float | None, typer.Option("--epochs", min=0.0, help="Length in passes over the data.")
+]
+MaxStepsOption = Annotated[int | None, typer.Option("--max-steps", min=1, help="Length in steps.")]
+OutputDirOption = Annotated[str | None, typer.Option("--output-dir", help="Folder of the run; runs/NAME.")]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Continue from the newest checkpoint; finished stages are skipped.")
+]
+MaxMinutesOption = Annotated[
+    float, typer.Option("--max-minutes", min=0.0, help="Time box of this command, 0 for none.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop; nothing is written.")]
 
 
 def train(
-    words: Annotated[
-        list[str] | None, typer.Argument(metavar="[CONFIG ...] [KEY=VALUE ...]", help=CONFIG_HELP)
-    ] = None,
-    data: Annotated[str | None, typer.Option("--data", help=DATA_HELP)] = None,
-    images: Annotated[
-        str | None,
-        typer.Option("--images", help="Folder of the images, where the annotations do not name it."),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="Model folder or hub id; the shipped default when left out.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="A preset in place of CONFIG: finetune, finetune_lora, ...")
-    ] = None,
-    epochs: Annotated[
-        float | None, typer.Option("--epochs", min=0.0, help="Length in passes over the data.")
-    ] = None,
-    max_steps: Annotated[int | None, typer.Option("--max-steps", min=1, help="Length in steps.")] = None,
-    output_dir: Annotated[
-        str | None, typer.Option("--output-dir", help="Folder of the run; runs/NAME.")
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Continue from the newest checkpoint; finished stages are skipped."),
-    ] = False,
-    max_minutes: Annotated[
-        float, typer.Option("--max-minutes", min=0.0, help="Time box of this command, 0 for none.")
-    ] = 0.0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan and stop; nothing is written.")
-    ] = False,
+    words: WordsArgument = None,
+    data: TrainingDataOption = None,
+    images: ImagesOption = None,
+    model: ModelOption = None,
+    preset: PresetOption = None,
+    epochs: EpochsOption = None,
+    max_steps: MaxStepsOption = None,
+    output_dir: OutputDirOption = None,
+    resume: ResumeOption = False,
+    max_minutes: MaxMinutesOption = 0.0,
+    dry_run: DryRunOption = False,
 ) -> int:
     """Train a model on labelled images, or with the settings of YAML files, one stage after the other.
 

@@ -214,7 +214,7 @@ def train_prepared(run: PreparedRun, resume: bool = False) -> TrainingResult:
 
 
 def result_of(config: RunConfig) -> TrainingResult:
-    """What the run in a folder has come to."""
+    """The result of the run in a folder."""
     from instructsam.structures.checks import parse_json
     from instructsam.training.best_model import RESULT_FILE
     from instructsam.training.checkpointing import latest_step

@@ -81,12 +81,15 @@ def add_adapters(model: InstructSAMModel, settings: LoraSettings) -> None:
     inject_adapter_in_model(config, model)
 
 
-def merged_state(state: Mapping[str, Tensor], settings: LoraSettings) -> dict[str, Tensor]:
+def merged_state(
+    state: Mapping[str, Tensor], settings: LoraSettings, dtype: torch.dtype
+) -> dict[str, Tensor]:
     """The state dict of the model without adapters, with their updates added to its weights.
 
     Args:
         state: of the model with adapters.
         settings: that they were made with.
+        dtype: number format of the weights that change; the others stay as they are, without a copy.
     """
     merged: dict[str, Tensor] = {}
     for name, tensor in state.items():
@@ -96,7 +99,7 @@ def merged_state(state: Mapping[str, Tensor], settings: LoraSettings) -> dict[st
         if base and f"{layer}.lora_A.default.weight" in state:
             low, high = (state[f"{layer}.lora_{side}.default.weight"] for side in "AB")
             update = (high.detach().float() @ low.detach().float()) * (settings.alpha / settings.rank)
-            merged[f"{layer}.weight"] = (tensor.detach().float() + update).to(tensor.dtype)
+            merged[f"{layer}.weight"] = (tensor.detach().float() + update).to(dtype)
         else:
             merged[name.replace(BASE, ".")] = tensor
     return merged

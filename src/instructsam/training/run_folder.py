@@ -16,6 +16,7 @@ from instructsam.structures.files import write_text
 from instructsam.structures.locks import FolderLock
 from instructsam.training import checkpointing
 from instructsam.training.export import CHECKPOINTS, LAST, adopt_earlier_layout, restore_export
+from instructsam.training.lora import ADAPTER
 from instructsam.training.settings import RunConfig
 from instructsam.training.validation import log_lines
 from instructsam.training.validation_settings import ValidationSettings
@@ -57,6 +58,7 @@ def open_run_folder(config: RunConfig, resume: bool) -> Iterator[None]:
         check_run_folder(config, resume)  # another process may have written there until now
         adopt_earlier_layout(folder)
         restore_export(folder / LAST)
+        restore_export(folder / ADAPTER)
         yield
 
 

@@ -237,7 +237,7 @@ class RunState:
         lora = self.config.lora
         if lora.rank and not lora.merge_on_export:
             return self._write_adapter(folder, record)
-        state = merged_state(self._whole, lora) if lora.rank else self._whole
+        state = merged_state(self._whole, lora, self._export_dtype) if lora.rank else self._whole
         return export_model(folder, self.trainable.model, self.processor, state, self._export_dtype, record)
 
     def _write_adapter(self, folder: Path, record: dict[str, Any]) -> Path:

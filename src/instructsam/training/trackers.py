@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -28,13 +29,22 @@ def check_trackers(config: RunConfig) -> None:
             raise ConfigError(f"trackers: {name} is not installed: run {command}, or remove it from trackers")
 
 
+def tracker_settings(config: RunConfig) -> dict[str, bool | int | float | str]:
+    """The settings as trackers take them: lists, mappings and null as text."""
+    plain = flat_settings(config)
+    return {
+        key: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+        for key, value in plain.items()
+    }
+
+
 @contextmanager
 def start_trackers(accelerator: Accelerator, config: RunConfig) -> Iterator[None]:
     """Inside, `accelerator.log` writes to the configured trackers."""
     if not config.trackers:
         yield
         return
-    accelerator.init_trackers(config.name, flat_settings(config))
+    accelerator.init_trackers(config.name, tracker_settings(config))
     try:
         yield
     finally:

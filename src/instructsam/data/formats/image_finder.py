@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from instructsam.data.formats.source import Node
+from instructsam.structures.checks import shorten
 from instructsam.structures.file_names import find_file
 
 
@@ -34,7 +35,7 @@ class ImageFinder:
         """
         name = node.text()
         parts = _parts(name)
-        cleaned = Node("/".join(parts), node.file, node, f"({name!r})").path()
+        cleaned = Node("/".join(parts), node.file, node, f"({shorten(name)})").path()
         for start in range(len(parts)):
             for place in self.places:
                 file = "/".join(filter(None, (place, *parts[start:])))

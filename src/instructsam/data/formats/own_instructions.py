@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from instructsam.data.formats.source import Node, read_json, several
 from instructsam.errors import InputError, RecordError
-from instructsam.structures.checks import parse_json, shorten
+from instructsam.structures.checks import name_of_key, parse_json, shorten
 from instructsam.structures.files import reason
 
 ALL = "all"
@@ -49,7 +49,7 @@ class OwnInstruction:
             if name not in objects:
                 raise RecordError(
                     f"{self.node.at()}: expected ids of annotations of the image {image!r}, got {shorten(name)}; it "
-                    f"has {', '.join(list(objects)[:8]) or 'none'}"
+                    f"has {', '.join(map(name_of_key, list(objects)[:8])) or 'none'}"
                 )
         return [objects[name] for name in dict.fromkeys(self.annotations)]
 

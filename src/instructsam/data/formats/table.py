@@ -66,7 +66,7 @@ class Table:
             else:
                 files = [str(file) for file in self.place.files]
                 found = datasets.load_dataset("parquet", data_files=files, split="train")
-        except Exception as error:  # whatever the libraries below `datasets` raise
+        except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
             raise InputError(f"{self.place}: the table cannot be loaded ({first_line(error)})") from error
         self.check(found.column_names, self.image, "image")
         if isinstance(found.features[self.image], datasets.Image):
