@@ -106,7 +106,7 @@ class Updates:
                 self.processes.backward(loss)
             for name, value in parts.items():
                 sums[name] = sums[name] + value if name in sums else value
-        return {name: value / len(steps) for name, value in sums.items()}
+        return sums if len(steps) == 1 else {name: value / len(steps) for name, value in sums.items()}
 
     def _steps(self, drawn: Sequence[TrainingBatch]) -> list[Step]:
         """The batches on their device, with the number of targets that their losses are divided by."""
