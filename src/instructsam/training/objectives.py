@@ -66,7 +66,7 @@ class Step:
     Attributes:
         batch: of this process.
         device: of the model.
-        position: seed, batch and process; random choices are functions of it.
+        position: from `updates.position_of`; random choices are functions of it.
         all_targets, targets: of all P phrases, and of those that the detector answers.
         detected: int64, the phrases that the detector answers; None for all.
         num_targets, num_all_targets: targets of the detected and of all phrases, mean over the processes and over the
