@@ -29,7 +29,8 @@ ALL = AugmentSettings(crop=1, scale=0.5, flip=1, grey=0.5, blur=0.5, jpeg=0.5, c
 NO_FLIP = [
     "what is left?", "the guy left", "the right tool to cut", "the text says stop", "bus 23", "the 'exit' door",
     'the sign "left"', "das linke Auto", "la taza de la izquierda", "das Mädchen", "the clock", "the east gate",
-    "the left over food",
+    "the left over food", "topleft donut",
+    "rightside guy", "the left's mug", "lft cup", "man on r", "right-angled shelf",
 ]  # fmt: skip
 
 
@@ -59,9 +60,16 @@ def test_side_words_are_swapped_or_the_text_is_never_mirrored(text: str, expecte
 
 def test_words_about_the_whole_picture_allow_no_crop() -> None:
     for text in ("leftmost", "in the middle", "the second from left", "the largest dog", "three apples", "topmost one",
-                 "the man behind her", "das Mädchen", "the mug next to the plate", "3rd car"):  # fmt: skip
+                 "the man behind her", "das Mädchen", "the mug next to the plate", "3rd car",
+                 "topleft donut"):  # fmt: skip
         assert not allows_crop(text), text
-    for text in ("red mugs", "something to sit on", "the man with a hat", "cups on the table"):
+    for text in (
+        "red mugs",
+        "something to sit on",
+        "the man with a hat",
+        "cups on the table",
+        "the upright bright lamp",
+    ):
         assert allows_crop(text), text
     assert not allows_grey("the red mug")
     assert allows_grey("a fish on a dish")
