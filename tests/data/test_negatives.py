@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -149,3 +150,15 @@ def test_instructions_of_other_images_are_absent_unless_they_share_a_phrase(tmp_
         [mug], Negatives(known, 1.0, Wording(NAME_ALONE, 0, known.used)), seed=0
     )[1:]
     assert (negative.instruction, negative.phrases[0].text) == ("a fir", "tree")
+
+
+def test_families_of_thousands_are_stored_once() -> None:
+    names = [f"{letter}{number} man" for letter in "abcd" for number in range(2500)]
+    found = Vocabulary()
+    for number, name in enumerate(names):
+        found.see(f"{number}.png", [name])
+    tracemalloc.start()
+    assert len(found.alike("0.png")) == len(names) - 1
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100_000_000, "a set for every member of the family would take gigabytes"

@@ -16,6 +16,7 @@ from instructsam.data.record import write_records
 from instructsam.data.sources import Mixture, Shuffled
 from instructsam.errors import ConfigError, InputError
 from instructsam.experiments.finetune import load_run
+from instructsam.experiments.fit import record_sources
 from instructsam.experiments.presets import preset_path
 from instructsam.experiments.sources import (
     check_source,
@@ -96,6 +97,7 @@ def test_negatives_come_where_absence_is_known(tmp_path: Path) -> None:
     source = open_source(DataSettings(source=name, negatives_per_positive=1.0), 0, 4)
     assert isinstance(source, Shuffled)
     assert isinstance(source.source, WithNegatives)
+    assert list(record_sources(source)) == [source.source.source]
     absent = [
         phrase.text
         for number in range(3)

@@ -123,6 +123,23 @@ def test_workers_end_with_a_killed_process(tmp_path: Path) -> None:
     wait_until_gone(process.pid)
 
 
+UNFINISHED = """
+from tests.training.conftest import tiny_sizes, tiny_start
+from instructsam.experiments.sources import open_source
+from instructsam.training.data_settings import DataSettings
+from instructsam.training.stream import TrainingBatches, batches
+
+settings = DataSettings(images_per_batch=1, workers=1, world={"short_sides": (64,)})
+source = open_source(settings, seed=0, images_per_step=1)
+stream = batches(TrainingBatches(source, tiny_start()[1], tiny_sizes(), settings, seed=0), 0, 100)
+next(stream)
+"""
+
+
+def test_a_process_ends_though_its_stream_is_not_read_to_the_end() -> None:
+    subprocess.run([sys.executable, "-c", UNFINISHED], timeout=100, check=True)
+
+
 @pytest.mark.slow
 def test_a_lost_worker_is_reported_with_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = Trainer.train_step

@@ -56,7 +56,7 @@ class Vocabulary:
     @property
     def used(self) -> tuple[str, ...]:
         """Categories that some image shows, in their order."""
-        return tuple(self._related.alike)
+        return tuple(self._related.used)
 
     def absent(self, image: str) -> tuple[str, ...]:
         """Categories that an image does not show; none for an image that is unknown.
@@ -67,16 +67,15 @@ class Vocabulary:
         if shown is None:
             return ()
         related = self._related
-        covered = shown.union(*(related.wider.get(name, ()) for name in shown))
-        return tuple(name for name in related.alike if name not in covered)
+        covered = shown.union(*map(related.wider, shown))
+        return tuple(name for name in related.used if name not in covered)
 
     def alike(self, image: str) -> tuple[str, ...]:
         """The absent categories that are easily confused with one that the image shows.
 
         They share a supercategory or the head noun with it, or often appear together with it.
         """
-        related = self._related
-        near = set().union(*(related.alike.get(name, ()) for name in self.shown.get(image, ())))
+        near = set().union(*map(self._related.alike, self.shown.get(image, ())))
         return tuple(name for name in self.absent(image) if name in near)
 
     @property
@@ -89,9 +88,10 @@ class Vocabulary:
 class _Relations:
     """Relations between the categories in use.
 
+    Families are stored once, not for each of their members: referring expressions make families of thousands.
+
     Attributes:
-        alike: categories that are easily confused with each one.
-        wider: categories that every thing of each one also belongs to.
+        used: the categories, in their order.
     """
 
     def __init__(self, groups: Mapping[str, str], shown: Mapping[str, set[str]]) -> None:
@@ -99,37 +99,42 @@ class _Relations:
         for names in shown.values():
             images.update(names)
             together.update(permutations(names, 2))
-        used = [name for name in dict.fromkeys((*groups, *sorted(images))) if name in images]
-        alike: dict[str, set[str]] = {name: set() for name in used}
-        wider: dict[str, set[str]] = {name: set() for name in used}
-        for pair, count in together.items():
-            if count >= OFTEN_TOGETHER * images[pair[0]]:
-                alike[pair[0]].add(pair[1])
-        stated = {groups.get(name, "") for name in used} - {""}
-        for members in _families(used, lambda name: groups.get(name, "") if len(stated) > 1 else ""):
-            _join(alike, members)
-        for members in _families(used, head_noun):
-            _join(alike, members)
-            for name in members:
-                words = set(name.lower().split())
-                wider[name] |= {other for other in members if set(other.lower().split()) < words}
-        for members in _families(used, lambda name: plural(name).lower()):
-            _join(wider, members)
-        for name in used:
-            group = groups.get(name, "").lower()
-            wider[name] |= {other for other in used if other.lower() == group}
-        self.alike = {name: frozenset(others - {name}) for name, others in alike.items()}
-        self.wider = {name: frozenset(others - {name}) for name, others in wider.items()}
+        self.used = [name for name in dict.fromkeys((*groups, *sorted(images))) if name in images]
+        self._groups = groups
+        self._together: dict[str, set[str]] = {}
+        for (name, other), count in together.items():
+            if count >= OFTEN_TOGETHER * images[name]:
+                self._together.setdefault(name, set()).add(other)
+        self._words = {name: frozenset(name.lower().split()) for name in self.used}
+        self._by_name = _families(self.used, str.lower)
+        self._by_noun = _families(self.used, head_noun)
+        self._by_plural = _families(self.used, _plural_key)
+        stated = {groups.get(name, "") for name in self.used} - {""}
+        self._by_group = _families(self.used, lambda name: groups.get(name, "")) if len(stated) > 1 else {}
+
+    def alike(self, name: str) -> set[str]:
+        """Categories that are easily confused with one."""
+        group = self._by_group.get(self._groups.get(name, ""), set())
+        noun = self._by_noun.get(head_noun(name), set())
+        return (self._together.get(name, set()) | group | noun) - {name}
+
+    def wider(self, name: str) -> set[str]:
+        """Categories that every thing of one also belongs to."""
+        words = self._words[name]
+        fewer = {other for other in self._by_noun.get(head_noun(name), ()) if self._words[other] < words}
+        same = self._by_plural.get(_plural_key(name), set())
+        group = self._by_name.get(self._groups.get(name, "").lower(), set())
+        return (fewer | same | group) - {name}
 
 
-def _families(names: Iterable[str], key: Callable[[str], str]) -> list[set[str]]:
-    """The names in sets of equal, non-empty keys."""
+def _plural_key(name: str) -> str:
+    return plural(name).lower()
+
+
+def _families(names: Iterable[str], key: Callable[[str], str]) -> dict[str, set[str]]:
+    """The names by their key, without those whose key is empty."""
     found: dict[str, set[str]] = {}
     for name in names:
-        found.setdefault(key(name), set()).add(name)
-    return [members for value, members in found.items() if value]
-
-
-def _join(relation: dict[str, set[str]], members: set[str]) -> None:
-    for name in members:
-        relation[name] |= members
+        if value := key(name):
+            found.setdefault(value, set()).add(name)
+    return found

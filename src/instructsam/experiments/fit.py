@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from instructsam.data.negatives import WithNegatives
 from instructsam.data.record_source import RecordSource
 from instructsam.data.sources import Mixture, SampleSource, Shuffled
 from instructsam.training.settings import RunConfig
@@ -29,7 +30,7 @@ def record_sources(source: SampleSource) -> Iterator[RecordSource]:
     """The sources of records inside a source."""
     if isinstance(source, RecordSource):
         yield source
-    elif isinstance(source, Shuffled):
+    elif isinstance(source, Shuffled | WithNegatives):
         yield from record_sources(source.source)
     elif isinstance(source, Mixture):
         for part in source.sources:

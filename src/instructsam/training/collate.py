@@ -24,8 +24,8 @@ def collate(
     """One batch of some samples with all their instructions.
 
     Args:
-        index: number of the first sample in the stream, kept for messages.
-        samples: images with their instructions; of one with descriptions, the batch takes one.
+        index: number of the first sample in the stream.
+        samples: images with their instructions; of one with descriptions, the batch takes one by its number.
         direct: per sample and instruction, True to give the instruction as its own phrase. The target is
             then everything that the instruction names, whatever its phrases are, and no text is supervised.
         processor: of the model.

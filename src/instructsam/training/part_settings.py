@@ -78,7 +78,7 @@ class LoraSettings(Config):
         vision: adapt the VLM's vision encoder too; without it `parts.vlm_vision` decides whether that is trained.
         target_modules: regular expression for the full names of the linear layers to adapt; empty for all linear
             layers of attention and MLP in the language model, and with `vision` in the vision encoder.
-        merge_on_export: `model/` holds the merged model, which needs no base; off: `model/` is the adapter folder.
+        merge_on_export: `last/` and `best/` hold the merged model, which needs no base; off: the adapter.
     """
 
     rank: int = Field(default=0, ge=0, le=4096)

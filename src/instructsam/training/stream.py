@@ -6,13 +6,16 @@ size of batches: a resumed run continues with the sample that comes next.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from multiprocessing import connection, parent_process
+from functools import partial
+from multiprocessing import active_children, connection, parent_process
+from multiprocessing.process import BaseProcess
 
 import numpy as np
 import torch
@@ -107,11 +110,8 @@ class TrainingBatches(Dataset[TrainingBatch]):
             raise error if sample.id in str(error) else InputError(f"{sample.id}: {error}") from error
 
     def _prepared(self, position: int, sample: TrainingSample) -> TrainingSample:
-        """The sample with the augmentation, the colour jitter and the description of its position."""
+        """The sample with the augmentation and the colour jitter of its position."""
         sample = augment(sample, self.seed, position, self.settings.augment)
-        if sample.descriptions:
-            chosen = sample.descriptions[position % len(sample.descriptions)]
-            sample = replace(sample, descriptions=(chosen,))
         jitter = draw_color_jitter(self.seed, position, self.settings.color_jitter)
         return sample if jitter is None else replace(sample, image=apply_color_jitter(sample.image, jitter))
 
@@ -170,7 +170,11 @@ def batches(dataset: TrainingBatches, first: int, stop: int) -> Iterator[Trainin
         # a generator of its own: the seed that the loader draws must not move the run's random state
         generator=torch.Generator(),
     )
+    others = set(active_children())
     made = _without_child_signals(loader)
+    end = partial(_kill, [child for child in active_children() if child not in others])
+    # an iterator that is still referenced when the process exits ends no workers, and Python waits for them
+    atexit.register(end)
     try:
         for batch in made:
             if isinstance(batch, InstructSAMError):
@@ -185,6 +189,16 @@ def batches(dataset: TrainingBatches, first: int, stop: int) -> Iterator[Trainin
         ) from error
     finally:
         del made  # a traceback that holds this frame would keep the workers alive
+        end()
+        atexit.unregister(end)
+
+
+def _kill(workers: Sequence[BaseProcess]) -> None:
+    """End workers that are still there; they ignore the SIGTERM with which PyTorch and Python end them."""
+    for worker in workers:
+        if worker.is_alive():
+            worker.kill()
+        worker.join()
 
 
 def _allow_open_files(wanted: int = 65_536) -> None:

@@ -54,6 +54,7 @@ class CategoryRecords:
         self, used: Iterable[str], options: ReadOptions, vocabulary: Vocabulary, tally: Tally
     ) -> None:
         self.used = tuple(used)
+        self._order = {category: place for place, category in enumerate(self.used)}
         self.options, self.vocabulary, self.tally = options, vocabulary, tally
         self.wording = Wording(options.templates, options.seed, self.used)
 
@@ -70,7 +71,7 @@ class CategoryRecords:
         self.vocabulary.see(image.file, by_category)
         if not self.options.templates:
             return
-        for category in sorted(by_category, key=self.used.index):
+        for category in sorted(by_category, key=self._order.__getitem__):
             phrase = targets(category, by_category[category], self.tally)
             if phrase is not None:
                 yield self._record(f"{key}/{category}", image, phrase, crowds(by_category[category], image))

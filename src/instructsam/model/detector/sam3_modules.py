@@ -29,7 +29,7 @@ class SingleLevelEncoder(Sam3DetrEncoder):
 
 @dataclass(frozen=True)
 class BoxEncoding:
-    """What a decoder makes of boxes, with everything computed once that its layers share.
+    """The encodings that a decoder computes of boxes, with everything computed once that its layers share.
 
     Attributes:
         decoder: a `Sam3DetrDecoder`.

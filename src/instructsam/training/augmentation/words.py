@@ -1,4 +1,4 @@
-"""What an instruction allows: whether its image may be cropped, mirrored or lose its colours.
+"""Rules by which an instruction allows its image to be cropped, mirrored or to lose its colours.
 
 The rules know English. A text with letters beyond ASCII, or with a side word of another language, allows nothing.
 docs/augmentation.md states them for users.
@@ -32,7 +32,7 @@ _QUOTED = re.compile(r"(?:^|\W)'[^']+'(?:\W|$)")
 
 @dataclass(frozen=True)
 class Allowed:
-    """What the words of a sample allow."""
+    """The changes of an image that the words of its sample allow."""
 
     crop: bool
     flip: bool
@@ -40,7 +40,7 @@ class Allowed:
 
 
 def allowed_by(sample: TrainingSample) -> Allowed:
-    """What all instructions and phrases of a sample allow together; a description of the image allows nothing."""
+    """The changes that all instructions and phrases of a sample allow; a description of the image allows none."""
     if sample.descriptions:
         return Allowed(crop=False, flip=False, grey=False)
     texts = list(_texts(sample))
