@@ -174,7 +174,7 @@ def test_a_model_of_an_earlier_version_is_current_beside_its_checkpoints(stopped
 
 
 def test_a_loss_without_weights_is_refused_before_loading() -> None:
-    weights = "loss.overrides.weights={mask_bce: 0, mask_dice: 0, score: 0, text: 1}"
+    weights = "loss.overrides.weights={mask_bce: 0, mask_dice: 0, box_projection: 0, score: 0, text: 1}"
     check_start(load_config(RunConfig, None, ["loss.preset=published", weights]))
     config = load_config(RunConfig, None, ["stage=phrases", "loss.preset=published", weights])
     with pytest.raises(ConfigError, match="nothing to train on in stage phrases"):

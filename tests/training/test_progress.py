@@ -65,8 +65,8 @@ def test_other_streams_get_plain_lines(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_validations_stand_in_the_log_and_are_cut_with_it(tmp_path: Path) -> None:
     log = ProgressLog(tmp_path / "log.jsonl", 0.0, 9)
-    log.write_validation(3, 1.0, {"giou": 0.25, "ap": None}, False)
-    log.write_validation(6, 2.0, {"giou": 0.5}, True)
+    log.write_validation(3, 1.0, "val", {"giou": 0.25, "ap": None}, False)
+    log.write_validation(6, 2.0, "val", {"giou": 0.5}, True)
     with log.path.open("a") as file:
         file.write('{"step": 7, "par')  # a killed process
     assert [line["step"] for line in log_lines(log.path)] == [3, 6]

@@ -90,3 +90,13 @@ def test_a_run_counts_what_it_skipped(tmp_path: Path, capsys: pytest.CaptureFixt
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["skipped"] >= 1
     assert "could not be used and were replaced" in capsys.readouterr().err
+
+
+def test_a_run_that_stopped_at_a_sample_resumes_without_it(tmp_path: Path) -> None:
+    source = images(tmp_path, 20, broken=1, wordy=0)
+    changes = [change for change in tiny(tmp_path / "run") if not change.startswith("data.world")]
+    changes += [f"data.source={source}", "data.negatives_per_positive=0", "schedule.checkpoint_minutes=0"]
+    with pytest.raises(InputError, match=r"0\.png.*; data\.on_error=skip leaves such samples out"):
+        run(None, [*changes, "schedule.total_steps=12"])
+    run(None, [*changes, "schedule.total_steps=12", "data.on_error=skip"], resume=True)
+    assert '"step": 12' in (tmp_path / "run" / "log.jsonl").read_text()

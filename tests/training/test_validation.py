@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +42,8 @@ class Scripted:
         check()
         self.weights[step] = load_file(model / "model.safetensors")
         return ValidationResult(
-            {"giou": self.scores[step], "n_acc": None}, {"example-1": Image.new("RGB", (8, 8))}
+            {"giou": self.scores[step], "ap": 1 - self.scores[step], "n_acc": None},
+            {"example-1": Image.new("RGB", (8, 8))},
         )
 
 
@@ -138,10 +140,49 @@ def test_a_full_disk_keeps_the_best_model_before_it(tmp_path: Path, monkeypatch:
     assert validations(tmp_path) == list(scores.items())
 
 
+def test_a_model_that_does_not_fit_on_the_disk_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("instructsam.training.export.sync_tree", full)
+    with pytest.raises(InstructSAMError, match="No space left on device"):
+        train(tmp_path, Scripted({1: 0.1}))
+    assert not list(tmp_path.glob(".*candidate*"))
+
+
+def test_a_new_run_forgets_one_that_was_killed_before_its_first_checkpoint(tmp_path: Path) -> None:
+    start, folder = train(tmp_path / "start", Scripted({1: 0, 2: 0, 3: 0, 4: 0})), tmp_path / "run"
+    changes = (
+        f"model.path={start}",
+        "model.preset=default",
+        "model.vocab_size=2048",
+        "model.tokenizer_texts=8000",
+    )
+    train(folder, Scripted({0: 0.9, 1: 0.1, 2: 0.2, 3: 0.2, 4: 0.1}), *changes)
+    shutil.rmtree(folder / "checkpoints")  # as if it had not come so far
+    scores = {0: 0.0, 1: 0.1, 2: 0.2, 3: 0.2, 4: 0.1}
+    train(folder, Scripted(scores), *changes)
+    assert validations(folder) == list(scores.items())
+    assert json.loads((folder / "best" / "validation.json").read_text())["giou"] == 0.2
+
+
+@pytest.mark.parametrize("change", ["name", "metric"])
+def test_a_resumed_run_does_not_compare_scores_of_other_instructions_or_metrics(
+    tmp_path: Path, change: str
+) -> None:
+    train(tmp_path, Scripted({1: 0.7, 2: 0.8, 3: 0.9, 4: 0.9}), "schedule.total_steps=3")
+    later = Scripted({3: 0.3, 4: 0.8})
+    setattr(later, change, "ap")
+    train(tmp_path, later, "validation.patience=1", resume=True)
+    assert json.loads((tmp_path / "best" / "validation.json").read_text())["step"] == 4
+
+
 @pytest.mark.parametrize(("lower", "best"), [(False, 20), (True, 10)])
 def test_the_standing_follows_the_metrics_direction(lower: bool, best: int) -> None:
     lines = [{"step": 10, "validation": {"m": 1}}, {"step": 15}, {"step": 20, "validation": {"m": 2.0}}]
-    standing = standing_of([*lines, {"step": 30, "validation": {"m": None}}], "m", lower)
+    standing = standing_of([*lines, {"step": 30, "validation": {"m": None}}], "m", lower, "val")
     assert standing.best_step == best
     assert standing.steps == (10, 20, 30)
     assert standing.without_better == (2 if lower else 1)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from safetensors import SafetensorError
 
+from instructsam.structures.checks import parse_json
 from instructsam.structures.files import write_json
 from instructsam.structures.saving import save_image
 from instructsam.training import checkpointing
@@ -23,6 +24,7 @@ from instructsam.training.validation import Standing, Validate, ValidationResult
 CANDIDATE = ".candidate"  # the model that is being scored
 PICTURES = "validation"  # folder of example pictures
 RESULT_FILE = "validation.json"
+NONE = -1  # the step of no model
 VALIDATIONS = 10  # of a run whose settings do not say how many
 
 
@@ -64,9 +66,19 @@ class Validation:
         if self.validate is None:
             return False
         discard_export(self.config.folder / BEST)
-        shutil.rmtree(self.config.folder / CANDIDATE, ignore_errors=True)
+        self._discard_candidate()
         lines = log_lines(self.log.path)
-        self.standing = standing_of(lines, self.validate.metric, self.validate.lower_is_better)
+        validate = self.validate
+        standing = standing_of(lines, validate.metric, validate.lower_is_better, validate.name)
+        kept = self._kept_step()
+        if (
+            standing.best_step is not None
+            and kept <= self.state.step
+            and kept not in (NONE, standing.best_step)
+        ):
+            # best/ was chosen by another metric or mode: the scores until now are of models that are gone
+            standing = Standing(standing.steps)
+        self.standing = standing
         if self.standing.gives_up(self.config.validation.patience):
             self.log.say(f"{self._patience()}: raise validation.patience to go on")
             return True
@@ -74,11 +86,25 @@ class Validation:
         owed = step not in self.standing.steps and (self._due(step) if step else bool(self.config.model.path))
         return self._run(stopping) if self.processes.any(owed) else False
 
+    def _kept_step(self) -> int:
+        """The step of the model in `best/`."""
+        path = self.config.folder / BEST / RESULT_FILE
+        if not path.is_file():
+            return NONE
+        stored = parse_json(path.read_bytes(), str(path))
+        step = stored.get("step") if isinstance(stored, dict) else None
+        return step if isinstance(step, int) else NONE
+
     def after_step(self, stopping: Callable[[], bool]) -> bool:
         """Score the model where it is due; whether the run is to stop."""
         if self.validate is None or not self._due(self.state.step):
             return False
         return self._run(stopping)
+
+    def _discard_candidate(self) -> None:
+        """Remove the model that was scored, or the part of it that fitted on the disk."""
+        discard_export(self.config.folder / CANDIDATE)
+        shutil.rmtree(self.config.folder / CANDIDATE, ignore_errors=True)
 
     def _due(self, step: int) -> bool:
         return step % self.every == 0 or step == self.config.schedule.total_steps
@@ -93,7 +119,7 @@ class Validation:
                 except (OSError, SafetensorError) as error:
                     raise checkpointing.unwritable(self.state.checkpoints, self.state.step, error) from error
                 finally:
-                    shutil.rmtree(self.config.folder / CANDIDATE, ignore_errors=True)
+                    self._discard_candidate()
                     set_random_state(rng)
             return self.processes.any(stop)
 
@@ -119,7 +145,7 @@ class Validation:
         self.standing = self.standing.after(state.step, value, validate.lower_is_better)
         stop = self.standing.gives_up(self.config.validation.patience)
         stop = stop and state.step < self.config.schedule.total_steps
-        self.log.write_validation(state.step, state.seconds, result.metrics, stop)
+        self.log.write_validation(state.step, state.seconds, validate.name, result.metrics, stop)
         self.log.say(self._line(validate, value))
         self._show(result)
         self.log.start(state.step, state.instructions)  # the time of a validation is not that of its steps

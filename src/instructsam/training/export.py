@@ -101,6 +101,15 @@ def restore_export(folder: Path) -> None:
         os.replace(_old(folder), folder)
 
 
+def discard_best(run_folder: Path) -> None:
+    """Remove the best model of a run that was killed before its first checkpoint; the run that begins has another."""
+    best = run_folder / BEST
+    discard_export(best)
+    if best.exists():
+        os.replace(best, _old(best))  # half deleted, it would pass for a model
+        shutil.rmtree(_old(best))
+
+
 def link_earlier_name(run_folder: Path) -> None:
     """Let `model`, the export's name in earlier versions, lead to it where the file system has links."""
     link = run_folder / EARLIER

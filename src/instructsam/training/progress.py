@@ -19,6 +19,7 @@ from instructsam.errors import InstructSAMError
 from instructsam.structures.files import reason, write_text
 
 MEASURED_STEPS = 10  # after so many the time of the run is estimated
+NOTHING = -1  # the step before step 0, whose line is a validation
 SPEED_WINDOW = 600.0  # seconds over which the bar measures the speed
 
 
@@ -118,11 +119,11 @@ class ProgressLog:
         return {**line, **losses}
 
     def write_validation(
-        self, step: int, seconds: float, metrics: Mapping[str, float | None], stops: bool
+        self, step: int, seconds: float, on: str, metrics: Mapping[str, float | None], stops: bool
     ) -> None:
-        """Write a line about a validation; `stops` where the run ends early by it."""
+        """Write a line about a validation on `on`; `stops` where the run ends early by it."""
         scores = {name: None if value is None else float(f"{value:.6g}") for name, value in metrics.items()}
-        line = {"step": step, "seconds": round(seconds, 1), "validation": scores}
+        line = {"step": step, "seconds": round(seconds, 1), "on": on, "validation": scores}
         self._append({**line, "stopped_early": True} if stops else line)
 
     def _append(self, line: Mapping[str, Any]) -> None:
@@ -151,7 +152,7 @@ class ProgressLog:
 
 
 def cut_log(path: Path, step: int) -> None:
-    """Drop lines after a step: a resumed run goes through those steps again."""
+    """Drop lines after a step: a resumed run goes through those steps again; a new run keeps `NOTHING`."""
     if not path.is_file():
         return
     kept = []

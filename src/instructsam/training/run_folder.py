@@ -15,7 +15,7 @@ from instructsam.structures.destinations import prepare_folder
 from instructsam.structures.files import write_text
 from instructsam.structures.locks import FolderLock
 from instructsam.training import checkpointing
-from instructsam.training.export import CHECKPOINTS, LAST, adopt_earlier_layout, restore_export
+from instructsam.training.export import BEST, CHECKPOINTS, LAST, adopt_earlier_layout, restore_export
 from instructsam.training.lora import ADAPTER
 from instructsam.training.settings import RunConfig
 from instructsam.training.validation import log_lines
@@ -27,11 +27,11 @@ NOT_SET = "not set"  # in place of a value
 NOTED = ("schedule.total_steps", "data.images_per_batch", "optim.gradient_accumulation_steps")
 # `share` decides which images are trained on.
 VALIDATION_MAY_CHANGE = frozenset(ValidationSettings.model_fields) - {"share"}
-# Settings that change neither the samples nor the loss, those that split the samples of a step, and the
-# length; the log notes changes of the last two groups.
+# Settings that change neither the samples nor the loss, those that split the samples of a step, and the length; the log
+# notes changes of the last two groups. `data.on_error` changes samples only where a run would have ended.
 MAY_CHANGE = frozenset(
     {
-        "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", *NOTED,
+        "name", "output_dir", "device", "threads", "trackers", "data.workers", "data.prefetch", "data.on_error", *NOTED,
         "schedule.max_minutes", "schedule.checkpoint_minutes", "schedule.keep_checkpoints", "schedule.log_seconds",
         "schedule.export_dtype", "schedule.epochs", "distributed", "gradient_checkpointing", "cache_features",
         "cache_gigabytes", "lora.merge_on_export", *(f"validation.{name}" for name in VALIDATION_MAY_CHANGE),
@@ -57,8 +57,8 @@ def open_run_folder(config: RunConfig, resume: bool) -> Iterator[None]:
     with FolderLock(folder):
         check_run_folder(config, resume)  # another process may have written there until now
         adopt_earlier_layout(folder)
-        restore_export(folder / LAST)
-        restore_export(folder / ADAPTER)
+        for name in (LAST, BEST, ADAPTER):
+            restore_export(folder / name)
         yield
 
 

@@ -98,7 +98,7 @@ class TrainingBatches(Dataset[TrainingBatch]):
                 return sample
             except InputError as error:
                 if self.settings.on_error == "stop":
-                    raise
+                    raise InputError(f"{error}; data.on_error=skip leaves such samples out") from error
                 skipped.append(str(error))
         raise InputError(f"{ATTEMPTS} samples in a row cannot be used, the last one: {skipped[-1]}")
 

@@ -24,14 +24,14 @@ from instructsam.model.kernels import no_cudnn_attention
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.batch import OutputSizes, TrainingBatch
 from instructsam.training.best_model import Validation
-from instructsam.training.export import LAST, trained_parts
+from instructsam.training.export import LAST, discard_best, trained_parts
 from instructsam.training.optim import build_optimizer
 from instructsam.training.parts import part_rates
 from instructsam.training.precision import attention_kernel
 from instructsam.training.preparation import prepare
 from instructsam.training.probes import load_probes, new_on_trained_parts
 from instructsam.training.processes import Processes
-from instructsam.training.progress import ProgressLog, cut_log
+from instructsam.training.progress import NOTHING, ProgressLog, cut_log
 from instructsam.training.run_folder import (
     LOG_FILE,
     NOTED,
@@ -258,7 +258,9 @@ class Trainer:
                 if key in NOTED:
                     self.log.say(f"{key} was {old} and is {new} from here on")
             store_settings(self.config)
-            cut_log(self.log.path, self.step)
+            cut_log(self.log.path, self.step if resume else NOTHING)
+            if not resume:
+                discard_best(folder)
         if self.processes.any(restored and self.processes.is_main and not state.export_is_current()):
             self.log.say(f"exporting step {self.step} again: the last export is of another one")
             state.export()

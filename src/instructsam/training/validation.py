@@ -88,10 +88,17 @@ class Standing:
         return 0 < patience <= self.without_better
 
 
-def standing_of(lines: Sequence[Mapping[str, object]], metric: str, lower_is_better: bool) -> Standing:
-    """The standing after the validations in a log."""
+def standing_of(
+    lines: Sequence[Mapping[str, object]], metric: str, lower_is_better: bool, on: str
+) -> Standing:
+    """The standing after the validations in a log.
+
+    Scores on other instructions than `on` cannot be compared, so they do not count.
+    """
     standing = Standing()
     for line in lines:
+        if line.get("on", on) != on:  # lines of earlier versions do not name them
+            continue
         step, scores = line.get("step"), line.get(LINE)
         if isinstance(step, int) and isinstance(scores, Mapping):
             value = scores.get(metric)
