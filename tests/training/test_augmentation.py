@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -142,6 +142,7 @@ def test_a_crop_cuts_no_target_and_moves_everything_along(seed: int, objects: in
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), factor=st.floats(0.1, 1.0))
+@example(seed=5282910, factor=0.859375)  # a mask of one row vanishes, and its pixel was one too far left
 def test_scaling_keeps_every_object(seed: int, factor: float) -> None:
     whole = sample(np.random.default_rng(seed), 4)
     height, width = whole.image.shape[:2]
