@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from instructsam.errors import ConfigError, InputError
+from instructsam.losses.counts import LossCounts
 from instructsam.losses.criterion import Criterion, CriterionConfig, CriterionOutput, text_loss
 from instructsam.losses.criterion_config import WEIGHT_NAMES
 from instructsam.losses.mask_losses import soft_dice
@@ -167,16 +168,29 @@ def test_phrase_order_does_not_matter(score_loss: str) -> None:
     same(criterion(output, targets), criterion(pick(output, order), [targets[index] for index in order]))
 
 
-def test_num_targets_makes_two_halves_equal_one_batch() -> None:
-    """Data parallelism: given the mean number of targets, two processes average to one batch."""
-    output, targets = segmentation(4, auxiliary=1), [instances(5), nothing(), instances(1), instances(2)]
-    criterion = Criterion(DEFAULT)
-    whole = criterion(output, targets).total
-    halves = [
-        criterion(pick(output, part), [targets[index] for index in part], num_targets=torch.tensor(4.0)).total
-        for part in ([0, 1], [2, 3])
-    ]
-    torch.testing.assert_close(sum(halves) / 2, whole)
+@pytest.mark.parametrize("score_loss", ["bce", "focal"])
+@pytest.mark.parametrize("hidden", [False, True], ids=["all masks", "boxes, points and ignored pixels"])
+def test_divisors_make_unequal_parts_equal_one_batch(score_loss: str, hidden: bool) -> None:
+    """Data parallelism and accumulation: every loss, though the parts differ in phrases, targets and tokens."""
+    config = DEFAULT.model_copy(update={"score_loss": score_loss, "auxiliary_copies": 3})
+    criterion, output = Criterion(config), segmentation(4, auxiliary=2)
+    targets = [nothing(), instances(7), instances(1), nothing()]
+    padded = criterion.pad(output, targets)
+    if hidden:
+        ignore = torch.zeros(4, *SIZE, dtype=torch.bool)
+        ignore[[0, 2], :3] = True  # the presence of the first phrase is unknown
+        padded = known_as([(), (MASK, BOX, POINT, MASK, BOX, MASK, MASK), (BOX,), ()], targets, ignore)
+    output.auxiliary[0].presence_logits.data += 1
+    whole = criterion(output, padded, LABELS)
+    counts = LossCounts.of(padded.counts, 5, config.auxiliary_copies)
+    counts = replace(counts, presences=3 if hidden else 4, tokens=6, batches=3)
+    parts = []
+    for phrases, rows in (([0], []), ([1, 2], [0]), ([3], [1])):
+        part = replace(pick(output, phrases), text_logits=output.text_logits[rows])
+        parts.append(criterion(part, padded.select(phrases), LABELS[rows], counts.divisors()))
+    torch.testing.assert_close(sum(part.total for part in parts) / 3, whole.total)
+    for name, value in whole.parts.items():
+        torch.testing.assert_close(sum(part.parts[name] for part in parts) / 3, value, msg=name)
 
 
 def test_more_targets_than_queries_are_reported_and_as_many_as_possible_trained() -> None:

@@ -25,15 +25,16 @@ pytestmark = [
 ]
 STEPS = 5
 SETTINGS = (
-    # losses that are sums over targets: the others are means over the phrases or tokens of a process
-    "loss.overrides.weights={text: 0, score: 0, presence: 0, semantic_bce: 0, semantic_dice: 0}",
-    "data.direct_fraction=1",
+    # without denoising, whose noise depends on the process
+    "loss.objectives={dense_classes: 1.0, query_readout: 1.0}",
+    "loss.overrides.auxiliary_copies=3",
     "optim.eps=1e-3",  # else AdamW turns the rounding of tiny gradients into whole steps
     "optim.ema_decay=0.5",
     f"schedule.total_steps={STEPS}",
 )
 LORA = ("lora.rank=4", "lora.alpha=32", "parts.detector_vision=freeze", "gradient_checkpointing=true")
-WEIGHTS = {"atol": 2e-5, "rtol": 1e-4}  # a step moves a weight by up to 1e-3
+WEIGHTS = {"atol": 1e-6, "rtol": 1e-6}  # a step moves a weight by up to 1e-3
+DECAYED = {"atol": 1e-6, "rtol": 5e-4}  # shards let weight decay act on parameters that no loss reaches
 
 
 @pytest.fixture(scope="module")
@@ -92,20 +93,22 @@ ALIKE = [
 def test_losses_and_weights_are_those_of_one_process(runs: Path, name: str, expected: str) -> None:
     for line, other in zip(log(runs / name), log(runs / expected), strict=True):
         assert line["instructions"] == other["instructions"]
-        assert line["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-3)
-        assert line["parts"]["loss"] == pytest.approx(other["parts"]["loss"], rel=1e-3)
+        assert line["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-5)
+        assert line["parts"] == pytest.approx(other["parts"], rel=1e-5, abs=2e-5)  # logged to 5 places
+    state, expected_state = (checkpoint(runs / folder, "optimizer") for folder in (name, expected))
+    unreached = {key.split("|")[0].removeprefix("model.") for key in state.keys() - expected_state.keys()}
     for file in ("model", "ema", *(["frozen"] if "lora" in name else [])):
         ours, theirs = checkpoint(runs / name, file), checkpoint(runs / expected, file)
         assert ours.keys() == theirs.keys()
         for key, tensor in ours.items():
             assert tensor.shape == theirs[key].shape, "a shard"
-            assert torch.allclose(tensor, theirs[key], **WEIGHTS), (file, key)
-    state, expected_state = (checkpoint(runs / folder, "optimizer") for folder in (name, expected))
+            limits = DECAYED if key.removeprefix("model.") in unreached else WEIGHTS
+            assert torch.allclose(tensor, theirs[key], **limits), (file, key)
     assert state.keys() >= expected_state.keys()
     assert all(state[key].shape == tensor.shape for key, tensor in expected_state.items())
     # shards give zeros to parameters that no loss of these settings reaches
-    unreached = [key for key in state.keys() - expected_state.keys() if not key.endswith("|step")]
-    assert not any(state[key].any() for key in unreached)
+    moments = [key for key in state.keys() - expected_state.keys() if not key.endswith("|step")]
+    assert not any(state[key].any() for key in moments)
 
 
 @pytest.mark.parametrize("name", ["fsdp2", "lora fsdp2"])

@@ -216,19 +216,16 @@ def test_other_settings_train_resume_and_export(tmp_path: Path, overrides: tuple
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
-ONLY_MASKS = "loss.overrides.weights={text: 0, score: 0, presence: 0, semantic_bce: 0, semantic_dice: 0}"
-
-
 def test_accumulated_batches_train_like_one_big_batch(tmp_path: Path) -> None:
-    # losses that are sums over targets: the others are means over a batch
-    more = (ONLY_MASKS, "optim.lr=1e-4", "schedule.total_steps=2", "data.direct_fraction=1")
+    objectives = "loss.objectives={dense_classes: 1.0, query_readout: 1.0}"
+    more = (objectives, "loss.overrides.auxiliary_copies=3", "schedule.total_steps=2", "optim.eps=1e-3")
     run(None, tiny(tmp_path / "one", *more))
     twice = ("data.images_per_batch=1", "optim.gradient_accumulation_steps=2")
     run(None, tiny(tmp_path / "two", *more, *twice))
     for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
         assert one["instructions"] == two["instructions"]
-        assert one["gradient_norm"] == pytest.approx(two["gradient_norm"], rel=1e-3)
-        assert one["parts"]["mask_dice"] == pytest.approx(two["parts"]["mask_dice"], rel=1e-3)
+        assert one["gradient_norm"] == pytest.approx(two["gradient_norm"], rel=1e-4)
+        assert one["parts"] == pytest.approx(two["parts"], rel=1e-4)
 
 
 class Noted(GeneralTracker):

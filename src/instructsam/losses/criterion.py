@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from instructsam.errors import InputError
+from instructsam.losses.counts import LossCounts
 from instructsam.losses.criterion_config import CriterionConfig
 from instructsam.losses.layers import side_by_side
 from instructsam.losses.matcher import Assignment
@@ -36,7 +37,8 @@ class CriterionOutput:
             loss that the output offers no logits for, or that weighs 0, is missing; "box_projection" is 0 without
             a target that is known by its box); "auxiliary", the
             weighted sum of the earlier layers before `auxiliary_weight`; "unassigned_targets", how many
-            targets found no query because their phrase has more targets than queries.
+            targets found no query because their phrase has more targets than queries, times `divisors.batches`, so
+            that the mean over batches is the number of all.
         assignment: the last layer's matched pairs.
         targets: the padded targets.
     """
@@ -52,12 +54,11 @@ class Criterion:
 
     Mask and box losses are sums over matched pairs divided by the number of target instances (at least 1);
     score losses are means over queries ("bce") or sums over queries ("focal"), averaged over phrases;
-    semantic and presence losses are means over phrases; text loss is the mean over supervised tokens. A
+    semantic losses are means over phrases, presence losses over those whose presence is known; text loss is the mean
+    over supervised tokens. With `divisors` these are the shares of one batch in the means over several. A
     phrase without target has all score targets, its presence target and its semantic target at zero and no
     mask or box loss, whatever stands beside it. Targets known by a box or a point have the losses of `pair_losses`;
-    ignored pixels count in none, and an unmatched query whose mask lies mostly there has no score loss. With several
-    processes the means are each process's own, and the gradients are averaged: phrases of a process with fewer of
-    them weigh a little more.
+    ignored pixels count in none, and an unmatched query whose mask lies mostly there has no score loss.
     """
 
     def __init__(self, config: CriterionConfig) -> None:
@@ -68,7 +69,7 @@ class Criterion:
         output: SegmentationOutput,
         targets: Sequence[PhraseTarget] | PaddedTargets,
         labels: Tensor | None = None,
-        num_targets: Tensor | float | None = None,
+        divisors: LossCounts | None = None,
     ) -> CriterionOutput:
         """Loss of one batch.
 
@@ -76,9 +77,8 @@ class Criterion:
             output: the model's output; `auxiliary` is used when `auxiliary_weight` is above 0.
             targets: one per phrase, in the output's order; or those from `pad`.
             labels: int64 [B, L], -100 where nothing is supervised; None leaves the text loss out.
-            num_targets: instances to divide mask and box losses by; give the mean over processes (or over
-                accumulated batches), so that gradients equal those of one big batch. None: this batch's own
-                number.
+            divisors: numbers to divide sums by, all above 0: their means over processes and accumulated batches, so
+                that the mean of the batches' losses is the loss of one big batch. None: this batch's own numbers.
 
         Raises:
             InputError: outputs and targets do not fit together, or a matching cost is not finite.
@@ -91,13 +91,14 @@ class Criterion:
                 f"targets must have phrases and size of the masks {tuple(wanted)}, got {tuple(found)}"
             )
         with torch.autocast(output.mask_logits.device.type, enabled=False):
-            device = padded.masks.device
-            divisor = _at_least_one(sum(padded.counts) if num_targets is None else num_targets, device)
+            queries = output.score_logits.shape[1]
+            if divisors is None:
+                divisors = LossCounts.of(padded.counts, queries, config.auxiliary_copies).divisors()
             layers = (output, *(output.auxiliary if config.auxiliary_weight else ()))
-            losses, earlier, matched = self._matched_losses(layers, padded, divisor)
-            losses |= self._phrase_losses(output, padded)
+            losses, earlier, matched = self._matched_losses(layers, padded, divisors)
+            losses |= self._phrase_losses(output, padded, divisors.phrases)
             if labels is not None and config.weight("text"):
-                losses["text"] = text_loss(output.text_logits, labels)
+                losses["text"] = text_loss(output.text_logits, labels, divisors.tokens)
             total = self._weighted(losses)
             parts = {name: loss.detach() for name, loss in losses.items()}
             if len(layers) > 1:
@@ -106,9 +107,8 @@ class Criterion:
                 parts["auxiliary"] = auxiliary.detach()
             if "box_projection" in config.pair_losses:  # the same names in every process, also without boxes
                 parts.setdefault("box_projection", total.new_zeros(()))
-            queries = output.score_logits.shape[1]
-            unassigned = sum(max(count - queries, 0) for count in padded.counts)
-            parts["unassigned_targets"] = torch.full((), float(unassigned), device=device)
+            unassigned = sum(max(count - queries, 0) for count in padded.counts) * divisors.batches
+            parts["unassigned_targets"] = torch.full((), float(unassigned), device=padded.masks.device)
         return CriterionOutput(total, parts, matched, padded)
 
     def judge(
@@ -120,7 +120,7 @@ class Criterion:
             layers: the last decoder layer last; earlier ones count when `auxiliary_weight` is above 0.
             targets: of the layers' phrases.
             pairs: N queries with their targets, the same in every layer; queries in no pair are ignored.
-            num_pairs: divides the sums over pairs, at least 1.
+            num_pairs: divides the sums over pairs, above 0.
 
         Returns:
             the total to differentiate; detached mask, score and box losses of the last layer, unweighted.
@@ -128,7 +128,6 @@ class Criterion:
         config, count = self.config, len(layers) if self.config.auxiliary_weight else 1
         device = targets.masks.device
         with torch.autocast(device.type, enabled=False):
-            divisor = _at_least_one(num_pairs, device)
             joined = side_by_side((layers[-1], *layers[: count - 1]))
             queries = layers[-1].score_logits.shape[1]
             first = queries * torch.arange(count, device=device).repeat_interleave(len(pairs))
@@ -137,7 +136,7 @@ class Criterion:
             terms, quality = pair_losses(config, joined, targets, every)
             wanted = quality.clamp(min=config.score_target_floor)
             terms["score"] = score_losses(config, joined.score_logits[every.phrase, every.query], wanted)
-            losses, earlier = _layer_sums(terms, [len(pairs)] * count, divisor)
+            losses, earlier = _layer_sums(terms, len(pairs), num_pairs)
             total = self._weighted(losses)
             if count > 1:
                 total = total + config.auxiliary_weight * self._weighted(earlier)
@@ -167,29 +166,30 @@ class Criterion:
         return torch.stack([self.config.weight(name) * loss for name, loss in losses.items()]).sum()
 
     def _matched_losses(
-        self, layers: Sequence[DetectionOutput], targets: PaddedTargets, divisor: Tensor
+        self, layers: Sequence[DetectionOutput], targets: PaddedTargets, divisors: LossCounts
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], Assignment]:
         """Mask, box, score and presence losses of the last layer, the sums of those of the earlier ones, unweighted.
 
         Args:
             layers: the last decoder layer first.
             targets: of all phrases.
-            divisor: of the mask and box losses.
+            divisors: see `__call__`.
 
         Returns:
             also the matched pairs of the last layer.
         """
-        config, (phrases, queries) = self.config, layers[0].score_logits.shape
+        config, queries = self.config, layers[0].score_logits.shape[1]
         joined = side_by_side(layers)
         copies = [1, *[config.auxiliary_copies] * (len(layers) - 1)]
         pairs, sizes = config.matcher.match(joined, targets, copies)
         terms, quality = pair_losses(config, joined, targets, pairs)
-        losses, earlier = _layer_sums(terms, sizes, divisor)
+        copied = divisors.earlier_pairs / divisors.pairs
+        losses, earlier = _layer_sums(terms, sizes[0], divisors.targets, copied)
         scores = self._scores(joined, targets, pairs, quality)
-        judged = phrases * (queries if config.score_loss == "bce" else 1)
+        judged = divisors.phrases * (queries if config.score_loss == "bce" else 1)
         losses["score"] = scores[:, :queries].sum() / judged
         earlier["score"] = scores[:, queries:].sum() / judged
-        presence = self._presence(layers, targets)
+        presence = self._presence(layers, targets, divisors.presences)
         if presence is not None:
             losses["presence"], earlier["presence"] = presence[0], presence[1:].sum()
         return losses, earlier, Assignment(*(part[: sizes[0]] for part in vars(pairs).values()))
@@ -209,7 +209,9 @@ class Criterion:
         free[place] = False
         return losses * ~free
 
-    def _presence(self, layers: Sequence[DetectionOutput], targets: PaddedTargets) -> Tensor | None:
+    def _presence(
+        self, layers: Sequence[DetectionOutput], targets: PaddedTargets, number: float | None
+    ) -> Tensor | None:
         """The presence loss of each layer, float32 [K]; None where it weighs nothing or there is no such token.
 
         A phrase without target but with ignored pixels has no known presence.
@@ -221,11 +223,13 @@ class Criterion:
         present = present.to(logits.device, non_blocking=True).expand_as(logits)
         losses = F.binary_cross_entropy_with_logits(logits.float(), present, reduction="none")
         if targets.ignore is None:
-            return losses.mean(1)
+            return losses.sum(1) / (number or len(targets.counts))
         known = (present[0] > 0) | ~targets.ignore.flatten(1).any(1)
-        return (losses * known).sum(1) / known.sum().clamp(min=1)
+        return (losses * known).sum(1) / (number or known.sum().clamp(min=1))
 
-    def _phrase_losses(self, output: SegmentationOutput, targets: PaddedTargets) -> dict[str, Tensor]:
+    def _phrase_losses(
+        self, output: SegmentationOutput, targets: PaddedTargets, num_phrases: float
+    ) -> dict[str, Tensor]:
         """Losses of the per-phrase semantic mask, whose target is the union of the phrase's instances."""
         config, logits = self.config, output.semantic_logits
         if logits is None or not (config.weight("semantic_bce") or config.weight("semantic_dice")):
@@ -233,42 +237,35 @@ class Criterion:
         expected = (len(targets.masks), *targets.masks.shape[2:])
         if logits.shape != expected:
             raise InputError(f"semantic_logits must be {expected} like the masks, got {tuple(logits.shape)}")
-        return semantic_losses(logits, targets, config.dice_eps)
+        return semantic_losses(logits, targets, config.dice_eps, num_phrases)
 
 
 def _layer_sums(
-    terms: dict[str, Tensor], sizes: Sequence[int], divisor: Tensor
+    terms: dict[str, Tensor], first: int, divisor: float, copied: float = 1.0
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Sums over pairs of the last layer and of the earlier ones, as if each had as many pairs as the last.
 
     Args:
         terms: by name a value per pair, layer by layer, the last layer first.
-        sizes: pairs of each layer; all earlier layers have the same number.
+        first: pairs of the last layer.
         divisor: of the sums.
+        copied: how many times as many pairs an earlier layer has.
     """
     if not terms:
         return {}, {}
-    values, first = torch.stack(list(terms.values())), sizes[0]
-    more = max(sizes[-1], 1) / max(first, 1)
+    values = torch.stack(list(terms.values()))
     last = values[:, :first].sum(1) / divisor
-    earlier = values[:, first:].sum(1) / (divisor * more)
+    earlier = values[:, first:].sum(1) / (divisor * copied)
     return dict(zip(terms, last.unbind(), strict=True)), dict(zip(terms, earlier.unbind(), strict=True))
 
 
-def _at_least_one(number: Tensor | float, device: torch.device) -> Tensor:
-    """A divisor on the device, without waiting for it."""
-    if isinstance(number, Tensor):
-        return number.to(device, torch.float32).clamp(min=1)
-    return torch.full((), max(float(number), 1.0), device=device)
-
-
-def text_loss(text_logits: Tensor | None, labels: Tensor) -> Tensor:
+def text_loss(text_logits: Tensor | None, labels: Tensor, num_tokens: float | None = None) -> Tensor:
     """Next-token cross-entropy, mean over supervised tokens: float [B, L, V], int64 [B, L] -> scalar.
 
     Logits [N, V] are those of the supervised tokens alone, with their next tokens, int64 [N], as labels.
 
     The logits at position i are compared with the label at i + 1. Labels of -100 are ignored; without any other label
-    the loss is 0.
+    the loss is 0. `num_tokens` divides the sum in place of their own number.
 
     Raises:
         InputError: logits are missing or do not fit the labels.
@@ -277,8 +274,10 @@ def text_loss(text_logits: Tensor | None, labels: Tensor) -> Tensor:
         got = "none" if text_logits is None else f"shape {tuple(text_logits.shape)}"
         raise InputError(f"labels {tuple(labels.shape)} need text_logits (B, L, V), got {got}")
     if labels.dim() == 1:
-        return F.cross_entropy(text_logits.float(), labels, reduction="sum") / max(len(labels), 1)
+        total = F.cross_entropy(text_logits.float(), labels, reduction="sum")
+        return total / (num_tokens or max(len(labels), 1))
     wanted = labels[:, 1:]
     supervised = wanted != -100  # picked before the conversion to float32: most positions are unsupervised
     logits = text_logits[:, :-1][supervised].float()
-    return F.cross_entropy(logits, wanted[supervised], reduction="sum") / supervised.sum().clamp(min=1)
+    total = F.cross_entropy(logits, wanted[supervised], reduction="sum")
+    return total / (num_tokens or supervised.sum().clamp(min=1))

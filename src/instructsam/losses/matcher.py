@@ -163,9 +163,19 @@ def solve(total: np.ndarray, counts: Sequence[int], copies: int = 1) -> np.ndarr
     pairs = [np.stack([single, total[single, :, :1].argmin(axis=1).ravel(), np.zeros_like(single)])]
     for phrase, count in enumerate(counts):
         if count > 1 or (count and copies > 1):
-            times = max(1, min(copies, total.shape[1] // count))
+            times = _copies_that_fit(count, total.shape[1], copies)
             queries, chosen = linear_sum_assignment(np.tile(total[phrase, :, :count], times))
             chosen = chosen % count
             pairs.append(np.stack([np.full_like(queries, phrase), queries, chosen]))
     together = np.concatenate(pairs, axis=1).astype(np.int64)
     return together[:, together[0].argsort(kind="stable")]
+
+
+def count_pairs(counts: Sequence[int], queries: int, copies: int = 1) -> int:
+    """How many pairs `solve` finds."""
+    fitting = (count * _copies_that_fit(count, queries, copies) for count in counts if count)
+    return sum(min(number, queries) for number in fitting)
+
+
+def _copies_that_fit(count: int, queries: int, copies: int) -> int:
+    return max(1, min(copies, queries // count))

@@ -21,6 +21,7 @@ from instructsam.model.features import ImageFeatures
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.structures.outputs import SegmentationOutput
 from instructsam.training.batch import TrainingBatch
+from instructsam.training.counts import StepCounts
 from instructsam.training.part_settings import Part
 from instructsam.training.settings import LossSettings
 
@@ -69,8 +70,9 @@ class Step:
         position: seed, batch and process; random choices are functions of it.
         all_targets, targets: of all P phrases, and of those that the detector answers.
         detected: int64, the phrases that the detector answers; None for all.
-        num_targets, num_all_targets: targets of the detected and of all phrases, mean over the processes and over the
-            batches of one update: dividing by them gives the gradient of one big batch.
+        counts: numbers of this batch.
+        divisors: of its losses: means over the batches of all processes in one update, which give the gradient of one
+            big batch.
         images: both encodings of the images, once they are computed.
         outputs: of the detector, once they are computed.
     """
@@ -80,9 +82,9 @@ class Step:
     position: tuple[int, int, int]
     all_targets: PaddedTargets
     targets: PaddedTargets
+    counts: StepCounts
+    divisors: StepCounts
     detected: Tensor | None = None
-    num_targets: float = 1.0
-    num_all_targets: float = 1.0
     images: ImageFeatures | None = None
     outputs: Outputs | None = None
 

@@ -15,5 +15,5 @@ class Segmentation(Objective):
     def forward(self, step: Step) -> ObjectiveLoss:
         """The loss of a step, with the parts of `CriterionOutput`."""
         outputs = step.detections()
-        result = self.criterion(outputs.segmentation, step.targets, outputs.labels, step.num_targets)
+        result = self.criterion(outputs.segmentation, step.targets, outputs.labels, step.divisors)
         return ObjectiveLoss(result.total, result.parts)

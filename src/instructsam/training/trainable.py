@@ -14,6 +14,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from instructsam.errors import ConfigError
 from instructsam.training.auxiliary.query_readout import detected_phrases
 from instructsam.training.batch import TrainingBatch
+from instructsam.training.counts import StepCounts
 from instructsam.training.image_encoders import ImageEncoders
 from instructsam.training.lora import is_adapter_parameter
 from instructsam.training.objectives import Objective, ObjectiveContext, Outputs, Step
@@ -90,10 +91,14 @@ class Trainable(nn.Module):
         if self.stage.forward == "model":
             detected = detected_phrases(len(batch.targets.counts), self.detected_fraction, position)
         every = batch.targets.padded(device)
+        chosen = None if detected is None else detected.tolist()
+        copies = self.criterion.config.auxiliary_copies
+        counts = StepCounts.of_batch(batch, chosen, self.model.config.num_queries, copies)
+        numbers = (counts, counts.divisors())
         if detected is None:
-            return Step(batch, device, position, every, every)
+            return Step(batch, device, position, every, every, *numbers)
         targets = every.select(detected.tolist())
-        return Step(batch, device, position, every, targets, detected.to(device, non_blocking=True))
+        return Step(batch, device, position, every, targets, *numbers, detected.to(device, non_blocking=True))
 
     def forward(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a step, and its parts for the log: "loss", then those of every objective."""

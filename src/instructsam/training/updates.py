@@ -12,6 +12,7 @@ from torch import Tensor
 
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.training.batch import TrainingBatch
+from instructsam.training.counts import shared_divisors
 from instructsam.training.export import LAST
 from instructsam.training.objectives import Step
 from instructsam.training.optim import set_learning_rate
@@ -28,7 +29,7 @@ class Update:
         stop: whether any process wants to stop.
         lr: learning rate of multiplier 1.
         gradient_norm: before clipping.
-        parts: means of the loss and its parts over all processes.
+        parts: the loss and its parts: means over all processes and their batches, which are those of one big batch.
         samples: drawn by all processes.
         skipped: samples of all processes that could not be used.
     """
@@ -109,15 +110,12 @@ class Updates:
         return sums if len(steps) == 1 else {name: value / len(steps) for name, value in sums.items()}
 
     def _steps(self, drawn: Sequence[TrainingBatch]) -> list[Step]:
-        """The batches on their device, with the number of targets that their losses are divided by."""
+        """The batches on their device, with the divisors of their losses."""
         seed, processes = self.config.seed, self.processes
         prepare = self.state.trainable.prepare
         steps = [prepare(batch, processes.device, (seed, batch.index, processes.rank)) for batch in drawn]
-        detected = sum(count for step in steps for count in step.targets.counts)
-        every = sum(count for step in steps for count in step.all_targets.counts)
-        share = processes.count * len(steps)
-        number, number_of_all = (count / share for count in processes.sum(detected, every))
-        return [replace(step, num_targets=number, num_all_targets=number_of_all) for step in steps]
+        divisors = shared_divisors([step.counts for step in steps], processes.sum)
+        return [replace(step, divisors=divisors) for step in steps]
 
     def _after_divergence(self) -> str:
         exported = self.config.folder / LAST

@@ -43,13 +43,32 @@ def test_an_empty_scene_is_background() -> None:
     assert not found.classes.any()
 
 
+def numbers(cells: CellTargets) -> tuple[int, int]:
+    return len(cells.classes), int((cells.classes[:, 0] > 0).sum())
+
+
 def test_perfect_predictions_have_no_loss() -> None:
     one = cell_targets(*two_objects(), 2, 2)
     hot = [torch.nn.functional.one_hot(one.classes[:, i], n) * 50.0 for i, n in enumerate(SIZES)]
     perfect = torch.cat([*hot, one.boxes], dim=1)
     both = CellTargets(one.classes.repeat(2, 1), one.boxes.repeat(2, 1))
-    losses = dense_losses(perfect.repeat(2, 1), both, ATTRIBUTES)
+    losses = dense_losses(perfect.repeat(2, 1), both, ATTRIBUTES, *numbers(both))
     assert all(float(loss) < 1e-6 for loss in losses.values())
     worse = perfect.clone()
     worse[..., 0] += 100  # calls everything background
-    assert dense_losses(worse, one, ATTRIBUTES)["kind"] > 10
+    assert dense_losses(worse, one, ATTRIBUTES, *numbers(one))["kind"] > 10
+
+
+def test_divisors_make_unequal_parts_equal_one_batch() -> None:
+    cells = cell_targets(*two_objects(), 2, 2)
+    predicted = torch.randn(4, sum(SIZES) + 4)
+    whole = dense_losses(predicted, cells, ATTRIBUTES, *numbers(cells))
+    shares = [number / 2 for number in numbers(cells)]
+    first, rest = (
+        dense_losses(
+            predicted[part], CellTargets(cells.classes[part], cells.boxes[part]), ATTRIBUTES, *shares
+        )
+        for part in (slice(1), slice(1, 4))
+    )
+    for name, loss in whole.items():
+        torch.testing.assert_close((first[name] + rest[name]) / 2, loss)

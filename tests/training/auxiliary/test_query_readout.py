@@ -32,9 +32,9 @@ def test_a_perfect_readout_costs_nothing() -> None:
     boxes = torch.tensor([[[0.2, 0.2, 0.1, 0.1], [0.7, 0.6, 0.2, 0.3], [0.5, 0.5, 0.9, 0.9]]])
     logits = torch.tensor([[30.0, 30.0, -30.0]])
     wanted = padded(target((0.7, 0.6, 0.2, 0.3), (0.2, 0.2, 0.1, 0.1)))  # in another order
-    losses = readout_losses(boxes, logits, wanted, 2)
+    losses = readout_losses(boxes, logits, wanted, 2, 1)
     assert sum(losses.values()) < 1e-4
-    wrong = readout_losses(boxes, torch.tensor([[-5.0, 5.0, 5.0]]), wanted, 2)
+    wrong = readout_losses(boxes, torch.tensor([[-5.0, 5.0, 5.0]]), wanted, 2, 1)
     assert WEIGHTS["score"] * wrong["score"] > 30
     assert wrong["l1"] < 1e-4  # boxes decide more than scores about the matching
 
@@ -43,7 +43,7 @@ def test_a_point_takes_the_nearest_query_and_trains_no_box() -> None:
     boxes = torch.tensor([[[0.2, 0.2, 0.1, 0.1], [0.7, 0.6, 0.2, 0.3]]], requires_grad=True)
     logits = torch.zeros(1, 2, requires_grad=True)
     wanted = replace(padded(target((0.68, 0.6, 0.01, 0.01))), known=torch.tensor([[POINT]], dtype=torch.int8))
-    losses = readout_losses(boxes, logits, wanted, 1)
+    losses = readout_losses(boxes, logits, wanted, 1, 1)
     sum(losses.values()).backward()
     assert not boxes.grad.any()
     assert (logits.grad < 0).tolist() == [[False, True]]
@@ -51,7 +51,7 @@ def test_a_point_takes_the_nearest_query_and_trains_no_box() -> None:
 
 def test_a_phrase_without_target_trains_its_scores_alone() -> None:
     boxes, logits = torch.full((1, 3, 4), 0.5), torch.zeros(1, 3, requires_grad=True)
-    losses = readout_losses(boxes, logits, padded(target()), 0)
+    losses = readout_losses(boxes, logits, padded(target()), 1, 1)
     assert losses["l1"] == losses["giou"] == 0
     losses["score"].backward()
     assert (logits.grad > 0).all()
@@ -61,9 +61,22 @@ def test_more_targets_than_queries_and_a_batch_of_both() -> None:
     linear = torch.nn.Linear(8, 5)
     boxes, logits = predict(linear, torch.randn(2, 2, 8), torch.full((2, 4), 0.5))
     many = target(*((x / 10, 0.5, 0.1, 0.1) for x in range(1, 6)))
-    losses = readout_losses(boxes, logits, padded(target(), many), 5)
+    losses = readout_losses(boxes, logits, padded(target(), many), 5, 2)
     sum(losses.values()).backward()
     assert linear.weight.grad.abs().sum() > 0
+
+
+def test_divisors_make_unequal_parts_equal_one_batch() -> None:
+    boxes, logits = torch.rand(3, 2, 4) * 0.4 + 0.1, torch.randn(3, 2)
+    wanted = padded(
+        target((0.7, 0.6, 0.2, 0.3), (0.2, 0.2, 0.1, 0.1)), target(), target((0.5, 0.5, 0.2, 0.2))
+    )
+    whole = readout_losses(boxes, logits, wanted, 3, 3)
+    first, rest = (
+        readout_losses(boxes[part], logits[part], wanted.select(part), 3 / 2, 3 / 2) for part in ([0], [1, 2])
+    )
+    for name, loss in whole.items():
+        torch.testing.assert_close((first[name] + rest[name]) / 2, loss)
 
 
 def test_the_share_is_a_function_of_the_position() -> None:

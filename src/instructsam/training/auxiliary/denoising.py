@@ -52,7 +52,7 @@ class Denoising(Objective):
         """The loss of a step, see `denoising_loss`."""
         outputs = step.detections()
         pairs = noised_pairs(step.targets, self.groups, step.device)
-        number = step.num_targets * self.groups
+        number = step.divisors.targets * self.groups
         return denoising_loss(self.criterion, outputs.segmentation.extra, step.targets, pairs, number)
 
 
@@ -131,7 +131,7 @@ def denoising_loss(
         layers: decoder layers' outputs for these queries; empty where no phrase has a target.
         targets: of the detected phrases.
         pairs: queries and their targets.
-        num_pairs: divides every loss: targets of the batch (mean over processes) times the groups.
+        num_pairs: divides every loss: targets times groups, mean over the batches of an update.
 
     Returns:
         The loss with, for the log, "dn_total", the same, and of the last layer, unweighted, "dn_mask_dice",

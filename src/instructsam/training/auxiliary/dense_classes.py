@@ -60,7 +60,9 @@ class DenseClasses(Objective):
                 "loss.objectives.dense_classes=0"
             )
         cells = self.predict(step.image_features())
-        return weighted(dense_losses(cells, targets.to(step.device), self.attributes), self.weights, "cell")
+        numbers = (step.divisors.cells, step.divisors.occupied_cells)
+        losses = dense_losses(cells, targets.to(step.device), self.attributes, *numbers)
+        return weighted(losses, self.weights, "cell")
 
     def predict(self, images: ImageFeatures) -> Tensor:
         """Predictions for every cell in the order of `CellTargets`, float [cells, outputs]."""
@@ -69,9 +71,19 @@ class DenseClasses(Objective):
 
 
 def dense_losses(
-    predicted: Tensor, targets: CellTargets, attributes: Sequence[ObjectAttribute]
+    predicted: Tensor,
+    targets: CellTargets,
+    attributes: Sequence[ObjectAttribute],
+    num_cells: float,
+    num_occupied: float,
 ) -> dict[str, Tensor]:
-    """Mean losses over cells and encoders, unweighted.
+    """Sums of losses over cells of both encoders, divided by their number, unweighted.
+
+    Args:
+        predicted: float [cells, outputs].
+        targets: of the cells.
+        attributes: of the objects.
+        num_cells, num_occupied: of all cells and of those with an object, above 0.
 
     Returns:
         The cross-entropy of each attribute by its name; "box": L1 of the box of a cell's object, as an offset from the
@@ -81,9 +93,9 @@ def dense_losses(
         [*(attribute.values + 1 for attribute in attributes), 4], dim=1
     )
     losses = {
-        attribute.name: F.cross_entropy(part, targets.classes[:, column])
+        attribute.name: F.cross_entropy(part, targets.classes[:, column], reduction="sum") / num_cells
         for column, (attribute, part) in enumerate(zip(attributes, classes, strict=True))
     }
     occupied = (targets.classes[:, 0] > 0).float()
     distance = (offsets - targets.boxes).abs().sum(1)
-    return {**losses, BOX: (distance * occupied).sum() / occupied.sum().clamp(min=1)}
+    return {**losses, BOX: (distance * occupied).sum() / num_occupied}

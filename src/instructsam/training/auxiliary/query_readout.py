@@ -43,9 +43,8 @@ class QueryReadout(Objective):
         if states is None:
             raise RuntimeError("the model returned no query states: its stage must not list this objective")
         boxes, logits = predict(self.linear, states, outputs.slot_boxes)
-        return weighted(
-            readout_losses(boxes, logits, step.all_targets, step.num_all_targets), WEIGHTS, "readout"
-        )
+        numbers = (step.divisors.all_targets, step.divisors.all_phrases)
+        return weighted(readout_losses(boxes, logits, step.all_targets, *numbers), WEIGHTS, "readout")
 
 
 def predict(linear: nn.Linear, query_states: Tensor, slot_boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,14 +60,15 @@ def predict(linear: nn.Linear, query_states: Tensor, slot_boxes: Tensor) -> tupl
 
 
 def readout_losses(
-    boxes: Tensor, logits: Tensor, targets: PaddedTargets, num_targets: float
+    boxes: Tensor, logits: Tensor, targets: PaddedTargets, num_targets: float, num_phrases: float
 ) -> dict[str, Tensor]:
     """The losses "score", "l1" and "giou", unweighted.
 
     Args:
         boxes, logits: from `predict`.
         targets: of all P phrases; a phrase without target trains scores alone.
-        num_targets: divides the box losses, at least 1.
+        num_targets: divides the box losses, above 0.
+        num_phrases: divides the score losses, above 0.
     """
     phrase, query, target = _match(boxes.detach(), logits.detach(), targets)
     labels = torch.zeros_like(logits)
@@ -78,11 +78,11 @@ def readout_losses(
     if targets.known is not None:
         has_box = ~targets.are(POINT)[phrase, target]
         l1, giou = l1 * has_box, giou * has_box
-    divisor = max(num_targets, 1.0)
+    scores = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
     return {
-        "score": F.binary_cross_entropy_with_logits(logits, labels),
-        "l1": l1.sum() / divisor,
-        "giou": giou.sum() / divisor,
+        "score": scores / (num_phrases * logits.shape[1]),
+        "l1": l1.sum() / num_targets,
+        "giou": giou.sum() / num_targets,
     }
 
 
