@@ -168,6 +168,10 @@ def test_python_returns_a_result_and_resumes(shop: Path, model: Path, tmp_path: 
     assert longer.steps == 4
     with pytest.raises(ConfigError, match="train has no argument lerning_rate"):
         instructsam.train(model, shop / "instances.json", lerning_rate=1)
+    with pytest.raises(ConfigError, match=r"optim\.lerning_rate"):
+        instructsam.train(model, shop / "instances.json", optim={"lerning_rate": 1})
+    with pytest.raises(InputError, match="both lengths of the run"):
+        instructsam.train(model, shop / "instances.json", epochs=2, schedule={"total_steps": 3})
     with pytest.raises(InputError, match="train needs data"):
         instructsam.train(model)
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from instructsam.training.validation import Validate
 
 DEFAULT_MODEL = "default"  # the shipped one
+TWO_LENGTHS = (
+    "epochs and max steps are both lengths of the run: give one of them, or a time box beside epochs"
+)
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,7 @@ def option_changes(
         InputError: epochs and steps are both given.
     """
     if epochs is not None and max_steps is not None:
-        raise InputError(
-            "epochs and max steps are both lengths of the run: give one of them, or a time box beside epochs"
-        )
+        raise InputError(TWO_LENGTHS)
     given = {
         "model.path": model,
         "data.source": data,
@@ -175,8 +176,14 @@ def _validation_split(config: RunConfig, changes: Sequence[str]) -> str:
 
 
 def with_length_changes(changes: Sequence[str]) -> list[str]:
-    """The changes; a length in steps replaces the epochs of a preset."""
+    """The changes; a length in steps replaces the epochs of a preset.
+
+    Raises:
+        InputError: epochs and steps are both given.
+    """
     steps, epochs = _value_of("schedule.total_steps", changes), _value_of("schedule.epochs", changes)
+    if steps and epochs:
+        raise InputError(TWO_LENGTHS)
     return [*changes, "schedule.epochs=null"] if steps and not epochs else [*changes]
 
 
@@ -244,9 +251,11 @@ def _changes(settings: Mapping[str, Any], group: type[Config] = RunConfig, prefi
         inner = None if field is None else field.annotation
         if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, Config):
             yield from _changes(value, inner, f"{prefix}{key}.")
-        elif field is None and "." not in key:
+        elif (
+            field is None and "." not in key and not prefix
+        ):  # inside a group `load_config` names the nearest key
             raise ConfigError(
-                f"train has no argument {prefix}{key}; settings are groups ({', '.join(RunConfig.model_fields)})"
+                f"train has no argument {key}; settings are groups ({', '.join(RunConfig.model_fields)})"
             )
         else:
             yield f"{prefix}{key}={_text(value)}"

@@ -48,7 +48,9 @@ class ValidationSettings(Config):
         if self.every_steps and self.every_epochs:
             raise ConfigError("every_steps and validation.every_epochs exclude each other: give one of them")
         if self.patience and not self.wanted:
-            raise ConfigError("patience needs scores: set validation.source or validation.share too")
+            raise ConfigError(
+                "patience needs scores: set validation.source or validation.share too, or validation.patience=0"
+            )
         return self
 
     @property
