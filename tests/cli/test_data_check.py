@@ -156,3 +156,9 @@ def test_own_coco_files_and_yolo_folders(command: Command, tmp_path: Path) -> No
     assert code == 0
     assert "1 records, 1 phrases, 1 instances" in out
     assert "objects: 1 by mask, 0 by box, 0 by point" in out
+
+
+def test_a_folder_of_no_format_lists_the_formats(command: Command, tmp_path: Path) -> None:
+    code, out, _ = command("data", "check", tmp_path)
+    assert code == 1
+    assert f"{tmp_path} has no data of another known format either: Inst2Seg records (" in out

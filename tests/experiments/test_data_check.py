@@ -173,18 +173,21 @@ def test_missing_unreadable_and_copied_images(tmp_path: Path) -> None:
     assert blind.census.images == 4
 
 
-@pytest.mark.parametrize("exhaustive", [True, False])
-def test_a_source_without_negatives_gets_a_note(tmp_path: Path, exhaustive: bool) -> None:
+@pytest.mark.parametrize("categories", [("mug", "key"), ("mug",), None])
+def test_a_source_without_negatives_gets_a_note(tmp_path: Path, categories: tuple[str, ...] | None) -> None:
+    vocabulary = None if categories is None else Vocabulary()
+    if vocabulary is not None and categories is not None:
+        vocabulary.see("1.png", categories)
     reader = RecordReader(
         "shop",
         "",
         FolderImages(tmp_path),
         lambda _: iter([record("1", "mug", [mask_of(0, 0, 9, 9)])]),
-        Vocabulary() if exhaustive else None,
+        vocabulary,
     )
     (note,) = check_source(reader, look_for_images=False).notes
     assert note.startswith("no instruction is without target; ")
-    assert ("data.negatives_per_positive" in note) == exhaustive
+    assert ("data.negatives_per_positive" in note) == (categories == ("mug", "key"))
 
 
 def test_pictures_are_of_every_kind_and_always_the_same(tmp_path: Path) -> None:

@@ -96,3 +96,9 @@ def test_published_sets_that_annotate_everything_have_a_vocabulary(folder: Path)
     assert reader.vocabulary.used == ("dog",)
     write(folder / "lvis/lvis_v1_train.json", {})
     assert find_reader("lvis/train", settings(folder)).vocabulary is None
+
+
+def test_a_folder_without_images_excludes_nothing_by_mistake(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"data.exclude: expected images to exclude in .*empty', got none"):
+        files(settings(folder, exclude=[str(folder / "empty")]))

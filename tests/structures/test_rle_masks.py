@@ -91,3 +91,13 @@ assert rle_area({"size": [side, side], "counts": text}) == side * side // 2
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_more_masks_than_a_byte_counts() -> None:
+    masks = np.zeros((300, 2, 40), dtype=np.bool_)
+    for number, mask in enumerate(masks):
+        mask[0, : number % 40] = True
+    codes = RleMasks.encode(masks)
+    assert codes.areas().tolist() == [number % 40 for number in range(300)]
+    assert codes.iou(codes.head(1)).shape == (300, 1)
+    assert len(codes.boxes_xyxy()) == 300

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -29,7 +29,8 @@ ALL = AugmentSettings(crop=1, scale=0.5, flip=1, grey=0.5, blur=0.5, jpeg=0.5, c
 NO_FLIP = [
     "what is left?", "the guy left", "the right tool to cut", "the text says stop", "bus 23", "the 'exit' door",
     'the sign "left"', "das linke Auto", "la taza de la izquierda", "das Mädchen", "the clock", "the east gate",
-    "the left over food",
+    "the left over food", "topleft donut",
+    "rightside guy", "the left's mug", "lft cup", "man on r", "right-angled shelf",
 ]  # fmt: skip
 
 
@@ -59,9 +60,16 @@ def test_side_words_are_swapped_or_the_text_is_never_mirrored(text: str, expecte
 
 def test_words_about_the_whole_picture_allow_no_crop() -> None:
     for text in ("leftmost", "in the middle", "the second from left", "the largest dog", "three apples", "topmost one",
-                 "the man behind her", "das Mädchen", "the mug next to the plate", "3rd car"):  # fmt: skip
+                 "the man behind her", "das Mädchen", "the mug next to the plate", "3rd car",
+                 "topleft donut"):  # fmt: skip
         assert not allows_crop(text), text
-    for text in ("red mugs", "something to sit on", "the man with a hat", "cups on the table"):
+    for text in (
+        "red mugs",
+        "something to sit on",
+        "the man with a hat",
+        "cups on the table",
+        "the upright bright lamp",
+    ):
         assert allows_crop(text), text
     assert not allows_grey("the red mug")
     assert allows_grey("a fish on a dish")
@@ -134,6 +142,7 @@ def test_a_crop_cuts_no_target_and_moves_everything_along(seed: int, objects: in
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), factor=st.floats(0.1, 1.0))
+@example(seed=5282910, factor=0.859375)  # a mask of one row vanishes, and its pixel was one too far left
 def test_scaling_keeps_every_object(seed: int, factor: float) -> None:
     whole = sample(np.random.default_rng(seed), 4)
     height, width = whole.image.shape[:2]

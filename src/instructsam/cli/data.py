@@ -119,6 +119,7 @@ def _limits_of(model: str) -> ModelLimits:
 
 
 def _check_folder(folder: Path, list_missing: bool, as_json: bool) -> int:
+    from instructsam.data.detect import formats
     from instructsam.data.folder_check import check_folder, is_usable
 
     reports: dict[str, list[dict[str, Any]]] = {"found": [], "incomplete": [], "missing": []}
@@ -138,6 +139,8 @@ def _check_folder(folder: Path, list_missing: bool, as_json: bool) -> int:
         console.say(_missing_line(report, "missing"))
     rest = "" if list_missing or not missing else "; --missing lists the others and who publishes them"
     console.say(f"{len(found)} of {sum(map(len, reports.values()))} benchmarks are in {folder}{rest}")
+    if not found and not reports["incomplete"]:
+        console.say(f"{folder} has no data of another known format either: {formats()}")
     return int(not complete)
 
 

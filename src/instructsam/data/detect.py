@@ -55,11 +55,15 @@ def find_reader_of_path(name: str, options: ReadOptions, key: str = "data.source
         found = form.find(path, split)
         if found is not None:
             return form.open(name, found, replace(options, split=split))
-    looked = "; ".join(f"{form.name} ({form.looked_for})" for form in FORMATS)
     of = f" with a split {split!r}" if split else ""
     raise ConfigError(
-        f"{key}: {str(path)!r} must be data of a known format{of}: {looked}. None was found there"
+        f"{key}: {str(path)!r} must be data of a known format{of}: {formats()}. None was found there"
     )
+
+
+def formats() -> str:
+    """All formats, each with what a path of it has, for messages."""
+    return "; ".join(f"{form.name} ({form.looked_for})" for form in FORMATS)
 
 
 def validation_split(name: str) -> str:

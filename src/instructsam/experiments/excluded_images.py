@@ -61,6 +61,10 @@ class ExcludedImages:
                 tests.add(known.name, self.folder, known.image_files(self.folder))
         for path in self.paths:
             tests.add(str(path), *_images_of(path))
+            if not tests.counts[str(path)]:
+                raise ConfigError(
+                    f"data.exclude: expected images to exclude in {str(path)!r}, got none: correct the path"
+                )
         counts = ", ".join(f"{count} of {name}" for name, count in tests.counts.items())
         logging.getLogger(__name__).info("images kept out of training: %s", counts)
         return tests

@@ -158,8 +158,9 @@ def shrink_masks(masks: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.
     for number in np.flatnonzero(~small.any(axis=(1, 2))):
         places = np.argwhere(masks[number])
         if len(places):
-            y, x = places[np.abs(places - places.mean(axis=0)).sum(axis=1).argmin()]
-            small[number, y * size[0] // masks.shape[1], x * size[1] // masks.shape[2]] = True
+            middle = places[np.abs(places - places.mean(axis=0)).sum(axis=1).argmin()] + 0.5
+            y, x = (middle * size / masks.shape[1:]).astype(np.intp)
+            small[number, y, x] = True
     return small
 
 

@@ -14,6 +14,7 @@ from instructsam.errors import InputError
 from instructsam.structures.masks import check_mask_stack, coco_code, decode_rles
 
 Size: TypeAlias = tuple[int, int]
+_AREAS_AT_ONCE = 255  # pycocotools keeps their number in one byte, which NumPy 2 refuses to overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,9 @@ class RleMasks:
 
     def areas(self) -> NDArray[np.int64]:
         """Pixels of each mask: int64 [N]."""
-        return np.asarray(coco.area(list(self.codes)), dtype=np.int64)
+        starts = range(0, len(self), _AREAS_AT_ONCE)
+        areas = [coco.area(list(self.codes[start : start + _AREAS_AT_ONCE])) for start in starts]
+        return np.concatenate([np.zeros(0), *areas]).astype(np.int64)
 
     def boxes_xyxy(self) -> NDArray[np.float64]:
         """The tight box of each mask, px with exclusive right and bottom edges, zeros for an empty mask: [N, 4]."""

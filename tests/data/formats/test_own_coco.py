@@ -262,10 +262,26 @@ def test_a_row_about_an_unknown_image_is_named(tmp_path: Path) -> None:
         read(reader(tmp_path, coco([image(1, "a.png")], [])))
 
 
-def test_two_images_are_never_one_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", [("x/a.png", "y/a.png"), ("a.png", "a.png")])
+def test_two_images_are_never_one_file(tmp_path: Path, names: tuple[str, str]) -> None:
     picture(tmp_path / "a.png")
-    with pytest.raises(RecordError, match=r"a file of its own, but 'x/a.png' is 'a.png', too"):
-        read(reader(tmp_path, coco([image(1, "x/a.png"), image(2, "y/a.png")], [thing(1, 1)])))
+    value = coco([image(1, names[0]), image(2, names[1])], [thing(1, 1)])
+    with pytest.raises(RecordError, match=r"a file of its own, but 'a.png' is named before, .*images\[0\]"):
+        read(reader(tmp_path, value))
+
+
+def test_a_file_is_read_twice(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    found = reader(tmp_path, coco([image(1, "a.png")], [thing(1, 1)]))
+    assert read(found) == read(found)
+
+
+@pytest.mark.parametrize(("row", "fields"), [("a.png,x,1,2", 4), ("a.png,x", 2)])
+def test_a_row_of_another_length_is_refused(tmp_path: Path, row: str, fields: int) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "instructions.csv").write_text(f"image,instruction,annotation_ids\n{row}\n")
+    with pytest.raises(RecordError, match=rf"line 2: expected 3 fields as in the first line, got {fields};"):
+        read(reader(tmp_path, coco([image(1, "a.png")], [thing(1, 1), thing(2, 1)])))
 
 
 def test_an_image_whose_size_is_unknown_must_be_there(tmp_path: Path) -> None:

@@ -175,6 +175,27 @@ def test_faults_name_the_columns_that_are_there(tmp_path: Path) -> None:
         read(find_reader_of_path(str(tmp_path / "t.parquet"), NAME_ALONE))
 
 
+def test_instructions_without_a_column_of_targets_are_refused(tmp_path: Path) -> None:
+    columns = {"image": [png()], "instruction": ["the mug"], "answer": [[1.0, 1.0, 2.0, 2.0]]}
+    with pytest.raises(
+        InputError, match=r"expected a column of targets .* got image, instruction, answer: set one of"
+    ):
+        read(table(tmp_path, columns))
+    mask = encode_rle(block(1, 1, 2, 2))
+    wrong = ReadOptions(templates=("{category}",), negatives=False, columns={"bbox": "anser"})
+    with pytest.raises(InputError, match=r"there is no column 'anser' .*: set data.columns.bbox"):
+        read(table(tmp_path, columns | {"mask": [mask]}, options=wrong))
+    right = ReadOptions(templates=("{category}",), negatives=False, columns={"bbox": "answer"})
+    assert boxes(read(table(tmp_path, columns, options=right))[0]) == [[(1, 1, 2, 2)]]
+
+
+def test_rows_without_an_instruction_are_counted(tmp_path: Path) -> None:
+    columns = {"image": [png()] * 3, "instruction": ["", "the mug", None], "bbox": [[1.0, 1.0, 2.0, 2.0]] * 3}
+    tally = Tally()
+    assert [one.instruction for one in read(table(tmp_path, columns), tally)] == ["the mug"]
+    assert tally.left_out == {"rows without an instruction": 2}
+
+
 def test_a_table_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 

@@ -147,6 +147,19 @@ def test_faults_of_the_folder(tmp_path: Path) -> None:
     assert sum(tally.left_out.values()) == 1
 
 
+@pytest.mark.parametrize("names", ["[no, 1e3]", "{0: no, 1: 1e3}"])
+def test_class_names_are_the_text_of_the_file(tmp_path: Path, names: str) -> None:
+    found = read(shop(tmp_path, OUTLINE + BOX, names=names))
+    assert [record.instruction for record in found] == ["no", "1e3"]
+
+
+def test_a_data_yaml_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    put(tmp_path / "notes.yaml", "[")
+    put(tmp_path / "data.yaml", "names: [")
+    with pytest.raises(RecordError, match=r"data.yaml: cannot be read as YAML"):
+        find_reader_of_path(str(tmp_path), NAME_ALONE)
+
+
 def test_a_path_of_no_format_lists_the_formats(tmp_path: Path) -> None:
     put(tmp_path / "notes.yaml", "names: [a]\n")
     with pytest.raises(

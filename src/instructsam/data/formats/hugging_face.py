@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ COLUMNS = {
     "height": "height",
 }
 """The default columns of a table by what they hold; "" for none. docs/own_data.md explains them."""
+_SHAPES = ("segmentation", "bbox", "bbox_xyxy")
+NO_INSTRUCTION = "rows without an instruction"
 BROKEN_IMAGE = "rows whose image cannot be read"
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*){1,2}")
 
@@ -106,10 +108,12 @@ class TableRows:
         """
         rows = self.table.rows
         names = rows.column_names
+        inside = (*_SHAPES, "category") if self.columns["objects"] in names else ()
         for key in self.options.columns:
-            if self.columns[key] and key not in ("bbox", "bbox_xyxy", "segmentation", "category"):
+            if self.columns[key] and key not in inside:
                 self.table.check(names, self.columns[key], key)
         if self.columns["instruction"] in names:
+            self._check_targets(names)
             yield from self._instructions(tally)
         elif self.columns["objects"] in names:
             yield from self._categories(tally)
@@ -119,11 +123,23 @@ class TableRows:
                 "data.columns.instruction or data.columns.objects"
             )
 
+    def _check_targets(self, names: Sequence[str]) -> None:
+        """Refuse instructions without any column of targets, which is not the same as no target."""
+        keys = ("objects", "mask", *_SHAPES)
+        if not any(self.columns[key] in names for key in keys):
+            raise InputError(
+                f"{self.table.place}: expected a column of targets beside the instructions, got {', '.join(names)}: "
+                f"set one of {', '.join(f'data.columns.{key}' for key in keys)} to its name"
+            )
+
     def _instructions(self, tally: Tally) -> Iterator[Record]:
         """The text of a row, or each of its texts, with all objects of the row as targets."""
         for row, values, image in self._images(tally):
             objects = self.objects.of_row(values, image, tally)
-            for number, text in enumerate(several(values[self.columns["instruction"]])):
+            texts = several(values.get(self.columns["instruction"]))
+            if not texts:
+                tally.leave_out(NO_INSTRUCTION, example=self.table.place_of(row))
+            for number, text in enumerate(texts):
                 record = instruction_record(f"{row}/{number}", image, text.text(), objects, tally)
                 if record is not None:
                     yield record

@@ -25,13 +25,13 @@ class ImageFinder:
     def __init__(self, folder: Path, places: Sequence[str] = ("",)) -> None:
         self.folder = folder
         self.places = tuple(dict.fromkeys(places))
-        self._found: dict[str, str] = {}  # file -> the name it was found for
+        self._found: dict[str, str] = {}  # file -> the place that names it
 
     def find(self, node: Node) -> str:
         """The file that a node names, relative to the folder; the cleaned name if there is no such file.
 
         Raises:
-            RecordError: two different names lead to one file, or the name is no file's.
+            RecordError: two entries lead to one file, or the name is no file's.
         """
         name = node.text()
         parts = _parts(name)
@@ -40,15 +40,16 @@ class ImageFinder:
             for place in self.places:
                 file = "/".join(filter(None, (place, *parts[start:])))
                 if find_file(self.folder, file).is_file():
-                    return self._once(file, name, node)
+                    return self._once(file, node)
         return cleaned
 
-    def _once(self, file: str, name: str, node: Node) -> str:
-        first = self._found.setdefault(file, name)
-        if first != name:
+    def _once(self, file: str, node: Node) -> str:
+        first = self._found.setdefault(file, node.at())
+        if first != node.at():
             raise node.wrong(
-                f"a file of its own, but {first!r} is {file!r}, too",
-                "keep the sub-folders of the images, or set data.images to the folder that the paths start in",
+                f"a file of its own, but {file!r} is named before, too ({first})",
+                "list each image once; keep the sub-folders of the images, or set data.images to the folder that the "
+                "paths start in",
             )
         return file
 

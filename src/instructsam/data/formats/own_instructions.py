@@ -126,9 +126,19 @@ def _json_lines(path: Path, text: str) -> Iterable[Node]:
 def _csv_rows(path: Path, text: str) -> Iterable[Node]:
     rows = csv.DictReader(io.StringIO(text))
     for row in rows:
+        if None in row or None in row.values():
+            raise RecordError(
+                f"{path}, line {rows.line_num}: expected {len(rows.fieldnames or ())} fields as in the first line, got "
+                f"{_cells(row)}; put text with commas into double quotes, and spaces between several ids"
+            )
         place = Node(None, path)
-        value: dict[str, Any] = {key: cell for key, cell in row.items() if key is not None}
+        value: dict[str, Any] = dict(row)
         ids = value.get("annotation_ids")
         if ids is not None and ids.strip() != ALL:
             value["annotation_ids"] = ids.replace(",", " ").replace(";", " ").split()
         yield Node(value, path, place, f"line {rows.line_num}")
+
+
+def _cells(row: dict[str | Any, str | Any]) -> int:
+    """Fields of a line: without those that are missing, with those that are too many."""
+    return sum(len(cell) if isinstance(cell, list) else cell is not None for cell in row.values())

@@ -67,7 +67,8 @@ class Table:
                 files = [str(file) for file in self.place.files]
                 found = datasets.load_dataset("parquet", data_files=files, split="train")
         except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
-            raise InputError(f"{self.place}: the table cannot be loaded ({first_line(error)})") from error
+            cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            raise InputError(f"{self.place}: the table cannot be loaded ({first_line(cause)})") from error
         self.check(found.column_names, self.image, "image")
         if isinstance(found.features[self.image], datasets.Image):
             found = found.cast_column(self.image, datasets.Image(decode=False))

@@ -20,15 +20,30 @@ from instructsam.structures.file_names import is_system_file
 from instructsam.structures.files import reason
 
 _YAML = (".yaml", ".yml")
+_DATA = ("data.yaml", "dataset.yaml")
 _NAMES = ("classes.txt", "obj.names", "predefined_classes.txt")
 _IMAGES, _LABELS = "images", "labels"
 
 
+class _TextLoader(yaml.SafeLoader):
+    """Keeps scalars as text: YAML takes class names such as no, on and 1e3 for other values."""
+
+
+_TextLoader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0].endswith((":null", ":merge"))]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def find_yolo(path: Path, split: str) -> Path | None:
-    """The data.yaml at a path, or the folder itself if it has a file of class names and images with labels."""
+    """The data.yaml at a path, or the folder itself if it has a file of class names and images with labels.
+
+    Raises:
+        RecordError: data.yaml is not YAML.
+    """
     if path.is_file():
         return path if path.suffix in _YAML and _is_data(path, split) else None
-    found = [path / "data.yaml", path / "dataset.yaml"]
+    found = [path / name for name in _DATA]
     others = [file for suffix in _YAML for file in sorted(path.glob(f"*{suffix}")) if file not in found]
     for file in (*found, *others):
         if file.is_file() and _is_data(file, split):
@@ -79,13 +94,16 @@ def _is_data(file: Path, split: str) -> bool:
     try:
         top = _read_yaml(file).value
     except RecordError:
+        if file.name in _DATA:
+            raise
         return False
     return isinstance(top, dict) and "names" in top and any(name in top for name in spellings(split))
 
 
 def _read_yaml(file: Path) -> Node:
     try:
-        return Node(yaml.safe_load(file.read_text(encoding="utf-8-sig")), file)
+        # The loader is a safe one.
+        return Node(yaml.load(file.read_text(encoding="utf-8-sig"), _TextLoader), file)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise RecordError(f"{file}: cannot be read as YAML ({reason(error)})") from error
 
@@ -93,9 +111,9 @@ def _read_yaml(file: Path) -> Node:
 def _names(node: Node) -> dict[int, str]:
     """A list of names, or a mapping from numbers to names."""
     if not isinstance(node.value, dict):
-        return {number: Node(str(one.value), one.file, one).text() for number, one in enumerate(node.items())}
+        return {number: one.text() for number, one in enumerate(node.items())}
     try:
-        return {int(key): str(value) for key, value in node.value.items()}
+        return {int(key): node[key].text() for key in node.value}
     except (TypeError, ValueError) as error:
         raise node.wrong("class names, or a mapping from class numbers to names") from error
 

@@ -80,7 +80,7 @@ def _notes(census: Census, reader: RecordReader, limit: int | None) -> Iterator[
         few = "no instruction is" if not census.no_target else f"only {census.no_target} instructions are"
         drawn = (
             "training adds some from absent categories (data.negatives_per_positive)"
-            if reader.vocabulary is not None
+            if reader.vocabulary is not None and len(reader.vocabulary.used) > 1
             else "without them, a model learns to answer always: add instructions about absent things"
         )
         yield f"{few} without target; {drawn}"

@@ -26,10 +26,17 @@ AFTER_SIDE = _words("""
 """)
 NO_SIDE = re.compile(
     r"\bleft[- ]?overs?\b|\bleft (?:behind|alone|out|open|unattended|empty|over|in|on|at|by)\b"
-    r"|\bright (?:now|away|there|here|next|behind|in|above|below|under|beneath|beside|before|after|by|at|on|angles?)\b"
+    r"|\bright (?:now|away|there|here|next|behind|in|above|below|under|beneath|beside|before|after|by|at|on)\b"
+    r"|\bright[- ]angle[ds]?\b"
     r"|\b(?:all|not|copy|human|civil) rights?\b",
     re.IGNORECASE,
 )
+# Words with "left" or "right" in them that are no sides; any other one may be, such as "topleft" and "leftside".
+NO_SIDE_INSIDE = _words("""
+    bright brighter brightest brightly brighten brightness brightened cleft leftover leftovers upright uprights outright
+    copyright copyrights copyrighted fright frightened frightening rights playwright wheelwright
+""")
+SHORT_SIDES = _words("l r lt rt lft rgt lhs rhs")
 CLEAR_AFTER_THE = ("in", "on", "at", "by", "next")  # the dog on the left in the grass
 FOREIGN_SIDE = re.compile(
     r"\b(links|linke[nrs]?|rechts|rechte[nrs]?|gauche|droite?|izquierd[ao]s?|derech[ao]s?|esquerd[ao]s?|direit[ao]s?"

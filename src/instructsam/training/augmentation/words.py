@@ -18,9 +18,11 @@ from instructsam.training.augmentation.english import (
     COLORS,
     FOREIGN_SIDE,
     NO_SIDE,
+    NO_SIDE_INSIDE,
     OF_THE_PICTURE,
     OPPOSITE,
     READING,
+    SHORT_SIDES,
 )
 
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?|\d+(?:st|nd|rd|th)\b|\d+")
@@ -60,7 +62,11 @@ def allows_crop(text: str) -> bool:
     """Whether the answer stays the same in any part of the image that holds all targets."""
     words = _words(text)
     return _is_english(text) and not any(
-        word in OF_THE_PICTURE or word in OPPOSITE or word[0].isdigit() or word.endswith("most")
+        word in OF_THE_PICTURE
+        or word in OPPOSITE
+        or _may_be_side(word)
+        or word[0].isdigit()
+        or word.endswith("most")
         for word in words
     )
 
@@ -84,7 +90,7 @@ def mirrored(text: str) -> str | None:
         not _is_english(text)
         or number
         or _QUOTES & set(text)
-        or any(word in READING for word in words)
+        or any(word in READING or _may_be_side(word) for word in words)
         or _QUOTED.search(text)
     ):
         return None
@@ -120,6 +126,13 @@ def _is_side(word: str, before: str, after: str) -> bool:
             or after in ("and", "or", "with", "in", "that", "who", "which", "wearing")
         )
     return not before and bool(after)  # "left mug"
+
+
+def _may_be_side(word: str) -> bool:
+    """Whether a word names a side in a spelling of its own: "topleft", "leftside", "left's", "lft"."""
+    if word in SHORT_SIDES:
+        return True
+    return word not in OPPOSITE and word not in NO_SIDE_INSIDE and ("left" in word or "right" in word)
 
 
 def _as_cased(word: str, like: str) -> str:
