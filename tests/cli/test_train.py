@@ -78,3 +78,24 @@ def test_a_destination_is_refused_before_torch_is_imported(config: Path, tmp_pat
     )
     words = [sys.executable, "-c", code, "train", str(config), f"output_dir={tmp_path / 'file'}"]
     assert subprocess.run(words, capture_output=True, check=False).returncode == 2
+
+
+def test_the_plan_of_stages_of_which_the_first_is_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages = [tmp_path / "first.yaml", tmp_path / "second.yaml"]
+    stages[0].write_text(
+        f"output_dir: {tmp_path / 'first'}\nmodel: {{preset: tiny, vocab_size: 400, tokenizer_texts: 300}}\n"
+    )
+    stages[1].write_text(
+        f"output_dir: {tmp_path / 'second'}\nmodel: {{path: {tmp_path / 'first' / 'last'}}}\n"
+    )
+    short = ["device=cpu", "schedule.total_steps=1", "optim.warmup_steps=1", "data.world.short_sides=[64]"]
+    short += ["data.images_per_batch=1", "schedule.export_dtype=float32"]
+    assert run(["train", str(stages[0]), *short]) == 0
+    capsys.readouterr()
+    both = ["train", *map(str, stages), *short, "--dry-run"]
+    assert run([*both, "--resume"]) == 0
+    assert capsys.readouterr().out.count("length: 1 steps") == 2
+    assert run(both) == 2
+    assert "already holds a run; resume it with --resume" in capsys.readouterr().err

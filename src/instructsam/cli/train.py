@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -16,6 +16,7 @@ from instructsam.errors import InputError
 if TYPE_CHECKING:
     from instructsam.training.settings import RunConfig
 
+Result = TypeVar("Result")
 CONFIG_HELP = (
     "A YAML file such as configs/finetune.yaml, or several that are trained after one another; then changes to all of "
     "them, such as optim.lr=1e-3."
@@ -99,7 +100,6 @@ def train(
 
 def _train(config: RunConfig, choice: str, resume: bool, dry_run: bool) -> int:
     from instructsam.experiments.finetune import prepare, train_prepared
-    from instructsam.training.stopping import TrainingInterrupted, leave_process_group
 
     run = prepare(config, resume)
     lines = [f"preset: {choice}", *run.plan.lines(), f"folder: {config.folder}"]
@@ -109,13 +109,9 @@ def _train(config: RunConfig, choice: str, resume: bool, dry_run: bool) -> int:
     if _is_main():
         for line in lines:
             console.note(line)
-    try:
-        result = train_prepared(run, resume)
-    except TrainingInterrupted as stop:
-        leave_process_group()
-        console.note(f"instructsam: {stop}")
-        return stop.exit_code
-    leave_process_group()
+    result = _to_the_end(lambda: train_prepared(run, resume))
+    if isinstance(result, int):
+        return result
     _say([f"trained model: {result.last}"])
     if result.metrics and run.validate is not None:
         score = result.metrics.get(run.validate.metric)
@@ -133,6 +129,9 @@ def _train_stages(
 
     stages = [load_run(config, changes) for config in configs]
     if dry_run:
+        from instructsam.training.checkpointing import latest_step
+        from instructsam.training.export import CHECKPOINTS
+
         made = {
             name for stage in stages for name in (str(stage.folder / "last"), str(stage.folder / "model"))
         }
@@ -141,22 +140,33 @@ def _train_stages(
             if start in made and not Path(start).is_dir():
                 _say([f"preset: {path}", f"model: {start}, which a stage before makes"])
             else:
-                _say([f"preset: {path}", *prepare(stage).plan.lines()])
+                begun = latest_step(stage.folder / CHECKPOINTS) is not None
+                _say([f"preset: {path}", *prepare(stage, resume and begun).plan.lines()])
         return 0
     from instructsam.training.stages import train_stages
+
+    lengths = with_length_changes(changes)
+    folder = _to_the_end(
+        lambda: train_stages(configs, open_source, lengths, resume, max_minutes, open_validate)
+    )
+    if isinstance(folder, int):
+        return folder
+    _say([f"trained model: {folder}"])
+    return 0
+
+
+def _to_the_end(train: Callable[[], Result]) -> Result | int:
+    """The result of a training, or the exit code where a signal ended it; all processes end together."""
     from instructsam.training.stopping import TrainingInterrupted, leave_process_group
 
     try:
-        folder = train_stages(
-            configs, open_source, with_length_changes(changes), resume, max_minutes, open_validate
-        )
+        result = train()
     except TrainingInterrupted as stop:
         leave_process_group()
         console.note(f"instructsam: {stop}")
         return stop.exit_code
     leave_process_group()
-    _say([f"trained model: {folder}"])
-    return 0
+    return result
 
 
 def _say(lines: Iterable[str]) -> None:
