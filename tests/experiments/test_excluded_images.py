@@ -13,7 +13,7 @@ from instructsam.data.formats.source import Tally
 from instructsam.data.record import ImageRef, PhraseRecord, Record, write_records
 from instructsam.errors import ConfigError, InputError
 from instructsam.experiments.excluded_images import CACHE
-from instructsam.experiments.sources import check_source, find_reader, open_source, read_source
+from instructsam.experiments.sources import check_source, find_reader, open_source
 from instructsam.training.data_settings import DataSettings
 
 from ..data.formats.helpers import picture, write
@@ -39,7 +39,7 @@ def settings(folder: Path, **changes: Any) -> DataSettings:
 
 
 def files(data: DataSettings, tally: Tally | None = None) -> list[str]:
-    records = read_source(data.source, data, Tally() if tally is None else tally)
+    records = find_reader(data.source, data).read(Tally() if tally is None else tally)
     return [Path(record.image.file).name for record in records]
 
 

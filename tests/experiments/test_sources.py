@@ -23,7 +23,6 @@ from instructsam.experiments.sources import (
     describe_source,
     find_reader,
     open_source,
-    read_source,
 )
 from instructsam.training.data_settings import DataSettings
 
@@ -47,7 +46,7 @@ def shop(folder: Path, images: str = "images", count: int = 3) -> Path:
 
 def test_every_source_is_described(tmp_path: Path) -> None:
     first, second = str(shop(tmp_path / "a")), str(shop(tmp_path / "b") / "instances.json")
-    records = list(read_source(first, DataSettings(), Tally()))
+    records = list(find_reader(first, DataSettings()).read(Tally()))
     write_records(tmp_path / "records.jsonl", records)
     (tmp_path / "list.json").write_text('[{"image": "a.png", "annotation": []}]')
     names = ["world", first, second, str(tmp_path), str(tmp_path / "list.json")]
@@ -87,7 +86,7 @@ def test_missing_images_are_skipped_only_on_request(tmp_path: Path) -> None:
     assert source.length == 2
     tally = Tally()
     assert (
-        len(list(read_source(name, DataSettings(source=name, on_error="skip"), tally))) == 3
+        len(list(find_reader(name, DataSettings(source=name, on_error="skip")).read(tally))) == 3
     )  # of two images
     assert tally.left_out == {"instructions about images that are missing": 1}
 
@@ -106,7 +105,7 @@ def test_negatives_come_where_absence_is_known(tmp_path: Path) -> None:
         if not phrase.instances
     ]
     assert absent == ["key", "key"]  # in the two pictures without one
-    records = list(read_source(name, DataSettings(source=name), Tally()))
+    records = list(find_reader(name, DataSettings(source=name)).read(Tally()))
     write_records(tmp_path / "records.jsonl", records)
     settings = {"source": str(tmp_path / "records.jsonl"), "images": str(tmp_path / "shop")}
     plain = open_source(DataSettings(**settings), 0, 4)

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 import torch
 
+from instructsam.config import load_config
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.training.checkpointing import checkpoint_folder, read_state
+from instructsam.training.settings import RunConfig
 from instructsam.training.stream import TrainingBatches
+from instructsam.training.updates import position_of
 from tests.training.conftest import run, tiny
 from tests.training.test_distributed import LAUNCHER
 from tests.training.test_stream import small, stream
@@ -89,3 +92,15 @@ def test_a_checkpoint_without_a_position_has_the_one_of_its_settings(stopped: Pa
     (folder / "state.json").write_text(json.dumps(state))
     run(None, tiny(stopped, "schedule.total_steps=2", "data.images_per_batch=3"), resume=True)
     assert read_state(checkpoint_folder(stopped / "checkpoints", 2))["meta"]["samples_drawn"] == 2 + 3
+
+
+def test_choices_in_a_batch_are_those_of_its_number_whichever_process_draws_it(
+    processor: InstructSAMProcessor,
+) -> None:
+    config = load_config(RunConfig, None, ["seed=7", "data.images_per_batch=3"])
+    alone = [stream(processor, small(3, 2), 1)[number].index for number in range(4)]
+    shared = [
+        stream(processor, small(3, 2), 1, rank, 2)[number].index for number in range(2) for rank in (0, 1)
+    ]
+    assert [position_of(config, first) for first in alone] == [(7, number, 0) for number in range(4)]
+    assert [position_of(config, first) for first in shared] == [(7, number, 0) for number in range(4)]

@@ -268,7 +268,7 @@ def test_only_settings_that_change_no_step_may_change_on_resume(
 ) -> None:
     for change, key, old, new in (
         ("seed=5", "seed", "0", "5"),
-        ("data.images_per_batch=3", "data.images_per_batch", "2", "3"),
+        ("data.instructions_per_image=2", "data.instructions_per_image", "3", "2"),
         ("optim.lr=2e-3", "optim.lr", "0.001", "0.002"),
         ("data.source={world: 2}", "data.source", "world", "{world: 2.0}"),
         ("optim.warmup_steps=null", "optim.warmup_steps", "1", "null"),

@@ -91,7 +91,7 @@ def train(
         ConfigError: a setting is wrong, or the folder holds another run.
         InputError: the data cannot be read or does not fit.
         CheckpointError: there is no such model, or it is damaged.
-        InstructSAMError: the run cannot go on, see `training.trainer.run`.
+        InstructSAMError: the run cannot continue, see `training.trainer.run`.
     """
     if data is None and not any(key in ("data.source", "data") for key in settings):
         raise InputError('train needs data: give data="instances.json" (docs/train.md lists the formats)')

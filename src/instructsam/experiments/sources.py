@@ -113,16 +113,6 @@ def _published_reader(published: Published, folder: Path) -> RecordReader:
     return RecordReader(name, form, images, lambda tally: read_seeing(folder, tally, vocabulary), vocabulary)
 
 
-def read_source(name: str, data: DataSettings, tally: Tally, seed: int = 0) -> Iterator[Record]:
-    """The records of one source, in their order; `tally` counts what is left out.
-
-    Raises:
-        ConfigError: as in `find_reader`.
-        InputError: a record or file is malformed.
-    """
-    return find_reader(name, data, seed).read(tally)
-
-
 def open_source(data: DataSettings, seed: int, images_per_step: int, held_out: float = 0.0) -> SampleSource:
     """The endless source of a run.
 

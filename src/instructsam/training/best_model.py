@@ -80,7 +80,7 @@ class Validation:
             standing = Standing(standing.steps)
         self.standing = standing
         if self.standing.gives_up(self.config.validation.patience):
-            self.log.say(f"{self._patience()}: raise validation.patience to go on")
+            self.log.say(f"{self._patience()}: raise validation.patience to continue")
             return True
         step = self.state.step
         owed = step not in self.standing.steps and (self._due(step) if step else bool(self.config.model.path))

@@ -67,7 +67,7 @@ class Step:
     Attributes:
         batch: of this process.
         device: of the model.
-        position: seed, batch and process; random choices are functions of it.
+        position: from `updates.position_of`; random choices are functions of it.
         all_targets, targets: of all P phrases, and of those that the detector answers.
         detected: int64, the phrases that the detector answers; None for all.
         counts: numbers of this batch.

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 
 from instructsam.training.settings import RunConfig
 from instructsam.training.sharding import shard, whole
+
+# Processes wait for the first one while it validates or writes a checkpoint; NCCL's own limit of 10 minutes would end
+# the run. A process that is gone is noticed at once, by the launcher or a closed connection.
+LONGEST_WAIT = timedelta(hours=6)
 
 
 class Processes:
@@ -35,7 +40,7 @@ class Processes:
             gradient_accumulation_steps=config.optim.gradient_accumulation_steps,
             log_with=list(config.trackers) or None,
             project_dir=Path(config.folder),
-            kwargs_handlers=[unused],
+            kwargs_handlers=[unused, InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
         )
         self.rank: int = self.accelerator.process_index
         self.count: int = self.accelerator.num_processes

@@ -111,9 +111,9 @@ class Updates:
 
     def _steps(self, drawn: Sequence[TrainingBatch]) -> list[Step]:
         """The batches on their device, with the divisors of their losses."""
-        seed, processes = self.config.seed, self.processes
+        processes = self.processes
         prepare = self.state.trainable.prepare
-        steps = [prepare(batch, processes.device, (seed, batch.index, processes.rank)) for batch in drawn]
+        steps = [prepare(batch, processes.device, position_of(self.config, batch.index)) for batch in drawn]
         divisors = shared_divisors([step.counts for step in steps], processes.sum)
         return [replace(step, divisors=divisors) for step in steps]
 
@@ -124,3 +124,11 @@ class Updates:
             "resuming would repeat it: begin another run with a lower optim.lr or optim.clip_norm, another "
             f"output_dir and {start}"
         )
+
+
+def position_of(config: RunConfig, first_sample: int) -> tuple[int, int, int]:
+    """The numbers that the random choices in a batch depend on: the seed, and the batch's number in the stream.
+
+    Whichever process draws a batch, its choices are the same. The last number is always 0; it was the process.
+    """
+    return config.seed, first_sample // config.data.images_per_batch, 0

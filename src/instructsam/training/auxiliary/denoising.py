@@ -79,7 +79,7 @@ def noised_targets(
     Args:
         targets: of all phrases that the detector answers.
         groups: G, how often each target comes.
-        position: seed, batch and process: the noise is a function of them and of the shapes alone.
+        position: from `updates.position_of`: the noise is a function of them and of the shapes alone.
         noise: a centre moves by up to this share of half a side, a side grows or shrinks by up to this share.
     """
     most = max(targets.counts, default=0)

@@ -106,7 +106,7 @@ def detected_phrases(count: int, fraction: float, position: Sequence[int]) -> Te
     Args:
         count: phrases of the batch.
         fraction: how many of them, in (0, 1]; at least one.
-        position: seed, batch and process: the choice is a function of them alone.
+        position: from `updates.position_of`: the choice is a function of them alone.
     """
     number = max(1, round(fraction * count))
     if number >= count:
