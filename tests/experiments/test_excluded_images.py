@@ -11,7 +11,7 @@ import pytest
 from instructsam.config import build_config
 from instructsam.data.formats.source import Tally
 from instructsam.data.record import ImageRef, PhraseRecord, Record, write_records
-from instructsam.errors import ConfigError
+from instructsam.errors import ConfigError, InputError
 from instructsam.experiments.excluded_images import CACHE
 from instructsam.experiments.sources import check_source, find_reader, open_source
 from instructsam.training.data_settings import DataSettings
@@ -102,3 +102,11 @@ def test_a_folder_without_images_excludes_nothing_by_mistake(folder: Path) -> No
     (folder / "empty").mkdir()
     with pytest.raises(ConfigError, match=r"data.exclude: expected images to exclude in .*empty', got none"):
         files(settings(folder, exclude=[str(folder / "empty")]))
+
+
+def test_a_source_of_which_nothing_is_left_gives_the_reasons(folder: Path) -> None:
+    data = settings(folder, exclude=[str(folder / "coco/train2017")])
+    with pytest.raises(
+        InputError, match=r"holds no record to train on: .*left out: 2 x instructions about pictures of"
+    ):
+        open_source(data, 0, 1)

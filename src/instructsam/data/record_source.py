@@ -70,7 +70,8 @@ class RecordSource:
             for first in range(0, len(group), instructions)
         ]
         if not self.groups:
-            raise InputError(f"{name} holds no record to train on: give a source with at least one")
+            why = "".join(f"; {line}" for line in tally.lines())
+            raise InputError(f"{name} holds no record to train on: give a source with at least one{why}")
         absent = [file for file in of_image if not self.images.has(file)]
         if absent:
             raise InputError(

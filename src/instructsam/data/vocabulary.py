@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import permutations
@@ -9,6 +10,7 @@ from itertools import permutations
 from instructsam.data.record import Record
 from instructsam.data.templates import head_noun, plural
 
+_WORD = re.compile(r"\w+")
 OFTEN_TOGETHER = 0.2  # share of a category's images in which another one is also
 
 
@@ -138,3 +140,13 @@ def _families(names: Iterable[str], key: Callable[[str], str]) -> dict[str, set[
         if value := key(name):
             found.setdefault(value, set()).add(name)
     return found
+
+
+def named_in(text: str, names: Iterable[str]) -> list[str]:
+    """The names that stand in a text as words, also in the plural."""
+    words = _as_words(text)
+    return [name for name in names if _as_words(name) in words or _as_words(plural(name)) in words]
+
+
+def _as_words(text: str) -> str:
+    return f" {' '.join(_WORD.findall(text.lower()))} "

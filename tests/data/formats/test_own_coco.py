@@ -270,6 +270,15 @@ def test_two_images_are_never_one_file(tmp_path: Path, names: tuple[str, str]) -
         read(reader(tmp_path, value))
 
 
+def test_what_an_instruction_names_is_not_absent(tmp_path: Path) -> None:
+    images = [image(number, f"{number}.png") for number in (1, 2)]
+    things = [thing(1, 1, instruction="the Wine Glasses here"), thing(2, 2, 2)]
+    found = reader(tmp_path, coco(images, things))
+    read(found)
+    assert found.vocabulary is not None
+    assert [found.vocabulary.absent(f"{number}.png") for number in (1, 2)] == [(), ("mug",)]
+
+
 def test_a_file_is_read_twice(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     found = reader(tmp_path, coco([image(1, "a.png")], [thing(1, 1)]))

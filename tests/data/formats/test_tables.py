@@ -189,6 +189,22 @@ def test_instructions_without_a_column_of_targets_are_refused(tmp_path: Path) ->
     assert boxes(read(table(tmp_path, columns, options=right))[0]) == [[(1, 1, 2, 2)]]
 
 
+def test_objects_without_a_category_are_counted_and_leave_absence_open(tmp_path: Path) -> None:
+    box = [1.0, 1.0, 2.0, 2.0]
+    objects = [
+        {"bbox": [box, box], "category": ["mug", None]},
+        {"bbox": [box], "category": ["key"]},
+        {"bbox": [box], "category": ["mug"]},
+    ]
+    found, tally = table(tmp_path, {"image": [png()] * 3, "objects": objects}), Tally()
+    records = read(found, tally)
+    assert [one.instruction for one in records] == ["mug", "key", "mug"]
+    assert tally.left_out == {"objects without a category, of which no instruction is made": 1}
+    assert found.vocabulary is not None
+    absent = [found.vocabulary.absent(one.image.file) for one in records]
+    assert absent == [(), ("mug",), ("key",)]
+
+
 def test_rows_without_an_instruction_are_counted(tmp_path: Path) -> None:
     columns = {"image": [png()] * 3, "instruction": ["", "the mug", None], "bbox": [[1.0, 1.0, 2.0, 2.0]] * 3}
     tally = Tally()

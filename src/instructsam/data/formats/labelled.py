@@ -20,6 +20,7 @@ from instructsam.structures.masks import merge_rles
 BOX_INSTEAD = "damaged or empty masks, of whose objects the boxes are used instead"
 FAR_OUT = "parts of boxes that reach far outside their images (are they corners, not width and height?)"
 NO_OBJECTS = "images without objects"
+NO_CATEGORY = "objects without a category, of which no instruction is made"
 CATEGORY = "category"  # family of records whose instruction is a category
 
 _FAR = 0.1  # of a side of the image
@@ -68,9 +69,12 @@ class CategoryRecords:
         for item in objects:
             if item.category:
                 by_category.setdefault(item.category, []).append(item)
-        self.vocabulary.see(image.file, by_category)
+        unnamed = sum(not item.category for item in objects)
+        if not unnamed:  # otherwise no category is known to be absent
+            self.vocabulary.see(image.file, by_category)
         if not self.options.templates:
             return
+        self.tally.leave_out(NO_CATEGORY, unnamed, example=image.file)
         for category in sorted(by_category, key=self._order.__getitem__):
             phrase = targets(category, by_category[category], self.tally)
             if phrase is not None:

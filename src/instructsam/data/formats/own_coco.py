@@ -24,7 +24,7 @@ from instructsam.data.formats.own_instructions import read_instructions, stated_
 from instructsam.data.formats.reader import ReadOptions
 from instructsam.data.formats.source import Node, Tally, read_json, sized_image
 from instructsam.data.record import ImageRef, Record
-from instructsam.data.vocabulary import Vocabulary
+from instructsam.data.vocabulary import Vocabulary, named_in
 from instructsam.errors import ImageError, RecordError
 from instructsam.images.loader import read_size
 from instructsam.structures.file_names import find_file
@@ -96,6 +96,8 @@ class OwnCocoFile:
                 record = instruction_record(f"{key}/text-{number}", image, instruction.text, chosen, tally)
                 if record is not None:
                     yield record
+                if chosen:  # "dogs" may mean what is labelled "husky": then "dog" is not absent
+                    self.vocabulary.see(image.file, named_in(instruction.text, used))
 
     def _categories(self, top: Node) -> dict[str, str]:
         """Category names by id; the vocabulary learns them."""
