@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from instructsam.data.image_hashes import SmallCopies, SmallCopy, small_copy
-from instructsam.images.loader import load_image
+from instructsam.images.loader import load_image, read_size
 from instructsam.structures.files import file_sha256
 from instructsam.world.splits.stream import WorldSettings, world_sample
 
@@ -44,7 +44,7 @@ def write_images(folder: Path, scenes: int) -> list[Path]:
 
 def changed(path: Path, folder: Path, scale: float, suffix: str, options: dict[str, int]) -> SmallCopy:
     """The small copy of an image in another form."""
-    image = Image.open(path).convert("RGB")
+    image = load_image(path).image
     other = folder / f"changed{suffix}"
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     image.resize(size).save(other, **options)
@@ -89,10 +89,10 @@ def main() -> None:
             f"different images: {others} of {len(paths)} match another one, smallest difference {nearest:.2f}"
         )
         photographs = paths[: len(paths) - given.scenes] * 5
-        pixels = np.mean([np.prod(Image.open(path).size) for path in photographs]) / 1e6
+        pixels = np.mean([np.prod(read_size(path)) for path in photographs]) / 1e6
         print(f"photographs of {pixels:.2f} megapixels on average, a second:")
-        for what, job in {"bytes": file_sha256, "small copy": small_copy, "full size": load_image}.items():
-            print(f"  {what:12s} {rate(job, photographs):7.0f}")
+        for name, job in {"bytes": file_sha256, "small copy": small_copy, "full size": load_image}.items():
+            print(f"  {name:12s} {rate(job, photographs):7.0f}")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ BUILD: dict[str, list[Any]] = {
 
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "load_model", None)
+    monkeypatch.setattr(loading, "load_adapted", None)
     monkeypatch.setattr("instructsam.checkpoints.assemble.load_stock", None)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from accelerate import Accelerator
-from PIL import Image
 
 from instructsam.errors import ConfigError
+from instructsam.images.loader import load_image
 from instructsam.training.run_folder import flat_settings
 from instructsam.training.settings import RunConfig
 
@@ -60,7 +60,7 @@ def log_pictures(accelerator: Accelerator, pictures: Mapping[str, Path], step: i
             if tracker.name == "mlflow":
                 tracker.log_artifact(str(path), artifact_path=f"validation/step-{step:08d}")
             elif tracker.name == "tensorboard":
-                image = np.asarray(Image.open(path).convert("RGB"))
+                image = np.asarray(load_image(path).image)
                 tracker.log_images({title: image[None]}, step=step, dataformats="NHWC")
             elif hasattr(tracker, "log_images"):
-                tracker.log_images({title: [Image.open(path).convert("RGB")]}, step=step)
+                tracker.log_images({title: [load_image(path).image]}, step=step)
