@@ -19,6 +19,7 @@ from instructsam.training.settings import ModelSettings
 from instructsam.training.start import start_model
 from instructsam.world.splits.stream import all_texts
 from tests.cached import cached_inputs
+from tests.tiny import tiny_pair
 
 TINY = (
     "device=cpu",
@@ -91,3 +92,13 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def processor() -> InstructSAMProcessor:
     return tiny_start()[1]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model to adapt."""
+    folder = tmp_path_factory.mktemp("base")
+    model, processor = tiny_pair()
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder

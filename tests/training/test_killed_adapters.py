@@ -16,21 +16,11 @@ from instructsam.errors import InstructSAMError
 from instructsam.training import checkpointing, run_state
 from instructsam.training.export import CHECKPOINTS, LAST
 from instructsam.training.lora import ADAPTER
-from tests.tiny import tiny_pair
 from tests.training.conftest import run, tiny
 from tests.training.test_killed_runs import Killed, kill_before
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 STEPS = 2
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("base")
-    model, processor = tiny_pair()
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
 
 
 def settings(folder: Path, base: Path) -> list[str]:

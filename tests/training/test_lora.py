@@ -26,16 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:Futu
 LORA = ("lora.rank=4", "lora.alpha=32", "parts.detector_vision=freeze", "optim.ema_decay=0.5")
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model to adapt."""
-    folder = tmp_path_factory.mktemp("base")
-    model, processor = tiny_pair()
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
-
-
 def adapt(folder: Path, base: Path, *more: str) -> list[str]:
     kept = [one for one in tiny(folder) if not one.startswith("model.")]
     return [*kept, f"model.path={base}", *LORA, *more]
