@@ -1,0 +1,1 @@
+"""Filters over the accepted candidates of a run."""

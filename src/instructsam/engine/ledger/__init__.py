@@ -1,0 +1,1 @@
+"""The ledger: parts of rows, appended once and never changed."""

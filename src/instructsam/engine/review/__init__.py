@@ -1,0 +1,1 @@
+"""Review by people: export of the queue and import of decisions."""

@@ -1,0 +1,1 @@
+"""Runners: they perform the tasks of many rows, in this process or on a cluster."""

@@ -1,0 +1,41 @@
+"""The configuration of `instructsam engine run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from instructsam.config import Config
+from instructsam.engine.settings.balance import BalanceSettings
+from instructsam.engine.settings.filters import FilterSettings
+from instructsam.engine.settings.propose import ProposeSettings
+from instructsam.engine.settings.reground import RegroundSettings
+from instructsam.engine.settings.source import SourceSettings
+from instructsam.engine.settings.verify import VerifySettings
+from instructsam.engine.settings.vlm import VLMSettings
+from instructsam.engine.settings.write import WriteSettings
+
+
+class EngineConfig(Config):
+    """All settings of a run.
+
+    Attributes:
+        output_dir: the run's folder: rows, ledger, spending, decisions, export.
+        source: images, and their objects or a detector for them.
+        vlm: the model that proposes.
+        verifier: the model that verifies; None for the same one.
+        propose, verify, reground: the stages.
+        filters, balance, write: the export.
+    """
+
+    output_dir: Path
+    source: SourceSettings
+    vlm: VLMSettings
+    verifier: VLMSettings | None = None
+    propose: ProposeSettings = Field(default_factory=ProposeSettings)
+    verify: VerifySettings = Field(default_factory=VerifySettings)
+    reground: RegroundSettings = Field(default_factory=RegroundSettings)
+    filters: FilterSettings = Field(default_factory=FilterSettings)
+    balance: BalanceSettings = Field(default_factory=BalanceSettings)
+    write: WriteSettings = Field(default_factory=WriteSettings)

@@ -1,0 +1,33 @@
+"""Images of an engine run, and their objects."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from instructsam.config import Config
+
+
+class SourceSettings(Config):
+    """The group `source`.
+
+    Attributes:
+        data: as `data.source` of a training run (a COCO file, YOLO folder, records.jsonl, hf:ORG/NAME, a published set,
+            world/val), or a folder of images without objects.
+        images: folder of the images; "" to find it from the annotations.
+        folder: data folder of published sets.
+        licence: of images whose source states none.
+        limit: number of images; 0 for all.
+        detector: model that proposes objects where the source has none: a model folder, a hub id, sam3:FOLDER; "" for
+            sources with objects.
+        concepts: noun phrases that the detector looks for; empty: the VLM names them for each image.
+        score_threshold: of detected objects.
+    """
+
+    data: str
+    images: str = ""
+    folder: str = ""
+    licence: str = ""
+    limit: int = Field(default=0, ge=0)
+    detector: str = ""
+    concepts: tuple[str, ...] = ()
+    score_threshold: float = Field(default=0.5, ge=0, le=1)
