@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from instructsam.engine.candidates import NO_TARGET, Candidate, candidate_to_dict
+from instructsam.engine.filters.text import text_problems
 from instructsam.engine.reasons import Reason
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.config import EngineConfig
@@ -51,6 +52,8 @@ def check(
     Returns:
         Why the candidate fails; None if it passes every check.
     """
+    if problems := text_problems(candidate, row, config.filters):
+        return Reason(problems[0].code, " ".join(problem.text for problem in problems))
     verify, subject = config.verify, {"candidate": candidate_to_dict(candidate)}
     if verify.words:
         part = yield from ask(Task("words", row, subject), findings)

@@ -56,6 +56,7 @@ def outcome_fingerprint(fingerprints: Mapping[str, str], config: EngineConfig) -
         "concepts": config.source.concepts,
         "max_objects": config.propose.max_objects,
         "verify": config.verify.model_dump(mode="json"),
+        "filters": config.filters.model_dump(mode="json"),
         "reground": config.reground.model_dump(mode="json"),
     }
     return digest([dict(fingerprints), rules])

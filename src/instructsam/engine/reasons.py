@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-ReasonCode = Literal[
+from instructsam.engine.filters.problem import ProblemCode
+
+CheckCode = Literal[
     "leak",
     "ambiguous",
     "grammar",
@@ -21,9 +23,10 @@ ReasonCode = Literal[
     "no objects",
     "too many objects",
 ]
-"""Every code; docs/engine_verify.md explains each."""
+"""Codes of the flow; those of the local checks of the words are added. docs/engine_verify.md explains each."""
 
-REASON_CODES: tuple[ReasonCode, ...] = get_args(ReasonCode)
+ReasonCode = CheckCode | ProblemCode
+REASON_CODES: tuple[str, ...] = tuple(dict.fromkeys((*get_args(CheckCode), *get_args(ProblemCode))))
 
 
 @dataclass(frozen=True)
