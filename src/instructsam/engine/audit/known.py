@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
-from instructsam.engine.candidates import CandidatePhrase, Kind
+from instructsam.engine.candidates import Candidate, CandidatePhrase, Kind
 from instructsam.world.instructions.generate import instructions_about
 from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.instructions.negatives import SOURCE_FAMILIES, one_word_away
@@ -36,6 +38,11 @@ KIND_OF: Mapping[str, Kind] = MappingProxyType(
 INSTRUCTIONS = 40  # about a scene; more than a proposer needs, so that a revision finds another one
 NEAR_MISSES = 5
 WORDINGS = 4  # other ones of an instruction
+LEAK = re.compile(r" \(mask \d+\)$")
+"""The end of an instruction that names a mark."""
+Mistake = Literal["", "leak", "missing", "too many", "swapped", "groups", "target"]
+"""The mistake of a candidate; "" for a right one. "groups": the right objects in wrong phrases; "target": something is
+meant, and the candidate claims that nothing is."""
 _SPLIT = "val"  # of the wordings; those of "train" have typing errors
 
 
@@ -96,6 +103,25 @@ def _known(instruction: Instruction, numbers: Mapping[int, int]) -> KnownInstruc
     if not any(phrase.numbers for phrase in phrases):
         kind = "near_miss" if instruction.original else "absent"
     return KnownInstruction(kind, instruction.text, phrases, instruction)
+
+
+def leaking(text: str, number: int) -> str:
+    """The instruction with a leak that `LEAK` finds."""
+    return f"{text} (mask {number})"
+
+
+def mistake_of(candidate: Candidate, known: KnownInstruction) -> Mistake:
+    """The mistake of a candidate whose instruction is known."""
+    claimed, meant = set(candidate.numbers), set(known.numbers)
+    if LEAK.search(candidate.instruction):
+        return "leak"
+    if [phrase.numbers for phrase in candidate.phrases] == [phrase.numbers for phrase in known.phrases]:
+        return ""
+    if claimed == meant:
+        return "groups"
+    if not claimed:
+        return "target"
+    return "missing" if claimed < meant else "too many" if claimed > meant else "swapped"
 
 
 def reworded(known: KnownInstruction, facts: Facts, rng: np.random.Generator) -> tuple[str, ...]:

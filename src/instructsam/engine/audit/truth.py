@@ -10,7 +10,14 @@ import numpy as np
 from PIL import Image
 
 from instructsam.data.record import ImageRef, InstanceRecord
-from instructsam.engine.audit.known import KnownInstruction, known_instructions, reworded
+from instructsam.engine.audit.known import (
+    LEAK,
+    KnownInstruction,
+    Mistake,
+    known_instructions,
+    mistake_of,
+    reworded,
+)
 from instructsam.engine.candidates import Candidate
 from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
@@ -80,17 +87,14 @@ class SceneTruth:
         return reworded(known, self.facts, np.random.default_rng([self.seed, self.pool.index(known)]))
 
     def find(self, text: str) -> KnownInstruction | None:
-        """The instruction with this text or one of its other wordings."""
+        """The instruction with this text or one of its other wordings, with or without a leak."""
+        text = LEAK.sub("", text)
         return self._by_text.get(text) or self._by_wording.get(text)
 
-    def is_right(self, candidate: Candidate) -> bool | None:
-        """Whether each phrase means exactly the objects that it claims; None for an unknown instruction."""
+    def mistake(self, candidate: Candidate) -> Mistake | None:
+        """The mistake of a candidate; None for an unknown instruction."""
         known = self.find(candidate.instruction)
-        if known is None:
-            return None
-        return [phrase.numbers for phrase in candidate.phrases] == [
-            phrase.numbers for phrase in known.phrases
-        ]
+        return None if known is None else mistake_of(candidate, known)
 
 
 def truth_of(row: ImageRow) -> SceneTruth:
