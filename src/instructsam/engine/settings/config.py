@@ -8,6 +8,7 @@ from pydantic import Field
 
 from instructsam.config import Config
 from instructsam.engine.settings.balance import BalanceSettings
+from instructsam.engine.settings.cluster import ClusterSettings
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.settings.reground import RegroundSettings
@@ -27,6 +28,7 @@ class EngineConfig(Config):
         verifier: the model that verifies; None for the same one.
         propose, verify, reground: the stages.
         filters, balance, write: the export.
+        cluster: processes and storage of a run on several machines.
     """
 
     output_dir: Path
@@ -39,3 +41,4 @@ class EngineConfig(Config):
     filters: FilterSettings = Field(default_factory=FilterSettings)
     balance: BalanceSettings = Field(default_factory=BalanceSettings)
     write: WriteSettings = Field(default_factory=WriteSettings)
+    cluster: ClusterSettings = Field(default_factory=ClusterSettings)
