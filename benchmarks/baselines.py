@@ -25,10 +25,10 @@ from instructsam.data.record import Record
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.metrics.registry import METRICS
-from instructsam.evaluation.reports.tables import format_rows
 from instructsam.evaluation.runner import evaluate
 from instructsam.structures.answering import AnyAnswerer, takes_records
 from instructsam.structures.predictions import Prediction
+from instructsam.structures.tables import format_rows
 
 DEFAULT = "default"  # the shipped model, as a name
 SCORES = {key: METRICS[key].title for key in ("giou", "set_giou", "ap", "n_acc", "t_acc")}

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from instructsam.evaluation.reports.tables import format_rows
 from instructsam.structures.masks import decode_rle, encode_rle
 from instructsam.structures.rle_masks import RleMasks
+from instructsam.structures.tables import format_rows
 
 Masks = NDArray[np.bool_]
 SIZES = (

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from instructsam.baselines.agent_replies import Action, ActionName, ReplyError, objects_in, parse_action
+from instructsam.baselines.agent_replies import Action, ActionName, ReplyError, parse_action
+from instructsam.vlms.json_objects import objects_in
 
 ALL: tuple[ActionName, ...] = ("segment", "accept", "select", "none")
 

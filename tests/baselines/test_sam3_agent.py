@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from instructsam.baselines.agent_prompts import plain
+from instructsam.vlms.json_objects import plain
 from instructsam.baselines.sam3_agent import AgentLimits, Sam3Agent
 from instructsam.errors import InputError, ServiceError
 from instructsam.structures.instances import Instances

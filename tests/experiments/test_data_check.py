@@ -18,7 +18,7 @@ from instructsam.data.record import ImageRef, InstanceRecord, PhraseRecord, Reco
 from instructsam.data.vocabulary import Vocabulary
 from instructsam.experiments.data_check.check import check_source
 from instructsam.experiments.data_check.limits import ModelLimits
-from instructsam.experiments.data_check.page import page_template, render_page
+from instructsam.experiments.data_check.page import check_template, render_page
 from instructsam.experiments.data_check.pictures import PictureChoice, draw_record, kind_of
 from instructsam.experiments.data_check.report import DataReport
 from instructsam.experiments.data_check.selection import Selection, digest_of
@@ -243,7 +243,7 @@ def test_the_page_escapes_text_and_needs_no_other_file(tmp_path: Path) -> None:
         [record("<i>1</i>", evil, [mask_of(0, 0, 9, 9), point], crowds=(mask_of(40, 0, 20, 40).rle,))],
         with_pictures=True,
     )
-    page = render_page(report, page_template())
+    page = render_page(report, check_template())
     assert "<script" not in page
     assert "<b>cup" not in page
     assert "<i>1" not in page

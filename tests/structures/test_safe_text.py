@@ -11,13 +11,13 @@ import pytest
 
 from instructsam.evaluation.reports.page import page_of_run
 from instructsam.evaluation.reports.report import Report
-from instructsam.evaluation.reports.tables import format_rows
 from instructsam.evaluation.runner import evaluate
 from instructsam.evaluation.studies.compare import Comparison
 from instructsam.evaluation.studies.robustness import Change, Robustness
 from instructsam.experiments.plot import draw_table
 from instructsam.experiments.table import FinishedRun, gather, to_markdown
 from instructsam.structures.safe_text import for_markdown, one_line
+from instructsam.structures.tables import format_rows
 from tests.evaluation.fakes import RECORDS, Oracle, toy_benchmark
 
 HOSTILE = (

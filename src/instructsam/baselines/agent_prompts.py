@@ -7,7 +7,6 @@ images, however many rounds there are.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from PIL import Image
 from instructsam.baselines.agent_replies import ActionName
 from instructsam.structures.instances import Instances
 from instructsam.visualization.overlay import draw_overlay
+from instructsam.vlms.json_objects import plain
 from instructsam.vlms.protocol import Turn
 
 SYSTEM = (
@@ -91,14 +91,6 @@ def draw_marks(image: Image.Image, found: Instances, phrase: str) -> Image.Image
         phrase_ids=np.zeros(len(found), dtype=np.int64),
         phrases=[phrase],
     )
-
-
-def plain(text: str) -> str:
-    """Text without anything that a chat template could read as structure: <|im_end|>, </think>, [INST] and the like.
-
-    Prompts, instructions and replies all go through it: an image or instruction can make a model write any phrase.
-    """
-    return re.sub(r"<(?=[|\uff5c/\w])|\[(?=/?[A-Z_]{2,}\])", r"\g<0> ", text)
 
 
 def _quoted(instruction: str) -> str:

@@ -1,26 +1,21 @@
 """Decisions of the agent's VLM, parsed from replies with other text around them.
 
-Models fence their JSON, use single quotes, leave trailing commas or explain themselves; json-repair repairs that, piece
-by piece, and a repair that changes the words of a piece is discarded. The user's own text is never parsed as a
-decision, even where the model repeats it.
+The user's own text is never parsed as a decision, even where the model repeats it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-import json_repair
-
 from instructsam.errors import InputError
+from instructsam.vlms.json_objects import braced, objects_in
 
 ActionName = Literal["segment", "accept", "select", "none"]
 MAX_PHRASE_LENGTH = 120  # characters; a noun phrase is far shorter
-MAX_OBJECT_LENGTH = 4000  # characters
-_LENIENT = json.JSONDecoder(strict=False)  # which takes line breaks inside a string
 
 
 class ReplyError(InputError):
@@ -59,17 +54,9 @@ def parse_action(reply: str, allowed: Sequence[ActionName], marks: int, instruct
     raise ReplyError(problem)
 
 
-def objects_in(text: str) -> Iterator[dict[str, Any]]:
-    """Every JSON object at the top level of a text, repaired where need be, in order."""
-    for piece in _braced(text):
-        value = _decoded(piece)
-        if isinstance(value, dict):
-            yield value
-
-
 def _without(reply: str, instruction: str) -> str:
     """The reply with the user's own braces taken out, as they were typed and as JSON writes them."""
-    if next(_braced(instruction), None) is None:
+    if next(braced(instruction), None) is None:
         return reply
     for quoted in (
         instruction,
@@ -78,52 +65,6 @@ def _without(reply: str, instruction: str) -> str:
     ):
         reply = reply.replace(quoted, " ")
     return reply
-
-
-def _braced(text: str) -> Iterator[str]:
-    """Balanced {...} pieces; braces inside double quotes do not count, one that is never closed neither."""
-    place = 0
-    while (start := text.find("{", place)) >= 0 and text.find("}", start) >= 0:
-        end = _closing(text, start)
-        place = start + 1 if end < 0 else end
-        if end >= 0:
-            yield text[start:end]
-
-
-def _closing(text: str, start: int) -> int:
-    """Where the piece that opens at `start` ends, or -1."""
-    depth, quoted, escaped = 0, False, False
-    for position in range(start, min(len(text), start + MAX_OBJECT_LENGTH)):
-        char = text[position]
-        if quoted:
-            quoted = escaped or char != '"'
-            escaped = char == "\\" and not escaped
-        elif char == '"':
-            quoted = True
-        elif char in "{}":
-            depth += 1 if char == "{" else -1
-            if depth == 0:
-                return position + 1
-    return -1
-
-
-def _decoded(piece: str) -> Any:
-    """The value of a piece, repaired where it is not JSON; None where the repair would lose or add a word."""
-    try:
-        return _LENIENT.decode(piece)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        value = json_repair.loads(piece, skip_json_loads=True, strict=True)
-        return value if _words(piece) == _words(json.dumps(value, ensure_ascii=False)) else None
-    except (ValueError, RecursionError):
-        return None
-
-
-def _words(text: str) -> list[str]:
-    """Words and numbers in order, as JSON spells Python's constants."""
-    words = re.findall(r"\w+", re.sub(r"\\(u[0-9a-fA-F]{4}|.)", " ", text, flags=re.DOTALL).casefold())
-    return ["null" if word == "none" else word for word in words]
 
 
 def _action(fields: dict[str, Any], allowed: Sequence[ActionName], marks: int) -> Action:

@@ -13,7 +13,7 @@ from typing import overload
 
 from PIL import Image
 
-from instructsam.baselines.agent_prompts import Tried, ask_about_marks, ask_again, ask_for_phrase, plain
+from instructsam.baselines.agent_prompts import Tried, ask_about_marks, ask_again, ask_for_phrase
 from instructsam.baselines.agent_replies import Action, ActionName, ReplyError, parse_action
 from instructsam.errors import InputError
 from instructsam.images.loader import load_image
@@ -21,6 +21,7 @@ from instructsam.structures.answering import Answerer, Mode
 from instructsam.structures.calls import Calls
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction, Status
+from instructsam.vlms.json_objects import plain
 from instructsam.vlms.protocol import Turn, VisionLanguageModel
 
 

@@ -60,9 +60,9 @@ def check(
     if images is None and _is_data_folder(source):
         return _check_folder(Path(source), missing, as_json)
     from instructsam.experiments.data_check.check import check_source
-    from instructsam.experiments.data_check.page import page_template, render_page
+    from instructsam.experiments.data_check.page import check_template, render_page
 
-    template = None if html is None else page_template()
+    template = None if html is None else check_template()
     if html is not None:
         check_file_destination(html, "--html")
     reader = _open(source, images, data)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from instructsam.evaluation.metrics.registry import METRICS
-from instructsam.evaluation.reports.tables import format_rows
 from instructsam.structures.safe_text import for_markdown
+from instructsam.structures.tables import format_rows
 
 Numbers = Mapping[str, float | None]
 

@@ -11,8 +11,9 @@ from instructsam.evaluation.metrics.scoring import score_instruction
 from instructsam.evaluation.metrics.table import summarise
 from instructsam.evaluation.reports.curves import Curves
 from instructsam.evaluation.reports.report import Report, versions
-from instructsam.evaluation.reports.tables import cell, detail_rows, format_rows, table_rows
+from instructsam.evaluation.reports.tables import cell, detail_rows, table_rows
 from instructsam.evaluation.studies.compare import difference_cells
+from instructsam.structures.tables import format_rows
 
 
 def make_report() -> Report:

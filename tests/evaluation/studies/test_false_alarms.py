@@ -8,9 +8,10 @@ from PIL import Image
 
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.absent_things import ABSENT, ABSENT_THINGS, questions
-from instructsam.evaluation.studies.false_alarms import count_false_alarms, wilson
+from instructsam.evaluation.studies.false_alarms import count_false_alarms
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction
+from instructsam.structures.tables import wilson
 from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS
 from instructsam.world.scenes.blank import BLANK_KINDS
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from instructsam.config import Config
 from instructsam.engine.settings.balance import BalanceSettings
+from instructsam.engine.settings.cluster import ClusterSettings
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.settings.reground import RegroundSettings
@@ -28,6 +29,7 @@ class EngineConfig(Config):
         verifier: the model that verifies; None for the same one.
         propose, verify, reground: the stages.
         filters, balance, write: the export.
+        cluster: processes and storage of a run on several machines.
     """
 
     output_dir: Path
@@ -40,6 +42,7 @@ class EngineConfig(Config):
     filters: FilterSettings = Field(default_factory=FilterSettings)
     balance: BalanceSettings = Field(default_factory=BalanceSettings)
     write: WriteSettings = Field(default_factory=WriteSettings)
+    cluster: ClusterSettings = Field(default_factory=ClusterSettings)
 
     @model_validator(mode="after")
     def _check(self) -> EngineConfig:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from instructsam.errors import MissingExtraError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.reports.curves import Curves
 from instructsam.evaluation.reports.gallery import Shown, best_and_worst, draw_answers
@@ -18,7 +17,7 @@ from instructsam.evaluation.reports.plots import draw_curves, to_svg
 from instructsam.evaluation.reports.report import Report
 from instructsam.evaluation.reports.tables import detail_rows, plain, table_rows
 from instructsam.evaluation.runs.predictions import by_id, read_predictions
-from instructsam.structures.safe_text import one_line
+from instructsam.structures.html_page import page_template
 
 
 def page_of_run(report: Report, benchmark: Benchmark, predictions: Path | None) -> str:
@@ -46,20 +45,11 @@ def render_page(report: Report, pictures: Mapping[str, Shown] | None = None) -> 
     Raises:
         MissingExtraError: matplotlib or jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
-    except ImportError as error:
-        raise MissingExtraError("the HTML report needs jinja2: pip install 'instructsam[report]'") from error
-    environment = Environment(
-        loader=PackageLoader("instructsam.evaluation.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        finalize=lambda value: value if isinstance(value, Markup) else one_line(value),
-    )
+    template = page_template("instructsam.evaluation.reports", "report.html")
+    from markupsafe import Markup
+
     plots = draw_curves(Curves.of(report.scores)) if report.scores else []
-    return environment.get_template("report.html").render(
+    return template.render(
         title=f"InstructSAM on {report.benchmark}",
         notes=report.notes,
         unanswered=report.unanswered_lines(),

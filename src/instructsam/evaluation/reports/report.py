@@ -14,8 +14,9 @@ from typing import Any
 
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.reports.curves import Curves
-from instructsam.evaluation.reports.tables import Clean, detail_rows, format_rows, plain, table_rows
+from instructsam.evaluation.reports.tables import detail_rows, plain, table_rows
 from instructsam.structures.safe_text import for_markdown, one_line
+from instructsam.structures.tables import Clean, format_rows
 
 _NAMED = 10  # unanswered records that the text names; JSON holds all
 _PACKAGES = ("instructsam", "torch", "transformers", "numpy", "scipy", "pillow")

@@ -1,17 +1,13 @@
-"""Tables of scores as rows of text, and rows as aligned Markdown. No torch."""
+"""Tables of scores as rows of text. No torch."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from instructsam.evaluation.metrics.registry import METRICS, table_metrics
 from instructsam.structures.safe_text import one_line
-
-Clean: TypeAlias = Callable[[str], str]
-
-_MIN_WIDTH = 3  # Markdown needs a dash beside the colon of a right-aligned column
+from instructsam.structures.tables import Clean
 
 
 def table_rows(summary: Mapping[str, Any]) -> list[list[str]]:
@@ -37,28 +33,6 @@ def detail_rows(entry: Mapping[str, Any], intervals: Mapping[str, Sequence[float
         interval = "-" if found is None else f"{cell(float(found[0]))} to {cell(float(found[1]))}"
         rows.append([metric.title, cell(entry.get(key)), interval, metric.direction])
     return rows
-
-
-def format_rows(rows: Sequence[Sequence[str]], clean: Clean = one_line) -> str:
-    """An aligned Markdown table; the first row is its head.
-
-    Args:
-        clean: makes a cell safe, `one_line` for a terminal and `for_markdown` for a file.
-    """
-    cells = [[_escape_bar(clean(cell)) for cell in row] for row in rows]
-    widths = [max(_MIN_WIDTH, *(len(row[i]) for row in cells)) for i in range(len(cells[0]))]
-    lines = []
-    for row in cells:
-        aligned = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-        lines.append("| " + " | ".join(aligned) + " |")
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines.insert(1, "| " + " | ".join(rule) + " |")
-    return "\n".join(lines)
-
-
-def _escape_bar(cell: str) -> str:
-    """A bar in a cell would begin the next one."""
-    return re.sub(r"(?<!\\)\|", r"\\|", cell)
 
 
 def cell(value: float | int | None) -> str:

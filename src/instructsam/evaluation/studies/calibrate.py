@@ -14,7 +14,7 @@ from instructsam.evaluation.benchmarks.names import get_benchmark
 from instructsam.evaluation.metrics.registry import METRICS
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.metrics.table import summarise
-from instructsam.evaluation.reports.tables import cell, format_rows
+from instructsam.evaluation.reports.tables import cell
 from instructsam.evaluation.runner import mode_of, run_header
 from instructsam.evaluation.runs.answer_store import open_answer_store
 from instructsam.evaluation.runs.answers import predict_all
@@ -22,6 +22,7 @@ from instructsam.evaluation.runs.content import RecordContent
 from instructsam.evaluation.runs.score_answer import score_answer
 from instructsam.structures.answering import AnyAnswerer
 from instructsam.structures.locks import FolderLock
+from instructsam.structures.tables import format_rows
 
 CALIBRATION = "world/calibration"
 THRESHOLDS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(1, 19))

@@ -11,10 +11,11 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.evaluation.metrics.bootstrap import MAX_RESAMPLES, Difference, paired_differences
 from instructsam.evaluation.metrics.registry import METRICS
-from instructsam.evaluation.reports.tables import cell, format_rows
+from instructsam.evaluation.reports.tables import cell
 from instructsam.evaluation.rescore import rescore
 from instructsam.structures.checks import check_count
 from instructsam.structures.safe_text import one_line
+from instructsam.structures.tables import format_rows
 
 
 @dataclass(frozen=True)

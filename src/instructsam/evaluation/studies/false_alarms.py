@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.absent_things import ABSENT, alarm_benchmark
 from instructsam.evaluation.reports.report import versions
-from instructsam.evaluation.reports.tables import cell, format_rows, plain
+from instructsam.evaluation.reports.tables import cell, plain
 from instructsam.evaluation.runner import mode_of, predict_all, run_header
 from instructsam.evaluation.runs.answer_store import open_answer_store
 from instructsam.evaluation.runs.answers import Answer, threshold_of
@@ -22,8 +21,7 @@ from instructsam.evaluation.runs.content import RecordContent
 from instructsam.structures.answering import Answerer
 from instructsam.structures.checks import check_count
 from instructsam.structures.locks import FolderLock
-
-_Z = 1.959964
+from instructsam.structures.tables import format_rows, wilson
 
 
 @dataclass(frozen=True)
@@ -93,20 +91,6 @@ class FalseAlarms:
         facts = [f"- {key}: {plain(value)}" for key, value in self.provenance.items()]
         facts += [f"- {row.kind}: {row.unanswered} unanswered" for row in self.rows if row.unanswered]
         return "\n\n".join(["## False alarms", format_rows(rows), "\n".join(facts)])
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927).
-
-    Raises:
-        InputError: `count` is not positive.
-    """
-    if count < 1:
-        raise InputError(f"a share needs at least one trial, got {count}")
-    share, spread = hits / count, _Z**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def count_false_alarms(

@@ -16,7 +16,7 @@ from instructsam.evaluation.metrics.bootstrap import Difference, paired_differen
 from instructsam.evaluation.metrics.registry import headline_metrics
 from instructsam.evaluation.metrics.scores import InstructionScore
 from instructsam.evaluation.reports.report import versions
-from instructsam.evaluation.reports.tables import Clean, cell, format_rows, plain
+from instructsam.evaluation.reports.tables import cell, plain
 from instructsam.evaluation.runner import mode_of, predict_all, run_header
 from instructsam.evaluation.runs.answer_store import open_answer_store
 from instructsam.evaluation.runs.answers import threshold_of
@@ -27,6 +27,7 @@ from instructsam.structures.answering import Answerer, Mode
 from instructsam.structures.file_names import safe_file_name
 from instructsam.structures.locks import FolderLock
 from instructsam.structures.safe_text import for_markdown, one_line
+from instructsam.structures.tables import Clean, format_rows
 
 
 @dataclass(frozen=True)

@@ -7,34 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instructsam.errors import MissingExtraError
 from instructsam.experiments.data_check.report import DataReport
-from instructsam.structures.safe_text import one_line
+from instructsam.structures.html_page import page_template
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def page_template() -> Template:
+def check_template() -> Template:
     """The template of the page, so that a missing package is noticed before a long check.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
-    except ImportError as error:
-        raise MissingExtraError("the HTML page needs jinja2: pip install 'instructsam[report]'") from error
-    environment = Environment(
-        loader=PackageLoader("instructsam.experiments.data_check"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: value if isinstance(value, Markup) else one_line(value),
-    )
-    return environment.get_template("data_check.html")
+    return page_template("instructsam.experiments.data_check", "data_check.html")
 
 
 def render_page(report: DataReport, template: Template) -> str:
