@@ -110,11 +110,12 @@ class Correction:
 
 @dataclass(frozen=True)
 class Reply:
-    """The text of a model and its cost; `cut` when it reached the limit of tokens."""
+    """The text of a model and its cost; `cut` when it reached the limit of tokens, `refused` when it declined."""
 
     text: str
     usage: Usage = NO_USAGE
     cut: bool = False
+    refused: bool = False
 
 
 class Responder(Protocol):

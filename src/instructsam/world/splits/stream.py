@@ -88,6 +88,12 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
     return WorldSample(rendered, _instructions(rendered, rng, settings))
 
 
+def scene_again(scene_seed: int, short_side: int) -> RenderedScene:
+    """The scene of this seed, for samples whose settings leave objects and layouts at their defaults."""
+    (split,) = (name for name, slot in SPLITS.items() if slot == scene_seed % _SPLIT_SLOTS)
+    return render_scene(sample_scene(scene_seed, scene_settings(WorldSettings(split=split))), short_side)
+
+
 def scene_settings(settings: WorldSettings) -> SceneSettings:
     """The settings of the split's scenes."""
     layouts = tuple(settings.layouts) or LAYOUTS
