@@ -24,12 +24,16 @@ class FolderLock:
     The operating system releases the lock when the process ends, so there are no stale locks. Child processes do not
     inherit it. On a file system without locks there is a warning and no lock.
 
+    Args:
+        folder: an existing folder.
+        name: of the file; locks with other names do not exclude each other.
+
     Raises:
         InputError: another process, or this one, is writing there; the message names it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / _LOCK_FILE
+    def __init__(self, folder: Path, name: str = _LOCK_FILE) -> None:
+        self.path = folder / name
         self._key = os.path.realpath(self.path)
         self._descriptor: int | None = None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.config import dump_config, load_config, to_dict
-from instructsam.config.yaml_text import format_yaml
+from instructsam.config.changes import NOT_SET, config_changes
 from instructsam.errors import ConfigError
 from instructsam.structures.destinations import prepare_folder
 from instructsam.structures.files import write_text
@@ -23,7 +23,6 @@ from instructsam.training.validation_settings import ValidationSettings
 
 CONFIG_FILE = "config.yaml"
 LOG_FILE = "log.jsonl"
-NOT_SET = "not set"  # in place of a value
 NOTED = ("schedule.total_steps", "data.images_per_batch", "optim.gradient_accumulation_steps")
 # `share` decides which images are trained on.
 VALIDATION_MAY_CHANGE = frozenset(ValidationSettings.model_fields) - {"share"}
@@ -85,20 +84,7 @@ def changed_settings(config: RunConfig) -> list[tuple[str, str, str]]:
 
     Values are texts as they stand behind `key=`, or `NOT_SET`.
     """
-    return sorted(_differences(to_dict(stored_settings(config)), to_dict(config)))
-
-
-def _differences(before: Any, now: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        start = f"{key}." if key else ""
-        for name in before.keys() | now.keys():
-            yield from _differences(before.get(name, NOT_SET), now.get(name, NOT_SET), f"{start}{name}")
-    elif before != now:
-        yield key, _as_text(before), _as_text(now)
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else format_yaml(value, flow=True).removesuffix("...\n").rstrip()
+    return config_changes(stored_settings(config), config)
 
 
 def is_finished(config: RunConfig) -> bool:

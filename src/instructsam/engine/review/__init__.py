@@ -1,1 +1,1 @@
-"""Review by people: export of the queue and import of decisions."""
+"""Review by people: the queue, the HTML pages, Label Studio, and the file of decisions."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from instructsam.config import Config
 from instructsam.engine.settings.balance import BalanceSettings
+from instructsam.engine.settings.cluster import ClusterSettings
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.settings.reground import RegroundSettings
@@ -15,6 +16,7 @@ from instructsam.engine.settings.source import SourceSettings
 from instructsam.engine.settings.verify import VerifySettings
 from instructsam.engine.settings.vlm import VLMSettings
 from instructsam.engine.settings.write import WriteSettings
+from instructsam.errors import ConfigError
 
 
 class EngineConfig(Config):
@@ -27,6 +29,7 @@ class EngineConfig(Config):
         verifier: the model that verifies; None for the same one.
         propose, verify, reground: the stages.
         filters, balance, write: the export.
+        cluster: processes and storage of a run on several machines.
     """
 
     output_dir: Path
@@ -39,3 +42,14 @@ class EngineConfig(Config):
     filters: FilterSettings = Field(default_factory=FilterSettings)
     balance: BalanceSettings = Field(default_factory=BalanceSettings)
     write: WriteSettings = Field(default_factory=WriteSettings)
+    cluster: ClusterSettings = Field(default_factory=ClusterSettings)
+
+    @model_validator(mode="after")
+    def _check(self) -> EngineConfig:
+        code, name = self.filters.language, self.propose.language
+        if code and (code == "en") != (name.casefold() == "english"):
+            raise ConfigError(
+                f"filters.language must be the ISO 639-1 code of propose.language ({name!r}), or '' for no check, "
+                f"got {code!r}"
+            )
+        return self

@@ -102,6 +102,12 @@ def _drawn(seed: int, index: int, settings: WorldSettings) -> tuple[RenderedScen
     return render_scene(scene, short_side), rng
 
 
+def scene_again(scene_seed: int, short_side: int) -> RenderedScene:
+    """The scene of this seed, for samples whose settings leave objects and layouts at their defaults."""
+    (split,) = (name for name, slot in SPLITS.items() if slot == scene_seed % _SPLIT_SLOTS)
+    return render_scene(sample_scene(scene_seed, scene_settings(WorldSettings(split=split))), short_side)
+
+
 def scene_settings(settings: WorldSettings) -> SceneSettings:
     """The settings of the split's scenes."""
     layouts = tuple(settings.layouts) or LAYOUTS

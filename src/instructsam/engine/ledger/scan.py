@@ -1,0 +1,80 @@
+"""Indexing of segments: only the lines behind the indexed ones are parsed."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from instructsam.engine.ledger.folders import SegmentFolder
+from instructsam.engine.ledger.index import Entry, Extent, Index
+from instructsam.engine.ledger.lines import parse_part
+from instructsam.errors import InputError
+
+_CHUNK = 10_000  # lines per transaction
+
+
+def fits(index: Index, folder: SegmentFolder) -> bool:
+    """Whether no indexed segment is gone or shorter than before, and the last part of each is in its place."""
+    sizes = folder.sizes()
+    for name, extent in index.extents().items():
+        if sizes.get(name, 0) < extent.end:
+            return False
+        last = index.last(name)
+        if last is not None:
+            with folder.open(name) as stream:
+                line = _read(stream, last)
+            try:
+                if parse_part(line, "").key != last.key:
+                    return False
+            except InputError:
+                return False
+    return True
+
+
+def scan(index: Index, folder: SegmentFolder, name: str) -> None:
+    """Index the rest of a segment, without an incomplete last line.
+
+    Raises:
+        InputError: a line is damaged.
+    """
+    while True:
+        start = index.extents().get(name, Extent())
+        with folder.open(name) as stream:
+            stream.seek(start.end)
+            end, entries = _parse(stream, start, name, folder.path(name))
+        if not entries:
+            return
+        index.add(
+            name, start, end, entries
+        )  # if another process was faster, the next round begins behind its lines
+
+
+def read(folder: SegmentFolder, entry: Entry, stream: IO[bytes] | None = None) -> bytes:
+    """The line of a part; `stream` is its segment if it is open.
+
+    Raises:
+        InputError: the segment cannot be read.
+    """
+    if stream is not None:
+        return _read(stream, entry)
+    with folder.open(entry.segment) as opened:
+        return _read(opened, entry)
+
+
+def _read(stream: IO[bytes], entry: Entry) -> bytes:
+    stream.seek(entry.offset)
+    return stream.read(entry.length)
+
+
+def _parse(stream: IO[bytes], start: Extent, name: str, path: str) -> tuple[Extent, list[Entry]]:
+    end, lines = start
+    entries = []
+    for line in stream:
+        if not line.endswith(b"\n"):
+            break
+        lines += 1
+        part = parse_part(line, f"{path}, line {lines}")
+        entries.append(Entry(part.key, name, end, len(line), part.stage, part.row))
+        end += len(line)
+        if len(entries) == _CHUNK:
+            break
+    return Extent(end, lines), entries

@@ -1,0 +1,208 @@
+"""Decisions of people, applied to the outcomes of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from instructsam.data.record import InstanceRecord
+from instructsam.data.record_fields import Rle, check_rle
+from instructsam.engine.candidates import (
+    NO_TARGET,
+    Candidate,
+    CandidatePhrase,
+    Decision,
+    Kind,
+    RowOutcome,
+)
+from instructsam.engine.review.decisions import (
+    HumanDecision,
+    ReviewedPhrase,
+    append_decisions,
+    read_decisions,
+    review_digest,
+)
+from instructsam.engine.review.report import ReviewReport
+from instructsam.engine.rows import ImageRow
+from instructsam.errors import InputError
+from instructsam.structures.masks import rle_box_xyxy
+
+PERSON = "person"
+"""The name of a person's vote in `Decision.votes`: 1.0 for accepted, 0.0 for rejected."""
+
+
+def apply_decisions(
+    row: ImageRow, outcome: RowOutcome, decisions: Mapping[str, HumanDecision], report: ReviewReport
+) -> tuple[ImageRow, RowOutcome]:
+    """The row and its outcome as people left them; corrected masks and added objects are in the row.
+
+    Args:
+        row: that `outcome` is about.
+        outcome: of the engine.
+        decisions: by candidate, as `read_decisions` returns them in `latest`.
+        report: is counted on.
+    """
+    reviewed = row
+    found: list[Decision] = []
+    for engine in outcome.decisions:
+        human = decisions.get(engine.candidate.id)
+        if human is None or human.action == "skip":
+            report.skipped += human is not None
+            report.open += engine.state == "review"
+            found.append(engine)
+            continue
+        problem = _problem(row, engine.candidate, human)
+        if problem:
+            report.open += engine.state == "review"
+            report.problem(f"{engine.candidate.id}: {problem}")
+            stale = human.digest != review_digest(row, engine.candidate)
+            report.stale += stale
+            report.invalid += not stale
+            found.append(engine)
+            continue
+        reviewed, decision = _decide(reviewed, engine, human, report)
+        found.append(decision)
+    return reviewed, RowOutcome(outcome.row, tuple(found))
+
+
+def apply_to_all(
+    finished: Iterable[tuple[ImageRow, RowOutcome]],
+    decisions: Mapping[str, HumanDecision],
+    report: ReviewReport,
+) -> Iterator[tuple[ImageRow, RowOutcome]]:
+    """`apply_decisions` for every row; afterwards decisions about unknown candidates are counted, too."""
+    seen: set[str] = set()
+    for row, outcome in finished:
+        seen.update(one.candidate.id for one in outcome.decisions if one.candidate.id in decisions)
+        yield apply_decisions(row, outcome, decisions, report)
+    unknown = [candidate for candidate in decisions if candidate not in seen]
+    report.unknown += len(unknown)
+    for candidate in unknown:
+        report.problem(f"{candidate}: the run has no such candidate")
+
+
+def import_decisions(
+    decisions: Mapping[str, HumanDecision], finished: Iterable[tuple[ImageRow, RowOutcome]], path: Path
+) -> ReviewReport:
+    """Append decisions to the file of a run, except for stale, invalid and unknown ones; the report names these.
+
+    A decision that is the file's last about its candidate is not written again.
+
+    Args:
+        decisions: by candidate.
+        finished: rows and outcomes of the engine, without decisions of people.
+        path: the file of the run.
+
+    Raises:
+        InputError: the file cannot be read or written.
+    """
+    latest = read_decisions(path).latest
+    report = ReviewReport()
+    valid: set[str] = set()
+
+    def checked() -> Iterator[tuple[ImageRow, RowOutcome]]:
+        for row, outcome in finished:
+            for engine in outcome.decisions:
+                human = decisions.get(engine.candidate.id)
+                if human is not None and not _problem(row, engine.candidate, human):
+                    valid.add(engine.candidate.id)
+            yield row, outcome
+
+    for _ in apply_to_all(checked(), decisions, report):
+        pass
+    new = [
+        decision
+        for candidate, decision in decisions.items()
+        if candidate in valid and latest.get(candidate) != decision
+    ]
+    append_decisions(path, new)
+    return report
+
+
+def _problem(row: ImageRow, candidate: Candidate, human: HumanDecision) -> str:
+    """Why a decision cannot be applied; "" if it can."""
+    if human.digest != review_digest(row, candidate):
+        return "the candidate or the objects of its image have changed since the decision; review it again"
+    if human.action != "accept":
+        return ""
+    if human.instruction and not human.instruction.strip():
+        return "the instruction is empty"
+    count = len(row.instances)
+    numbers = [number for phrase in human.phrases for number in phrase.numbers]
+    numbers += [mask.number for mask in human.masks]
+    wrong = sorted({number for number in numbers if number > count})
+    if wrong:
+        return f"expected numbers of objects from 1 to {count}, got {', '.join(map(str, wrong))}"
+    phrases = len(human.phrases or candidate.phrases)
+    if any(thing.phrase >= phrases for thing in human.added):
+        return f"an added object names a phrase that does not exist; the candidate has {phrases}"
+    try:
+        for place, code in enumerate([*(mask.rle for mask in human.masks), *(a.rle for a in human.added)]):
+            check_rle(code, (row.image.height, row.image.width), "the decision", ("masks", place))
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _decide(
+    row: ImageRow, engine: Decision, human: HumanDecision, report: ReviewReport
+) -> tuple[ImageRow, Decision]:
+    """The row and decision after a valid decision of a person."""
+    if human.action == "reject":
+        report.verdicts[engine.state, "rejected"] += 1
+        votes = {**engine.votes, PERSON: 0.0}
+        return row, replace(engine, state="rejected", reason=human.reason or "by a person", votes=votes)
+    old = engine.candidate
+    row, phrases = _corrected(row, old, human)
+    new = replace(old, instruction=human.instruction or old.instruction, phrases=phrases)
+    new = replace(new, kind=_kind(new))
+    fixed = new != old or bool(human.masks)
+    report.verdicts[engine.state, "fixed" if fixed else "accepted"] += 1
+    report.masks += len(human.masks)
+    report.added += len(human.added)
+    history = engine.history
+    if fixed:
+        earlier = {
+            "instruction": old.instruction,
+            "numbers": list(old.numbers),
+            "reason": "fixed by a person",
+        }
+        history = (*history, earlier)
+    votes = {**engine.votes, PERSON: 1.0}
+    return row, Decision(new, "accepted", votes=votes, history=history)
+
+
+def _corrected(
+    row: ImageRow, candidate: Candidate, human: HumanDecision
+) -> tuple[ImageRow, tuple[CandidatePhrase, ...]]:
+    """The row with corrected masks and added objects, and the phrases with these numbers, too."""
+    instances = list(row.instances)
+    for mask in human.masks:
+        instances[mask.number - 1] = _with_mask(instances[mask.number - 1], mask.rle)
+    given = human.phrases or tuple(ReviewedPhrase(one.text, one.numbers) for one in candidate.phrases)
+    numbers = [set(phrase.numbers) for phrase in given]
+    for thing in human.added:
+        instances.append(InstanceRecord(rle=thing.rle, category=thing.category))
+        numbers[thing.phrase].add(len(instances))
+    phrases = tuple(
+        CandidatePhrase(phrase.text, tuple(sorted(found)))
+        for phrase, found in zip(given, numbers, strict=True)
+    )
+    return replace(row, instances=tuple(instances)), phrases
+
+
+def _with_mask(instance: InstanceRecord, rle: Rle) -> InstanceRecord:
+    """The object with another mask, and the box around it; its point may lie outside and is dropped."""
+    left, top, right, bottom = rle_box_xyxy(rle)
+    box = (float(left), float(top), float(right - left), float(bottom - top))
+    return replace(instance, rle=rle, box_xywh=None if instance.box_xywh is None else box, point_xy=None)
+
+
+def _kind(candidate: Candidate) -> Kind:
+    """The kind after a fix: without a target "absent", and with one no kind that has none."""
+    if not candidate.numbers:
+        return candidate.kind if candidate.kind in NO_TARGET else "absent"
+    if candidate.kind not in NO_TARGET:
+        return candidate.kind
+    return "several" if len(candidate.phrases) > 1 else "category"

@@ -1,0 +1,84 @@
+"""The queue of candidates that people review."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from instructsam.engine.candidates import Decision, RowOutcome
+from instructsam.engine.review.decisions import review_digest
+from instructsam.engine.rows import ImageRow
+
+Cause = Literal["review", "quality", "rejected"]
+"""Why a candidate is in the queue: the engine gave up, it is a sample of accepted ones, or it was rejected."""
+
+
+@dataclass(frozen=True)
+class ReviewItem:
+    """A candidate for review, with its image."""
+
+    row: ImageRow
+    decision: Decision
+    cause: Cause
+
+    @property
+    def id(self) -> str:
+        """The candidate's id."""
+        return self.decision.candidate.id
+
+    @property
+    def digest(self) -> str:
+        """See `review_digest`."""
+        return review_digest(self.row, self.decision.candidate)
+
+    @property
+    def doubt(self) -> float:
+        """1 less the weakest vote; 1 without votes."""
+        return 1.0 - min(self.decision.votes.values(), default=0.0)
+
+
+def review_queue(
+    finished: Iterable[tuple[ImageRow, RowOutcome]],
+    sample: int = 0,
+    rejected: bool = False,
+    decided: Collection[str] = (),
+) -> list[ReviewItem]:
+    """The queue: the items of an image follow each other, the most doubtful image and item first.
+
+    Args:
+        finished: rows with their outcomes, read once.
+        sample: accepted candidates to add for quality control, chosen by a hash of their ids.
+        rejected: whether all rejected ones are added.
+        decided: ids of candidates that are left out, such as those with a decision; the sample stays the same.
+    """
+    items: list[ReviewItem] = []
+    # The largest hashes leave; the counter keeps items with equal hashes from being compared.
+    chosen: list[tuple[int, int, ReviewItem]] = []
+    for order, item in enumerate(_items(finished)):
+        if item.cause == "quality":
+            if sample > 0:
+                heapq.heappush(chosen, (-_hash(item.id), -order, item))
+                if len(chosen) > sample:
+                    heapq.heappop(chosen)
+        elif item.cause == "review" or rejected:
+            items.append(item)
+    items += [item for _, _, item in chosen]
+    items = [item for item in items if item.id not in decided]
+    most: dict[str, float] = {}
+    for item in items:
+        most[item.row.id] = max(item.doubt, most.get(item.row.id, 0.0))
+    return sorted(items, key=lambda item: (-most[item.row.id], item.row.id, -item.doubt, item.id))
+
+
+def _items(finished: Iterable[tuple[ImageRow, RowOutcome]]) -> Iterator[ReviewItem]:
+    causes: dict[str, Cause] = {"review": "review", "accepted": "quality", "rejected": "rejected"}
+    for row, outcome in finished:
+        for decision in outcome.decisions:
+            yield ReviewItem(row, decision, causes[decision.state])
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

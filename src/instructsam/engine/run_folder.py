@@ -1,0 +1,114 @@
+"""The folder of an engine run: the paths of its files, and its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from instructsam.config import dump_config, load_config
+from instructsam.config.changes import config_changes
+from instructsam.engine.ledger.folders import is_url
+from instructsam.engine.ledger.ledger import INDEX_NAME, Ledger
+from instructsam.engine.settings.config import EngineConfig
+from instructsam.errors import ConfigError
+from instructsam.structures.destinations import prepare_folder
+from instructsam.structures.files import write_text
+
+MAIN_SEGMENT = "main"
+"""The segment of the local runner."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run.
+
+    Attributes:
+        root: `output_dir`.
+        storage: folder of rows and ledger that all machines of a cluster reach, or a URL of fsspec; "" for `root`.
+    """
+
+    root: Path
+    storage: str = ""
+
+    @property
+    def config(self) -> Path:
+        """The settings of the latest command."""
+        return self.root / "config.yaml"
+
+    @property
+    def rows(self) -> str:
+        """The rows, one JSON line each: a path, or a URL of fsspec."""
+        return self._stored("rows.jsonl")
+
+    @property
+    def ledger(self) -> str:
+        """The folder of the ledger's segments: a path, or a URL of fsspec."""
+        return self._stored("ledger")
+
+    @property
+    def spending(self) -> Path:
+        """Tokens and money of every call."""
+        return self.root / "spending.jsonl"
+
+    @property
+    def decisions(self) -> Path:
+        """Decisions of people."""
+        return self.root / "decisions.jsonl"
+
+    @property
+    def export(self) -> Path:
+        """The written data set."""
+        return self.root / "export"
+
+    def open_ledger(self, segment: str | None = None) -> Ledger:
+        """The ledger of this run, see `Ledger`.
+
+        Args:
+            segment: that this process writes, such as `MAIN_SEGMENT`; None to read.
+        """
+        index = self.root / "ledger" / INDEX_NAME if is_url(self.ledger) else None
+        return Ledger(self.ledger, segment, index=index)
+
+    def _stored(self, name: str) -> str:
+        return f"{self.storage.rstrip('/')}/{name}" if self.storage else str(self.root / name)
+
+
+def run_folder(config: EngineConfig) -> RunFolder:
+    """The paths of a run with these settings; nothing is written."""
+    return RunFolder(config.output_dir, config.cluster.storage)
+
+
+def open_run_folder(config: EngineConfig) -> tuple[RunFolder, tuple[str, ...]]:
+    """Create the folder of a run, or open it to resume, and store the configuration.
+
+    Changed settings are allowed: the keys of tasks differ with the settings that they depend on, so that these tasks
+    alone are performed again.
+
+    Returns:
+        The folder, and one line for each setting that changed.
+
+    Raises:
+        InputError: the folder cannot be written.
+        ConfigError: its stored configuration is of another version.
+    """
+    folder = run_folder(config)
+    prepare_folder(folder.root, "output_dir")
+    notes: tuple[str, ...] = ()
+    if folder.config.is_file():
+        changes = config_changes(_stored(folder.config), config)
+        notes = tuple(
+            f"{key} was {old} and is {new} now: only tasks that depend on it are performed again"
+            for key, old, new in changes
+        )
+    write_text(folder.config, dump_config(config))
+    return folder, notes
+
+
+def _stored(path: Path) -> EngineConfig:
+    try:
+        return load_config(EngineConfig, path)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{path.parent} holds a run of another version ({error}): remove {path.name} there to resume it with these "
+            "settings, or set another output_dir"
+        ) from error
