@@ -73,33 +73,19 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
     Raises:
         ConfigError: unknown split or family, factors that `shares_of` refuses, or a negative seed or index.
     """
-    unknown = sorted(set(settings.families) - set(FAMILY_SHARES))
-    if unknown:
-        raise ConfigError(f"families must be some of {', '.join(FAMILY_SHARES)}, got {', '.join(unknown)}")
-    rendered, rng = _drawn(seed, index, settings)
-    return WorldSample(rendered, _instructions(rendered, rng, settings))
-
-
-def world_scene(seed: int, index: int, settings: WorldSettings = WorldSettings()) -> RenderedScene:
-    """The scene of `world_sample`, without its instructions.
-
-    Raises:
-        ConfigError: unknown split, or a negative seed or index.
-    """
-    return _drawn(seed, index, settings)[0]
-
-
-def _drawn(seed: int, index: int, settings: WorldSettings) -> tuple[RenderedScene, np.random.Generator]:
-    """A scene, and the random numbers that its instructions are drawn with."""
     if settings.split not in SPLITS:
         raise ConfigError(f"the split must be one of {', '.join(SPLITS)}, got {settings.split!r}")
     if seed < 0 or index < 0:
         raise ConfigError(f"seed and index must not be negative, got seed {seed} and index {index}")
+    unknown = sorted(set(settings.families) - set(FAMILY_SHARES))
+    if unknown:
+        raise ConfigError(f"families must be some of {', '.join(FAMILY_SHARES)}, got {', '.join(unknown)}")
     rng = np.random.default_rng(np.random.SeedSequence([SPLITS[settings.split], seed, index]))
     scene_seed = int(rng.integers(2**40)) * _SPLIT_SLOTS + SPLITS[settings.split]
     scene = sample_scene(scene_seed, scene_settings(settings))
     short_side = settings.short_sides[int(rng.integers(len(settings.short_sides)))]
-    return render_scene(scene, short_side), rng
+    rendered = render_scene(scene, short_side)
+    return WorldSample(rendered, _instructions(rendered, rng, settings))
 
 
 def scene_again(scene_seed: int, short_side: int) -> RenderedScene:
