@@ -54,7 +54,7 @@ def scene_seed(row: ImageRow) -> int:
     seed = row.meta.get("scene_seed")
     if not isinstance(seed, int):
         raise InputError(
-            f"{row.id}: expected a row of a drawn scene, with scene_seed in its meta, as the "
-            "source world/SPLIT gives"
+            f"{row.id}: expected a row with scene_seed in its meta, as drawn scenes have; the "
+            "source world/SPLIT gives them"
         )
     return seed
