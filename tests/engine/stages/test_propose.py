@@ -50,8 +50,16 @@ def test_the_question_shows_objects_kinds_and_a_schema() -> None:
     assert image.getpixel((0, 0)) == (128, 128, 128)
     kinds = question.schema["properties"]["instructions"]["items"]["properties"]["kind"]["enum"]
     assert set(kinds) <= set(KINDS)
-    for kind in kinds:
-        assert f'- "{kind}", ' in user.text
+    wanted = json.loads(user.text.split("<wanted>")[1].split("</wanted>")[0])
+    assert list(wanted) == kinds
+    for kind in KINDS:
+        assert f'- "{kind}": ' in system.text
+
+
+def test_the_system_turn_is_the_same_for_all_rows() -> None:
+    other = Task("propose", row_of("bird", row_id="other"))
+    first, second = (stage().question(task, PlainPictures()).turns[0] for task in (TASK, other))
+    assert first.text == second.text
 
 
 def test_hostile_categories_stay_data() -> None:
