@@ -31,7 +31,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 NO_TARGET: tuple[Kind, ...] = ("absent", "near_miss")
 
 PERSON = "person"
-"""The name of a person's vote in `Decision.votes`: 1.0 for accepted, 0.0 for rejected."""
+"""A person's vote in `Decision.votes` (1.0 for accepted, 0.0 for rejected), and the code of a person's reasons."""
 
 State = Literal["accepted", "rejected", "review"]
 """`review`: the engine gave up after its last round, and a person decides."""
