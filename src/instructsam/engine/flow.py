@@ -13,7 +13,7 @@ parts, and returns the decisions. It is the same for every runner.
 | detect | `concepts` | `instances`: see `candidates.instances_to_list` |
 | propose | | `candidates`: see `candidates.candidate_to_dict` |
 | words | `candidate` | `problem`: "", "leak", "ambiguous" or "grammar"; `note`: text |
-| vote | `candidate` | `numbers`: those that the instruction means |
+| vote | `candidate`, `order` | `numbers`: those of the row that the instruction means (see `votes.shown_numbers`) |
 | exhaustive, no_target | `candidate` | `numbers`: further ones that are meant; `unmarked`: true, false; `note`: text |
 | reground | `candidate` | `set_giou`; `found`: number of instances; `phrases`: set gIoU of each |
 | revise | `candidate`, `reason`, `history` | `candidate`: the revised one, or null to give up |
@@ -29,6 +29,7 @@ from instructsam.data.record import InstanceRecord
 from instructsam.engine.candidates import RowOutcome, parse_candidate, parse_instances
 from instructsam.engine.checks import Steps, T
 from instructsam.engine.digests import digest
+from instructsam.engine.filters.text import text_fingerprint
 from instructsam.engine.reasons import Reason
 from instructsam.engine.rounds import decide
 from instructsam.engine.rows import ImageRow
@@ -56,7 +57,7 @@ def outcome_fingerprint(fingerprints: Mapping[str, str], config: EngineConfig) -
         "concepts": config.source.concepts,
         "max_objects": config.propose.max_objects,
         "verify": config.verify.model_dump(mode="json"),
-        "filters": config.filters.model_dump(mode="json"),
+        "words": text_fingerprint(config.filters),
         "reground": config.reground.model_dump(mode="json"),
     }
     return digest([dict(fingerprints), rules])
@@ -109,7 +110,7 @@ def _detect(row: ImageRow, config: EngineConfig) -> Steps[tuple[InstanceRecord, 
     if not concepts:
         return ()
     (part,) = yield [Task("detect", row, {"concepts": list(concepts)})]
-    return parse_instances(part.data["instances"])
+    return () if part.unusable else parse_instances(part.data["instances"])
 
 
 def _skipped(row: ImageRow, config: EngineConfig) -> Reason | None:
