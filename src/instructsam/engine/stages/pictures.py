@@ -17,7 +17,6 @@ from instructsam.structures.safe_text import one_line
 from instructsam.visualization.marks import Mark, draw_marks
 from instructsam.visualization.patches import Patch, fit
 
-
 _FULL_ROWS = 4  # images at full size that are kept for models in this process
 
 
