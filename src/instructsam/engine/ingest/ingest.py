@@ -77,13 +77,13 @@ def ingest(source: RowSource, folder: RunFolder, config: EngineConfig) -> Ingest
     local = folder.root / "rows.jsonl"
     known = read_report(folder.root)
     if known is not None and known.fingerprint == fingerprint and _is_whole(local, known):
-        if folder.rows != str(local) and not _is_stored(local, folder.rows):
-            _copy_to_storage(local, folder.rows)
+        if folder.shared_rows != str(local) and not _is_stored(local, folder.shared_rows):
+            _copy_to_storage(local, folder.shared_rows)
         return replace(known, is_new=False)
     with whole_folder(folder.root, "output_dir") as new:
         report = _write(source, new / local.name, config, fingerprint)
-        if folder.rows != str(local):
-            _copy_to_storage(new / local.name, folder.rows)
+        if folder.shared_rows != str(local):
+            _copy_to_storage(new / local.name, folder.shared_rows)
         write_json(new / MANIFEST, _plain(report))
     return report
 

@@ -56,21 +56,36 @@ def run_local(
     """
 
     async def run() -> RunReport:
-        served = {id(item): item for item in responders.values() if isinstance(item, ServedResponder)}
         with interrupts(stop, note):
             try:
-                for responder in served.values():
-                    await responder.check()
+                await check_servers(responders)
                 return await run_rows(
                     rows, config, stages, responders, pictures, ledger, stop=stop, **options
                 )
             except asyncio.CancelledError:
                 raise KeyboardInterrupt from None
             finally:
-                for responder in served.values():
+                for responder in served(responders):
                     await responder.close()
 
     return asyncio.run(run())
+
+
+def served(responders: Mapping[str, Responder]) -> list[ServedResponder]:
+    """The responders behind servers, each once."""
+    return list(
+        {id(item): item for item in responders.values() if isinstance(item, ServedResponder)}.values()
+    )
+
+
+async def check_servers(responders: Mapping[str, Responder]) -> None:
+    """Check before a run that the servers have the configured models.
+
+    Raises:
+        ServiceError: a server is unreachable, or has no such model.
+    """
+    for responder in served(responders):
+        await responder.check()
 
 
 async def run_rows(
