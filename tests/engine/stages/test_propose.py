@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from instructsam.engine.candidates import KINDS, Candidate, CandidatePhrase, candidate_to_dict
+from instructsam.engine.candidates import (
+    KINDS,
+    NO_TARGET,
+    Candidate,
+    CandidatePhrase,
+    candidate_to_dict,
+    parse_candidate,
+)
 from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.stages.base import BrokenReplyError, VLMStage
 from instructsam.engine.stages.kinds import wanted_kinds
@@ -164,6 +173,30 @@ def test_syntax_is_repaired_and_meaning_is_not() -> None:
     ):
         with pytest.raises(BrokenReplyError):
             stage().data(TASK, text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 5) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["kind", "instruction", "phrases", "text", "numbers"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(JSON, max_size=4), st.integers(0, 200))
+def test_any_reply_is_used_or_broken(items: list[Any], end: int) -> None:
+    """Never another error, and never a candidate that does not suit its kind."""
+    for text in (reply(*items), reply(*items, item())[:end], json.dumps(items)):
+        try:
+            found = STAGE.data(TASK, text)["candidates"]
+        except BrokenReplyError:
+            continue
+        for value in found:
+            candidate = parse_candidate(value)
+            assert set(candidate.numbers) <= {1, 2, 3}
+            assert bool(candidate.numbers) != (candidate.kind in NO_TARGET)
 
 
 def test_fingerprints_follow_what_is_asked(tmp_path: Path) -> None:
