@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructsam.engine.candidates import (
@@ -34,8 +34,11 @@ ROW = row_of("dog", "dog", "cat")
 TASK = Task("propose", ROW)
 
 
-def stage(**settings: Any) -> ProposeStage:
-    return ProposeStage(ProposeSettings(**settings), PromptBook(), "tiny")
+def stage(**fields: Any) -> ProposeStage:
+    return ProposeStage(ProposeSettings(**fields), PromptBook(), "tiny")
+
+
+STAGE = stage()
 
 
 def item(
@@ -185,6 +188,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(JSON, max_size=4), st.integers(0, 200))
 def test_any_reply_is_used_or_broken(items: list[Any], end: int) -> None:
     """Never another error, and never a candidate that does not suit its kind."""
@@ -224,13 +228,13 @@ def test_fingerprints_follow_what_is_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "fields",
     [{"kinds": ()}, {"kinds": ("long", "long")}, {"kinds": ("long",), "weights": {"absent": 1.0}},
      {"language": " "}, {"language": "a\nb"}],
 )  # fmt: skip
-def test_settings_are_checked(settings: dict[str, Any]) -> None:
+def test_settings_are_checked(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"kinds|language"):
-        ProposeSettings(**settings)
+        ProposeSettings(**fields)
 
 
 def test_stages_follow_the_protocol() -> None:
