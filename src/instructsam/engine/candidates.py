@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter
+
+from instructsam.data.record import InstanceRecord
+from instructsam.engine.rows import ImageRow
 
 Kind = Literal[
     "category",
@@ -70,28 +73,52 @@ class Decision:
     Attributes:
         candidate: in its last wording.
         state: accepted, rejected or for review.
-        reason: why it is not accepted; "" for an accepted one.
-        votes: the agreement with each question, such as {"numbers": 0.67, "all": 1.0}.
-        history: of every earlier round, {"instruction": ..., "reason": ...}.
+        reason: why it is not accepted, as "code: text" (see `reasons`); "" for an accepted one.
+        votes: of the last round: the results of its checks, such as {"votes": 3, "agreement": 0.67}; see
+            docs/engine_verify.md.
+        named: of the last round: the share of votes that name each number, for the numbers that are claimed or named.
+        questions: tasks that were spent on the candidate in all rounds.
+        history: of every earlier round, {"instruction": ..., "numbers": [...], "reason": ...}.
     """
 
     candidate: Candidate
     state: State
     reason: str = ""
     votes: Mapping[str, float] = field(default_factory=dict)
+    named: Mapping[int, float] = field(default_factory=dict)
+    questions: int = 0
     history: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def code(self) -> str:
+        """The countable part of the reason."""
+        return self.reason.partition(":")[0]
 
 
 @dataclass(frozen=True)
 class RowOutcome:
-    """All decisions about a row, in the order of the proposals."""
+    """All decisions about a row, in the order of the proposals.
+
+    Attributes:
+        row: id of the row.
+        decisions: none for a row that is skipped.
+        detected: the objects that a detector found, which the numbers of the decisions then count.
+        skipped: why the row has no decisions, as "code: text"; "" for a row that has been processed.
+    """
 
     row: str
     decisions: tuple[Decision, ...]
+    detected: tuple[InstanceRecord, ...] = ()
+    skipped: str = ""
+
+    def with_objects(self, row: ImageRow) -> ImageRow:
+        """The row with the objects that the numbers of the decisions count."""
+        return replace(row, instances=self.detected) if self.detected else row
 
 
 _CANDIDATE: TypeAdapter[Candidate] = TypeAdapter(Candidate)
 _OUTCOME: TypeAdapter[RowOutcome] = TypeAdapter(RowOutcome)
+_INSTANCES: TypeAdapter[tuple[InstanceRecord, ...]] = TypeAdapter(tuple[InstanceRecord, ...])
 
 
 def candidate_to_dict(candidate: Candidate) -> dict[str, Any]:
@@ -107,10 +134,21 @@ def parse_candidate(value: Mapping[str, Any]) -> Candidate:
 
 def outcome_to_dict(outcome: RowOutcome) -> dict[str, Any]:
     """The JSON object of an outcome; `parse_outcome` reads it back."""
-    found: dict[str, Any] = _OUTCOME.dump_python(outcome, mode="json")
+    found: dict[str, Any] = _OUTCOME.dump_python(outcome, mode="json", exclude_none=True)
     return found
 
 
 def parse_outcome(value: Mapping[str, Any]) -> RowOutcome:
     """An outcome that `outcome_to_dict` made."""
     return _OUTCOME.validate_python(value)
+
+
+def instances_to_list(instances: Sequence[InstanceRecord]) -> list[dict[str, Any]]:
+    """The JSON objects of instances; `parse_instances` reads them back."""
+    found: list[dict[str, Any]] = _INSTANCES.dump_python(tuple(instances), mode="json", exclude_none=True)
+    return found
+
+
+def parse_instances(values: Sequence[Mapping[str, Any]]) -> tuple[InstanceRecord, ...]:
+    """Instances that `instances_to_list` made."""
+    return _INSTANCES.validate_python(values)

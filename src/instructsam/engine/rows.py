@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from instructsam.data.record import ImageRef, InstanceRecord
+from instructsam.engine.digests import digest
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,7 @@ class ImageRow:
     @cached_property
     def digest(self) -> str:
         """Differs between rows with different content."""
-        text = json.dumps(row_to_dict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return digest(row_to_dict(self))
 
 
 _ROW: TypeAdapter[ImageRow] = TypeAdapter(ImageRow)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from instructsam.engine.digests import digest
 from instructsam.engine.rows import ImageRow
 
 
@@ -47,9 +46,12 @@ class Task:
         Args:
             fingerprint: of the stage: it differs between prompts, models and settings.
         """
-        content = [self.stage, fingerprint, self.row.digest, self.subject, self.number]
-        text = json.dumps(content, sort_keys=True, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return digest([self.stage, fingerprint, self.row.digest, self.subject, self.number])
+
+    @property
+    def seed(self) -> int:
+        """For sampling: it differs between tasks and is the same in every run; 31 bits."""
+        return int(self.key("")[:8], 16) & 0x7FFFFFFF
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,16 @@ class Part:
     row: str
     data: Mapping[str, Any]
     usage: Usage = NO_USAGE
+
+    @property
+    def unusable(self) -> str:
+        """The fault of the last reply, where no try gave a usable one (see `unusable_data`); else ""."""
+        return str(self.data.get(_UNUSABLE, ""))
+
+
+_UNUSABLE = "unusable"
+
+
+def unusable_data(problem: str) -> dict[str, Any]:
+    """The data of a part whose task got no usable reply in any try; the flow decides what follows from it."""
+    return {_UNUSABLE: problem or "no usable reply"}

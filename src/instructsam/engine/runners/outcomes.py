@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 
 from instructsam.engine.candidates import RowOutcome, outcome_to_dict, parse_outcome
 from instructsam.engine.flow import OUTCOME
+from instructsam.engine.flow import outcome_fingerprint as fingerprint_of_outcomes
 from instructsam.engine.ledger.store import PartStore
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.stages.base import Stage
+from instructsam.engine.stages.table import fingerprints
 from instructsam.engine.tasks import Part, Task
 
 
 def outcome_fingerprint(config: EngineConfig, stages: Mapping[str, Stage]) -> str:
     """The fingerprint of the stage "outcome", for `find_outcome` and `outcome_part`."""
-    settings = {
-        name: getattr(config, name).model_dump(mode="json") for name in ("propose", "verify", "reground")
-    }
-    prints = {name: stage.fingerprint for name, stage in stages.items()}
-    text = json.dumps([settings, prints], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return fingerprint_of_outcomes(fingerprints(stages), config)
 
 
 def find_outcome(row: ImageRow, fingerprint: str, ledger: PartStore) -> RowOutcome | None:

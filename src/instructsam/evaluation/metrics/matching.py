@@ -1,4 +1,4 @@
-"""Matching of predictions and targets: COCO's greedy one, one-to-one by IoU, and by boxes. Numpy and scipy only.
+"""Matching of predictions and targets: COCO's greedy one, counts of a one-to-one one, by boxes. Numpy and scipy only.
 
 Shapes: N ranked predictions (best score first), K of them kept, M targets, C crowd regions, A = 4 area ranges,
 T = 10 IoU thresholds .50:.05:.95. Every function works on the IoU matrix, none on masks.
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+
+from instructsam.structures.matching import best_pairs
 
 IOU_THRESHOLDS: NDArray[np.float64] = np.linspace(0.5, 0.95, 10)
 """By linspace, as COCO's: with arange's rounding a threshold lies above its name, and an IoU of .7 is a miss."""
@@ -93,25 +94,6 @@ def match_ranked(
     outside = ~in_ranges(predicted_areas)[:, None, :]
     ignored |= outside & ~hits
     return RankedMatches(hits, ignored, counted.sum(axis=1))
-
-
-def best_pairs(iou: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the one-to-one matching with the largest sum of IoU; min(K, M) pairs of [K, M]."""
-    rows, columns = linear_sum_assignment(iou, maximize=True)
-    return rows, columns
-
-
-def matched_iou(iou: NDArray[np.float64]) -> float:
-    """Sum of IoU of the best one-to-one matching; [K, M] -> number."""
-    rows, columns = best_pairs(iou)
-    return float(iou[rows, columns].sum())
-
-
-def set_giou(iou: NDArray[np.float64]) -> float:
-    """`matched_iou` over the larger count; [K, M] -> number. Both empty is 1."""
-    if iou.size == 0:
-        return 1.0 if iou.shape == (0, 0) else 0.0
-    return matched_iou(iou) / int(max(iou.shape))
 
 
 def count_hits(iou: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 
 from instructsam.errors import InputError
 from instructsam.evaluation.metrics.matching import (
-    best_pairs,
     box_giou,
     count_errors,
     count_hits,
     is_exact_by_boxes,
     match_ranked,
-    matched_iou,
-    set_giou,
 )
 from instructsam.evaluation.metrics.scores import ConceptCounts, InstructionScore
 from instructsam.structures.checks import check_fraction
+from instructsam.structures.matching import best_pairs, matched_iou, set_giou
 from instructsam.structures.rle_masks import RleMasks
 
 MAX_DETECTIONS = 100

@@ -1,0 +1,96 @@
+"""Votes about a candidate: how many are cast, and whether they agree with its numbers. No input and output.
+
+A batch of votes is as large as it can be without a vote that may turn out to be needless: voting ends as soon as the
+threshold is reached or out of reach. The decision is that of all votes, for a part of their cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from instructsam.engine.candidates import Candidate, candidate_to_dict
+from instructsam.engine.reasons import Reason
+from instructsam.engine.rows import ImageRow
+from instructsam.engine.settings.verify import VerifySettings
+from instructsam.engine.tasks import Part, Task
+
+Ballot = tuple[int, ...] | None
+"""The numbers of a vote, ascending; None for a reply that was unusable, which agrees with nothing."""
+
+
+@dataclass(frozen=True)
+class Poll:
+    """The votes about one candidate.
+
+    Attributes:
+        claimed: the candidate's numbers.
+        ballots: in the order of their numbers.
+        votes, needed: as configured.
+    """
+
+    claimed: tuple[int, ...]
+    ballots: tuple[Ballot, ...]
+    votes: int
+    needed: int
+
+    @property
+    def agreeing(self) -> int:
+        """Votes that name the claimed numbers and no other."""
+        return sum(ballot == self.claimed for ballot in self.ballots)
+
+    @property
+    def passed(self) -> bool:
+        """Whether enough votes agree."""
+        return self.agreeing >= self.needed
+
+    @property
+    def useful(self) -> int:
+        """Further votes that no decision can do without; 0 when the decision is final."""
+        disagreeing = len(self.ballots) - self.agreeing
+        return max(0, min(self.needed - self.agreeing, self.votes - self.needed + 1 - disagreeing))
+
+    @property
+    def agreement(self) -> float:
+        """Agreeing votes of those cast."""
+        return self.agreeing / max(1, len(self.ballots))
+
+    def named(self) -> dict[int, float]:
+        """The share of the votes that name each number, for the numbers that are claimed or named."""
+        numbers = {number for ballot in self.ballots for number in ballot or ()} | set(self.claimed)
+        cast = max(1, len(self.ballots))
+        return {
+            number: sum(number in (ballot or ()) for ballot in self.ballots) / cast
+            for number in sorted(numbers)
+        }
+
+    def reason(self) -> Reason | None:
+        """Why the votes do not agree; None if they do."""
+        if self.passed:
+            return None
+        others = dict.fromkeys(ballot for ballot in self.ballots if ballot != self.claimed)
+        named = "; ".join("unusable reply" if other is None else show_numbers(other) for other in others)
+        return Reason("votes", f"{self.agreeing} of {len(self.ballots)} agree, others name {named}")
+
+
+def show_numbers(numbers: Sequence[int]) -> str:
+    """Numbers in words: "2, 5", or "nothing"."""
+    return ", ".join(map(str, numbers)) or "nothing"
+
+
+def collect_votes(
+    row: ImageRow, candidate: Candidate, verify: VerifySettings
+) -> Generator[Sequence[Task], Sequence[Part], Poll]:
+    """Yields the votes that are next, and returns all of them."""
+    subject = {"candidate": candidate_to_dict(candidate)}
+    poll = Poll(candidate.numbers, (), verify.votes, verify.needed)
+    while count := poll.useful:
+        cast = len(poll.ballots)
+        parts = yield [Task("vote", row, subject, number) for number in range(cast, cast + count)]
+        ballots = (*poll.ballots, *map(_ballot, parts))
+        poll = Poll(candidate.numbers, ballots, verify.votes, verify.needed)
+    return poll
+
+
+def _ballot(part: Part) -> Ballot:
+    return None if part.unusable else tuple(sorted({int(number) for number in part.data["numbers"]}))
