@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instructsam.data.formats.coco import coco_images, read_categories, read_concepts
+from instructsam.data.formats.coco import coco_images, coco_licences, read_categories, read_concepts
 from instructsam.data.formats.mapillary import mapillary_images, read_mapillary
 from instructsam.data.formats.names import COCO, OBJECTS365, PART_IMAGE_NET, PARTS, CocoStyle
 from instructsam.data.published_set import COCO_IMAGES, Published
@@ -21,6 +21,7 @@ def _categories(
         (lambda root, tally, seen: read_categories(root / file, images, tally, style, seen))
         if is_exhaustive
         else None,
+        list_licences=lambda root: coco_licences(root / file, images, style),
     )
 
 

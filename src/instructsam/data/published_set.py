@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Published:
         read_seeing: `read` for a set that annotates each of its categories in every picture, and a vocabulary that
             learns which picture shows which.
         borrowed: those of its files that another set has, too.
+        list_licences: the licences of its pictures by file, from the data folder; None where none are stated.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Published:
     list_images: Callable[[Path], Iterable[str]] | None = None
     read_seeing: Callable[[Path, Tally, Vocabulary], Iterator[Record]] | None = None
     borrowed: tuple[str, ...] = ()
+    list_licences: Callable[[Path], Mapping[str, str]] | None = None
 
     @property
     def train(self) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from instructsam.data.formats.source import Tally
 from instructsam.data.image_store import FolderImages, ImageStore
 from instructsam.data.record import InstanceRecord, Known, Record, read_records, record_to_dict
-from instructsam.data.regions import region_code
+from instructsam.data.regions import object_key, region_code
 from instructsam.data.sample import (
     ObjectAttribute,
     SampleInstruction,
@@ -100,8 +100,8 @@ class RecordSource:
         instances: list[InstanceRecord] = []
 
         def number_of(instance: InstanceRecord) -> int:
-            """Instances with the same region, known in the same way, are one object, in whichever record."""
-            key = (instance.known, str(region_code(instance, group[0].image)["counts"]))
+            """Equal objects of several records are one."""
+            key = object_key(instance, group[0].image)
             number = numbers.setdefault(key, len(instances))
             if number == len(instances):
                 instances.append(instance)

@@ -27,3 +27,8 @@ def region_code(instance: InstanceRecord, image: ImageRef) -> dict[str, Any]:
     gap = height - rows
     runs = [left * height + top, *[rows, gap] * (columns - 1), rows]
     return {"size": [height, width], "counts": [*runs, height * width - sum(runs)]}
+
+
+def object_key(instance: InstanceRecord, image: ImageRef) -> tuple[str, str]:
+    """Equal for instances with the same region, known in the same way: they are one object, in whichever record."""
+    return instance.known, str(region_code(instance, image)["counts"])

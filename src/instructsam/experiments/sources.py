@@ -7,7 +7,7 @@ A source is the drawn world, or records: of a path, of the Hugging Face hub, or 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,9 +108,24 @@ def find_reader(
 def _published_reader(published: Published, folder: Path) -> RecordReader:
     name, form, images = published.name, published.publisher, FolderImages(folder)
     read_seeing, vocabulary = published.read_seeing, Vocabulary()
+    licence = _licences(published, folder)
     if read_seeing is None:
-        return RecordReader(name, form, images, lambda tally: published.read(folder, tally))
-    return RecordReader(name, form, images, lambda tally: read_seeing(folder, tally, vocabulary), vocabulary)
+        return RecordReader(name, form, images, lambda tally: published.read(folder, tally), licence=licence)
+    return RecordReader(
+        name, form, images, lambda tally: read_seeing(folder, tally, vocabulary), vocabulary, licence=licence
+    )
+
+
+def _licences(published: Published, folder: Path) -> Callable[[str], str]:
+    """Looks up the licence of an image; the licences are read for the first one."""
+    found: list[Mapping[str, str]] = []
+
+    def licence(file: str) -> str:
+        if not found:
+            found.append({} if published.list_licences is None else published.list_licences(folder))
+        return found[0].get(file, "")
+
+    return licence
 
 
 def open_source(data: DataSettings, seed: int, images_per_step: int, held_out: float = 0.0) -> SampleSource:

@@ -1,4 +1,4 @@
-"""The formats that predictions can be exported to: every other module of this package is one."""
+"""The formats that predictions can be exported to: the other modules of this package, but for codes of masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from instructsam.errors import InputError
 
-_OTHER_MODULES = ("protocol", "registry")
+_OTHER_MODULES = ("label_studio_rle", "protocol", "registry")
 
 
 def export_formats() -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from instructsam.data.formats.boxes import mask_or_box
+from instructsam.data.formats.licences import licence_of, stated_licences
 from instructsam.data.formats.names import COCO, CocoStyle
 from instructsam.data.formats.outlines import Code, read_instance
 from instructsam.data.formats.source import Node, Tally, end_of_url, image_ref, joined, read_json
@@ -119,6 +120,15 @@ def coco_images(path: Path, images: str, style: CocoStyle = COCO) -> list[str]:
     """The pictures of a file, with or without annotations."""
     top = read_json(path, packed="segmentation")
     return [joined(images, style.file(_file(item))) for item in top["images"].items()]
+
+
+def coco_licences(path: Path, images: str, style: CocoStyle = COCO) -> dict[str, str]:
+    """The licence of each picture of a file, "" for an unknown one."""
+    top = read_json(path, packed="segmentation")
+    licences = stated_licences(top)
+    return {
+        joined(images, style.file(_file(item))): licence_of(item, licences) for item in top["images"].items()
+    }
 
 
 def _file(image: Node) -> str:

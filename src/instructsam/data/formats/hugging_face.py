@@ -71,7 +71,9 @@ def _reader(name: str, place: TablePlace, folder: Path, options: ReadOptions) ->
     columns = COLUMNS | dict(options.columns)
     table, vocabulary = Table(place, columns["image"], folder), Vocabulary()
     rows = TableRows(table, columns, options, vocabulary)
-    return RecordReader(name, "table", TableImages(table), rows.read, vocabulary, options.templates)
+    return RecordReader(
+        name, "table", TableImages(table), rows.read, vocabulary, options.templates, lambda _: table.licence
+    )
 
 
 def _files(path: Path, split: str) -> list[Path]:

@@ -19,6 +19,7 @@ from instructsam.data.formats.labelled import (
     instance_from,
     instruction_record,
 )
+from instructsam.data.formats.licences import licence_of, stated_licences
 from instructsam.data.formats.names import spoken
 from instructsam.data.formats.own_instructions import read_instructions, stated_instructions
 from instructsam.data.formats.reader import ReadOptions
@@ -60,6 +61,7 @@ class OwnCocoFile:
     ) -> None:
         self.path, self.finder, self.options, self.vocabulary = path, images, options, vocabulary
         self.instructions = instructions
+        self.licences: dict[str, str] = {}  # by image
 
     def read(self, tally: Tally) -> Iterator[Record]:
         """The records, image by image: those of its categories, then those of its own instructions."""
@@ -69,6 +71,7 @@ class OwnCocoFile:
         of_image = _of_image(top, images)
         brushed = _are_brush_masks(node for nodes in of_image.values() for node in nodes)
         used = {_category(node, names) for nodes in of_image.values() for node in nodes} - {""}
+        licences = stated_licences(top)
         categories = CategoryRecords(
             [name for name in dict.fromkeys(names.values()) if name in used],
             self.options,
@@ -80,6 +83,7 @@ class OwnCocoFile:
             image = self._image(item, tally)
             if image is None:
                 continue
+            self.licences[image.file] = licence_of(item, licences)
             found = [
                 _Annotation(node["id"].name(), node, _read_object(node, names, image, tally, brushed))
                 for node in of_image[key]

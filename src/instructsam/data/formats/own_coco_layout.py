@@ -73,5 +73,11 @@ def open_coco(name: str, file: Path, options: ReadOptions) -> RecordReader:
     instructions = options.instructions or instructions_beside(file)
     coco = OwnCocoFile(file, finder, instructions, options, vocabulary)
     return RecordReader(
-        name, "COCO JSON", FolderImages(finder.folder), coco.read, vocabulary, options.templates
+        name,
+        "COCO JSON",
+        FolderImages(finder.folder),
+        coco.read,
+        vocabulary,
+        options.templates,
+        lambda image: coco.licences.get(image, ""),
     )

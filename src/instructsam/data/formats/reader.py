@@ -38,6 +38,11 @@ class ReadOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
+def no_licence(file: str) -> str:
+    """The licence of an image whose source states none."""
+    return ""
+
+
 @dataclass(frozen=True)
 class RecordReader:
     """A source of records that was found by its name, not yet read.
@@ -50,6 +55,7 @@ class RecordReader:
         vocabulary: the categories that are annotated in every image, filled by `read`; None where what is absent
             from an image is unknown.
         templates: wordings of its categories; none where no record is about a category alone.
+        licence: of an image by its file, "" if the source states none; known when `read` has ended.
     """
 
     name: str
@@ -58,3 +64,4 @@ class RecordReader:
     read: Callable[[Tally], Iterator[Record]]
     vocabulary: Vocabulary | None = None
     templates: tuple[str, ...] = NAME_ALONE
+    licence: Callable[[str], str] = no_licence

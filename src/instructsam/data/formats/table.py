@@ -79,6 +79,11 @@ class Table:
         """The column of images alone, so that no other column is decoded for one."""
         return self.rows.select_columns([self.image])
 
+    @property
+    def licence(self) -> str:
+        """The licence that the table states, "" for none."""
+        return " ".join(str(self.rows.info.license or "").split())
+
     def check(self, names: list[str], column: str, key: str) -> None:
         """Refuse a table without a column.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from PIL import Image
 
-from instructsam.data.record import ImageRef, InstanceRecord
 from instructsam.engine.audit.known import (
     LEAK,
     KnownInstruction,
@@ -20,42 +18,14 @@ from instructsam.engine.audit.known import (
 )
 from instructsam.engine.candidates import Candidate
 from instructsam.engine.rows import ImageRow
+from instructsam.engine.world_rows import scene_seed
+from instructsam.engine.world_rows import world_image as world_image
+from instructsam.engine.world_rows import world_rows as world_rows
 from instructsam.errors import InputError
-from instructsam.structures.boxes import xyxy_to_xywh
-from instructsam.structures.masks import encode_rle, mask_boxes_xyxy
 from instructsam.world.scenes.facts import Facts
-from instructsam.world.scenes.scene import RenderedScene
-from instructsam.world.splits.stream import WorldSettings, scene_again, world_sample
+from instructsam.world.splits.stream import scene_again
 
-SHORT_SIDE = 256  # px
 _SCENES_KEPT = 256
-
-
-def world_rows(split: str, count: int, seed: int = 0, short_side: int = SHORT_SIDE) -> Iterator[ImageRow]:
-    """The first `count` scenes of a split of the world, with every visible object numbered."""
-    settings = WorldSettings(short_sides=(short_side,), instructions_per_scene=0, split=split)
-    for index in range(count):
-        yield _row(f"world-{split}-{seed}-{index:06d}", world_sample(seed, index, settings).rendered)
-
-
-def _row(row_id: str, rendered: RenderedScene) -> ImageRow:
-    height, width = rendered.image.shape[:2]
-    boxes = xyxy_to_xywh(mask_boxes_xyxy(rendered.masks)).tolist()
-    objects = tuple(
-        InstanceRecord(
-            encode_rle(rendered.masks[fact.index]),
-            (boxes[fact.index][0], boxes[fact.index][1], boxes[fact.index][2], boxes[fact.index][3]),
-            fact.kind,
-        )
-        for fact in Facts.of(rendered).seen.objects
-    )
-    image = ImageRef(f"{row_id}.png", height, width)
-    return ImageRow(row_id, image, objects, "world", "CC0-1.0", {"scene_seed": rendered.scene.seed})
-
-
-def world_image(row: ImageRow) -> Image.Image:
-    """The picture of a row of `world_rows`, drawn again."""
-    return Image.fromarray(scene_again(_scene_seed(row), min(row.image.height, row.image.width)).image)
 
 
 @dataclass(frozen=True)
@@ -103,7 +73,7 @@ def truth_of(row: ImageRow) -> SceneTruth:
     Raises:
         InputError: the row is no scene, or lacks objects of it.
     """
-    truth = _truth(_scene_seed(row), min(row.image.height, row.image.width))
+    truth = _truth(scene_seed(row), min(row.image.height, row.image.width))
     if len(truth.numbers) != len(row.instances):
         raise InputError(
             f"{row.id}: expected a row with all {len(truth.numbers)} visible objects of its scene, got "
@@ -113,17 +83,7 @@ def truth_of(row: ImageRow) -> SceneTruth:
 
 
 @lru_cache(maxsize=_SCENES_KEPT)
-def _truth(scene_seed: int, short_side: int) -> SceneTruth:
-    facts = Facts.of(scene_again(scene_seed, short_side))
+def _truth(seed: int, short_side: int) -> SceneTruth:
+    facts = Facts.of(scene_again(seed, short_side))
     numbers = {fact.index: number for number, fact in enumerate(facts.seen.objects, start=1)}
-    return SceneTruth(scene_seed, facts, numbers, known_instructions(facts, scene_seed, numbers))
-
-
-def _scene_seed(row: ImageRow) -> int:
-    seed = row.meta.get("scene_seed")
-    if not isinstance(seed, int):
-        raise InputError(
-            f"{row.id}: the audit knows the answers about drawn scenes only: expected a row with scene_seed, as the "
-            "source world/SPLIT gives"
-        )
-    return seed
+    return SceneTruth(seed, facts, numbers, known_instructions(facts, seed, numbers))

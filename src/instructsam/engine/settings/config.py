@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from instructsam.config import Config
 from instructsam.engine.settings.balance import BalanceSettings
@@ -16,6 +16,7 @@ from instructsam.engine.settings.source import SourceSettings
 from instructsam.engine.settings.verify import VerifySettings
 from instructsam.engine.settings.vlm import VLMSettings
 from instructsam.engine.settings.write import WriteSettings
+from instructsam.errors import ConfigError
 
 
 class EngineConfig(Config):
@@ -42,3 +43,13 @@ class EngineConfig(Config):
     balance: BalanceSettings = Field(default_factory=BalanceSettings)
     write: WriteSettings = Field(default_factory=WriteSettings)
     cluster: ClusterSettings = Field(default_factory=ClusterSettings)
+
+    @model_validator(mode="after")
+    def _check(self) -> EngineConfig:
+        code, name = self.filters.language, self.propose.language
+        if code and (code == "en") != (name.casefold() == "english"):
+            raise ConfigError(
+                f"filters.language must be the ISO 639-1 code of propose.language ({name!r}), or '' for no check, "
+                f"got {code!r}"
+            )
+        return self
