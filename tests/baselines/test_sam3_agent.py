@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from instructsam.vlms.json_objects import plain
 from instructsam.baselines.sam3_agent import AgentLimits, Sam3Agent
 from instructsam.errors import InputError, ServiceError
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import mask_boxes_xyxy
 from instructsam.structures.predictions import Prediction
 from instructsam.vlms.client import VLMClient
+from instructsam.vlms.json_objects import plain
 from tests.scripted_server import ScriptedServer, Step, scripted_server
 
 ACCEPT, NONE = {"action": "accept"}, {"action": "none"}

@@ -70,7 +70,7 @@ def check(
         part = yield from ask(Task(stage, row, subject), findings)
         if reason := _more(part, candidate, findings):
             return reason
-    if config.reground.model:
+    if config.reground.model and candidate.kind in config.reground.kinds:
         part = yield from ask(Task("reground", row, subject), findings)
         return _reground(part, config.reground.min_set_giou, findings)
     return None
@@ -98,9 +98,15 @@ def _more(part: Part, candidate: Candidate, findings: Findings) -> Reason | None
     found: Mapping[str, Any] = part.data
     numbers = sorted(set(found["numbers"]) - set(candidate.numbers))
     findings.votes[part.stage] = float(not numbers and not found["unmarked"])
-    if numbers:
-        return Reason("not exhaustive" if candidate.numbers else "target found", show_numbers(numbers))
-    return Reason("unmarked object", found["note"]) if found["unmarked"] else None
+    if not numbers and not found["unmarked"]:
+        return None
+    if not candidate.numbers:
+        return Reason("target found", show_numbers(numbers) if numbers else found["note"])
+    return (
+        Reason("not exhaustive", show_numbers(numbers))
+        if numbers
+        else Reason("unmarked object", found["note"])
+    )
 
 
 def _reground(part: Part, least: float, findings: Findings) -> Reason | None:

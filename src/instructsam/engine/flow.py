@@ -13,7 +13,7 @@ parts, and returns the decisions. It is the same for every runner.
 | detect | `concepts` | `instances`: see `candidates.instances_to_list` |
 | propose | | `candidates`: see `candidates.candidate_to_dict` |
 | words | `candidate` | `problem`: "", "leak", "ambiguous" or "grammar"; `note`: text |
-| vote | `candidate` | `numbers`: those that the instruction means |
+| vote | `candidate`, `order` | `numbers`: those of the row that the instruction means (see `votes.shown_numbers`) |
 | exhaustive, no_target | `candidate` | `numbers`: further ones that are meant; `unmarked`: true, false; `note`: text |
 | reground | `candidate` | `set_giou`; `found`: number of instances; `phrases`: set gIoU of each |
 | revise | `candidate`, `reason`, `history` | `candidate`: the revised one, or null to give up |

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+from typing import Any
 
 from instructsam.engine.candidates import Candidate, candidate_to_dict
+from instructsam.engine.digests import digest
 from instructsam.engine.reasons import Reason
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.verify import VerifySettings
@@ -82,14 +86,40 @@ def collect_votes(
     row: ImageRow, candidate: Candidate, verify: VerifySettings
 ) -> Generator[Sequence[Task], Sequence[Part], Poll]:
     """Yields the votes that are next, and returns all of them."""
-    subject = {"candidate": candidate_to_dict(candidate)}
     poll = Poll(candidate.numbers, (), verify.votes, verify.needed)
     while count := poll.useful:
         cast = len(poll.ballots)
-        parts = yield [Task("vote", row, subject, number) for number in range(cast, cast + count)]
+        parts = yield [_vote(row, candidate, number, verify.shuffle) for number in range(cast, cast + count)]
         ballots = (*poll.ballots, *map(_ballot, parts))
         poll = Poll(candidate.numbers, ballots, verify.votes, verify.needed)
     return poll
+
+
+def shown_numbers(task: Task, numbers: Sequence[int]) -> tuple[int, ...]:
+    """The numbers that the picture of a vote shows for these numbers of the row, ascending."""
+    order = task.subject.get("order")
+    return tuple(sorted(order.index(number) + 1 for number in numbers)) if order else tuple(sorted(numbers))
+
+
+def true_numbers(task: Task, shown: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of the row for these numbers in the picture of a vote, ascending."""
+    order = task.subject.get("order")
+    return tuple(sorted(order[number - 1] for number in shown)) if order else tuple(sorted(shown))
+
+
+def _vote(row: ImageRow, candidate: Candidate, number: int, shuffle: bool) -> Task:
+    """One vote. The order depends on the row and the vote alone: all candidates of a row share its pictures."""
+    subject: dict[str, Any] = {"candidate": candidate_to_dict(candidate)}
+    if shuffle:
+        subject["order"] = list(_order(row.digest, number, len(row.instances)))
+    return Task("vote", row, subject, number)
+
+
+@lru_cache(maxsize=256)
+def _order(row: str, number: int, count: int) -> tuple[int, ...]:
+    """A permutation of the numbers 1 to `count`."""
+    seed = int(digest(["order of a vote", row, number])[:16], 16)
+    return tuple(Random(seed).sample(range(1, count + 1), count))
 
 
 def _ballot(part: Part) -> Ballot:

@@ -54,6 +54,30 @@ def _decode(height: int, width: int, runs: NDArray[np.int64]) -> NDArray[np.bool
     return np.repeat(values, runs).reshape((height, width), order="F")
 
 
+def decode_cropped(rle: Mapping[str, Any]) -> tuple[tuple[int, int], NDArray[np.bool_]]:
+    """A mask cut to its box, without allocating the rest of it.
+
+    Returns:
+        (left, top) px of the box, and bool [h, w]; h = w = 0 for an empty mask.
+
+    Raises:
+        InputError: as `decode_rle`.
+    """
+    height, _, runs = checked_runs(rle)
+    ends = np.cumsum(runs)
+    starts, stops = ends[:-1:2][runs[1::2] > 0], ends[1::2][runs[1::2] > 0]  # of the runs of ones
+    if not starts.size:
+        return (0, 0), np.zeros((0, 0), dtype=np.bool_)
+    left, right = int(starts[0]) // height, (int(stops[-1]) - 1) // height + 1
+    first = left * height
+    cuts = np.clip(ends, first, right * height)
+    columns = _decode(height, right - left, np.diff(cuts, prepend=first))
+    wraps = starts // height < (stops - 1) // height  # a run in two columns reaches the bottom and the top
+    top = 0 if wraps.any() else int((starts % height).min())
+    bottom = height if wraps.any() else int(((stops - 1) % height).max()) + 1
+    return (left, top), columns[top:bottom]
+
+
 def decode_rles(codes: Sequence[Mapping[str, Any]], size: tuple[int, int], name: str) -> NDArray[np.bool_]:
     """The masks of N run-length codes of one size: bool [N, H, W], allocated once.
 

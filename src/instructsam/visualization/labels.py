@@ -80,14 +80,17 @@ def middle_of(inside: NDArray[np.bool_]) -> tuple[int, int]:
     thumb = inside[step // 2 :: step, step // 2 :: step]
     if not thumb.any():  # thinner than the steps
         step, thumb = 1, inside
-    core = thumb
+    core = np.zeros(
+        (thumb.shape[0] + 2, thumb.shape[1] + 2), dtype=np.bool_
+    )  # with a border outside the mask
+    middle = core[1:-1, 1:-1]
+    middle[:] = thumb
     while True:
-        padded = np.pad(core, 1)
-        smaller = core & padded[2:, 1:-1] & padded[:-2, 1:-1] & padded[1:-1, 2:] & padded[1:-1, :-2]
+        smaller = middle & core[2:, 1:-1] & core[:-2, 1:-1] & core[1:-1, 2:] & core[1:-1, :-2]
         if not smaller.any():
             break
-        core = smaller
-    rows, columns = np.nonzero(core)
+        middle[:] = smaller
+    rows, columns = np.nonzero(middle)
     nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
     offset = step // 2 if step > 1 else 0
     return int(columns[nearest]) * step + offset, int(rows[nearest]) * step + offset

@@ -7,8 +7,9 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from instructsam.visualization.palette import PALETTE
+from instructsam.visualization.palette import DARK, PALETTE, WHITE
 from instructsam.visualization.patches import Patch, stencil
 
 _DARK_INK, _SEAM_INK = 1, 2 + len(PALETTE)  # values of the ink map; the colours lie between them
@@ -29,7 +30,7 @@ def draw_outlines(
         if not patch.inside.size:
             continue
         margin = line + dark
-        seam, bright, outer = _rings(np.pad(patch.inside, margin), line, dark)
+        seam, bright, outer = _rings(_framed(patch.inside, margin), line, dark)
         x1, y1, x2, y2 = patch.box
         top, left = max(y1 - margin, 0), max(x1 - margin, 0)
         region = (slice(top, y2 + margin), slice(left, x2 + margin))
@@ -47,6 +48,22 @@ def draw_outlines(
         closing = (patch.inside & _edge(patch.box, (width, height), line)).view(np.uint8) * value
         np.maximum(own, closing, out=own)
     return ink
+
+
+def paint(image: Image.Image, ink: NDArray[np.uint8]) -> None:
+    """Paint an ink map over an RGB image of its size."""
+    used = Image.fromarray((ink > 0).view(np.uint8) * np.uint8(255))
+    table = [*WHITE, *DARK, *(part for color in PALETTE for part in color), *DARK]
+    swatches = Image.fromarray(ink).convert("P")
+    swatches.putpalette(table)
+    image.paste(swatches.convert("RGB"), mask=used)
+
+
+def _framed(mask: NDArray[np.bool_], margin: int) -> NDArray[np.bool_]:
+    """The mask with `margin` pixels around it; faster than `np.pad`."""
+    wide = np.zeros((mask.shape[0] + 2 * margin, mask.shape[1] + 2 * margin), dtype=np.bool_)
+    wide[margin:-margin, margin:-margin] = mask
+    return wide
 
 
 def _edge(box: tuple[int, int, int, int], size: tuple[int, int], line: int) -> NDArray[np.bool_]:

@@ -12,21 +12,21 @@ from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from instructsam.errors import InputError
-from instructsam.visualization.labels import Anchor, Label, middle_of, place_labels
+from instructsam.visualization.labels import Anchor
 from instructsam.visualization.legend import add_strip
 from instructsam.visualization.lettering import Lettering
-from instructsam.visualization.outlines import draw_outlines
-from instructsam.visualization.palette import DARK, PALETTE, PAPER, WHITE, Color, color_of, ink_on
+from instructsam.visualization.numbers import CROWD, anchor_of, draw_numbers, number_lettering
+from instructsam.visualization.outlines import draw_outlines, paint
+from instructsam.visualization.palette import PAPER
 from instructsam.visualization.patches import Patch, cut_patches, fit, stencil
 
 MAX_PIXELS = 1_200_000  # of an overlay: enough for a screen, and fast to write
 
 _MIN_LONG_SIDE, _MIN_LONG_SIDE_OF_CROWD = 480, 960
 _MAX_LONG_SIDE = 16_000  # px, within the limits of every format
-_CROWD = 25
 _MIN_CANVAS = (320, 48)
 # Black becomes lighter, so that it differs from black instances; steps of 3 are invisible and make smaller files.
 _DIM = [3 * round((36 + 0.45 * value) / 3) for value in range(256)]
@@ -73,7 +73,8 @@ def draw_overlay(
     canvas = _pad(draw_focus(fit(image, size), patches, colors, line))
     lettering = Lettering(max(13, round(weight / 45)))
     anchors = _anchors(patches, boxes_xyxy, image.size, size, canvas.size)
-    unnumbered = len(anchors) - _draw_numbers(canvas, anchors, colors, lettering, line)
+    numbers = number_lettering(lettering.size, len(anchors), 11)
+    unnumbered = len(anchors) - len(draw_numbers(canvas, anchors, colors, numbers, max(1, line // 2)))
     return add_strip(
         canvas,
         lettering,
@@ -101,20 +102,14 @@ def draw_focus(image: Image.Image, patches: Sequence[Patch], colors: Sequence[in
         union.paste(255, patch.box, stencil(patch.inside))
     drawn = image.convert("L").point(_DIM).convert("RGB")
     drawn.paste(image, mask=union)
-    ink = draw_outlines(np.asarray(union) > 0, patches, colors, line)
-    swatches = Image.fromarray(ink)
-    used = Image.fromarray((ink > 0).view(np.uint8) * np.uint8(255))
-    table = [*WHITE, *DARK, *(part for color in PALETTE for part in color), *DARK]
-    swatches = swatches.convert("P")
-    swatches.putpalette(table)
-    drawn.paste(swatches.convert("RGB"), mask=used)
+    paint(drawn, draw_outlines(np.asarray(union) > 0, patches, colors, line))
     return drawn
 
 
 def canvas_size(size: tuple[int, int], count: int, max_pixels: int | None) -> tuple[int, int]:
     """(width, height) at which an image of this size with `count` instances is drawn."""
     width, height = size
-    wanted = _MIN_LONG_SIDE if count <= _CROWD else _MIN_LONG_SIDE_OF_CROWD
+    wanted = _MIN_LONG_SIDE if count <= CROWD else _MIN_LONG_SIDE_OF_CROWD
     if max(size) < wanted:
         scale = ceil(wanted / max(size))
         return width * scale, height * scale
@@ -147,50 +142,9 @@ def _anchors(
     anchors = []
     for patch, box_xyxy in zip(patches, boxes_xyxy, strict=True):
         if patch.inside.any():
-            left, top, right, bottom = patch.box
-            column, row = middle_of(patch.inside)
-        else:
-            left, top, right, bottom = (int(edge) for edge in np.round(box_xyxy * scale))
-            column, row = (right - left) // 2, (bottom - top) // 2
-        box = (left + x, top + y, right + x, bottom + y)
-        anchors.append(Anchor(box, (left + x + column, top + y + row), patch.inside))
+            anchors.append(anchor_of(patch, x, y))
+            continue
+        left, top, right, bottom = (int(edge) for edge in np.round(box_xyxy * scale))
+        middle = (left + x + (right - left) // 2, top + y + (bottom - top) // 2)
+        anchors.append(Anchor((left + x, top + y, right + x, bottom + y), middle, patch.inside))
     return anchors
-
-
-def _draw_numbers(
-    canvas: Image.Image, anchors: Sequence[Anchor], colors: Sequence[int], lettering: Lettering, line: int
-) -> int:
-    """Draw the number of each instance where there is room; returns how many were drawn."""
-    covered = np.zeros((canvas.height, canvas.width), dtype=np.bool_)
-    for anchor in anchors:
-        left, top, right, bottom = anchor.box
-        if anchor.inside.size:
-            covered[top:bottom, left:right] |= anchor.inside
-    small = Lettering(max(11, round(0.8 * lettering.size))) if len(anchors) > _CROWD else lettering
-    sizes = [
-        (round(small.length(str(number)) + 0.5 * small.size), round(1.15 * small.size))
-        for number in range(1, len(anchors) + 1)
-    ]
-    labels = place_labels(anchors, sizes, covered)
-    draw = ImageDraw.Draw(canvas)
-    thin = max(1, line // 2)
-    for label in labels:
-        if label.beside:
-            _draw_leader(draw, label, color_of(colors[label.index]), thin)
-    for label in labels:
-        color = color_of(colors[label.index])
-        left, top, right, bottom = label.place
-        corners = (left, top, right - 1, bottom - 1)
-        draw.rounded_rectangle(corners, radius=small.size // 4, fill=color, outline=DARK, width=thin)
-        text = str(label.index + 1)
-        start = (left + right - small.length(text)) / 2
-        small.draw(draw, start, (top + bottom) / 2, text, ink_on(color))
-    return len(labels)
-
-
-def _draw_leader(draw: ImageDraw.ImageDraw, label: Label, color: Color, thin: int) -> None:
-    """Draw a line from the tag to its instance."""
-    left, top, right, bottom = label.place
-    ends = ((left + right) / 2, (top + bottom) / 2, *label.point)
-    draw.line(ends, fill=DARK, width=3 * thin)
-    draw.line(ends, fill=color, width=thin)

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from instructsam.visualization.palette import DARK, WHITE, color_of
 
 _STRIPES = 8  # px from one stripe to the next
-_RADIUS = 7  # px of a ring
+RING_RADIUS = 7  # px of a ring
 
 
 def hatch(image: Image.Image, region: NDArray[np.bool_]) -> Image.Image:
@@ -36,7 +36,7 @@ def draw_points(
     drawn = image.convert("RGB")
     draw = ImageDraw.Draw(drawn)
     for (x, y), color in zip(points_xy, colors, strict=True):
-        for radius, ink in ((_RADIUS, DARK), (_RADIUS - 2, color_of(color)), (2, DARK)):
+        for radius, ink in ((RING_RADIUS, DARK), (RING_RADIUS - 2, color_of(color)), (2, DARK)):
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink)
         draw.ellipse((x - 1, y - 1, x + 1, y + 1), fill=WHITE)
     return drawn

@@ -23,6 +23,7 @@ from instructsam.engine.candidates import KINDS, NO_TARGET, Candidate, Candidate
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.stages.base import Correction, Pictures, Reply, VLMStage
 from instructsam.engine.tasks import Task, Usage
+from instructsam.engine.votes import shown_numbers
 from instructsam.errors import InputError
 
 
@@ -154,7 +155,7 @@ class SimulatedVLM:
             numbers = candidate.numbers
         elif self._errs("vote", known.text, random):
             numbers = wrong_numbers(random, numbers, len(task.row.instances), look_alikes(task.row, numbers))
-        return {"numbers": list(numbers)}
+        return {"numbers": list(shown_numbers(task, numbers))}
 
     def _more(self, task: Task, truth: SceneTruth, random: Random) -> Any:
         """Exhaustivity and no target: the objects that are meant and not in the answer."""
@@ -188,6 +189,9 @@ class _BlankPictures:
         return _blank(row.image.width, row.image.height)
 
     def marked(self, row: ImageRow) -> Image.Image:
+        return _blank(row.image.width, row.image.height)
+
+    def full(self, row: ImageRow) -> Image.Image:
         return _blank(row.image.width, row.image.height)
 
 

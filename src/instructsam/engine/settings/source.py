@@ -21,6 +21,7 @@ class SourceSettings(Config):
             sources with objects.
         concepts: noun phrases that the detector looks for; empty: the VLM names them for each image.
         score_threshold: of detected objects.
+        max_overlap: largest IoU of two detected objects; of two that overlap more, the better one stays.
     """
 
     data: str
@@ -31,3 +32,4 @@ class SourceSettings(Config):
     detector: str = ""
     concepts: tuple[str, ...] = ()
     score_threshold: float = Field(default=0.5, ge=0, le=1)
+    max_overlap: float = Field(default=0.7, ge=0, le=1)

@@ -27,6 +27,7 @@ class VerifySettings(Config):
         unmarked: consequence of an object that is meant and has no number: "revise" the wording, "review" or "reject".
         rounds: revisions of a candidate that failed, with the reason fed back, before it goes to review.
         temperature: of votes; the other questions take the most probable reply.
+        max_tokens: of a reply; models that think aloud need more.
     """
 
     votes: int = Field(default=3, ge=1, le=32)
@@ -38,6 +39,7 @@ class VerifySettings(Config):
     unmarked: UnmarkedPolicy = "revise"
     rounds: int = Field(default=2, ge=0, le=10)
     temperature: float = Field(default=0.7, ge=0, le=2)
+    max_tokens: int = Field(default=1024, ge=16, le=1_000_000)
 
     @property
     def needed(self) -> int:

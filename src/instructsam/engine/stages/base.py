@@ -21,8 +21,12 @@ class BrokenReplyError(InputError):
 class Pictures(Protocol):
     """Pictures of rows, RGB and upright."""
 
+    def full(self, row: ImageRow) -> Image.Image:
+        """The image at the size that the row states, for models in this process; the same object for a while."""
+        ...
+
     def clean(self, row: ImageRow) -> Image.Image:
-        """The image itself."""
+        """The image itself, at the size for served models."""
         ...
 
     def marked(self, row: ImageRow) -> Image.Image:

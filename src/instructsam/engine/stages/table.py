@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Literal
 
 from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.vlm import VLMSettings
-from instructsam.engine.stages.base import Stage
+from instructsam.engine.stages.base import Stage, VLMStage
+from instructsam.engine.stages.detect import DetectStage
+from instructsam.engine.stages.exhaustive import ExhaustiveStage, NoTargetStage
+from instructsam.engine.stages.prompts import PromptBook
+from instructsam.engine.stages.reground import RegroundStage
+from instructsam.engine.stages.verifier import settings_of_stage
+from instructsam.engine.stages.vote import VoteStage
+from instructsam.engine.stages.words import WordsStage
+from instructsam.errors import InputError
 from instructsam.structures.answering import Answerer
 
 Role = Literal["proposer", "verifier", "local"]
@@ -42,12 +51,39 @@ def build_stages(
         regrounder: the opened model of `config.reground.model`.
 
     Raises:
-        InputError: the configuration names a model that is not given, or a prompt file is broken.
+        InputError: the configuration names a model that is not given.
+        ConfigError: a prompt file is broken.
     """
-    del config, detector, regrounder
-    return {}
+    prompts = PromptBook(Path(config.propose.prompts) if config.propose.prompts else None)
+    stages: list[Stage] = [*_verifying(config, prompts)]
+    if config.source.detector:
+        source = config.source
+        given = _given(detector, "source.detector")
+        stages.append(DetectStage(given, source.score_threshold, source.max_overlap))
+    if config.reground.model:
+        given = _given(regrounder, "reground.model")
+        stages.append(RegroundStage(given, config.reground.words, config.reground.score_threshold))
+    by_name = {stage.name: stage for stage in stages}
+    return {name: by_name[name] for name in ROLES if name in by_name}
 
 
 def fingerprints(stages: Mapping[str, Stage]) -> dict[str, str]:
     """The fingerprint of every stage by its name, for `flow.outcome_fingerprint`."""
     return {name: stage.fingerprint for name, stage in sorted(stages.items())}
+
+
+def _verifying(config: EngineConfig, prompts: PromptBook) -> Iterator[VLMStage]:
+    verify = config.verify
+    if verify.words:
+        yield WordsStage(**settings_of_stage(WordsStage, config, prompts))
+    yield VoteStage(**settings_of_stage(VoteStage, config, prompts), temperature=verify.temperature)
+    if verify.exhaustive:
+        yield ExhaustiveStage(**settings_of_stage(ExhaustiveStage, config, prompts))
+    if verify.no_target:
+        yield NoTargetStage(**settings_of_stage(NoTargetStage, config, prompts))
+
+
+def _given(answerer: Answerer | None, key: str) -> Answerer:
+    if answerer is None:
+        raise InputError(f"the configuration names a model as {key}: expected it opened, got None")
+    return answerer
