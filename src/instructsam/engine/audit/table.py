@@ -8,6 +8,7 @@ from typing import Any
 
 from instructsam.engine.audit.cost import CallCost
 from instructsam.engine.audit.counts import CountTable, RowCounts, Share
+from instructsam.engine.settings.config import EngineConfig
 from instructsam.structures.safe_text import one_line
 from instructsam.structures.tables import format_rows
 
@@ -18,13 +19,19 @@ class Setting:
 
     Attributes:
         error_rate: share of wrong votes of the simulated model; None for a served one.
-        votes, threshold, rounds: of `verify`.
+        votes, needed, rounds: of `verify`.
     """
 
     error_rate: float | None
     votes: int
-    threshold: float
+    needed: int
     rounds: int
+
+
+def setting_of(config: EngineConfig, error_rate: float | None = None) -> Setting:
+    """The setting of a configuration."""
+    verify = config.verify
+    return Setting(error_rate, verify.votes, verify.needed, verify.rounds)
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class AuditTable:
 
     def to_text(self) -> str:
         """Markdown: a row per setting, then how it was made."""
-        head = ["votes", "threshold", "right before", "precision ↑", "recall ↑", "yield ↑", "review", "calls"]
+        head = ["votes that agree", "rounds", "right before", "precision ↑", "recall ↑", "yield ↑", "review", "calls"]
         has_rates = any(row.setting.error_rate is not None for row in self.rows)
         has_money = any(row.money for row in self.rows)
         lines = [
@@ -115,8 +122,8 @@ class AuditTable:
             lines.append(
                 [
                     *([_plain(setting.error_rate, 2)] if has_rates else []),
-                    str(setting.votes),
-                    f"{setting.threshold:.2f}",
+                    f"{setting.needed} of {setting.votes}",
+                    str(setting.rounds),
                     _share(row.right),
                     f"{_share(row.precision)} {_interval(row.precision)}".strip(),
                     f"{_share(row.recall)} {_interval(row.recall)}".strip(),
