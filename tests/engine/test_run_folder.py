@@ -49,7 +49,7 @@ def test_files_stand_in_the_folder_or_in_the_storage(tmp_path: Path) -> None:
             ledger.append(part)
         with folder.open_ledger() as ledger:
             assert list(ledger.parts()) == [part]
-    assert (folder.rows, folder.ledger) == (
+    assert (folder.shared_rows, folder.ledger) == (
         "memory://run-folder-test/run/rows.jsonl",
         "memory://run-folder-test/run/ledger",
     )

@@ -75,7 +75,16 @@ def small_copy(path: Path) -> SmallCopy:
     Raises:
         ImageError: the image cannot be read.
     """
-    grey, (width, height) = _grey(path)
+    return _copied(*_grey(path))
+
+
+def small_copy_of(image: Image.Image) -> SmallCopy:
+    """The small copy of an upright image that is no file."""
+    return _copied(image.convert("L"), image.size)
+
+
+def _copied(grey: Image.Image, size: tuple[int, int]) -> SmallCopy:
+    width, height = size
     cells = np.asarray(grey.resize((_COLUMNS, _ROWS), Image.Resampling.BOX), dtype=np.int16)
     signs = (cells[:, 1:] > cells[:, :-1]).ravel()
     bits = int.from_bytes(np.packbits(signs).tobytes(), "big")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from instructsam.data.formats.source import Tally
 from instructsam.data.image_store import FolderImages, ImageStore
-from instructsam.data.record import InstanceRecord, Known, Record, read_records, record_to_dict
+from instructsam.data.record import ImageRef, InstanceRecord, Known, Record, read_records, record_to_dict
 from instructsam.data.regions import object_key, region_code
 from instructsam.data.sample import (
     ObjectAttribute,
@@ -61,8 +61,8 @@ class RecordSource:
         for record in with_known_answer(records, tally):
             digest.update(json.dumps(record_to_dict(record), sort_keys=True).encode())
             group = of_image.setdefault(record.image.file, [])
-            _check_same_size(name, record, group)
             group.append(record)
+            check_same_size(name, record, group[0].image, group[0].id)
         self.fingerprint = digest.hexdigest()[:16]
         self.groups = [
             group[first : first + instructions]
@@ -176,12 +176,22 @@ def _ignored(
     return region if region.any() else None
 
 
-def _check_same_size(name: str, record: Record, before: Sequence[Record]) -> None:
-    """Refuse a record that states another size for an image than the records before it."""
+def check_same_size(name: str, record: Record, first: ImageRef, first_id: str) -> None:
+    """Refuse a record that states another size for an image than an earlier one.
+
+    Args:
+        name: of the source, for messages.
+        record: about the same image.
+        first: the image as the earlier record states it.
+        first_id: id of the earlier record.
+
+    Raises:
+        InputError: the sizes differ.
+    """
     size = record.image.width, record.image.height
-    if before and size != (first := (before[0].image.width, before[0].image.height)):
+    if size != (first.width, first.height):
         raise InputError(
-            f"{name}: records about one image must state one size, got {first[0]} x {first[1]} px in record "
-            f"{one_line(before[0].id)!r} and {size[0]} x {size[1]} px in {one_line(record.id)!r}, both about "
+            f"{name}: records about one image must state one size, got {first.width} x {first.height} px in record "
+            f"{one_line(first_id)!r} and {size[0]} x {size[1]} px in {one_line(record.id)!r}, both about "
             f"{record.image.file!r}: correct them"
         )

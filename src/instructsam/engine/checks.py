@@ -110,6 +110,8 @@ def _more(part: Part, candidate: Candidate, findings: Findings) -> Reason | None
 
 
 def _reground(part: Part, least: float, findings: Findings) -> Reason | None:
+    if part.unusable:
+        return _no_reply(part)
     score = part.data["set_giou"]
     findings.votes["set_giou"] = score
     if score >= least:

@@ -24,7 +24,8 @@ class RunFolder:
 
     Attributes:
         root: `output_dir`.
-        storage: folder of rows and ledger that all machines of a cluster reach, or a URL of fsspec; "" for `root`.
+        storage: folder of the ledger, and of a copy of the rows, that all machines of a cluster reach, or a URL of
+            fsspec; "" for `root`.
     """
 
     root: Path
@@ -36,8 +37,13 @@ class RunFolder:
         return self.root / "config.yaml"
 
     @property
-    def rows(self) -> str:
-        """The rows, one JSON line each: a path, or a URL of fsspec."""
+    def rows(self) -> Path:
+        """The rows, one JSON line each."""
+        return self.root / "rows.jsonl"
+
+    @property
+    def shared_rows(self) -> str:
+        """The copy of the rows that the machines of a cluster read: a path, or a URL of fsspec."""
         return self._stored("rows.jsonl")
 
     @property
@@ -49,6 +55,11 @@ class RunFolder:
     def spending(self) -> Path:
         """Tokens and money of every call."""
         return self.root / "spending.jsonl"
+
+    @property
+    def shared_spending(self) -> str:
+        """The copy of the spending of earlier runs, see `shared_rows`."""
+        return self._stored("spending.jsonl")
 
     @property
     def decisions(self) -> Path:

@@ -113,6 +113,16 @@ def read_size_of_bytes(content: bytes, name: str) -> tuple[int, int]:
     return _size_of(io.BytesIO(content), name)
 
 
+def read_size_of_stream(stream: IO[bytes], name: str) -> tuple[int, int]:
+    """As `read_size`, of an open file that can be read at any place; `name` is for messages."""
+    try:
+        return _size_of(stream, name)
+    except BROKEN_PICTURE as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(damaged(name, error)) from error
+
+
 def size_mismatch(path: str | os.PathLike[str], found: tuple[int, int], stated: tuple[int, int]) -> str:
     """The message for an image whose size differs from the one in its record.
 

@@ -79,6 +79,9 @@ def _decoded(piece: str) -> Any:
 
 
 def _words(text: str) -> list[str]:
-    """Words and numbers in order, as JSON spells Python's constants."""
-    words = re.findall(r"\w+", re.sub(r"\\(u[0-9a-fA-F]{4}|.)", " ", text, flags=re.DOTALL).casefold())
+    """Words, numbers and ellipses in order, as JSON spells Python's constants."""
+    words = re.findall(
+        r"\w+|\.{3}|\N{HORIZONTAL ELLIPSIS}",
+        re.sub(r"\\(u[0-9a-fA-F]{4}|.)", " ", text, flags=re.DOTALL).casefold(),
+    )
     return ["null" if word == "none" else word for word in words]

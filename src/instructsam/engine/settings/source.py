@@ -11,12 +11,14 @@ class SourceSettings(Config):
     """The group `source`.
 
     Attributes:
-        data: as `data.source` of a training run (a COCO file, YOLO folder, records.jsonl, hf:ORG/NAME, a published set,
-            world/val), or a folder of images without objects.
-        images: folder of the images; "" to find it from the annotations.
+        data: as `data.source` of a training run (a COCO file, YOLO folder, records.jsonl, hf:ORG/NAME, a published
+            set); world/SPLIT for drawn scenes; or a folder of images without objects, which may be a URL of fsspec
+            such as s3://bucket/photos.
+        images: folder of the images, which may be a URL, too; "" to find it from the annotations.
         folder: data folder of published sets.
+        columns: names of a table's columns, by what they hold (docs/own_data.md).
         licence: of images whose source states none.
-        limit: number of images; 0 for all.
+        limit: number of rows, or of drawn scenes; 0 for all.
         detector: model that proposes objects where the source has none: a model folder, a hub id, sam3:FOLDER; "" for
             sources with objects.
         concepts: noun phrases that the detector looks for; empty: the VLM names them for each image.
@@ -27,6 +29,7 @@ class SourceSettings(Config):
     data: str
     images: str = ""
     folder: str = ""
+    columns: dict[str, str] = Field(default_factory=dict)
     licence: str = ""
     limit: int = Field(default=0, ge=0)
     detector: str = ""

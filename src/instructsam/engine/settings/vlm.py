@@ -21,8 +21,8 @@ class VLMSettings(Config):
         requests_per_minute, tokens_per_minute: 0 for no limit.
         timeout: seconds per try.
         retries: further tries after a lost connection, a timeout, or a busy or failing server.
-        corrections: times that a broken reply is sent back with its fault, before the row fails.
-        max_failures: consecutive rows without a usable answer of the model, after which the run stops.
+        corrections: times that a broken reply is sent back with its fault.
+        max_failures: rows in succession without a usable reply, after which the run stops.
         input_price, output_price: money per million tokens.
         max_tokens, max_cost: the run stops cleanly when they are spent; 0 for no cap.
     """

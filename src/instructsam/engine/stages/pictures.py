@@ -18,6 +18,9 @@ from instructsam.visualization.marks import Mark, draw_marks
 from instructsam.visualization.patches import Patch, fit
 
 
+_FULL_ROWS = 4  # images at full size that are kept for models in this process
+
+
 class RowPictures:
     """Pictures of rows (`stages.base.Pictures`); threads may share it."""
 
@@ -31,6 +34,15 @@ class RowPictures:
         """
         self.images, self.max_side, self.min_side = images, max_side, min(min_side, max_side)
         self._clean, self._marked = _Recent(rows), _Recent(rows)
+        self._full = _Recent(_FULL_ROWS)
+
+    def full(self, row: ImageRow) -> Image.Image:
+        """The image at the size that the row states; a model that keeps features of an image gets the same object.
+
+        Raises:
+            InputError: it cannot be loaded.
+        """
+        return self._full.get(row.image, lambda: self.images.load(row))
 
     def clean(self, row: ImageRow) -> Image.Image:
         """The image itself, shrunk to `max_side`.

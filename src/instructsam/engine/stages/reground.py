@@ -47,8 +47,13 @@ class RegroundStage:
         return digest([self.name, _VERSION, self.answerer.fingerprint, self.words, self.score_threshold])
 
     def run(self, task: Task, pictures: Pictures) -> dict[str, Any]:
-        """{"set_giou": the least of all phrases, "phrases": set gIoU of each, "found": number of instances}."""
+        """{"set_giou": the least of all phrases, "phrases": set gIoU of each, "found": number of instances}.
+
+        Raises:
+            InputError: an object of the candidate is known by a point alone.
+        """
         candidate = parse_candidate(task.subject["candidate"])
+        _check_no_points(task.row, candidate.numbers)
         answer, sets = self._answer(task, candidate, pictures)
         scores = [
             round(score_set(task.row, numbers, answer.instances.masks[chosen]), 4) for numbers, chosen in sets
@@ -72,18 +77,9 @@ class RegroundStage:
 
 
 def score_set(row: ImageRow, numbers: Sequence[int], masks: NDArray[np.bool_]) -> float:
-    """Set gIoU of masks [N, H, W] and the row's objects of these numbers; by boxes where an object has no mask.
-
-    Raises:
-        InputError: an object is known by a point alone.
-    """
+    """Set gIoU of masks [N, H, W] and the row's objects of these numbers; by boxes where an object has no mask."""
     objects = [row.instances[number - 1] for number in numbers]
     size = (row.image.height, row.image.width)
-    if points := [number for number, one in zip(numbers, objects, strict=True) if one.known == "point"]:
-        raise InputError(
-            f"row {one_line(row.id)!r}: re-grounding needs objects with masks or boxes, and object {points[0]} is a "
-            'point: set reground.model to "" for this source'
-        )
     found = RleMasks.encode(masks[masks.any(axis=(1, 2))])
     targets = RleMasks.load([region_code(one, row.image) for one in objects], size, row.id)
     if any(one.known == "box" for one in objects):
@@ -96,3 +92,12 @@ def _filled_boxes(masks: RleMasks, row: ImageRow) -> RleMasks:
     boxes = xyxy_to_xywh(masks.boxes_xyxy())
     codes = [region_code(InstanceRecord(box_xywh=(x, y, w, h)), row.image) for x, y, w, h in boxes.tolist()]
     return RleMasks.load(codes, masks.size, row.id)
+
+
+def _check_no_points(row: ImageRow, numbers: Sequence[int]) -> None:
+    for number in numbers:
+        if row.instances[number - 1].known == "point":
+            raise InputError(
+                f"row {one_line(row.id)!r}: re-grounding needs objects with masks or boxes, and object {number} is a "
+                'point: set reground.model to "" for this source'
+            )

@@ -3,53 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from instructsam.engine.candidates import RowOutcome, parse_outcome
-from instructsam.engine.flow import OUTCOME
+from instructsam.engine.candidates import RowOutcome
 from instructsam.engine.ledger.store import PartStore
-from instructsam.engine.rows import ImageRow, parse_row
-from instructsam.engine.tasks import Task
-from instructsam.errors import InputError
-from instructsam.structures.files import reason
-
-ROWS = "rows.jsonl"
-"""The rows of a run, in its folder."""
-
-
-def iter_rows(path: Path) -> Iterator[ImageRow]:
-    """The rows of a file, one by one.
-
-    Raises:
-        InputError: it cannot be read, or a line is no row.
-    """
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    yield parse_row(line)
-                except ValueError as error:
-                    raise InputError(
-                        f"{path}, line {number}: expected a row of the data engine, got something else: remove the "
-                        "file, and the next run reads the source again"
-                    ) from error
-    except OSError as error:
-        raise InputError(
-            f"{path}: the rows cannot be read ({reason(error)}): run the engine first"
-        ) from error
+from instructsam.engine.rows import ImageRow
+from instructsam.engine.runners.outcomes import find_outcome
 
 
 def iter_finished(
     rows: Iterable[ImageRow], ledger: PartStore, fingerprint: str
 ) -> Iterator[tuple[ImageRow, RowOutcome]]:
-    """The rows whose outcome is known, in their order.
+    """The rows whose outcome is known, in their order, with the objects that the numbers of decisions count.
 
     Args:
-        rows: those of the run, see `iter_rows`.
+        rows: those of the run, see `rows_file.iter_rows`.
         ledger: of the run.
-        fingerprint: of the outcomes, as the runner keeps them.
+        fingerprint: of the outcomes, see `runners.outcomes.outcome_fingerprint`.
     """
     for row in rows:
-        part = ledger.get(Task(OUTCOME, row).key(fingerprint))
-        if part is not None:
-            yield row, parse_outcome(part.data)
+        outcome = find_outcome(row, fingerprint, ledger)
+        if outcome is not None:
+            yield outcome.with_objects(row), outcome

@@ -1,0 +1,1 @@
+"""From a source of images and objects to the rows of a run (docs/engine_data.md)."""
