@@ -160,4 +160,4 @@ def _bit_counts(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
     if hasattr(np, "bitwise_count"):  # NumPy 2
         return np.asarray(np.bitwise_count(values), dtype=np.uint8)
     split = values[..., None].view(np.uint8)
-    return np.unpackbits(split, axis=-1).sum(axis=-1, dtype=np.uint8)
+    return np.asarray(np.unpackbits(split, axis=-1).sum(axis=-1), dtype=np.uint8)

@@ -89,7 +89,9 @@ def collect_votes(
     poll = Poll(candidate.numbers, (), verify.votes, verify.needed)
     while count := poll.useful:
         cast = len(poll.ballots)
-        parts = yield [vote_task(row, candidate, number, verify.shuffle) for number in range(cast, cast + count)]
+        parts = yield [
+            vote_task(row, candidate, number, verify.shuffle) for number in range(cast, cast + count)
+        ]
         ballots = (*poll.ballots, *map(_ballot, parts))
         poll = Poll(candidate.numbers, ballots, verify.votes, verify.needed)
     return poll

@@ -76,11 +76,28 @@ class Confusion:
 
     def to_text(self) -> str:
         """Markdown: answers by question and mistake, then votes by kind."""
-        first = [["question", "candidate", "answers", "pass", "unusable", "should", "right answers ↑", "95% interval"]]
+        first = [
+            [
+                "question",
+                "candidate",
+                "answers",
+                "pass",
+                "unusable",
+                "should",
+                "right answers ↑",
+                "95% interval",
+            ]
+        ]
         for row in self.rows:
             interval = "{:.3f} to {:.3f}".format(*wilson(row.right, row.count))
             should = "pass" if row.should_pass else "fail"
-            shown = [str(row.count), str(row.passed), str(row.unusable), should, f"{row.right / row.count:.3f}"]
+            shown = [
+                str(row.count),
+                str(row.passed),
+                str(row.unusable),
+                should,
+                f"{row.right / row.count:.3f}",
+            ]
             first.append([row.question, row.mistake, *shown, interval])
         second = [["kind", "votes", "exact ↑", "95% interval"]]
         for kind in self.kinds:
@@ -160,7 +177,11 @@ def _rates(
     wrong = [[not _is_exact(part, one) for part in parts] for one, parts in votes if one.mistake != "leak"]
     share: dict[str, float | None] = {"vote": _mean([error for errors in wrong for error in errors])}
     share["correlation"] = _correlation(wrong, share["vote"])
-    for question, name in (("exhaustive", "exhaustive"), ("no_target", "no_target_check"), ("words", "words")):
+    for question, name in (
+        ("exhaustive", "exhaustive"),
+        ("no_target", "no_target_check"),
+        ("words", "words"),
+    ):
         mine = [row for row in rows if row.question == question]
         count = sum(row.count for row in mine)
         share[name] = 1 - sum(row.right for row in mine) / count if count else None

@@ -80,6 +80,11 @@ def count_row(
     )
 
 
+def sum_counts(rows: Sequence[RowCounts]) -> RowCounts:
+    """The sum of the counts of several rows."""
+    return RowCounts(*(sum(getattr(row, name) for row in rows) for name in COUNTS))
+
+
 @dataclass(frozen=True)
 class Share:
     """A ratio of two counts over all images; None where its denominator is 0."""

@@ -105,4 +105,3 @@ class Subsample:
         part = self.answers.parts[name, task.stage, number]
         self.used.append(part)
         return part
-

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from instructsam.engine.audit.confusion import Confusion, confusion_of
-from instructsam.engine.audit.counts import RowCounts, count_row
+from instructsam.engine.audit.counts import RowCounts, count_row, sum_counts
 from instructsam.engine.audit.examination import Answers, Examinee, Subsample, examinees, questions
 from instructsam.engine.audit.replay import replay
 from instructsam.engine.audit.simulated_run import config_choices
 from instructsam.engine.audit.table import AuditRow, AuditTable, audit_row, setting_of
 from instructsam.engine.candidates import RowOutcome
-from instructsam.engine.flow import side_by_side
-from instructsam.engine.ledger.store import MemoryStore
+from instructsam.engine.flow import Flow
+from instructsam.engine.ledger.store import MemoryStore, PartStore
 from instructsam.engine.rounds import decide
 from instructsam.engine.rows import ImageRow
-from instructsam.engine.runners.perform import ModelFailedError, Performer, TaskFailedError
-from instructsam.engine.runners.stop import RunStoppedError, Stop
+from instructsam.engine.runners.local import run_local
+from instructsam.engine.runners.stop import Stop
 from instructsam.engine.settings.config import EngineConfig
-from instructsam.engine.stages.base import Pictures, Responder
+from instructsam.engine.stages.base import Pictures, Responder, Stage
 from instructsam.engine.stages.propose import ProposeStage
 from instructsam.engine.stages.table import build_stages
-from instructsam.engine.tasks import Part, Task, Usage, unusable_data
 from instructsam.engine.world_rows import world_rows
-from instructsam.errors import ServiceError
+from instructsam.errors import ConfigError, ServiceError
 
 ORDERS = 8  # in which votes are taken out of all
-CORRECTIONS = 2  # of a broken reply
 
 
 @dataclass(frozen=True)
@@ -81,42 +77,119 @@ def audit_served(
     responder: Responder,
     pictures: Pictures,
     audit: ServedAudit = ServedAudit(),
-    stop: Stop | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    *,
+    stop: Stop,
+    note: Callable[[str], None],
+    ledger: PartStore | None = None,
+    **options: Any,
 ) -> ServedReport:
     """Let a model verify candidates about drawn scenes, and count its right and wrong answers.
 
-    Every question is put, whether or not the engine would come to it, so that one run gives the results for every
-    number of votes and every threshold.
+    Every question is put, whether or not the engine would come to it: one run gives the results of every number of
+    votes and every threshold.
 
     Args:
-        config: prompts, limits and prices; `propose` decides the candidates of a scene.
-        responder: the model, of `config.verifier` or else `config.vlm`.
+        config: prompts, limits and prices; its group `propose` decides the candidates of a scene.
+        responder: the model.
         pictures: of the rows of `world_rows`.
-        stop: the same one as that of the responder.
-        progress: called with the number of answered questions and of all.
+        stop, note, options: of `run_local`, such as `progress`.
+        ledger: receives the answers, so that a stopped audit resumes; None for one in memory.
 
     Raises:
-        ServiceError: the model gives no usable reply at all.
-        ConfigError, InputError: a number is out of range.
+        ServiceError: the server is unreachable, or gave no usable reply.
+        ConfigError: a number is out of range.
     """
     stages = build_stages(config)
-    propose = stages["propose"]
-    if not isinstance(propose, ProposeStage):
-        raise TypeError(f"expected the stage that proposes, got {propose!r}")
     choices = config_choices(config, (0,), audit.votes, audit.thresholds)
     rows = list(world_rows(audit.split, audit.scenes, audit.seed))
-    candidates = [one for row in rows for one in examinees(row, propose, audit.seed)]
-    asked = [task for one in candidates for task in questions(one, max(audit.votes), config.verify)]
-    responders = {name: responder for name in stages}
-    store, stop = MemoryStore(), stop or Stop()
-    with ThreadPoolExecutor() as threads:
-        performer = Performer(
-            stages, responders, pictures, store, stop, CORRECTIONS, threads, threads
-        )
-        answers = asyncio.run(_answer_all(asked, performer, _model(config).concurrency, progress))
-    complete = [one for one in candidates if _is_complete(one, answers, asked)]
+    candidates = {row.id: examinees(row, _proposer(stages), audit.seed) for row in rows}
+    votes = max(audit.votes)
+
+    def examine(row: ImageRow, config: EngineConfig) -> Flow:
+        """All questions about a row at once."""
+        yield [task for one in candidates[row.id] for task in questions(one, votes, config.verify)]
+        return RowOutcome(row.id, ())
+
+    store = ledger if ledger is not None else MemoryStore()
+    responders = dict.fromkeys(stages, responder)
+    report = run_local(
+        rows, config, stages, responders, pictures, store, stop=stop, note=note, process=examine, **options
+    )
+    answers, complete = _answers(candidates, stages, config, votes, store)
     if not complete:
-        raise ServiceError(f"{responder.name} answered all questions about none of the candidates: {stop.reason}")
-    table = [_table_row(choice, complete, answers, max(audit.votes)) for choice in choices]
-    return ServedReport(AuditTable(tuple(table), _facts(audit, responder, complete)), confusion_of(complete, answers), stop.reason)
+        reasons = "; ".join([*report.failures, *([report.stopped] if report.stopped else [])])
+        raise ServiceError(f"{responder.name} gave no usable reply about any scene: {reasons}")
+    table = tuple(_table_row(choice, complete, answers, votes) for choice in choices)
+    facts = _facts(audit, config, responder, complete, len(rows))
+    confusion = confusion_of([one for some in complete.values() for one in some], answers)
+    return ServedReport(AuditTable(table, facts), confusion, report.stopped)
+
+
+def _proposer(stages: Mapping[str, Stage]) -> ProposeStage:
+    stage = stages["propose"]
+    if not isinstance(stage, ProposeStage):
+        raise ConfigError(f"the stage 'propose' must be a ProposeStage, got {type(stage).__name__}")
+    return stage
+
+
+def _answers(
+    candidates: Mapping[str, Sequence[Examinee]],
+    stages: Mapping[str, Stage],
+    config: EngineConfig,
+    votes: int,
+    store: PartStore,
+) -> tuple[Answers, dict[str, Sequence[Examinee]]]:
+    """The answers about the rows of which all questions are answered, and the candidates of these rows."""
+    answers, complete = Answers(), {}
+    for name, some in candidates.items():
+        tasks = [(one, task) for one in some for task in questions(one, votes, config.verify)]
+        parts = [store.get(task.key(stages[task.stage].fingerprint)) for _, task in tasks]
+        if not tasks or None in parts:
+            continue
+        complete[name] = some
+        for (one, task), part in zip(tasks, parts, strict=True):
+            if part is not None:
+                answers.parts[one.candidate.id, task.stage, task.number] = part
+    return answers, complete
+
+
+def _table_row(
+    config: EngineConfig, complete: Mapping[str, Sequence[Examinee]], answers: Answers, votes: int
+) -> AuditRow:
+    """The result of a configuration: the mean over several choices of its votes among all that were cast."""
+    orders = 1 if config.verify.votes == votes else ORDERS
+    found = [
+        _count(config, some, Subsample(answers, order, votes))
+        for order in range(orders)
+        for some in complete.values()
+    ]
+    prices = (config.vlm.input_price, config.vlm.output_price)
+    return audit_row(setting_of(config), _by_row(found, len(complete)), prices)
+
+
+def _count(config: EngineConfig, some: Sequence[Examinee], perform: Subsample) -> RowCounts:
+    row = some[0].row
+    proposals = [one.candidate for one in some]
+    decisions = tuple(replay(decide(row, candidate, config), perform) for candidate in proposals)
+    return count_row(row, proposals, RowOutcome(row.id, decisions), perform.used)
+
+
+def _by_row(found: Sequence[RowCounts], rows: int) -> list[RowCounts]:
+    """The sums over all orders of each row, since images are resampled whole."""
+    return [sum_counts(found[place::rows]) for place in range(rows)]
+
+
+def _facts(
+    audit: ServedAudit,
+    config: EngineConfig,
+    responder: Responder,
+    complete: Mapping[str, Sequence[Examinee]],
+    rows: int,
+) -> dict[str, Any]:
+    return {
+        "verifier": responder.name,
+        "scenes": f"{len(complete)} of {rows} of world/{audit.split}, seed {audit.seed}",
+        "candidates": f"{sum(map(len, complete.values()))}, about half of them wrong on purpose",
+        "votes": f"{max(audit.votes)} about each candidate; fewer are taken out of them, {ORDERS} times",
+        "prices per million tokens": f"input {config.vlm.input_price:g}, output {config.vlm.output_price:g}",
+    }

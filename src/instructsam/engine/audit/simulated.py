@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 from typing import Any
@@ -26,7 +25,6 @@ from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.stages.base import Correction, Pictures, Reply, VLMStage
 from instructsam.engine.stages.kinds import wanted_kinds
 from instructsam.engine.tasks import Task, Usage
-from instructsam.engine.votes import shown_numbers
 from instructsam.engine.votes import shown_numbers
 from instructsam.errors import InputError
 
@@ -185,25 +183,20 @@ class SimulatedVLM:
         return random.random() < error_chance(getattr(self.rates, rate), self.rates.correlation, difficulty)
 
 
+@dataclass(frozen=True)
 class _BlankPictures:
-    """Pictures of the right size without content, for the tokens of a question."""
+    """Pictures of one size without content, for the tokens of a question."""
+
+    blank: Image.Image
 
     def clean(self, row: ImageRow) -> Image.Image:
-        return _blank(row.image.width, row.image.height)
+        return self.blank
 
     def marked(self, row: ImageRow) -> Image.Image:
-        return _blank(row.image.width, row.image.height)
+        return self.blank
 
     def full(self, row: ImageRow) -> Image.Image:
-        return _blank(row.image.width, row.image.height)
-
-
-BLANK = _BlankPictures()
-
-
-@lru_cache(maxsize=64)
-def _blank(width: int, height: int) -> Image.Image:
-    return Image.new("RGB", (width, height))
+        return self.blank
 
 
 @lru_cache(maxsize=65536)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class SimulatedAudit:
     error_rates: tuple[float, ...] = (0.1, 0.2, 0.3)
     rounds: tuple[int, ...] = (2,)
     seeds: tuple[int, ...] = (0,)
-    rates: ErrorRates = ErrorRates()
+    rates: ErrorRates = field(default_factory=ErrorRates)
     per_image: int = 10
     prices: tuple[float, float] = (0.0, 0.0)
     picture_size: tuple[int, int] = PHOTO
@@ -139,7 +139,9 @@ def _facts(audit: SimulatedAudit) -> dict[str, Any]:
     return {
         "scenes": f"{audit.scenes} of world/{audit.split}, {audit.per_image} proposals each",
         "seeds": ", ".join(map(str, audit.seeds)),
-        "rates in proportion to the error rate": ", ".join(f"{name} {rate:g}" for name, rate in moving.items()),
+        "rates in proportion to the error rate": ", ".join(
+            f"{name} {rate:g}" for name, rate in moving.items()
+        ),
         "other rates": ", ".join(f"{name} {rate:g}" for name, rate in fixed.items()),
         "pictures": f"tokens of Qwen3-VL for {audit.picture_size[0]} x {audit.picture_size[1]} px",
         "prices per million tokens": f"input {audit.prices[0]:g}, output {audit.prices[1]:g}",

@@ -104,7 +104,16 @@ class AuditTable:
 
     def to_text(self) -> str:
         """Markdown: a row per setting, then how it was made."""
-        head = ["votes that agree", "rounds", "right before", "precision ↑", "recall ↑", "yield ↑", "review", "calls"]
+        head = [
+            "votes that agree",
+            "rounds",
+            "right before",
+            "precision ↑",
+            "recall ↑",
+            "yield ↑",
+            "review",
+            "calls",
+        ]
         has_rates = any(row.setting.error_rate is not None for row in self.rows)
         has_money = any(row.money for row in self.rows)
         lines = [
