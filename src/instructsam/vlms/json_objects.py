@@ -14,6 +14,7 @@ from typing import Any
 import json_repair
 
 MAX_OBJECT_LENGTH = 4000  # characters
+_MAX_UNCLOSED = 200  # braces without end, each of which costs a pass over the text
 _LENIENT = json.JSONDecoder(strict=False)  # which takes line breaks inside a string
 TEMPLATE_BRACKET = re.compile(r"\[(?=/?[A-Z_]{2,}\])")  # of [INST] and the like
 
@@ -40,12 +41,14 @@ def objects_in(text: str, limit: int = MAX_OBJECT_LENGTH) -> Iterator[dict[str, 
 
 def braced(text: str, limit: int = MAX_OBJECT_LENGTH) -> Iterator[str]:
     """Balanced {...} pieces; braces inside double quotes do not count, one that is never closed neither."""
-    place = 0
-    while (start := text.find("{", place)) >= 0 and text.find("}", start) >= 0:
+    place, unclosed = 0, 0
+    while unclosed < _MAX_UNCLOSED and (start := text.find("{", place)) >= 0 and text.find("}", start) >= 0:
         end = _closing(text, start, limit)
         place = start + 1 if end < 0 else end
         if end >= 0:
             yield text[start:end]
+        else:
+            unclosed += 1
 
 
 def _closing(text: str, start: int, limit: int) -> int:

@@ -17,14 +17,13 @@ from instructsam.structures.safe_text import one_line
 from instructsam.visualization.marks import Mark, draw_marks
 from instructsam.visualization.patches import Patch, fit
 
-
 _FULL_ROWS = 4  # images at full size that are kept for models in this process
 
 
 class RowPictures:
     """Pictures of rows (`stages.base.Pictures`); threads may share it."""
 
-    def __init__(self, images: RowImages, max_side: int = 1024, min_side: int = 640, rows: int = 32) -> None:
+    def __init__(self, images: RowImages, max_side: int = 1024, min_side: int = 512, rows: int = 32) -> None:
         """
         Args:
             images: loads the images.

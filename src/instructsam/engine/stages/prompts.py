@@ -182,3 +182,12 @@ def _check_slots(where: str, slots: Collection[str], filled: Collection[str]) ->
             f"{where}: expected exactly the slots {', '.join(f'{{{{{name}}}}}' for name in sorted(filled)) or 'none'}; "
             f"it {' and '.join(faults)}"
         )
+
+
+def open_prompts(folder: str) -> PromptBook:
+    """The prompts of `propose.prompts`: a folder, or "" for the shipped ones.
+
+    Raises:
+        ConfigError: as `PromptBook`.
+    """
+    return PromptBook(Path(folder) if folder else None)

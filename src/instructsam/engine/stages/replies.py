@@ -8,7 +8,7 @@ from instructsam.engine.stages.base import BrokenReplyError
 from instructsam.structures.checks import shorten
 from instructsam.vlms.json_objects import objects_in
 
-MAX_REPLY = 200_000  # characters that are parsed
+MAX_REPLY = 100_000  # characters that are parsed
 
 
 def object_schema(**properties: Any) -> dict[str, Any]:
@@ -53,6 +53,28 @@ def parse_reply(reply: str, *keys: str) -> dict[str, Any]:
     wanted = ", ".join(f'"{key}"' for key in keys)
     received = f"the keys {', '.join(map(shorten, others))}" if others else shorten(reply, 200)
     raise BrokenReplyError(f"expected one JSON object with the keys {wanted}, got {received}")
+
+
+def parse_items(reply: str, key: str, item_key: str) -> list[Any]:
+    """The list under `key` in the last JSON object that has one.
+
+    A reply that was cut, or in which one item is broken beyond repair, gives the items that are whole.
+
+    Args:
+        item_key: that every item has.
+
+    Raises:
+        BrokenReplyError: there is no such list and no such item.
+    """
+    text = reply[:MAX_REPLY]
+    lists = [value[key] for value in objects_in(text, MAX_REPLY) if isinstance(value.get(key), list)]
+    if lists:
+        return list(lists[-1])
+    inner = text[text.find("{") + 1 :] if key in text else text
+    items = [value for value in objects_in(inner, MAX_REPLY) if item_key in value]
+    if items:
+        return items
+    raise BrokenReplyError(f'expected one JSON object with the list "{key}", got {shorten(reply, 200)}')
 
 
 def check_numbers(value: Any, name: str, count: int) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Literal
 
 from instructsam.engine.settings.config import EngineConfig
@@ -11,8 +10,11 @@ from instructsam.engine.settings.vlm import VLMSettings
 from instructsam.engine.stages.base import Stage, VLMStage
 from instructsam.engine.stages.detect import DetectStage
 from instructsam.engine.stages.exhaustive import ExhaustiveStage, NoTargetStage
-from instructsam.engine.stages.prompts import PromptBook
+from instructsam.engine.stages.name import NameStage
+from instructsam.engine.stages.prompts import PromptBook, open_prompts
+from instructsam.engine.stages.propose import ProposeStage
 from instructsam.engine.stages.reground import RegroundStage
+from instructsam.engine.stages.revise import ReviseStage
 from instructsam.engine.stages.verifier import settings_of_stage
 from instructsam.engine.stages.vote import VoteStage
 from instructsam.engine.stages.words import WordsStage
@@ -54,8 +56,8 @@ def build_stages(
         InputError: the configuration names a model that is not given.
         ConfigError: a prompt file is broken.
     """
-    prompts = PromptBook(Path(config.propose.prompts) if config.propose.prompts else None)
-    stages: list[Stage] = [*_verifying(config, prompts)]
+    prompts = open_prompts(config.propose.prompts)
+    stages: list[Stage] = [*_proposing(config, prompts), *_verifying(config, prompts)]
     if config.source.detector:
         source = config.source
         given = _given(detector, "source.detector")
@@ -70,6 +72,15 @@ def build_stages(
 def fingerprints(stages: Mapping[str, Stage]) -> dict[str, str]:
     """The fingerprint of every stage by its name, for `flow.outcome_fingerprint`."""
     return {name: stage.fingerprint for name, stage in sorted(stages.items())}
+
+
+def _proposing(config: EngineConfig, prompts: PromptBook) -> Iterator[VLMStage]:
+    propose, model = config.propose, config.vlm.model
+    if config.source.detector and not config.source.concepts:
+        yield NameStage(propose, prompts, model)
+    yield ProposeStage(propose, prompts, model)
+    if config.verify.rounds:
+        yield ReviseStage(propose, prompts, model)
 
 
 def _verifying(config: EngineConfig, prompts: PromptBook) -> Iterator[VLMStage]:
