@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -111,9 +111,9 @@ def confusion_of(examinees: Sequence[Examinee], answers: Answers) -> Confusion:
     """Counts the answers about candidates."""
     counted: dict[tuple[str, str], list[tuple[Part, Examinee]]] = {}
     for one in examinees:
-        for (name, stage, _), part in _of(answers, one):
-            if name == one.candidate.id:
-                counted.setdefault((stage, one.mistake), []).append((part, one))
+        for part in _parts(answers, one):
+            if part.stage == "words" or one.mistake != "leak":  # the numbers of a leak may be wrong, too
+                counted.setdefault((part.stage, one.mistake), []).append((part, one))
     rows = [
         _row(question, mistake, counted[question, mistake])
         for question in QUESTIONS
@@ -129,11 +129,9 @@ def confusion_of(examinees: Sequence[Examinee], answers: Answers) -> Confusion:
     return Confusion(tuple(rows), tuple(kinds), _rates(rows, votes))
 
 
-def _of(answers: Answers, one: Examinee) -> Iterable[tuple[tuple[str, str, int], Part]]:
-    name = one.candidate.id
-    keys = [(name, "vote", number) for number in range(len(answers.votes(one.candidate)))]
-    keys += [(name, stage, 0) for stage in QUESTIONS if stage != "vote"]
-    return [(key, answers.parts[key]) for key in keys if key in answers.parts]
+def _parts(answers: Answers, one: Examinee) -> list[Part]:
+    keys = [(one.candidate.id, stage, 0) for stage in QUESTIONS if stage != "vote"]
+    return [*answers.votes(one.candidate), *(answers.parts[key] for key in keys if key in answers.parts)]
 
 
 def _row(question: str, mistake: str, found: Sequence[tuple[Part, Examinee]]) -> ConfusionRow:

@@ -16,11 +16,13 @@ from instructsam.engine.candidates import RowOutcome
 from instructsam.engine.flow import Flow
 from instructsam.engine.ledger.store import MemoryStore, PartStore
 from instructsam.engine.rounds import decide
+from instructsam.engine.row_images import DrawnImages
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.runners.local import run_local
 from instructsam.engine.runners.stop import Stop
 from instructsam.engine.settings.config import EngineConfig
-from instructsam.engine.stages.base import Pictures, Responder, Stage
+from instructsam.engine.stages.base import Responder, Stage
+from instructsam.engine.stages.pictures import RowPictures
 from instructsam.engine.stages.propose import ProposeStage
 from instructsam.engine.stages.table import build_stages
 from instructsam.engine.world_rows import world_rows
@@ -75,7 +77,6 @@ class ServedReport:
 def audit_served(
     config: EngineConfig,
     responder: Responder,
-    pictures: Pictures,
     audit: ServedAudit = ServedAudit(),
     *,
     stop: Stop,
@@ -91,7 +92,6 @@ def audit_served(
     Args:
         config: prompts, limits and prices; its group `propose` decides the candidates of a scene.
         responder: the model.
-        pictures: of the rows of `world_rows`.
         stop, note, options: of `run_local`, such as `progress`.
         ledger: receives the answers, so that a stopped audit resumes; None for one in memory.
 
@@ -110,6 +110,7 @@ def audit_served(
         yield [task for one in candidates[row.id] for task in questions(one, votes, config.verify)]
         return RowOutcome(row.id, ())
 
+    pictures = RowPictures(DrawnImages(), config.propose.max_side)
     store = ledger if ledger is not None else MemoryStore()
     responders = dict.fromkeys(stages, responder)
     report = run_local(
@@ -191,5 +192,6 @@ def _facts(
         "scenes": f"{len(complete)} of {rows} of world/{audit.split}, seed {audit.seed}",
         "candidates": f"{sum(map(len, complete.values()))}, about half of them wrong on purpose",
         "votes": f"{max(audit.votes)} about each candidate; fewer are taken out of them, {ORDERS} times",
+        "calls and tokens": "of the verifier alone",
         "prices per million tokens": f"input {config.vlm.input_price:g}, output {config.vlm.output_price:g}",
     }

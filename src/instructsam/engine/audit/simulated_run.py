@@ -116,7 +116,10 @@ def _with_model(
 ) -> Iterator[tuple[Setting, list[RowCounts]]]:
     """The counts of every configuration; all of them share the model's replies."""
     vlm = SimulatedVLM(audit.rates.at(rate), seed, choices[0].propose, audit.picture_size)
-    tasks = SimulatedTasks(build_stages(choices[0]), vlm)
+    stages = build_stages(
+        max(choices, key=lambda config: config.verify.rounds)
+    )  # no stage revises in 0 rounds
+    tasks = SimulatedTasks(stages, vlm)
     for config in choices:
         yield setting_of(config, rate), [_count(row, config, tasks) for row in rows]
 
