@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -92,6 +93,11 @@ class ImageGroups:
         """The name of an image's group: the smallest of its files. It is known after `find`."""
         return self._names[self._root(self._numbers[file])]
 
+    def repeated(self) -> int:
+        """The number of groups with more than one image."""
+        sizes = Counter(self._root(number) for number in range(len(self)))
+        return sum(size > 1 for size in sizes.values())
+
     def _root(self, number: int) -> int:
         parents = self._parents
         while parents[number] != number:
@@ -159,5 +165,6 @@ def _bit_counts(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """The number of ones of each value."""
     if hasattr(np, "bitwise_count"):  # NumPy 2
         return np.asarray(np.bitwise_count(values), dtype=np.uint8)
-    split = values[..., None].view(np.uint8)
-    return np.asarray(np.unpackbits(split, axis=-1).sum(axis=-1), dtype=np.uint8)
+    bits = np.unpackbits(values[..., None].view(np.uint8), axis=-1)
+    counts: NDArray[np.uint8] = bits.sum(axis=-1, dtype=np.uint8)
+    return counts

@@ -91,7 +91,7 @@ def test_an_accepted_candidate_stays_as_it_is() -> None:
     assert row == ROW
     assert decision.candidate == ENGINE.candidate
     assert (decision.state, decision.reason, decision.history) == ("accepted", "", ())
-    assert decision.votes == {"numbers": 0.5, "person": 1.0}
+    assert decision.votes == {"votes": 3, "agreement": 0.5, "person": 1.0}
     assert report.count("accepted") == 1
     assert report.open == 0
 
@@ -125,7 +125,11 @@ def test_the_kind_follows_a_fix() -> None:
 
 def test_a_rejection_has_its_reason_and_a_skip_no_effect() -> None:
     decision = _apply(HumanDecision(ID, DIGEST, "reject", reason="ambiguous"))[1]
-    assert (decision.state, decision.reason, decision.votes["person"]) == ("rejected", "ambiguous", 0.0)
+    assert (decision.state, decision.reason, decision.votes["person"]) == (
+        "rejected",
+        "person: ambiguous",
+        0.0,
+    )
     _, decision, report = _apply(HumanDecision(ID, DIGEST, "skip"))
     assert decision == ENGINE
     assert (report.skipped, report.open) == (1, 1)

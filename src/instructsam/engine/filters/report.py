@@ -8,7 +8,7 @@ from typing import Any
 
 from instructsam.structures.safe_text import one_line
 
-STAGES = ("text", "objects", "benchmark", "images", "row", "set", "balance")
+STAGES = ("text", "objects", "benchmark", "row", "images", "set", "balance")
 """The stages of the selection, in the order in which they are applied."""
 
 
@@ -30,9 +30,9 @@ class FilterReport:
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
 
-    def drop(self, stage: str, reason: str, example: str) -> None:
-        """Count one dropped candidate."""
-        self.dropped[stage, reason] += 1
+    def drop(self, stage: str, reason: str, example: str, count: int = 1) -> None:
+        """Count dropped candidates."""
+        self.dropped[stage, reason] += count
         self.examples.setdefault((stage, reason), example)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from instructsam.data.record import InstanceRecord
 from instructsam.data.record_fields import Rle, check_rle
 from instructsam.engine.candidates import (
     NO_TARGET,
+    PERSON,
     Candidate,
     CandidatePhrase,
     Decision,
@@ -28,14 +29,11 @@ from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
 from instructsam.structures.masks import rle_box_xyxy
 
-PERSON = "person"
-"""The name of a person's vote in `Decision.votes`: 1.0 for accepted, 0.0 for rejected."""
-
 
 def apply_decisions(
     row: ImageRow, outcome: RowOutcome, decisions: Mapping[str, HumanDecision], report: ReviewReport
 ) -> tuple[ImageRow, RowOutcome]:
-    """The row and its outcome as people left them; corrected masks and added objects are in the row.
+    """The row and its outcome as people left them; detected, corrected and added objects are in the row.
 
     Args:
         row: that `outcome` is about.
@@ -43,7 +41,7 @@ def apply_decisions(
         decisions: by candidate, as `read_decisions` returns them in `latest`.
         report: is counted on.
     """
-    reviewed = row
+    seen = reviewed = outcome.with_objects(row)
     found: list[Decision] = []
     for engine in outcome.decisions:
         human = decisions.get(engine.candidate.id)
@@ -52,18 +50,20 @@ def apply_decisions(
             report.open += engine.state == "review"
             found.append(engine)
             continue
-        problem = _problem(row, engine.candidate, human)
+        problem = _problem(seen, engine.candidate, human)
         if problem:
             report.open += engine.state == "review"
             report.problem(f"{engine.candidate.id}: {problem}")
-            stale = human.digest != review_digest(row, engine.candidate)
+            stale = human.digest != review_digest(seen, engine.candidate)
             report.stale += stale
             report.invalid += not stale
             found.append(engine)
             continue
         reviewed, decision = _decide(reviewed, engine, human, report)
         found.append(decision)
-    return reviewed, RowOutcome(outcome.row, tuple(found))
+    if tuple(found) == outcome.decisions:
+        return row, outcome
+    return reviewed, replace(outcome, decisions=tuple(found), detected=())
 
 
 def apply_to_all(
@@ -103,9 +103,10 @@ def import_decisions(
 
     def checked() -> Iterator[tuple[ImageRow, RowOutcome]]:
         for row, outcome in finished:
+            seen = outcome.with_objects(row)
             for engine in outcome.decisions:
                 human = decisions.get(engine.candidate.id)
-                if human is not None and not _problem(row, engine.candidate, human):
+                if human is not None and not _problem(seen, engine.candidate, human):
                     valid.add(engine.candidate.id)
             yield row, outcome
 
@@ -152,7 +153,8 @@ def _decide(
     if human.action == "reject":
         report.verdicts[engine.state, "rejected"] += 1
         votes = {**engine.votes, PERSON: 0.0}
-        return row, replace(engine, state="rejected", reason=human.reason or "by a person", votes=votes)
+        reason = f"{PERSON}: {human.reason or 'no reason given'}"
+        return row, replace(engine, state="rejected", reason=reason, votes=votes)
     old = engine.candidate
     row, phrases = _corrected(row, old, human)
     new = replace(old, instruction=human.instruction or old.instruction, phrases=phrases)
@@ -166,11 +168,11 @@ def _decide(
         earlier = {
             "instruction": old.instruction,
             "numbers": list(old.numbers),
-            "reason": "fixed by a person",
+            "reason": f"{PERSON}: fixed",
         }
         history = (*history, earlier)
     votes = {**engine.votes, PERSON: 1.0}
-    return row, Decision(new, "accepted", votes=votes, history=history)
+    return row, replace(engine, candidate=new, state="accepted", reason="", votes=votes, history=history)
 
 
 def _corrected(

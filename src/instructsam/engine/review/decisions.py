@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,14 +12,12 @@ from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, wi
 
 from instructsam.data.record_fields import Rle, Text, Word
 from instructsam.engine.candidates import Candidate, CandidatePhrase, candidate_to_dict
+from instructsam.engine.digests import digest
 from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import end_of_last_line, reason, sync_file
 from instructsam.structures.validation import Expected, first_fault
-
-DECISIONS = "decisions.jsonl"
-"""The decisions of a run, in its folder."""
 
 Action = Literal["accept", "reject", "skip"]
 
@@ -59,7 +56,7 @@ class AddedObject:
 @_forbid
 @dataclass(frozen=True)
 class HumanDecision:
-    """What a person decided about a candidate.
+    """The decision of a person about a candidate.
 
     Attributes:
         candidate: its id.
@@ -105,8 +102,7 @@ class DecisionFile:
 
 def review_digest(row: ImageRow, candidate: Candidate) -> str:
     """Differs when the objects of the image or the candidate differ."""
-    text = json.dumps([row.digest, candidate_to_dict(candidate)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest([row.digest, candidate_to_dict(candidate)])
 
 
 def changed_phrases(

@@ -32,7 +32,8 @@ class FilterSettings(Config):
         duplicate_iou: from which two objects are the same one.
         similar_images: whether images are compared by pixels; their groups stay in one split.
         images_per_group: near-duplicates of one picture that are kept; 0 for all.
-        similar_text: Jaccard similarity from which two instructions are near-duplicates; 1 for equal ones alone.
+        similar_text: Jaccard similarity of their pairs of neighbouring words, from which two instructions are
+            near-duplicates; 1 for equal ones alone.
         copies_per_text: near-duplicates of one instruction in the whole set; 0 for no limit.
         exclude: as `data.exclude` of a training run: "known" for every published test set in `source.folder`, their
             names, record files, folders of images.
@@ -53,7 +54,7 @@ class FilterSettings(Config):
     duplicate_iou: float = Field(default=0.9, gt=0, le=1)
     similar_images: bool = True
     images_per_group: int = Field(default=0, ge=0)
-    similar_text: float = Field(default=0.9, gt=0, le=1)
+    similar_text: float = Field(default=0.8, gt=0, le=1)
     copies_per_text: int = Field(default=100, ge=0)
     exclude: tuple[str, ...] = ("known",)
     exclude_by_pixels: bool = True

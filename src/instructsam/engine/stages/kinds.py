@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from instructsam.engine.candidates import KINDS, Kind
 from instructsam.engine.rows import ImageRow
@@ -48,14 +48,10 @@ def wanted_kinds(row: ImageRow, settings: ProposeSettings) -> dict[Kind, int]:
     return wanted
 
 
-def kinds_passage(wanted: Mapping[Kind, int], definitions: Mapping[Kind, Passage]) -> Passage:
-    """The list of wanted kinds for a prompt."""
-    lines = []
-    for kind, count in wanted.items():
-        times = "1 instruction" if count == 1 else f"{count} instructions"
-        definition = definitions[kind].replace("\n", "\n  ")
-        lines.append(f'- "{kind}", {times}: {definition}')
-    return Passage("\n".join(lines))
+def kinds_passage(kinds: Sequence[Kind], definitions: Mapping[Kind, Passage]) -> Passage:
+    """The list of kinds with their definitions, for a prompt."""
+    indented = {kind: definitions[kind].replace("\n", "\n  ") for kind in kinds}
+    return Passage("\n".join(f'- "{kind}": {definition}' for kind, definition in indented.items()))
 
 
 def _offset(row: ImageRow) -> float:

@@ -40,22 +40,23 @@ class ProposeStage:
             ConfigError: a prompt file is broken.
         """
         self.settings = settings
-        self.prompt = book.prompt("propose", ("kinds", "objects", "language", "count"))
-        self.definitions = kind_definitions(book)
+        self.prompt = book.prompt("propose", ("kinds", "objects", "wanted", "count", "language"))
+        definitions = kind_definitions(book)
+        self.kinds = kinds_passage(settings.kinds, definitions)
         used = settings.model_dump(
             mode="json", include={"kinds", "weights", "per_image", "language", "max_side", "temperature"}
         )
-        defined = {kind: self.definitions[kind] for kind in settings.kinds}
-        self.fingerprint = digest([model, self.prompt.digest, defined, used])
+        self.fingerprint = digest([model, self.prompt.digest, self.kinds, used])
 
     def question(self, task: Task, pictures: Pictures) -> Question:
         """The marked picture, its objects, and the wanted kinds."""
         wanted = wanted_kinds(task.row, self.settings)
         values: dict[str, Data] = {
-            "kinds": kinds_passage(wanted, self.definitions),
+            "kinds": self.kinds,
             "objects": object_list(task.row),
-            "language": self.settings.language,
+            "wanted": wanted,
             "count": sum(wanted.values()),
+            "language": self.settings.language,
         }
         item = object_schema(kind=choice_schema(*wanted), instruction=TEXT, phrases=PHRASES)
         return Question(

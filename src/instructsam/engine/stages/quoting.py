@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from instructsam.vlms.json_objects import TEMPLATE_BRACKET
 
-Data: TypeAlias = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
+Data: TypeAlias = str | int | float | bool | Sequence[Any] | Mapping[Any, Any] | None
 """JSON values."""
 
 
