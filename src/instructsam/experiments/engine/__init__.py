@@ -1,0 +1,1 @@
+"""Runs of the data engine, put together: sources, models, servers, ledger, export and review."""
