@@ -103,12 +103,14 @@ class RowOutcome:
         row: id of the row.
         decisions: none for a row that is skipped.
         detected: the objects that a detector found, which the numbers of the decisions then count.
+        dropped: number of proposals that could not become candidates, by fault.
         skipped: why the row has no decisions, as "code: text"; "" for a row that has been processed.
     """
 
     row: str
     decisions: tuple[Decision, ...]
     detected: tuple[InstanceRecord, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
     skipped: str = ""
 
     def with_objects(self, row: ImageRow) -> ImageRow:
