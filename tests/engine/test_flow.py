@@ -235,6 +235,11 @@ def test_skipped_rows_have_a_reason(count: int, groups: Any, script: Any, skippe
     assert parse_outcome(outcome_to_dict(outcome)) == outcome
 
 
+def test_dropped_proposals_are_counted() -> None:
+    outcome, _ = run(propose={"candidates": [], "dropped": {"numbers": 2}})
+    assert outcome.dropped == {"numbers": 2}
+
+
 def test_a_row_without_proposals_is_finished() -> None:
     outcome, _ = drive(process_row(make_row(), make_config()), scripted([]))
     assert outcome == RowOutcome("row", ())

@@ -11,7 +11,7 @@ parts, and returns the decisions. It is the same for every runner.
 |---|---|---|
 | name | | `concepts`: noun phrases |
 | detect | `concepts` | `instances`: see `candidates.instances_to_list` |
-| propose | | `candidates`: see `candidates.candidate_to_dict` |
+| propose | | `candidates`: see `candidates.candidate_to_dict`; `dropped`: number of the others by fault |
 | words | `candidate` | `problem`: "", "leak", "ambiguous" or "grammar"; `note`: text |
 | vote | `candidate`, `order` | `numbers`: those of the row that the instruction means (see `votes.shown_numbers`) |
 | exhaustive, no_target | `candidate` | `numbers`: further ones that are meant; `unmarked`: true, false; `note`: text |
@@ -77,7 +77,7 @@ def process_row(row: ImageRow, config: EngineConfig) -> Flow:
         return replace(outcome, skipped=str(Reason("unusable", f"propose: {part.unusable}")))
     candidates = [parse_candidate(value) for value in part.data["candidates"]]
     decisions = yield from side_by_side([decide(row, candidate, config) for candidate in candidates])
-    return replace(outcome, decisions=decisions)
+    return replace(outcome, decisions=decisions, dropped=part.data.get("dropped", {}))
 
 
 def side_by_side(flows: Sequence[Steps[T]]) -> Steps[tuple[T, ...]]:

@@ -10,6 +10,7 @@ from instructsam.data.record import InstanceRecord
 from instructsam.data.record_fields import Rle, check_rle
 from instructsam.engine.candidates import (
     NO_TARGET,
+    PERSON,
     Candidate,
     CandidatePhrase,
     Decision,
@@ -27,9 +28,6 @@ from instructsam.engine.review.report import ReviewReport
 from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
 from instructsam.structures.masks import rle_box_xyxy
-
-PERSON = "person"
-"""A person's vote in `Decision.votes` (1.0 for accepted, 0.0 for rejected), and the code of a person's reasons."""
 
 _STALE = "the candidate or the objects of its image have changed since the decision; review it again"
 
