@@ -1,1 +1,1 @@
-"""Runs of the data engine, put together: sources, models, servers, ledger, export and review."""
+"""The data engine, put together: sources, models and servers are opened here."""
