@@ -1,14 +1,11 @@
-"""The source, the models and the servers that the settings of an engine run name."""
+"""The models and the servers that the settings of an engine run name."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
 
-from instructsam.data.formats.reader import RecordReader
 from instructsam.engine.audit.simulated import SimulatedVLM
-from instructsam.engine.ingest.open import open_rows
-from instructsam.engine.ingest.source import RowSource
 from instructsam.engine.runners.ray_worker import Equipment
 from instructsam.engine.runners.server import open_responder
 from instructsam.engine.runners.spending import SpendingLog
@@ -19,35 +16,13 @@ from instructsam.engine.stages.base import Responder, Stage, VLMStage
 from instructsam.engine.stages.pictures import RowPictures
 from instructsam.engine.stages.table import ROLES, build_stages
 from instructsam.errors import ConfigError
-from instructsam.experiments.sources import find_reader
+from instructsam.experiments.engine.source import open_source
 from instructsam.structures.answering import Answerer
-from instructsam.training.data_settings import DataSettings
 
 SIMULATED = "simulated"
 """As `vlm.url`: the simulated model of the audit, for drawn scenes."""
 _SAM3 = "sam3:"
 _LOG = logging.getLogger(__name__)
-
-
-def open_row_source(config: EngineConfig) -> RowSource:
-    """The source of the run's images and objects; its annotations are not read yet.
-
-    Raises:
-        ConfigError: there is no such source, or nothing proposes objects of its images.
-    """
-    source = config.source
-
-    def reader() -> RecordReader:
-        data = DataSettings(
-            source=source.data,
-            images=source.images if "://" not in source.images else "",
-            folder=source.folder,
-            columns=source.columns,
-            negatives_per_positive=0.0,
-        )
-        return find_reader(source.data, data)
-
-    return open_rows(source, reader)
 
 
 def open_stages(config: EngineConfig) -> dict[str, Stage]:
@@ -82,7 +57,7 @@ def open_equipment(
         InstructSAMError: a source, model, prompt or server's URL cannot be opened.
     """
     stages = open_stages(config) if stages is None else stages
-    images = open_row_source(config).images
+    images = open_source(config).images
     proposer = _responder(config.vlm, config, spending, stop, "vlm", note)
     verifier = (
         proposer

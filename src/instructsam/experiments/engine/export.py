@@ -15,8 +15,8 @@ from instructsam.engine.selection_report import SelectionReport
 from instructsam.engine.write.export import ExportReport, export
 from instructsam.engine.write.provenance import run_facts
 from instructsam.engine.write.selected import select_accepted
-from instructsam.experiments.engine.equipment import open_row_source
 from instructsam.experiments.engine.opened import Run
+from instructsam.experiments.engine.source import open_source
 from instructsam.experiments.excluded_images import ExcludedImages
 from instructsam.training.data_settings import DataSettings
 
@@ -57,7 +57,7 @@ def export_run(run: Run, destination: str | Path | None = None) -> RunExport:
         InputError: nothing is left to write, an image is missing, or the destination holds something else.
         MissingExtraError: a package of a filter or format is not installed.
     """
-    config, images = run.config, open_row_source(run.config).images
+    config, images = run.config, open_source(run.config).images
     selection, review = SelectionReport(), ReviewReport()
     cache = HashCache(run.folder.root / HASHES)
     reports = iter([review])

@@ -25,9 +25,6 @@ from instructsam.engine.write.finished import iter_finished
 from instructsam.errors import InputError
 from instructsam.structures.files import reason, write_json
 
-STAGES = "stages.json"
-"""The fingerprints of the latest `engine run`, in its folder, so that other commands need not open its models."""
-
 
 @dataclass(frozen=True)
 class Run:
@@ -67,7 +64,7 @@ def write_stages(folder: RunFolder, config: EngineConfig, stages: Mapping[str, S
         InputError: the file cannot be written.
     """
     document = {"stages": fingerprints(stages), "outcome": outcome_fingerprint(config, stages)}
-    write_json(folder.root / STAGES, document)
+    write_json(folder.stages, document)
 
 
 def open_run(folder: Path, overrides: list[str] | None = None) -> Run:
@@ -89,7 +86,7 @@ def open_run(folder: Path, overrides: list[str] | None = None) -> Run:
             "`instructsam engine run`"
         )
     config = load_config(EngineConfig, path, overrides or []).model_copy(update={"output_dir": folder})
-    stages = folder / STAGES
+    stages = run_folder(config).stages
     try:
         found = json.loads(stages.read_bytes())
         return Run(config, run_folder(config), dict(found["stages"]), str(found["outcome"]))

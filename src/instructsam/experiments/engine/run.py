@@ -19,8 +19,9 @@ from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.stages.pictures import RowPictures
 from instructsam.engine.stages.preview import preview_rows
 from instructsam.errors import InputError
-from instructsam.experiments.engine.equipment import open_equipment, open_row_source, open_stages
+from instructsam.experiments.engine.equipment import open_equipment, open_stages
 from instructsam.experiments.engine.opened import write_stages
+from instructsam.experiments.engine.source import open_source
 
 _LOG = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def run_engine(
             "expected --cluster without --limit and --max-minutes, which are of the local runner: leave them out, or "
             "set source.limit"
         )
-    source, stages = open_row_source(config), open_stages(config)
+    source, stages = open_source(config), open_stages(config)
     folder, changes = open_run_folder(config)
     for line in (*changes, *ingest(source, folder, config).lines()):
         note(line)
@@ -88,7 +89,7 @@ def preview(config: EngineConfig, folder: Path) -> list[Path]:
     Raises:
         InstructSAMError: the source, a model or a prompt cannot be opened.
     """
-    source = open_row_source(config)
+    source = open_source(config)
     rows = (row for row in source.rows(Tally()) if row.instances or config.source.detector)
     files = preview_rows(
         rows, open_stages(config), RowPictures(source.images, config.propose.max_side), folder
