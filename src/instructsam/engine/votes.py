@@ -89,7 +89,9 @@ def collect_votes(
     poll = Poll(candidate.numbers, (), verify.votes, verify.needed)
     while count := poll.useful:
         cast = len(poll.ballots)
-        parts = yield [_vote(row, candidate, number, verify.shuffle) for number in range(cast, cast + count)]
+        parts = yield [
+            vote_task(row, candidate, number, verify.shuffle) for number in range(cast, cast + count)
+        ]
         ballots = (*poll.ballots, *map(_ballot, parts))
         poll = Poll(candidate.numbers, ballots, verify.votes, verify.needed)
     return poll
@@ -107,7 +109,7 @@ def true_numbers(task: Task, shown: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(order[number - 1] for number in shown)) if order else tuple(sorted(shown))
 
 
-def _vote(row: ImageRow, candidate: Candidate, number: int, shuffle: bool) -> Task:
+def vote_task(row: ImageRow, candidate: Candidate, number: int, shuffle: bool) -> Task:
     """One vote. The order depends on the row and the vote alone: all candidates of a row share its pictures."""
     subject: dict[str, Any] = {"candidate": candidate_to_dict(candidate)}
     if shuffle:
