@@ -87,7 +87,7 @@ def _responder(
             f"{group}.url: the simulated model knows drawn scenes alone, and source.data is {config.source.data!r}: "
             f"set {group}.url to a server, or source.data to world/val"
         )
-    return SimulatedVLM(per_image=config.propose.per_image, kinds=config.propose.kinds)
+    return SimulatedVLM(propose=config.propose)
 
 
 def _open_model(name: str) -> Answerer:
