@@ -53,7 +53,7 @@ def check(
         Why the candidate fails; None if it passes every check.
     """
     if problems := text_problems(candidate, row, config.filters):
-        return Reason(problems[0].code, " ".join(problem.text for problem in problems))
+        return Reason(problems[0].code, "; ".join(problem.text for problem in problems))
     verify, subject = config.verify, {"candidate": candidate_to_dict(candidate)}
     if verify.words:
         part = yield from ask(Task("words", row, subject), findings)
