@@ -218,6 +218,7 @@ def test_objects_are_named_and_detected_once() -> None:
     [
         (0, {}, {}, "no objects: neither the source nor a detector has any"),
         (41, {}, {}, "too many objects: 41, of at most 40 (propose.max_objects)"),
+        (1, {"propose": {"kinds": ["order"]}}, {}, "no objects: 1 is too few for each kind in propose.kinds"),
         (4, {}, {"propose": UNUSABLE}, "unusable: propose: it refuses"),
         (0, {"source": {"data": "photos", "detector": "x"}}, {"name": UNUSABLE}, "no objects: neither"),
         (
