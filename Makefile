@@ -11,7 +11,7 @@ PROCESSES ?= 2
 WORKERS ?= 2
 MINUTES ?= 9
 
-.PHONY: help setup demo test test-slow check docs format bench train train-gpu ablations clean
+.PHONY: help setup demo test test-slow test-browser check docs format bench train train-gpu ablations clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -29,7 +29,11 @@ test: $(DEV) ## Run the fast tests on WORKERS=2 processes
 
 test-slow: $(DEV) ## Run the tests marked slow
 	@echo "Running the slow tests"
-	@$(BIN)/python -m pytest -q -m "slow and not gpu"
+	@$(BIN)/python -m pytest -q -m "slow and not gpu and not browser"
+
+test-browser: $(DEV) ## Run the tests of HTML pages in Chromium
+	@echo "Running the tests in a browser"
+	@$(BIN)/python -m pytest -q -m browser
 
 check: $(DEV) ## Style, types, layers and file lengths
 	@echo "ruff check"

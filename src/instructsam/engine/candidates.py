@@ -30,6 +30,9 @@ target: nothing of the kind is there, or one word makes a true instruction false
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NO_TARGET: tuple[Kind, ...] = ("absent", "near_miss")
 
+PERSON = "person"
+"""A person's vote in `Decision.votes` (1.0 for accepted, 0.0 for rejected), and the code of a person's reasons."""
+
 State = Literal["accepted", "rejected", "review"]
 """`review`: the engine gave up after its last round, and a person decides."""
 
@@ -103,12 +106,14 @@ class RowOutcome:
         row: id of the row.
         decisions: none for a row that is skipped.
         detected: the objects that a detector found, which the numbers of the decisions then count.
+        dropped: number of proposals that could not become candidates, by fault.
         skipped: why the row has no decisions, as "code: text"; "" for a row that has been processed.
     """
 
     row: str
     decisions: tuple[Decision, ...]
     detected: tuple[InstanceRecord, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
     skipped: str = ""
 
     def with_objects(self, row: ImageRow) -> ImageRow:

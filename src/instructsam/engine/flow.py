@@ -11,7 +11,7 @@ parts, and returns the decisions. It is the same for every runner.
 |---|---|---|
 | name | | `concepts`: noun phrases |
 | detect | `concepts` | `instances`: see `candidates.instances_to_list` |
-| propose | | `candidates`: see `candidates.candidate_to_dict` |
+| propose | | `candidates`: see `candidates.candidate_to_dict`; `dropped`: number of the others by fault |
 | words | `candidate` | `problem`: "", "leak", "ambiguous" or "grammar"; `note`: text |
 | vote | `candidate`, `order` | `numbers`: those of the row that the instruction means (see `votes.shown_numbers`) |
 | exhaustive, no_target | `candidate` | `numbers`: further ones that are meant; `unmarked`: true, false; `note`: text |
@@ -34,6 +34,7 @@ from instructsam.engine.reasons import Reason
 from instructsam.engine.rounds import decide
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.config import EngineConfig
+from instructsam.engine.stages.kinds import wanted_kinds
 from instructsam.engine.tasks import Part, Task
 
 Flow: TypeAlias = Steps[RowOutcome]
@@ -77,7 +78,7 @@ def process_row(row: ImageRow, config: EngineConfig) -> Flow:
         return replace(outcome, skipped=str(Reason("unusable", f"propose: {part.unusable}")))
     candidates = [parse_candidate(value) for value in part.data["candidates"]]
     decisions = yield from side_by_side([decide(row, candidate, config) for candidate in candidates])
-    return replace(outcome, decisions=decisions)
+    return replace(outcome, decisions=decisions, dropped=part.data.get("dropped", {}))
 
 
 def side_by_side(flows: Sequence[Steps[T]]) -> Steps[tuple[T, ...]]:
@@ -119,4 +120,6 @@ def _skipped(row: ImageRow, config: EngineConfig) -> Reason | None:
         return Reason("no objects", "neither the source nor a detector has any")
     if count > most:
         return Reason("too many objects", f"{count}, of at most {most} (propose.max_objects)")
+    if not wanted_kinds(row, config.propose):
+        return Reason("no objects", f"{count} is too few for each kind in propose.kinds")
     return None

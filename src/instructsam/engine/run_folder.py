@@ -62,6 +62,11 @@ class RunFolder:
         return self._stored("spending.jsonl")
 
     @property
+    def models(self) -> Path:
+        """Names and fingerprints of the models in this process, see `stages.local_models`."""
+        return self.root / "models.json"
+
+    @property
     def decisions(self) -> Path:
         """Decisions of people."""
         return self.root / "decisions.jsonl"

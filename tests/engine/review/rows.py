@@ -48,8 +48,8 @@ def make_decision(
     return Decision(
         candidate,
         state,
-        "" if state == "accepted" else "votes differ",
-        {} if votes is None else {"numbers": votes},
+        "" if state == "accepted" else "votes: 1 of 2 agree",
+        {} if votes is None else {"votes": 3, "agreement": votes},
     )
 
 
@@ -58,15 +58,17 @@ def outcome(row: ImageRow, *decisions: Decision) -> tuple[ImageRow, RowOutcome]:
     return row, RowOutcome(row.id, decisions)
 
 
-class DrawnPictures:
-    """Draws the squares of `make_row`; stands in for the pictures of a run."""
+class SquareImages:
+    """Draws the squares of `make_row`; stands in for the images of a run."""
 
-    def clean(self, row: ImageRow) -> Image.Image:
-        image = Image.new("RGB", (row.image.width, row.image.height), (200, 190, 180))
-        pixels = np.array(image)
+    def load(self, row: ImageRow) -> Image.Image:
+        pixels = np.full((row.image.height, row.image.width, 3), 190, dtype=np.uint8)
         for place in range(len(row.instances)):
             pixels[square(2 + 15 * (place % 5), 5 + 20 * (place // 5))] = color_of(place)
         return Image.fromarray(pixels)
 
-    def marked(self, row: ImageRow) -> Image.Image:
-        return self.clean(row).resize((4 * row.image.width, 4 * row.image.height))
+    def path(self, row: ImageRow) -> None:
+        return None
+
+    def content(self, row: ImageRow) -> bytes:
+        raise NotImplementedError

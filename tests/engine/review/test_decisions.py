@@ -91,7 +91,7 @@ def test_an_accepted_candidate_stays_as_it_is() -> None:
     assert row == ROW
     assert decision.candidate == ENGINE.candidate
     assert (decision.state, decision.reason, decision.history) == ("accepted", "", ())
-    assert decision.votes == {"numbers": 0.5, "person": 1.0}
+    assert decision.votes == {"votes": 3, "agreement": 0.5, "person": 1.0}
     assert report.count("accepted") == 1
     assert report.open == 0
 
@@ -125,7 +125,11 @@ def test_the_kind_follows_a_fix() -> None:
 
 def test_a_rejection_has_its_reason_and_a_skip_no_effect() -> None:
     decision = _apply(HumanDecision(ID, DIGEST, "reject", reason="ambiguous"))[1]
-    assert (decision.state, decision.reason, decision.votes["person"]) == ("rejected", "ambiguous", 0.0)
+    assert (decision.state, decision.reason, decision.votes["person"]) == (
+        "rejected",
+        "person: ambiguous",
+        0.0,
+    )
     _, decision, report = _apply(HumanDecision(ID, DIGEST, "skip"))
     assert decision == ENGINE
     assert (report.skipped, report.open) == (1, 1)
@@ -134,7 +138,7 @@ def test_a_rejection_has_its_reason_and_a_skip_no_effect() -> None:
 def test_corrected_masks_and_added_objects_are_in_the_row() -> None:
     new, drawn = encode_rle(square(3, 6, 8)), encode_rle(square(40, 40))
     human = HumanDecision(
-        ID, DIGEST, "accept", masks=(CorrectedMask(2, new),), added=(AddedObject(0, drawn, "mug"),)
+        ID, DIGEST, "accept", masks=(CorrectedMask(2, new),), added=(AddedObject((0,), drawn, "mug"),)
     )
     row, decision, report = _apply(human)
     assert row.instances[1].rle == new
@@ -148,7 +152,7 @@ def test_corrected_masks_and_added_objects_are_in_the_row() -> None:
     ("change", "message"),
     [
         ({"phrases": (ReviewedPhrase("x", (1, 5)),)}, "expected numbers of objects from 1 to 4, got 5"),
-        ({"added": (AddedObject(1, encode_rle(square(1, 1))),)}, "names a phrase that does not exist"),
+        ({"added": (AddedObject((1,), encode_rle(square(1, 1))),)}, "names a phrase that does not exist"),
         ({"masks": (CorrectedMask(1, {"size": [2, 2], "counts": [0, 4]}),)}, "height, width"),
         ({"instruction": "  "}, "instruction is empty"),
     ],

@@ -16,7 +16,7 @@ from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.source import SourceSettings
 from instructsam.engine.settings.vlm import VLMSettings
 from instructsam.engine.stages.pictures import RowPictures
-from instructsam.engine.stages.preview import preview_row
+from instructsam.engine.stages.preview import preview_row, preview_rows
 from instructsam.engine.stages.table import build_stages
 from instructsam.errors import InputError
 from instructsam.structures.masks import encode_rle
@@ -95,5 +95,6 @@ def test_questions_are_written_as_files(tmp_path: Path) -> None:
     assert '"additionalProperties": false' in text
     with Image.open(tmp_path / "row" / "propose-1.png") as picture:
         assert picture.size == (512, 341)
-    files = preview_row(row_of(), stages, RowPictures(WhiteImages()), tmp_path / "bare")
-    assert [path.stem for path in files] == ["name"]
+    rows = (row_of(row_id=str(number)) for number in range(9))
+    files = preview_rows(rows, stages, RowPictures(WhiteImages()), tmp_path / "bare", count=2)
+    assert [str(path.relative_to(tmp_path)) for path in files] == ["bare/1/name.txt", "bare/2/name.txt"]

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructsam.engine.stages.prompts import Passage, PromptBook, shipped_names
+from instructsam.engine.stages.prompts import Passage, PromptBook, copy_prompts, shipped_names
 from instructsam.engine.stages.quoting import block, quoted
 from instructsam.errors import ConfigError
 
@@ -103,10 +103,30 @@ def test_letters_of_any_script_stay_readable() -> None:
     assert quoted("犬 \U0001f436 chien é") == '"犬 \U0001f436 chien é"'
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)))
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text() | st.integers() | st.booleans() | st.none(), max_size=5))
 def test_every_value_is_kept(value: object) -> None:
     assert json.loads(quoted(value)) == value  # type: ignore[arg-type]
 
 
-def test_shipped_prompts_are_found() -> None:
-    assert "propose" in shipped_names()
+def test_copied_prompts_are_the_shipped_ones_and_edits_are_kept(tmp_path: Path) -> None:
+    written = copy_prompts(tmp_path)
+    assert [path.stem for path in written] == shipped_names()
+    slots = ("objects", "definition", "candidate", "reason", "history", "language")
+    own, shipped = (book.prompt("revise", slots) for book in (PromptBook(tmp_path), PromptBook()))
+    assert own == shipped
+    (tmp_path / "name.md").write_text("mine")
+    (tmp_path / "words.md").unlink()
+    assert copy_prompts(tmp_path) == [tmp_path / "words.md"]
+    assert (tmp_path / "name.md").read_text() == "mine"
+
+
+def test_the_page_lists_the_slots_of_every_prompt(tmp_path: Path) -> None:
+    page = Path("docs/engine_prompts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)\.md` \|.*\| ([^|]*) \|$", page, flags=re.MULTILINE)
+    slots = {name: re.findall(r"`(\w+)`", cell) for name, cell in rows}
+    assert sorted(slots) == shipped_names()
+    for name in set(slots) - {"kinds"}:
+        PromptBook().prompt(name, slots[name])
+    (example,) = re.findall(r"```markdown\n(.*?)```", page, flags=re.DOTALL)
+    book(tmp_path, example, "name").prompt("name", slots["name"])

@@ -8,8 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from instructsam.engine.candidates import KINDS, Candidate, CandidatePhrase, candidate_to_dict
+from instructsam.engine.candidates import (
+    KINDS,
+    NO_TARGET,
+    Candidate,
+    CandidatePhrase,
+    candidate_to_dict,
+    parse_candidate,
+)
 from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.stages.base import BrokenReplyError, VLMStage
 from instructsam.engine.stages.kinds import wanted_kinds
@@ -25,8 +34,11 @@ ROW = row_of("dog", "dog", "cat")
 TASK = Task("propose", ROW)
 
 
-def stage(**settings: Any) -> ProposeStage:
-    return ProposeStage(ProposeSettings(**settings), PromptBook(), "tiny")
+def stage(**fields: Any) -> ProposeStage:
+    return ProposeStage(ProposeSettings(**fields), PromptBook(), "tiny")
+
+
+STAGE = stage()
 
 
 def item(
@@ -160,10 +172,35 @@ def test_syntax_is_repaired_and_meaning_is_not() -> None:
         "{}",
         "[]",
         '{"instructions": []}',
-        "{" * 5000 + "}",
+        "{" * 500 + "}",
     ):
         with pytest.raises(BrokenReplyError):
             stage().data(TASK, text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 5) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["kind", "instruction", "phrases", "text", "numbers"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(JSON, max_size=4), st.integers(0, 200))
+def test_any_reply_is_used_or_broken(items: list[Any], end: int) -> None:
+    """Never another error, and never a candidate that does not suit its kind."""
+    for text in (reply(*items), reply(*items, item())[:end], json.dumps(items)):
+        try:
+            found = STAGE.data(TASK, text)["candidates"]
+        except BrokenReplyError:
+            continue
+        for value in found:
+            candidate = parse_candidate(value)
+            assert set(candidate.numbers) <= {1, 2, 3}
+            assert bool(candidate.numbers) != (candidate.kind in NO_TARGET)
 
 
 def test_fingerprints_follow_what_is_asked(tmp_path: Path) -> None:
@@ -191,13 +228,13 @@ def test_fingerprints_follow_what_is_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "fields",
     [{"kinds": ()}, {"kinds": ("long", "long")}, {"kinds": ("long",), "weights": {"absent": 1.0}},
      {"language": " "}, {"language": "a\nb"}],
 )  # fmt: skip
-def test_settings_are_checked(settings: dict[str, Any]) -> None:
+def test_settings_are_checked(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"kinds|language"):
-        ProposeSettings(**settings)
+        ProposeSettings(**fields)
 
 
 def test_stages_follow_the_protocol() -> None:

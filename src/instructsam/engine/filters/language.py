@@ -76,6 +76,7 @@ def scripts_of(language: str) -> Sequence[str]:
     return ("LATIN", *_SCRIPTS.get(language, ())) if language else ()
 
 
+@lru_cache(maxsize=16384)  # the identifier is slow, and rounds and exports ask about the same texts again
 def other_language(text: str, expected: str) -> str:
     """The most probable language of a text that is not in the expected one; "" otherwise, and for a short text.
 

@@ -10,6 +10,7 @@ from instructsam.data.record import InstanceRecord
 from instructsam.data.record_fields import Rle, check_rle
 from instructsam.engine.candidates import (
     NO_TARGET,
+    PERSON,
     Candidate,
     CandidatePhrase,
     Decision,
@@ -28,14 +29,13 @@ from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
 from instructsam.structures.masks import rle_box_xyxy
 
-PERSON = "person"
-"""The name of a person's vote in `Decision.votes`: 1.0 for accepted, 0.0 for rejected."""
+_STALE = "the candidate or the objects of its image have changed since the decision; review it again"
 
 
 def apply_decisions(
     row: ImageRow, outcome: RowOutcome, decisions: Mapping[str, HumanDecision], report: ReviewReport
 ) -> tuple[ImageRow, RowOutcome]:
-    """The row and its outcome as people left them; corrected masks and added objects are in the row.
+    """The row and its outcome as people left them; detected, corrected and added objects are in the row.
 
     Args:
         row: that `outcome` is about.
@@ -43,27 +43,25 @@ def apply_decisions(
         decisions: by candidate, as `read_decisions` returns them in `latest`.
         report: is counted on.
     """
-    reviewed = row
+    seen = reviewed = outcome.with_objects(row)
     found: list[Decision] = []
     for engine in outcome.decisions:
         human = decisions.get(engine.candidate.id)
-        if human is None or human.action == "skip":
-            report.skipped += human is not None
-            report.open += engine.state == "review"
-            found.append(engine)
-            continue
-        problem = _problem(row, engine.candidate, human)
+        problem = "" if human is None else _problem(seen, engine.candidate, human)
         if problem:
-            report.open += engine.state == "review"
             report.problem(f"{engine.candidate.id}: {problem}")
-            stale = human.digest != review_digest(row, engine.candidate)
-            report.stale += stale
-            report.invalid += not stale
+            report.stale += problem == _STALE
+            report.invalid += problem != _STALE
+        if human is None or problem or human.action == "skip":
+            report.open += engine.state == "review"
+            report.skipped += human is not None and not problem
             found.append(engine)
             continue
         reviewed, decision = _decide(reviewed, engine, human, report)
         found.append(decision)
-    return reviewed, RowOutcome(outcome.row, tuple(found))
+    if tuple(found) == outcome.decisions:
+        return row, outcome
+    return reviewed, replace(outcome, decisions=tuple(found), detected=())
 
 
 def apply_to_all(
@@ -103,9 +101,10 @@ def import_decisions(
 
     def checked() -> Iterator[tuple[ImageRow, RowOutcome]]:
         for row, outcome in finished:
+            seen = outcome.with_objects(row)
             for engine in outcome.decisions:
                 human = decisions.get(engine.candidate.id)
-                if human is not None and not _problem(row, engine.candidate, human):
+                if human is not None and not _problem(seen, engine.candidate, human):
                     valid.add(engine.candidate.id)
             yield row, outcome
 
@@ -123,7 +122,7 @@ def import_decisions(
 def _problem(row: ImageRow, candidate: Candidate, human: HumanDecision) -> str:
     """Why a decision cannot be applied; "" if it can."""
     if human.digest != review_digest(row, candidate):
-        return "the candidate or the objects of its image have changed since the decision; review it again"
+        return _STALE
     if human.action != "accept":
         return ""
     if human.instruction and not human.instruction.strip():
@@ -135,7 +134,7 @@ def _problem(row: ImageRow, candidate: Candidate, human: HumanDecision) -> str:
     if wrong:
         return f"expected numbers of objects from 1 to {count}, got {', '.join(map(str, wrong))}"
     phrases = len(human.phrases or candidate.phrases)
-    if any(thing.phrase >= phrases for thing in human.added):
+    if any(index >= phrases for thing in human.added for index in thing.phrases):
         return f"an added object names a phrase that does not exist; the candidate has {phrases}"
     try:
         for place, code in enumerate([*(mask.rle for mask in human.masks), *(a.rle for a in human.added)]):
@@ -152,7 +151,8 @@ def _decide(
     if human.action == "reject":
         report.verdicts[engine.state, "rejected"] += 1
         votes = {**engine.votes, PERSON: 0.0}
-        return row, replace(engine, state="rejected", reason=human.reason or "by a person", votes=votes)
+        reason = f"{PERSON}: {human.reason or 'no reason given'}"
+        return row, replace(engine, state="rejected", reason=reason, votes=votes)
     old = engine.candidate
     row, phrases = _corrected(row, old, human)
     new = replace(old, instruction=human.instruction or old.instruction, phrases=phrases)
@@ -166,11 +166,11 @@ def _decide(
         earlier = {
             "instruction": old.instruction,
             "numbers": list(old.numbers),
-            "reason": "fixed by a person",
+            "reason": f"{PERSON}: fixed",
         }
         history = (*history, earlier)
     votes = {**engine.votes, PERSON: 1.0}
-    return row, Decision(new, "accepted", votes=votes, history=history)
+    return row, replace(engine, candidate=new, state="accepted", reason="", votes=votes, history=history)
 
 
 def _corrected(
@@ -184,7 +184,8 @@ def _corrected(
     numbers = [set(phrase.numbers) for phrase in given]
     for thing in human.added:
         instances.append(InstanceRecord(rle=thing.rle, category=thing.category))
-        numbers[thing.phrase].add(len(instances))
+        for index in thing.phrases:
+            numbers[index].add(len(instances))
     phrases = tuple(
         CandidatePhrase(phrase.text, tuple(sorted(found)))
         for phrase, found in zip(given, numbers, strict=True)

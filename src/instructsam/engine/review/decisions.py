@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 
 from instructsam.data.record_fields import Rle, Text, Word
 from instructsam.engine.candidates import Candidate, CandidatePhrase, candidate_to_dict
+from instructsam.engine.digests import digest
 from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
 from instructsam.structures.checks import parse_json
 from instructsam.structures.files import end_of_last_line, reason, sync_file
 from instructsam.structures.validation import Expected, first_fault
 
-DECISIONS = "decisions.jsonl"
-"""The decisions of a run, in its folder."""
-
 Action = Literal["accept", "reject", "skip"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 _forbid = with_config(ConfigDict(extra="forbid"))
 _Number = Annotated[int, Strict(), Field(ge=1), Expected("the number of an object, from 1")]
+_Index = Annotated[int, Strict(), Field(ge=0), Expected("the index of a phrase, from 0")]
 
 
 @_forbid
@@ -49,9 +48,9 @@ class CorrectedMask:
 @_forbid
 @dataclass(frozen=True)
 class AddedObject:
-    """An object that a person drew, for the phrase of this index."""
+    """An object that a person drew, for the phrases of these indices."""
 
-    phrase: Annotated[int, Strict(), Field(ge=0)]
+    phrases: Annotated[tuple[_Index, ...], Field(min_length=1), Expected("a list of indices")]
     rle: Rle
     category: Word = ""
 
@@ -59,7 +58,7 @@ class AddedObject:
 @_forbid
 @dataclass(frozen=True)
 class HumanDecision:
-    """What a person decided about a candidate.
+    """The decision of a person about a candidate.
 
     Attributes:
         candidate: its id.
@@ -105,8 +104,7 @@ class DecisionFile:
 
 def review_digest(row: ImageRow, candidate: Candidate) -> str:
     """Differs when the objects of the image or the candidate differ."""
-    text = json.dumps([row.digest, candidate_to_dict(candidate)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest([row.digest, candidate_to_dict(candidate)])
 
 
 def changed_phrases(

@@ -18,7 +18,7 @@ Cause = Literal["review", "quality", "rejected"]
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """A candidate for review, with its image."""
+    """A candidate for review, with its image and the objects that its numbers count."""
 
     row: ImageRow
     decision: Decision
@@ -36,8 +36,9 @@ class ReviewItem:
 
     @property
     def doubt(self) -> float:
-        """1 less the weakest vote; 1 without votes."""
-        return 1.0 - min(self.decision.votes.values(), default=0.0)
+        """1 less the mean result of its checks; 1 without checks."""
+        results = [share for name, share in self.decision.votes.items() if name != "votes"]
+        return 1.0 - sum(results) / len(results) if results else 1.0
 
 
 def review_queue(
@@ -76,6 +77,7 @@ def review_queue(
 def _items(finished: Iterable[tuple[ImageRow, RowOutcome]]) -> Iterator[ReviewItem]:
     causes: dict[str, Cause] = {"review": "review", "accepted": "quality", "rejected": "rejected"}
     for row, outcome in finished:
+        row = outcome.with_objects(row)
         for decision in outcome.decisions:
             yield ReviewItem(row, decision, causes[decision.state])
 

@@ -1,4 +1,4 @@
-"""What decisions of people did: counts, problems, and the agreement with the engine."""
+"""The effect of decisions of people: counts, problems, and the agreement with the engine."""
 
 from __future__ import annotations
 

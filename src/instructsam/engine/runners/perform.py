@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
+from instructsam.engine.ledger.lines import check_data
 from instructsam.engine.ledger.store import PartStore
 from instructsam.engine.runners.stop import RunStoppedError, Stop
 from instructsam.engine.settings.config import EngineConfig
@@ -23,9 +24,10 @@ from instructsam.engine.stages.base import (
 )
 from instructsam.engine.stages.table import ROLES, settings_of
 from instructsam.engine.tasks import NO_USAGE, Part, Task, Usage, unusable_data
-from instructsam.errors import ConfigError, InstructSAMError, ServiceError
+from instructsam.errors import ConfigError, InputError, InstructSAMError, ServiceError
 
 _LONGEST = 200  # characters of a refusal that a message repeats
+_SHORT = 8000  # characters of a reply that is parsed in the thread of the event loop
 
 
 class TaskFailedError(InstructSAMError):
@@ -58,16 +60,20 @@ class Performer:
         Raises:
             ConfigError: a stage that asks a model has no responder.
         """
-        self._config, self._stages, self._responders = config, stages, responders
+        self._config, self._responders = config, responders
         self._pictures, self._ledger, self._stop = pictures, ledger, stop
         self._threads, self._model_thread = threads, model_thread
         self._fingerprints = {name: stage.fingerprint for name, stage in stages.items()}
-        self._asking = {name for name, stage in stages.items() if isinstance(stage, VLMStage)}
-        self._failing: defaultdict[str, set[str]] = defaultdict(
-            set
-        )  # rows since the last usable reply, by responder
+        self._asking = {name: stage for name, stage in stages.items() if isinstance(stage, VLMStage)}
+        self._local = {
+            name: stage
+            for name, stage in stages.items()
+            if isinstance(stage, LocalStage) and name not in self._asking
+        }
+        # By responder, rows since its last usable reply.
+        self._failing: defaultdict[str, set[str]] = defaultdict(set)
         self.usage = NO_USAGE
-        if missing := sorted(self._asking - set(responders)):
+        if missing := sorted(set(self._asking) - set(responders)):
             raise ConfigError(
                 f"the stages {', '.join(missing)} need responders, got {', '.join(responders) or 'none'}"
             )
@@ -96,16 +102,11 @@ class Performer:
         return part
 
     async def _run(self, task: Task) -> tuple[dict[str, Any], Usage]:
-        stage = self._stages[task.stage]
-        if not isinstance(stage, LocalStage):
-            raise TypeError(f"the stage {task.stage!r} neither asks a model nor runs here")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._model_thread, stage.run, task, self._pictures), NO_USAGE
+        run, loop = self._local[task.stage].run, asyncio.get_running_loop()
+        return await loop.run_in_executor(self._model_thread, run, task, self._pictures), NO_USAGE
 
     async def _ask(self, task: Task) -> tuple[dict[str, Any], Usage]:
-        stage, responder = self._stages[task.stage], self._responders[task.stage]
-        if not isinstance(stage, VLMStage):
-            raise TypeError(f"the stage {task.stage!r} asks no model")
+        stage, responder = self._asking[task.stage], self._responders[task.stage]
         tries = settings_of(ROLES.get(task.stage, "proposer"), self._config).corrections + 1
         correction: Correction | None = None
         usage = NO_USAGE
@@ -136,7 +137,16 @@ class Performer:
             raise BrokenReplyError(f"the reply is a refusal ({words})" if words else "the reply was withheld")
         if reply.cut:  # the start of a list of numbers must not count as all of them
             raise BrokenReplyError("the reply reached the limit of tokens before its end: write less")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, stage.data, task, reply.text)
+        if len(reply.text) < _SHORT:  # a thread costs more
+            data = stage.data(task, reply.text)
+        else:
+            loop = asyncio.get_running_loop()
+            data = await loop.run_in_executor(self._threads, stage.data, task, reply.text)
+        try:
+            check_data(data)  # a reply may escape half a character, which no line of a ledger can hold
+        except InputError as error:
+            raise BrokenReplyError(str(error)) from error
+        return data
 
     def _failed(self, task: Task, problem: str) -> None:
         """Count a failure of a model; failures in too many rows, with no usable reply between, stop the run."""

@@ -6,6 +6,7 @@ performs its rows by `run_rows`, as the local runner does.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter
@@ -60,6 +61,8 @@ def run_on_ray(
             if line["spending"]:
                 with folder.spending.open("ab") as stream:
                     stream.write(line["spending"].encode())
+            if line["error"]:
+                raise InstructSAMError(line["error"])
             report = add_reports(report, REPORT.validate_json(line["report"]), time.monotonic() - started)
             if progress is not None:
                 progress(report.progress)
@@ -121,9 +124,6 @@ def _results(
     try:
         yield from reports.iter_rows()
     except ray.exceptions.RayError as error:
-        cause = getattr(error, "cause", None)
-        if isinstance(cause, InstructSAMError):
-            raise cause from None
         raise InstructSAMError(f"the cluster failed: {first_line(error)}; run again to resume") from error
 
 
@@ -145,7 +145,7 @@ def _cluster(settings: ClusterSettings) -> Iterator[None]:
         yield
         return
     if settings.address:
-        ray.init(settings.address, log_to_driver=False)
+        ray.init(settings.address, log_to_driver=False, logging_level=logging.ERROR)
     else:
         ray.init(
             "local",
@@ -153,6 +153,7 @@ def _cluster(settings: ClusterSettings) -> Iterator[None]:
             object_store_memory=_OBJECT_STORE,
             include_dashboard=False,
             log_to_driver=False,
+            logging_level=logging.ERROR,
         )
     try:
         yield

@@ -29,6 +29,7 @@ from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.vlm import VLMSettings
 from instructsam.engine.stages.base import Pictures, Responder, Stage
 from instructsam.engine.tasks import Part, Task
+from instructsam.errors import InstructSAMError
 
 REPORT: TypeAdapter[RunReport] = TypeAdapter(RunReport)
 
@@ -88,14 +89,20 @@ class RowWorker:
             batch: `offset` and `length` of each range, in bytes.
 
         Returns:
-            `report`: a `RunReport` as JSON; `spending`: new lines of the log, where the driver cannot read it.
+            `report`: a `RunReport` as JSON; `spending`: new lines of the log, where the driver cannot read it;
+            `error`: why the run must end, "" for no error.
         """
-        reports, spending = [], []
+        results: dict[str, list[str]] = {"report": [], "spending": [], "error": []}
         for offset, length in zip(batch["offset"], batch["length"], strict=True):
-            report = self._loop.run_until_complete(self._perform(int(offset), int(length)))
-            reports.append(REPORT.dump_json(report).decode())
-            spending.append(self._new_spending())
-        return {"report": reports, "spending": spending}
+            report, problem = "", ""
+            try:
+                done = self._loop.run_until_complete(self._perform(int(offset), int(length)))
+                report = REPORT.dump_json(done).decode()
+            except InstructSAMError as error:  # Ray would repeat it with its own words around it
+                problem = str(error)
+            for name, value in (("report", report), ("spending", self._new_spending()), ("error", problem)):
+                results[name].append(value)
+        return results
 
     async def _perform(self, offset: int, length: int) -> RunReport:
         if (

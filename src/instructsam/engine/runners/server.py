@@ -18,6 +18,7 @@ from instructsam.engine.tasks import NO_USAGE, Task, Usage
 from instructsam.errors import ServiceError
 from instructsam.vlms.async_client import AsyncVLMClient, ChatReply, TemporaryError
 from instructsam.vlms.dialect import Shape
+from instructsam.vlms.json_objects import plain
 from instructsam.vlms.protocol import Turn
 
 _LOG = logging.getLogger(__name__)
@@ -183,6 +184,6 @@ def _correction_turns(correction: Correction | None) -> list[Turn]:
     """The broken reply and its fault."""
     if correction is None:
         return []
-    reply = correction.reply[:_QUOTED]
+    reply = plain(correction.reply[:_QUOTED])
     earlier = [Turn("assistant", reply)] if reply.strip() else []
-    return [*earlier, Turn("user", CORRECTION.format(problem=correction.problem))]
+    return [*earlier, Turn("user", plain(CORRECTION.format(problem=correction.problem)))]

@@ -106,7 +106,7 @@ Stage = VLMStage | LocalStage
 
 @dataclass(frozen=True)
 class Correction:
-    """A broken reply and its fault, which the next try is told."""
+    """A broken reply and its fault, for the next try."""
 
     reply: str
     problem: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,23 @@ from instructsam.structures.destinations import prepare_folder
 from instructsam.structures.files import write_text
 from instructsam.structures.safe_text import one_line
 from instructsam.structures.saving import save_image
+
+
+def preview_rows(
+    rows: Iterable[ImageRow], stages: Mapping[str, Stage], pictures: Pictures, folder: Path, count: int = 3
+) -> list[Path]:
+    """Write the questions about the first rows, each row in a folder of its own: `1`, `2`, ...
+
+    Args:
+        count: rows.
+
+    Returns:
+        The text files; see `preview_row`.
+    """
+    files = []
+    for number, row in enumerate(islice(rows, count), start=1):
+        files += preview_row(row, stages, pictures, folder / str(number))
+    return files
 
 
 def preview_row(row: ImageRow, stages: Mapping[str, Stage], pictures: Pictures, folder: Path) -> list[Path]:

@@ -21,7 +21,8 @@ from instructsam.engine.digests import digest
 from instructsam.engine.stages.quoting import Data, block, quoted
 from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices
-from instructsam.structures.files import reason
+from instructsam.structures.destinations import prepare_folder
+from instructsam.structures.files import reason, write_text
 from instructsam.vlms.protocol import Turn
 
 _FOLDER = files("instructsam") / "engine" / "prompts"
@@ -191,3 +192,22 @@ def open_prompts(folder: str) -> PromptBook:
         ConfigError: as `PromptBook`.
     """
     return PromptBook(Path(folder) if folder else None)
+
+
+def copy_prompts(folder: Path) -> list[Path]:
+    """Write the shipped prompts into a folder, to be edited; a file that is there is kept.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        InputError: the folder or a file cannot be written.
+    """
+    prepare_folder(folder, "the folder of the prompts")
+    written = []
+    for name in shipped_names():
+        path = folder / f"{name}.md"
+        if not path.exists():
+            write_text(path, (_FOLDER / path.name).read_text(encoding="utf-8"))
+            written.append(path)
+    return written
