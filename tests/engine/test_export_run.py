@@ -65,7 +65,9 @@ def exported(config: EngineConfig) -> RunExport:
     human = HumanDecision(candidate.id, review_digest(rows[0], candidate), "accept")
     if not folder.decisions.exists():
         append_decisions(folder.decisions, [human])
-    return export_run(config, folder, ledger, STAGES, source.images, RowPictures(source.images))
+    return export_run(
+            config, folder, ledger, STAGES, outcome_fingerprint(STAGES, config), source.images, RowPictures(source.images)
+        )
 
 
 def test_accepted_candidates_of_finished_rows_are_written(config: EngineConfig) -> None:

@@ -121,16 +121,29 @@ def export(
     as_json: JsonOption = False,
 ) -> int:
     """Filter, balance and write the accepted candidates of a run: records, COCO, Parquet, images and a card."""
-    from instructsam.experiments.engine.export import export_run
+    from instructsam.experiments.engine.export import export_opened
     from instructsam.experiments.engine.opened import open_run
 
+    destination = [] if out is None else [f"write.folder={out}"]
     with console.stdout_reserved(as_json):
-        result = export_run(open_run(run, changes), out)
+        result = export_opened(open_run(run, [*(changes or ()), *destination]))
     if as_json:
         console.print_json(result.to_dict())
     else:
         for line in result.lines():
             console.say(line)
+    return 0
+
+
+@app.command()
+def prompts(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Is created.")]) -> int:
+    """Write the shipped prompts into a folder, to be edited and named as propose.prompts; files there are kept."""
+    from instructsam.engine.stages.prompts import copy_prompts
+
+    written = copy_prompts(folder)
+    for file in written:
+        console.say(file)
+    console.say(f"{len(written)} prompts written; use them with propose.prompts={folder}")
     return 0
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from instructsam.data.exclusion import BenchmarkImages
 from instructsam.engine.filters.images import RowPictures
-from instructsam.engine.flow import outcome_fingerprint
 from instructsam.engine.ingest.ingest import read_report
 from instructsam.engine.ledger.store import PartStore
 from instructsam.engine.review.apply import apply_to_all
@@ -41,7 +41,16 @@ class RunExport:
 
     def lines(self) -> list[str]:
         """For a terminal."""
-        return [*self.selection.lines(), *self.written.lines()]
+        people = self.review.lines() if self.review.applied else []
+        return [*people, *self.selection.lines(), *self.written.lines()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "review": self.review.to_dict(),
+            "selection": self.selection.to_dict(),
+            "written": self.written.to_dict(),
+        }
 
 
 def export_run(
@@ -49,6 +58,7 @@ def export_run(
     folder: RunFolder,
     ledger: PartStore,
     stages: Mapping[str, str],
+    outcome: str,
     images: RowImages,
     pictures: RowPictures | None = None,
     benchmarks: BenchmarkImages | None = None,
@@ -60,6 +70,7 @@ def export_run(
         folder: of the run.
         ledger: of the run.
         stages: see `stages.table.fingerprints`.
+        outcome: fingerprint of the outcomes; that of the run, whatever filters the export has.
         images: of the rows.
         pictures: see `selection.select`.
         benchmarks: see `selection.select`.
@@ -69,11 +80,10 @@ def export_run(
     """
     selection, reviews = SelectionReport(), [ReviewReport()]
     decisions = read_decisions(folder.decisions).latest
-    fingerprint = outcome_fingerprint(stages, config)
 
     def read() -> Iterator[Selected]:
         reviews.append(ReviewReport())
-        return read_accepted(folder, ledger, fingerprint, decisions, reviews[-1])
+        return read_accepted(folder, ledger, outcome, decisions, reviews[-1])
 
     ingested = read_report(folder.root)
     written = export(
