@@ -30,6 +30,9 @@ target: nothing of the kind is there, or one word makes a true instruction false
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NO_TARGET: tuple[Kind, ...] = ("absent", "near_miss")
 
+PERSON = "person"
+"""A person's vote in `Decision.votes` (1.0 for accepted, 0.0 for rejected), and the code of a person's reasons."""
+
 State = Literal["accepted", "rejected", "review"]
 """`review`: the engine gave up after its last round, and a person decides."""
 

@@ -62,6 +62,11 @@ class RunFolder:
         return self._stored("spending.jsonl")
 
     @property
+    def stages(self) -> Path:
+        """The fingerprints of stages and outcomes of the latest run, so that other commands open no model."""
+        return self.root / "stages.json"
+
+    @property
     def decisions(self) -> Path:
         """Decisions of people."""
         return self.root / "decisions.jsonl"

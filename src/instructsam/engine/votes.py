@@ -83,15 +83,23 @@ def show_numbers(numbers: Sequence[int]) -> str:
 
 
 def collect_votes(
-    row: ImageRow, candidate: Candidate, verify: VerifySettings
+    row: ImageRow, candidate: Candidate, verify: VerifySettings, earlier: Sequence[Ballot] = ()
 ) -> Generator[Sequence[Task], Sequence[Part], Poll]:
-    """Yields the votes that are next, and returns all of them."""
-    poll = Poll(candidate.numbers, (), verify.votes, verify.needed)
+    """Yields the votes that are next, and returns all of them.
+
+    Args:
+        earlier: votes about the same wording, for which other numbers were claimed. They count, and as many more as
+            usual may be cast: claiming other numbers until some votes happen to agree is no way to pass.
+    """
+    votes = len(earlier) + verify.votes
+    needed = verify.needed_of(votes)
+    poll = Poll(candidate.numbers, tuple(earlier), votes, needed)
     while count := poll.useful:
         cast = len(poll.ballots)
-        parts = yield [_vote(row, candidate, number, verify.shuffle) for number in range(cast, cast + count)]
-        ballots = (*poll.ballots, *map(_ballot, parts))
-        poll = Poll(candidate.numbers, ballots, verify.votes, verify.needed)
+        parts = yield [
+            vote_task(row, candidate, number, verify.shuffle) for number in range(cast, cast + count)
+        ]
+        poll = Poll(candidate.numbers, (*poll.ballots, *map(_ballot, parts)), votes, needed)
     return poll
 
 
@@ -107,7 +115,7 @@ def true_numbers(task: Task, shown: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(order[number - 1] for number in shown)) if order else tuple(sorted(shown))
 
 
-def _vote(row: ImageRow, candidate: Candidate, number: int, shuffle: bool) -> Task:
+def vote_task(row: ImageRow, candidate: Candidate, number: int, shuffle: bool) -> Task:
     """One vote. The order depends on the row and the vote alone: all candidates of a row share its pictures."""
     subject: dict[str, Any] = {"candidate": candidate_to_dict(candidate)}
     if shuffle:

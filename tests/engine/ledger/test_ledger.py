@@ -11,6 +11,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instructsam.engine.ledger import index as index_module
 from instructsam.engine.ledger.ledger import Ledger
@@ -33,13 +35,37 @@ def fill(folder: Path, numbers: range, segment: str = "main") -> None:
 def test_a_line_is_canonical_and_comes_back() -> None:
     made = Part("00ff", "verify", "ä/1.png", {"b": [1, 2.5, None], "a": "ü\n"}, Usage(3, 4))
     line = format_part(made)
-    assert line == (
-        b'{"data":{"a":"\\u00fc\\n","b":[1,2.5,null]},"key":"00ff","row":"\\u00e4/1.png","stage":"verify",'
-        b'"usage":{"input_tokens":3,"output_tokens":4}}\n'
+    assert (
+        line
+        == (
+            '{"data":{"a":"ü\\n","b":[1,2.5,null]},"key":"00ff","row":"ä/1.png","stage":"verify",'
+            '"usage":{"input_tokens":3,"output_tokens":4}}\n'
+        ).encode()
     )
     assert parse_part(line, "line") == made
-    with pytest.raises(InputError, match="finite JSON values"):
-        format_part(Part("00", "verify", "row", {"score": float("nan")}))
+
+
+@pytest.mark.parametrize("value", [float("nan"), "\ud800", {"a": {1, 2}}], ids=repr)
+def test_data_that_are_no_json_are_refused(value: object) -> None:
+    with pytest.raises(InputError, match="must be JSON values"):
+        format_part(Part("00", "verify", "row", {"value": value}))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4), st.text())
+def test_every_part_comes_back_from_its_line(data: dict[str, object], row: str) -> None:
+    made = Part("00", "verify", row, data)
+    line = format_part(made)
+    assert line.count(b"\n") == 1
+    assert parse_part(line, "line") == made
+    assert format_part(parse_part(line, "line")) == line
 
 
 def test_parts_survive_in_order(tmp_path: Path) -> None:
@@ -96,11 +122,14 @@ def test_an_incomplete_last_line_is_dropped_and_reported(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b"\0\0\0\n", "not JSON"),
-        (b"[1]\n", "got list"),
-        (b'{"key":"00"}\n', "whose data is None"),
+        (b"\0\0\0\n", "Invalid JSON"),
+        (b"[1]\n", "should be an object"),
+        (b'{"key":"00"}\n', "stage: Field required"),
         (format_part(part(1)).replace(b'"key":"', b'"key":"x'), "hexadecimal"),
-        (format_part(part(1)).replace(b'"output_tokens":1', b'"output_tokens":null'), "whose usage is"),
+        (
+            format_part(part(1)).replace(b'"output_tokens":1', b'"output_tokens":null'),
+            "usage.output_tokens: Input should be a valid integer",
+        ),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path: Path, line: bytes, problem: str) -> None:

@@ -199,3 +199,24 @@ def test_a_stage_without_responder_is_named(tmp_path: Path) -> None:
         ConfigError, match="exhaustive, no_target, propose, revise, words need responders, got vote"
     ):
         asyncio.run(job)
+
+
+class HalfCharacters(ToyResponder):
+    """The first reply about each candidate's words escapes half a character."""
+
+    async def reply(
+        self, stage: VLMStage, task: Task, pictures: Pictures, correction: Correction | None
+    ) -> Reply:
+        found = await super().reply(stage, task, pictures, correction)
+        if task.stage != "words" or correction is not None:
+            return found
+        return Reply('{"problem": "", "note": "\\ud83d"}', found.usage)
+
+
+def test_a_reply_that_no_ledger_can_hold_is_sent_back(tmp_path: Path) -> None:
+    responder = HalfCharacters()
+    report = run(tmp_path, responder, rows=1)
+    assert (report.stopped, report.progress.done) == ("", 1)
+    problems = {call[2].problem for call in responder.calls if call[2] is not None}
+    assert len(problems) == 1
+    assert "surrogates not allowed" in problems.pop()

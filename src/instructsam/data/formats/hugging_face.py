@@ -12,6 +12,7 @@ from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Node, Tally, several
 from instructsam.data.formats.splits import spellings
 from instructsam.data.formats.table import HUB, Table, TableImages, TablePlace, import_datasets
+from instructsam.data.formats.table_instructions import has_listed_instructions, listed_records
 from instructsam.data.formats.table_objects import TableObjects
 from instructsam.data.record import ImageRef, Record
 from instructsam.data.vocabulary import Vocabulary
@@ -21,6 +22,7 @@ from instructsam.structures.checks import check_choices
 COLUMNS = {
     "image": "image",
     "instruction": "instruction",
+    "instructions": "instructions",
     "objects": "objects",
     "bbox": "bbox",
     "bbox_xyxy": "",
@@ -117,6 +119,10 @@ class TableRows:
         if self.columns["instruction"] in names:
             self._check_targets(names)
             yield from self._instructions(tally)
+        elif has_listed_instructions(rows.features, self.columns["instructions"]):
+            for _, values, image in self._images(tally):
+                objects = self.objects.of_row(values, image, tally)
+                yield from listed_records(values, self.columns["instructions"], image, objects, tally)
         elif self.columns["objects"] in names:
             yield from self._categories(tally)
         else:

@@ -165,8 +165,8 @@ def _of_image(top: Node, images: dict[str, Node]) -> dict[str, list[Node]]:
 
 
 def _category(node: Node, names: dict[str, str]) -> str:
-    """The category's name; "" in a file without categories."""
-    if not names:
+    """The category's name; "" in a file without categories, and for null."""
+    if not names or node.value.get("category_id", "") is None:
         return ""
     number = node["category_id"]
     if number.name() not in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from instructsam.engine.audit.truth import truth_of
 from instructsam.engine.candidates import Candidate, RowOutcome
 from instructsam.engine.rows import ImageRow
+from instructsam.engine.tasks import Part
 
 RESAMPLES = 1000
 
@@ -28,7 +29,7 @@ class RowCounts:
         revised: of `accepted`, those that were revised.
         revised_right: of them, without mistake.
         review: candidates for people.
-        calls: questions whose replies were used.
+        calls: questions; repetitions after broken replies count as tokens alone.
         input_tokens, output_tokens: of these calls.
     """
 
@@ -49,7 +50,7 @@ COUNTS: tuple[str, ...] = tuple(field.name for field in fields(RowCounts))
 
 
 def count_row(
-    row: ImageRow, proposals: Sequence[Candidate], outcome: RowOutcome, spent: Mapping[str, int]
+    row: ImageRow, proposals: Sequence[Candidate], outcome: RowOutcome, used: Sequence[Part]
 ) -> RowCounts:
     """The counts of one image.
 
@@ -57,7 +58,7 @@ def count_row(
         row: of `truth.world_rows`.
         proposals: as proposed, in the order of the decisions.
         outcome: of the engine.
-        spent: `calls`, `input_tokens` and `output_tokens`.
+        used: parts of the questions that led to it.
     """
     truth = truth_of(row)
     was_right = {proposal.id: truth.mistake(proposal) == "" for proposal in proposals}
@@ -73,8 +74,15 @@ def count_row(
         revised=len(revised),
         revised_right=sum(is_right[candidate.id] for candidate in revised),
         review=sum(decision.state == "review" for decision in outcome.decisions),
-        **spent,
+        calls=len(used),
+        input_tokens=sum(part.usage.input_tokens for part in used),
+        output_tokens=sum(part.usage.output_tokens for part in used),
     )
+
+
+def sum_counts(rows: Sequence[RowCounts]) -> RowCounts:
+    """The sum of the counts of several rows."""
+    return RowCounts(*(sum(getattr(row, name) for row in rows) for name in COUNTS))
 
 
 @dataclass(frozen=True)

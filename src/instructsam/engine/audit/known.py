@@ -37,7 +37,7 @@ KIND_OF: Mapping[str, Kind] = MappingProxyType(
 """Family of the world's instructions -> kind. One without target is "absent", a hard negative "near_miss"."""
 INSTRUCTIONS = 40  # about a scene; more than a proposer needs, so that a revision finds another one
 NEAR_MISSES = 5
-WORDINGS = 4  # other ones of an instruction
+WORDINGS = 2  # other ones of an instruction
 LEAK = re.compile(r" \(mask \d+\)$")
 """The end of an instruction that names a mark."""
 Mistake = Literal["", "leak", "missing", "too many", "swapped", "groups", "target"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 from typing import Any
@@ -19,12 +20,18 @@ from instructsam.engine.audit.error_rates import ErrorRates, chance_of, error_ch
 from instructsam.engine.audit.known import LEAK, KnownInstruction, leaking, mistake_of
 from instructsam.engine.audit.tokens import question_tokens, text_tokens
 from instructsam.engine.audit.truth import SceneTruth, truth_of
-from instructsam.engine.candidates import KINDS, NO_TARGET, Candidate, CandidatePhrase, Kind, parse_candidate
+from instructsam.engine.candidates import NO_TARGET, Candidate, CandidatePhrase, Kind, parse_candidate
 from instructsam.engine.rows import ImageRow
+from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.stages.base import Correction, Pictures, Reply, VLMStage
+from instructsam.engine.stages.kinds import wanted_kinds
 from instructsam.engine.tasks import Task, Usage
 from instructsam.engine.votes import shown_numbers
 from instructsam.errors import InputError
+
+PHOTO = (1024, 683)
+"""Width and height of a usual photograph, shrunk to `propose.max_side`."""
+REASONING = "The instruction describes these objects, and no other object of the picture fits its words."
 
 
 class SimulatedVLM:
@@ -33,24 +40,22 @@ class SimulatedVLM:
     Args:
         rates: of its errors.
         seed: of its errors and choices.
-        per_image: instructions that it proposes for an image.
-        kinds: of its proposals, in turn.
-        counts_tokens: whether the question is made to estimate its tokens; without, replies cost nothing.
+        propose: kinds and number of its proposals.
+        picture_size: width and height in px of the pictures whose tokens are counted, which may differ from those of
+            the scenes; None to count no tokens.
     """
 
     def __init__(
         self,
         rates: ErrorRates | None = None,
         seed: int = 0,
-        per_image: int = 10,
-        kinds: Sequence[Kind] = KINDS,
-        counts_tokens: bool = True,
+        propose: ProposeSettings | None = None,
+        picture_size: tuple[int, int] | None = PHOTO,
     ) -> None:
         self.rates = rates or ErrorRates()
         self.seed = seed
-        self.per_image = per_image
-        self.kinds = tuple(kinds)
-        self.counts_tokens = counts_tokens
+        self.propose = propose or ProposeSettings()
+        self._blank = None if picture_size is None else _BlankPictures(Image.new("RGB", picture_size))
         self._replies: Mapping[str, Callable[[Task, SceneTruth, Random], Any]] = {
             "propose": self._propose,
             "revise": self._revise,
@@ -84,29 +89,25 @@ class SimulatedVLM:
         text = json.dumps(self._replies[stage.name](task, truth_of(task.row), random))
         if correction is None and random.random() < self.rates.broken:
             text = text[: len(text) // 2]
-        if not self.counts_tokens:
+        if self._blank is None:
             return Reply(text)
-        return Reply(text, Usage(question_tokens(stage.question(task, BLANK)), text_tokens(text)))
+        return Reply(text, Usage(question_tokens(stage.question(task, self._blank)), text_tokens(text)))
 
     # The proposer
 
     def _propose(self, task: Task, truth: SceneTruth, random: Random) -> Any:
-        waiting = {kind: [known for known in truth.pool if known.kind == kind] for kind in self.kinds}
         meant = [known for known in truth.pool if known.numbers]
-        turn = random.randrange(len(self.kinds))
-        order = [*self.kinds[turn:], *self.kinds[:turn]]
-        chosen: list[tuple[Kind, KnownInstruction]] = []
         used: set[str] = set()
-        while len(chosen) < self.per_image and any(waiting.values()):
-            for kind in order:
-                if waiting[kind] and len(chosen) < self.per_image:
-                    known = waiting[kind].pop(0)
-                    if kind in NO_TARGET and meant and self._errs("no_target", known.text, random):
-                        known = random.choice(meant)  # of which the proposer believes that nothing is meant
-                    if known.text not in used:
-                        chosen.append((kind, known))
-                        used.add(known.text)
-        return {"candidates": [self._proposal(task.row, kind, known, random) for kind, known in chosen]}
+        proposals = []
+        for kind, count in wanted_kinds(task.row, self.propose).items():
+            waiting = [known for known in truth.pool if known.kind == kind]
+            for known in waiting[:count]:
+                if kind in NO_TARGET and meant and self._errs("no_target", known.text, random):
+                    known = random.choice(meant)  # of which the proposer believes that nothing is meant
+                if known.text not in used:
+                    used.add(known.text)
+                    proposals.append(self._proposal(task.row, kind, known, random))
+        return {"instructions": proposals}
 
     def _proposal(self, row: ImageRow, kind: Kind, known: KnownInstruction, random: Random) -> dict[str, Any]:
         phrases = known.phrases
@@ -116,7 +117,7 @@ class SimulatedVLM:
             phrases = _with_mistake(random, phrases, row)
         leaks = random.random() < self.rates.leak
         text = leaking(known.text, random.randint(1, len(row.instances))) if leaks else known.text
-        return _written(kind, text, phrases)
+        return {"kind": kind, **_written(text, phrases)}
 
     def _revise(self, task: Task, truth: SceneTruth, random: Random) -> Any:
         """The right numbers or another mistake; other words, or another instruction, where the numbers were right."""
@@ -130,13 +131,13 @@ class SimulatedVLM:
         if mistake == "target" or text is None:
             others = [one for one in truth.pool if one.kind == candidate.kind and one.text not in past]
             if not others:
-                return {"candidate": None}
+                return {"give_up": True, **_written(candidate.instruction, candidate.phrases)}
             known = random.choice(others)
             text = known.text
         phrases = known.phrases
         if candidate.kind not in NO_TARGET and self._errs("proposal", known.text, random):
             phrases = _with_mistake(random, phrases, task.row)
-        return {"candidate": _written(candidate.kind, text, phrases)}
+        return {"give_up": False, **_written(text, phrases)}
 
     # The verifier
 
@@ -145,7 +146,8 @@ class SimulatedVLM:
         leaks = LEAK.search(candidate.instruction) is not None
         if self._errs("words", _find(truth, candidate).text, random):
             leaks = not leaks
-        return {"problem": "leak" if leaks else "", "note": "it names a mark" if leaks else ""}
+        note = "it names a mark" if leaks else ""
+        return {"reasoning": REASONING, "problem": "leak" if leaks else "none", "note": note}
 
     def _vote(self, task: Task, truth: SceneTruth, random: Random) -> Any:
         candidate = parse_candidate(task.subject["candidate"])
@@ -168,7 +170,7 @@ class SimulatedVLM:
         elif self._errs(rate, known.text, random):
             others = sorted(set(range(1, len(task.row.instances) + 1)) - set(candidate.numbers))
             missing = [] if missing or not others else [random.choice(others)]
-        return {"numbers": missing, "unmarked": False, "note": ""}
+        return {"reasoning": REASONING, "numbers": missing, "unmarked": False, "note": ""}
 
     def agrees_falsely(self, candidate: Candidate, known: KnownInstruction) -> bool:
         """Whether the verifier repeats the mistake of this candidate, whatever it is asked."""
@@ -182,25 +184,20 @@ class SimulatedVLM:
         return random.random() < error_chance(getattr(self.rates, rate), self.rates.correlation, difficulty)
 
 
+@dataclass(frozen=True)
 class _BlankPictures:
-    """Pictures of the right size without content, for the tokens of a question."""
+    """Pictures of one size without content, for the tokens of a question."""
+
+    blank: Image.Image
 
     def clean(self, row: ImageRow) -> Image.Image:
-        return _blank(row.image.width, row.image.height)
+        return self.blank
 
     def marked(self, row: ImageRow) -> Image.Image:
-        return _blank(row.image.width, row.image.height)
+        return self.blank
 
     def full(self, row: ImageRow) -> Image.Image:
-        return _blank(row.image.width, row.image.height)
-
-
-BLANK = _BlankPictures()
-
-
-@lru_cache(maxsize=64)
-def _blank(width: int, height: int) -> Image.Image:
-    return Image.new("RGB", (width, height))
+        return self.blank
 
 
 @lru_cache(maxsize=65536)
@@ -225,12 +222,9 @@ def _with_mistake(
     return (*phrases[:place], changed, *phrases[place + 1 :])
 
 
-def _written(kind: Kind, text: str, phrases: Sequence[CandidatePhrase]) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "instruction": text,
-        "phrases": [{"text": phrase.text, "numbers": list(phrase.numbers)} for phrase in phrases],
-    }
+def _written(text: str, phrases: Sequence[CandidatePhrase]) -> dict[str, Any]:
+    named = [{"text": phrase.text, "numbers": list(phrase.numbers)} for phrase in phrases]
+    return {"instruction": text, "phrases": named}
 
 
 def _find(truth: SceneTruth, candidate: Candidate) -> KnownInstruction:

@@ -52,9 +52,16 @@ class SceneTruth:
     def _by_wording(self) -> dict[str, KnownInstruction]:
         return {text: known for known in self.pool for text in self.wordings(known)}
 
+    @cached_property
+    def _wordings(self) -> dict[str, tuple[str, ...]]:
+        return {
+            known.text: reworded(known, self.facts, np.random.default_rng([self.seed, place]))
+            for place, known in enumerate(self.pool)
+        }
+
     def wordings(self, known: KnownInstruction) -> tuple[str, ...]:
         """Other wordings of an instruction, the same ones every time; empty where the world has none."""
-        return reworded(known, self.facts, np.random.default_rng([self.seed, self.pool.index(known)]))
+        return self._wordings[known.text]
 
     def find(self, text: str) -> KnownInstruction | None:
         """The instruction with this text or one of its other wordings, with or without a leak."""

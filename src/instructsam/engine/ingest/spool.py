@@ -33,7 +33,7 @@ class SpooledImage:
 
     Attributes:
         licence: that its records state, "" for none.
-        crowds: run-length codes of regions that are no objects: crowds, and ignored pixels.
+        crowds: {"rle", "category"} of regions that are no objects: crowds, and ignored pixels without a category.
     """
 
     image: ImageRef
@@ -77,11 +77,11 @@ class Spool:
             for instance in phrase.instances:
                 category = instance.category if instance.category not in _NO_NAMES else name
                 self._object(number, instance, category, record.image)
-        for code in (*record.crowds, *([] if record.ignore is None else [record.ignore])):
-            self._database.execute(
-                "INSERT OR IGNORE INTO crowds VALUES (?, ?, ?)",
-                (number, _key(code["counts"]), json.dumps(code)),
-            )
+        regions = [(code, _category(record) or name) for code in record.crowds]
+        for code, category in (*regions, *([] if record.ignore is None else [(record.ignore, "")])):
+            value = json.dumps({"rle": code, "category": category})
+            insert = "INSERT OR IGNORE INTO crowds VALUES (?, ?, ?)"
+            self._database.execute(insert, (number, _key(code["counts"]), value))
 
     def images(self) -> Iterator[SpooledImage]:
         """All images with their objects."""
@@ -141,6 +141,12 @@ def _phrase_as_name(record: Record) -> str:
     text = record.phrases[0].text
     is_name = len(record.phrases) == 1 and text == record.instruction and len(text.split()) <= _LONGEST_NAME
     return text if is_name else ""
+
+
+def _category(record: Record) -> str:
+    """The category that all objects of a record have, "" where they differ."""
+    found = {instance.category for phrase in record.phrases for instance in phrase.instances}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _licence(record: Record) -> str:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from instructsam.engine.tasks import Part, Usage
-from instructsam.errors import InputError
-from instructsam.structures.checks import describe, parse_json
+from pydantic import TypeAdapter, ValidationError
 
-_FIELDS = {"data": dict, "key": str, "row": str, "stage": str, "usage": dict}
-_USAGE = {"input_tokens", "output_tokens"}
+from instructsam.engine.tasks import Part
+from instructsam.errors import InputError, first_line
+from instructsam.structures.checks import describe
+
+_PART: TypeAdapter[Part] = TypeAdapter(Part)
 
 
 def format_part(part: Part) -> bytes:
-    """The line of a part, with its line break.
+    """The line of a part, UTF-8 with its line break.
 
     Raises:
-        InputError: its data are not JSON values.
+        InputError: its data are not JSON values: NaN, infinity, a lone surrogate, an object.
     """
     line = {
         "data": part.data,
@@ -26,13 +28,24 @@ def format_part(part: Part) -> bytes:
         "stage": part.stage,
         "usage": {"input_tokens": part.usage.input_tokens, "output_tokens": part.usage.output_tokens},
     }
+    return _encode(line) + b"\n"
+
+
+def check_data(data: Mapping[str, Any]) -> None:
+    """Check that a part can hold these data.
+
+    Raises:
+        InputError: see `format_part`.
+    """
+    _encode(data)
+
+
+def _encode(value: Mapping[str, Any]) -> bytes:
     try:
-        text = json.dumps(line, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        return text.encode()
     except (TypeError, ValueError) as error:
-        raise InputError(
-            f"the data of a part must be finite JSON values, got {error} in the stage {part.stage} of row {part.row}"
-        ) from error
-    return text.encode("ascii") + b"\n"
+        raise InputError(f"the data of a part must be JSON values ({first_line(error)})") from error
 
 
 def parse_part(line: bytes, where: str) -> Part:
@@ -46,26 +59,15 @@ def parse_part(line: bytes, where: str) -> Part:
         InputError: the line is damaged.
     """
     try:
-        fields = parse_json(line, where)
-        _check(fields)
-        return Part(fields["key"], fields["stage"], fields["row"], fields["data"], Usage(**fields["usage"]))
+        part = _PART.validate_json(line, strict=True)
+        check_key(part.key)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise _damaged(where, f"{name}: {first['msg']}" if name else first["msg"]) from error
     except InputError as error:
-        problem = str(error).removeprefix(f"{where}: ")
-        raise InputError(
-            f"{where}: expected a part, {problem}: remove the line, and its task is performed again"
-        ) from error
-
-
-def _check(fields: Any) -> None:
-    if not isinstance(fields, dict):
-        raise InputError(f"got {describe(fields)}")
-    for name, kind in _FIELDS.items():
-        if not isinstance(fields.get(name), kind):
-            raise InputError(f"whose {name} is {describe(fields.get(name))}")
-    usage = fields["usage"]
-    if set(usage) != _USAGE or not all(type(count) is int for count in usage.values()):
-        raise InputError(f"whose usage is {describe(usage)}")
-    check_key(fields["key"])
+        raise _damaged(where, str(error)) from error
+    return part
 
 
 def check_key(key: str) -> bytes:
@@ -77,4 +79,10 @@ def check_key(key: str) -> bytes:
     try:
         return bytes.fromhex(key)
     except ValueError as error:
-        raise InputError(f"whose key is {describe(key)}, not hexadecimal digits") from error
+        raise InputError(f"a key must be hexadecimal digits, got {describe(key)}") from error
+
+
+def _damaged(where: str, problem: str) -> InputError:
+    return InputError(
+        f"{where}: expected a part, got a damaged line ({problem}): remove it, and its task is performed again"
+    )

@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from instructsam.engine.candidates import RowOutcome
-from instructsam.engine.flow import process_row
+from instructsam.engine.flow import Flow, process_row
 from instructsam.engine.ledger.store import PartStore
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.runners.interrupts import interrupts
@@ -26,6 +26,7 @@ from instructsam.engine.stages.base import Pictures, Responder, Stage
 from instructsam.engine.tasks import Part, Task
 
 T = TypeVar("T")
+Process: TypeAlias = Callable[[ImageRow, EngineConfig], Flow]
 _SPARE_ROWS = 4  # that wait for their last calls, while others have calls to make
 
 
@@ -102,6 +103,7 @@ async def run_rows(
     limit: int = 0,
     max_minutes: float = 0.0,
     progress: Callable[[Progress], None] | None = None,
+    process: Process = process_row,
 ) -> RunReport:
     """Perform the tasks of all rows that the ledger does not hold.
 
@@ -120,6 +122,7 @@ async def run_rows(
         limit: number of unfinished rows to try; 0 for all.
         max_minutes: the run stops cleanly after this time; 0 for no limit.
         progress: called after every row.
+        process: the flow of a row; the audit has another one.
 
     Raises:
         InputError: the ledger cannot be written, say; calls in flight finish before.
@@ -128,7 +131,9 @@ async def run_rows(
     with _threads() as (threads, model_thread), _timer(max_minutes, stop):
         performer = Performer(config, stages, responders, pictures, ledger, stop, threads, model_thread)
         counts = Counts(total, spending)
-        run = _Run(config, performer, ledger, outcome_fingerprint(config, stages), stop, counts, progress)
+        run = _Run(
+            config, performer, ledger, outcome_fingerprint(config, stages), stop, counts, progress, process
+        )
         queue = _Queue(iter(rows), limit or None)
         await gather([run.work(queue) for _ in range(_window(config))])
         return counts.report(performer.usage, stop.reason)
@@ -160,6 +165,7 @@ class _Run:
     stop: Stop
     counts: Counts
     report: Callable[[Progress], None] | None
+    process: Process
 
     async def work(self, queue: _Queue) -> None:
         """Process rows until there are no more, or the run stops."""
@@ -192,7 +198,7 @@ class _Run:
         self.counts.finished(outcome)
 
     async def _outcome(self, row: ImageRow) -> RowOutcome:
-        flow = process_row(row, self.config)
+        flow = self.process(row, self.config)
         try:
             tasks = next(flow)
             while True:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
+from instructsam.engine.ledger.lines import check_data
 from instructsam.engine.ledger.store import PartStore
 from instructsam.engine.runners.stop import RunStoppedError, Stop
 from instructsam.engine.settings.config import EngineConfig
@@ -23,7 +24,7 @@ from instructsam.engine.stages.base import (
 )
 from instructsam.engine.stages.table import ROLES, settings_of
 from instructsam.engine.tasks import NO_USAGE, Part, Task, Usage, unusable_data
-from instructsam.errors import ConfigError, InstructSAMError, ServiceError
+from instructsam.errors import ConfigError, InputError, InstructSAMError, ServiceError
 
 _LONGEST = 200  # characters of a refusal that a message repeats
 _SHORT = 8000  # characters of a reply that is parsed in the thread of the event loop
@@ -137,8 +138,15 @@ class Performer:
         if reply.cut:  # the start of a list of numbers must not count as all of them
             raise BrokenReplyError("the reply reached the limit of tokens before its end: write less")
         if len(reply.text) < _SHORT:  # a thread costs more
-            return stage.data(task, reply.text)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, stage.data, task, reply.text)
+            data = stage.data(task, reply.text)
+        else:
+            loop = asyncio.get_running_loop()
+            data = await loop.run_in_executor(self._threads, stage.data, task, reply.text)
+        try:
+            check_data(data)  # a reply may escape half a character, which no line of a ledger can hold
+        except InputError as error:
+            raise BrokenReplyError(str(error)) from error
+        return data
 
     def _failed(self, task: Task, problem: str) -> None:
         """Count a failure of a model; failures in too many rows, with no usable reply between, stop the run."""

@@ -47,7 +47,7 @@ class EngineConfig(Config):
     @model_validator(mode="after")
     def _check(self) -> EngineConfig:
         code, name = self.filters.language, self.propose.language
-        if code and (code == "en") != (name.casefold() == "english"):
+        if code and (code == "en") != ("english" in name.casefold()):
             raise ConfigError(
                 f"filters.language must be the ISO 639-1 code of propose.language ({name!r}), or '' for no check, "
                 f"got {code!r}"

@@ -5,19 +5,15 @@ Each step takes an iterable of `Selected` and returns one: in the order of the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from instructsam.data.record import InstanceRecord
-from instructsam.engine.candidates import Candidate, Decision, RowOutcome
+from instructsam.engine.candidates import PERSON, Candidate, Decision, RowOutcome
 from instructsam.engine.rows import ImageRow
 
 Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-
-PeopleDecide: TypeAlias = Callable[[ImageRow, Decision], "Decision | None"]
-"""A person's decision in place of the engine's; None where no person has decided."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +23,11 @@ class Selected:
     Attributes:
         row: its image, with the objects that its numbers count.
         decision: that accepted it.
-        by_person: whether a person accepted it, maybe with other numbers or words.
         split: that its image belongs to; the split of the images replaces the default.
     """
 
     row: ImageRow
     decision: Decision
-    by_person: bool = False
     split: Split = "train"
 
     @property
@@ -41,28 +35,20 @@ class Selected:
         """The accepted candidate."""
         return self.decision.candidate
 
-    def instances(self, numbers: tuple[int, ...]) -> tuple[InstanceRecord, ...]:
-        """The objects of these numbers."""
-        return tuple(self.row.instances[number - 1] for number in numbers)
+    @property
+    def by_person(self) -> bool:
+        """Whether a person accepted it, maybe with other numbers or words."""
+        return PERSON in self.decision.votes
 
 
-def no_people(row: ImageRow, decision: Decision) -> Decision | None:
-    """No person has decided anything."""
-    return None
-
-
-def select_accepted(
-    row: ImageRow, outcome: RowOutcome, people: PeopleDecide = no_people
-) -> Iterator[Selected]:
-    """The accepted candidates of a row.
+def select_accepted(finished: Iterable[tuple[ImageRow, RowOutcome]]) -> Iterator[Selected]:
+    """The accepted candidates of finished rows.
 
     Args:
-        row: with the objects that the numbers of the decisions count.
-        outcome: of this row.
-        people: decisions of people, which go before those of the engine.
+        finished: rows with the objects that the numbers of the decisions count (`iter_finished`), after the decisions
+            of people (`review.apply.apply_to_all`).
     """
-    for decision in outcome.decisions:
-        decided = people(row, decision)
-        final = decision if decided is None else decided
-        if final.state == "accepted":
-            yield Selected(row, final, by_person=decided is not None)
+    for row, outcome in finished:
+        for decision in outcome.decisions:
+            if decision.state == "accepted":
+                yield Selected(row, decision)

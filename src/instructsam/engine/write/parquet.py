@@ -1,0 +1,158 @@
+"""Parquet files for the Hugging Face hub: a row for each image, with its objects and its instructions.
+
+`datasets.load_dataset` opens the folder of the export, and `instructsam train --data` reads the files back. Needs the
+extra `engine`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from instructsam.data.record import InstanceRecord
+from instructsam.engine.candidates import PERSON, Decision
+from instructsam.engine.row_images import RowImages
+from instructsam.engine.write.provenance import RunFacts, record_provenance
+from instructsam.engine.write.rows import ExportRow
+from instructsam.errors import MissingExtraError
+from instructsam.structures.masks import rle_box_xyxy
+
+FOLDER = "data"
+_GROUP = 100  # images in memory at a time, and in a row group
+_FEATURES = {"info": {"features": {"image": {"_type": "Image"}}}}  # the other columns say enough
+
+
+def import_pyarrow() -> Any:
+    """The `pyarrow` package with its Parquet module.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError("Parquet files need pyarrow: pip install 'instructsam[engine]'") from error
+    return pyarrow
+
+
+class ParquetWriter:
+    """Writes the Parquet files of an export.
+
+    Args:
+        folder: of the export.
+        facts: of the run.
+        images: that the files hold; None for paths alone.
+        shard_rows: images in a file.
+    """
+
+    def __init__(self, folder: Path, facts: RunFacts, images: RowImages | None, shard_rows: int) -> None:
+        self.folder, self.facts, self.images, self.shard_rows = folder / FOLDER, facts, images, shard_rows
+        self.arrow = import_pyarrow()
+
+    def write(self, split: str, rows: Iterable[ExportRow], count: int) -> None:
+        """Write the files of a split, named as the hub names them.
+
+        Args:
+            rows: of the split.
+            count: their number, at least one.
+        """
+        self.folder.mkdir(exist_ok=True)
+        shards = -(-count // self.shard_rows)
+        rest = iter(rows)
+        for number in range(shards):
+            path = self.folder / f"{split}-{number:05d}-of-{shards:05d}.parquet"
+            self._shard(path, islice(rest, self.shard_rows))
+
+    def _shard(self, path: Path, rows: Iterator[ExportRow]) -> None:
+        schema = _schema(self.facts)
+        with self.arrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+            while group := list(islice(rows, _GROUP)):
+                values = [self._values(found) for found in group]
+                writer.write_table(self.arrow.Table.from_pylist(values, schema=schema))
+
+    def _values(self, found: ExportRow) -> dict[str, Any]:
+        row = found.row
+        content = None if self.images is None else self.images.content(row)
+        name = found.file.rpartition("/")[2] if self.images is not None else self._path(found)
+        return {
+            "image": {"bytes": content, "path": name},
+            "image_id": row.id,
+            "height": row.image.height,
+            "width": row.image.width,
+            "objects": [_object(instance) for instance in row.instances],
+            "crowds": [code for code, _ in found.crowds],
+            "instructions": [self._instruction(found, decision) for decision in found.decisions],
+            "source": row.source,
+            "licence": row.licence,
+        }
+
+    def _path(self, found: ExportRow) -> str:
+        """Relative to the folder of the Parquet files."""
+        is_copied = found.file != found.row.image.file
+        return f"../{found.split}/{found.file}" if is_copied else found.file
+
+    def _instruction(self, found: ExportRow, decision: Decision) -> dict[str, Any]:
+        candidate = decision.candidate
+        facts = record_provenance(found.row, decision, PERSON in decision.votes, self.facts)
+        return {
+            "id": candidate.id,
+            "instruction": candidate.instruction,
+            "kind": candidate.kind,
+            "phrases": [
+                {"text": phrase.text, "objects": [number - 1 for number in phrase.numbers]}
+                for phrase in candidate.phrases
+            ],
+            "round": candidate.round,
+            "by": facts["by"],
+            "votes": json.dumps(facts["votes"], sort_keys=True),
+        }
+
+
+def _object(instance: InstanceRecord) -> dict[str, Any]:
+    if instance.box_xywh is not None:
+        box: Sequence[float] = instance.box_xywh
+    else:
+        left, top, right, bottom = rle_box_xyxy(instance.rle or {})
+        box = (left, top, right - left, bottom - top)
+    return {
+        "bbox": [float(value) for value in box],
+        "segmentation": instance.rle,
+        "category": instance.category,
+    }
+
+
+def _schema(facts: RunFacts) -> Any:
+    provenance = {"model": facts.model, "verifier": facts.verifier, "prompts": facts.prompts}
+    return _columns().with_metadata(
+        {"huggingface": json.dumps(_FEATURES), "instructsam": json.dumps(provenance, sort_keys=True)}
+    )
+
+
+@lru_cache(maxsize=1)
+def _columns() -> Any:
+    arrow = import_pyarrow()
+    text, whole = arrow.string(), arrow.int32()
+    code = arrow.struct({"size": arrow.list_(whole), "counts": text})
+    thing = arrow.struct({"bbox": arrow.list_(arrow.float64()), "segmentation": code, "category": text})
+    phrase = arrow.struct({"text": text, "objects": arrow.list_(whole)})
+    instruction = arrow.struct(
+        {
+            **{"id": text, "instruction": text, "kind": text, "phrases": arrow.list_(phrase)},
+            **{"round": whole, "by": text, "votes": text},
+        }
+    )
+    return arrow.schema(
+        {
+            "image": arrow.struct({"bytes": arrow.binary(), "path": text}),
+            **{"image_id": text, "height": whole, "width": whole},
+            "objects": arrow.list_(thing),
+            "crowds": arrow.list_(code),
+            "instructions": arrow.list_(instruction),
+            **{"source": text, "licence": text},
+        }
+    )
