@@ -61,7 +61,9 @@ def test_a_run_is_resumed_and_written(command: Command, config: Path, tmp_path: 
 def test_people_decide_what_the_engine_cannot(command: Command, config: Path, tmp_path: Path) -> None:
     folder, page = tmp_path / "run", tmp_path / "review.html"
     # no vote can agree with every proposal: all candidates of a wrong proposal wait for a person
-    assert command("engine", "run", config, "verify.rounds=0", "verify.threshold=1.0", "verify.votes=9")[0] == 0
+    assert (
+        command("engine", "run", config, "verify.rounds=0", "verify.threshold=1.0", "verify.votes=9")[0] == 0
+    )
     tasks = tmp_path / "tasks.json"
     code, out, _ = command("engine", "review", folder, "--html", page, "--label-studio", tasks, "--json")
     waiting = json.loads(out)["waiting"]

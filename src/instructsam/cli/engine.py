@@ -121,12 +121,12 @@ def export(
     as_json: JsonOption = False,
 ) -> int:
     """Filter, balance and write the accepted candidates of a run: records, COCO, Parquet, images and a card."""
-    from instructsam.experiments.engine.export import export_opened
+    from instructsam.experiments.engine.export import export_run
     from instructsam.experiments.engine.opened import open_run
 
     destination = [] if out is None else [f"write.folder={out}"]
     with console.stdout_reserved(as_json):
-        result = export_opened(open_run(run, [*(changes or ()), *destination]))
+        result = export_run(open_run(run, [*(changes or ()), *destination]))
     if as_json:
         console.print_json(result.to_dict())
     else:

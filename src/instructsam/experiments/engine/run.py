@@ -71,7 +71,9 @@ def run_engine(
         return run_on_ray(config, folder, open_equipment, progress=progress)
     with SpendingLog(folder.root) as spending:
         stop = Stop()
-        equipment = open_equipment(config, spending, stop, note, stages)  # a wrong URL is found before the ingest
+        equipment = open_equipment(
+            config, spending, stop, note, stages
+        )  # a wrong URL is found before the ingest
         total = read_source()
         with folder.open_ledger(MAIN_SEGMENT) as ledger:
             return run_local(
