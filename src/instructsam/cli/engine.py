@@ -124,9 +124,8 @@ def export(
     from instructsam.experiments.engine.export import export_run
     from instructsam.experiments.engine.opened import open_run
 
-    destination = [] if out is None else [f"write.folder={out}"]
     with console.stdout_reserved(as_json):
-        result = export_run(open_run(run, [*(changes or ()), *destination]))
+        result = export_run(open_run(run, changes), out)
     if as_json:
         console.print_json(result.to_dict())
     else:
