@@ -86,8 +86,12 @@ def other_language(text: str, expected: str) -> str:
     """
     if not expected or sum(map(str.isalpha, text)) < MIN_LETTERS:
         return ""
-    ranks: list[tuple[str, float]] = _identifier(expected).rank(text)
-    return str(ranks[0][0]) if dict(ranks)[expected] < MAX_PROBABILITY else ""
+    identifier = _identifier(expected)
+    best = str(identifier.classify(text)[0])
+    if best == expected:
+        return ""
+    probabilities: dict[str, float] = dict(identifier.rank(text))
+    return best if probabilities[expected] < MAX_PROBABILITY else ""
 
 
 @lru_cache(maxsize=4096)
