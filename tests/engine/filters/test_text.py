@@ -11,6 +11,7 @@ import pytest
 from instructsam.config import build_config
 from instructsam.engine.filters.leaks import find_leak
 from instructsam.engine.filters.text import text_fingerprint, text_problems
+from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.errors import ConfigError
 from instructsam.world.splits.stream import all_texts
@@ -145,5 +146,13 @@ def test_wrong_settings_are_refused() -> None:
         build_config(FilterSettings, {"scripts": ["Latin"]})
     with pytest.raises(ConfigError, match=r"min_share must be less than"):
         build_config(FilterSettings, {"min_share": 0.5, "max_share": 0.4})
+    run = {
+        "output_dir": "run",
+        "source": {"data": "a.json"},
+        "vlm": {"model": "m", "url": "http://localhost/v1"},
+    }
+    with pytest.raises(ConfigError, match=r"filters.language must be the ISO 639-1 code of propose.language"):
+        build_config(EngineConfig, {**run, "propose": {"language": "German"}})
+    build_config(EngineConfig, {**run, "propose": {"language": "German"}, "filters": {"language": "de"}})
     with pytest.raises(ConfigError, match=r"filters.language must be an ISO 639-1 code.*'qq'"):
         codes("a long enough text about a dog", FilterSettings(language="qq"))
