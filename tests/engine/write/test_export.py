@@ -21,6 +21,7 @@ from instructsam.data.record import Record, read_records
 from instructsam.data.regions import object_key
 from instructsam.engine.filters.report import FilterReport
 from instructsam.engine.rows import ImageRow
+from instructsam.engine.selection_report import SelectionReport
 from instructsam.engine.settings.write import WriteSettings
 from instructsam.engine.write.export import export
 from instructsam.engine.write.selected import Selected
@@ -237,14 +238,14 @@ def test_an_export_to_a_url_replaces_an_earlier_one(photos: Path, tmp_path: Path
 
 def test_the_card_escapes_everything(photos: Path, tmp_path: Path) -> None:
     bad = "<script>alert(1)</script> | `x` --- [y](z)\n---\nlicense: mit"
-    dropped = FilterReport(candidates=9, kept=4)
-    dropped.drop("text", bad, bad)
+    report = SelectionReport(FilterReport(candidates=9, kept=4))
+    report.filters.drop("text", bad, bad)
     row = replace(make_row("a.png"), licence=bad, source=bad)
     save_photo(photos / "a.png", 50)
     facts = replace(FACTS, model=bad, command=f"engine export `{bad}`")
     selected = [Selected(row, decision) for decision in candidates(row)]
     settings = WriteSettings(name=bad)
-    export(selected, tmp_path / "set", images_of(photos), facts, settings, lambda: dropped)
+    export(selected, tmp_path / "set", images_of(photos), facts, settings, report, {bad: 2})
     text = (tmp_path / "set/README.md").read_text()
     _, front, body = text.split("---\n", 2)
     values = yaml.safe_load(front)
