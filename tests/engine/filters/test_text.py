@@ -10,7 +10,7 @@ import pytest
 
 from instructsam.config import build_config
 from instructsam.engine.filters.leaks import find_leak
-from instructsam.engine.filters.text import text_fingerprint, text_problems
+from instructsam.engine.filters.text import candidate_fingerprint, text_problems
 from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.errors import ConfigError
@@ -124,12 +124,13 @@ def test_banned_words_are_whole_words(tmp_path: Path) -> None:
     assert codes("that son  of a gun!", settings) == ["banned word"]
     assert codes("a fuck\u0308er", settings) == []
     assert codes("a fuck", settings) == ["banned word"]
-    before = text_fingerprint(settings)
+    before = candidate_fingerprint(settings)
     words.write_text("hill\n", encoding="utf-8")
     assert codes("the ass on the hill", settings) == ["banned word"]
-    assert text_fingerprint(settings) != before
-    assert text_fingerprint(FilterSettings(copies_per_text=1)) == text_fingerprint(DEFAULT)
-    assert text_fingerprint(FilterSettings(leaks=False)) != text_fingerprint(DEFAULT)
+    assert candidate_fingerprint(settings) != before
+    assert candidate_fingerprint(FilterSettings(copies_per_text=1)) == candidate_fingerprint(DEFAULT)
+    assert candidate_fingerprint(FilterSettings(min_pixels=9)) != candidate_fingerprint(DEFAULT)
+    assert candidate_fingerprint(FilterSettings(leaks=False)) != candidate_fingerprint(DEFAULT)
 
 
 @pytest.mark.parametrize("content", [None, b"# nothing\n\n", b"\xff\xfe\x00"])
