@@ -9,6 +9,7 @@ from typing import Any
 from instructsam.data.exclusion import BenchmarkImages
 from instructsam.data.hash_cache import HashCache
 from instructsam.engine.filters.images import RowPictures
+from instructsam.engine.ingest.ingest import read_report
 from instructsam.engine.review.report import ReviewReport
 from instructsam.engine.selection import select
 from instructsam.engine.selection_report import SelectionReport
@@ -51,7 +52,7 @@ def export_run(run: Run, destination: str | Path | None = None) -> RunExport:
 
     Args:
         run: from `open_run`.
-        destination: new folder or URL of fsspec; None for `export` in the folder of the run.
+        destination: new folder or URL of fsspec; None for `write.folder`, or else `export` in the folder of the run.
 
     Raises:
         InputError: nothing is left to write, an image is missing, or the destination holds something else.
@@ -59,6 +60,7 @@ def export_run(run: Run, destination: str | Path | None = None) -> RunExport:
     """
     config, images = run.config, open_source(run.config).images
     selection, review = SelectionReport(), ReviewReport()
+    ingested = read_report(run.folder.root)
     cache = HashCache(run.folder.root / HASHES)
     reports = iter([review])
 
@@ -69,11 +71,12 @@ def export_run(run: Run, destination: str | Path | None = None) -> RunExport:
     selected = select(read, config, selection, RowPictures(images, cache), _benchmarks(run))
     written = export(
         selected,
-        run.folder.export if destination is None else destination,
+        destination or config.write.folder or run.folder.export,
         images,
         run_facts(config, run.stages),
         config.write,
-        lambda: selection.filters,
+        selection,
+        {} if ingested is None else ingested.left_out,
         run.folder.root,
     )
     return RunExport(review, selection, written)

@@ -11,11 +11,8 @@ import pytest
 from instructsam.cli.main import run
 from instructsam.data.record import read_records
 from instructsam.engine.candidates import Candidate, CandidatePhrase, Decision, RowOutcome
-from instructsam.engine.export_run import RunExport, export_run
-from instructsam.engine.filters.images import RowPictures
 from instructsam.engine.flow import outcome_fingerprint
 from instructsam.engine.ingest.ingest import ingest
-from instructsam.engine.ledger.store import MemoryStore
 from instructsam.engine.review.decisions import HumanDecision, append_decisions, review_digest
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.rows_file import iter_rows
@@ -25,6 +22,8 @@ from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.source import SourceSettings
 from instructsam.engine.settings.vlm import VLMSettings
 from instructsam.engine.settings.write import WriteSettings
+from instructsam.experiments.engine.export import RunExport, export_run
+from instructsam.experiments.engine.opened import Run
 from instructsam.experiments.engine.source import open_source
 from instructsam.images.loader import load_image
 
@@ -55,17 +54,18 @@ def config(tmp_path: Path) -> EngineConfig:
 
 def exported(config: EngineConfig) -> RunExport:
     """Three of four rows are finished; a person accepts the third candidate of the first one."""
-    folder, ledger, source = run_folder(config), MemoryStore(), open_source(config)
+    folder, source = run_folder(config), open_source(config)
     ingest(source, folder, config)
     rows = list(iter_rows(folder.rows))
     fingerprint = outcome_fingerprint(STAGES, config)
-    for row in rows[:3]:
-        ledger.append(outcome_part(row, fingerprint, RowOutcome(row.id, decisions(row))))
+    with folder.open_ledger("main") as ledger:
+        for row in rows[:3]:
+            ledger.append(outcome_part(row, fingerprint, RowOutcome(row.id, decisions(row))))
     candidate = decisions(rows[0])[2].candidate
-    human = HumanDecision(candidate.id, review_digest(rows[0], candidate), "accept")
-    if not folder.decisions.exists():
-        append_decisions(folder.decisions, [human])
-    return export_run(config, folder, ledger, STAGES, source.images, RowPictures(source.images))
+    append_decisions(
+        folder.decisions, [HumanDecision(candidate.id, review_digest(rows[0], candidate), "accept")]
+    )
+    return export_run(Run(config, folder, STAGES, fingerprint))
 
 
 def test_accepted_candidates_of_finished_rows_are_written(config: EngineConfig) -> None:
