@@ -15,7 +15,7 @@ import pytest
 
 from instructsam.data.record import InstanceRecord
 from instructsam.engine.review.apply import apply_to_all, import_decisions
-from instructsam.engine.review.decisions import read_decisions
+from instructsam.engine.review.decisions import HumanDecision, append_decisions, read_decisions
 from instructsam.engine.review.label_studio_results import (
     LabelStudioReport,
     label_studio_decisions,
@@ -24,6 +24,8 @@ from instructsam.engine.review.label_studio_results import (
 from instructsam.engine.review.label_studio_tasks import embedded, local_files, url_prefix, write_tasks
 from instructsam.engine.review.queue import review_queue
 from instructsam.engine.review.report import ReviewReport
+from instructsam.engine.review.run_review import import_file, page_key, summarize
+from instructsam.engine.settings.config import EngineConfig
 from instructsam.errors import InputError
 from instructsam.exports.label_studio_rle import decode_brush, encode_brush
 from instructsam.structures.masks import decode_rle
@@ -275,3 +277,36 @@ def test_other_files_are_refused(tmp_path: Path, content: str, message: str) -> 
     path.write_text(content)
     with pytest.raises(InputError, match=message):
         read_export(path)
+
+
+def test_any_file_of_decisions_is_imported(tmp_path: Path) -> None:
+    task = _task(tmp_path)
+    run = tmp_path / "decisions.jsonl"
+    export = tmp_path / "export.json"
+    export.write_text("\n " + json.dumps([{**task, "annotations": [_annotated(task)]}]))
+    report, exported = import_file(export, lambda: FINISHED, run)
+    assert exported is not None
+    assert (report.applied, exported.annotations) == (1, 1)
+    saved = tmp_path / "saved.jsonl"
+    append_decisions(saved, [HumanDecision(ENGINE.candidate.id, task["data"]["digest"], "reject")])
+    report, exported = import_file(saved, lambda: FINISHED, run)
+    assert exported is None
+    assert report.count("rejected") == 1
+    assert read_decisions(run).lines == 2
+    assert summarize(lambda: FINISHED, run).count("rejected") == 1
+    with pytest.raises(InputError, match="found none"):
+        import_file(tmp_path / "absent", lambda: FINISHED, run)
+
+
+def test_the_key_of_the_pages_follows_the_source_alone() -> None:
+    def key(**changes: Any) -> str:
+        values = {
+            "output_dir": Path("runs/mugs"),
+            "source": {"data": "x"},
+            "vlm": {"model": "m", "url": "http://h/v1"},
+        }
+        return page_key(EngineConfig.model_validate({**values, **changes}))
+
+    assert key().startswith("mugs-")
+    assert key() == key(verify={"votes": 9}) == key(output_dir=Path("other/mugs"))
+    assert key() != key(source={"data": "y"})
