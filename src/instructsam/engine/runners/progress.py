@@ -12,7 +12,7 @@ from instructsam.engine.runners.spending import SpendingLog
 from instructsam.engine.tasks import NO_USAGE, Usage
 
 _EXAMPLES = 100
-_REASONS = 1000  # that are told apart
+_REASONS = 1000  # that are counted each on its own
 _LONGEST = 300  # characters of a reason by which failures are counted
 
 
