@@ -117,3 +117,42 @@ def test_wrong_input_is_one_line(
     assert (code, out) == (2, "")
     assert message in err
     assert err.strip().count("\n") == 0
+
+
+def test_the_audit_prints_precision_and_recall(command: Command) -> None:
+    words = (
+        "engine",
+        "audit",
+        "--scenes",
+        "3",
+        "--votes",
+        "1,3",
+        "--thresholds",
+        "0.5",
+        "--error-rates",
+        "0.2",
+    )
+    code, out, _ = command(*words)
+    assert code == 0
+    assert out.startswith("| error rate ")
+    assert out.splitlines()[-1].startswith("made by: instructsam")
+    code, out, _ = command(*words, "--json")
+    assert code == 0
+    assert len(json.loads(out)["rows"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--votes", "three"], "--votes must be numbers separated by commas, got 'three'"),
+        (["--votes", "0", "--scenes", "1"], "votes must"),
+        (["--prices", "1"], "--prices must be two numbers"),
+        (["--model", "m"], "a served model needs --model and --url"),
+        (["--model", "m", "--url", "u", "--rounds", "1"], "are of the simulated model"),
+        (["--out", "folder"], "--out keeps the answers of a served model"),
+    ],
+)
+def test_a_wrong_audit_is_one_line(command: Command, words: list[str], message: str) -> None:
+    code, out, err = command("engine", "audit", *words)
+    assert (code, out) == (2, "")
+    assert message in err
