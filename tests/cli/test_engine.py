@@ -145,7 +145,7 @@ def test_the_audit_prints_precision_and_recall(command: Command) -> None:
     ("words", "message"),
     [
         (["--votes", "three"], "--votes must be numbers separated by commas, got 'three'"),
-        (["--votes", "0"], "votes must"),
+        (["--votes", "0", "--scenes", "1"], "votes must"),
         (["--prices", "1"], "--prices must be two numbers"),
         (["--model", "m"], "a served model needs --model and --url"),
         (["--model", "m", "--url", "u", "--rounds", "1"], "are of the simulated model"),

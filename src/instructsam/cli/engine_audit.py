@@ -74,7 +74,7 @@ def audit(
     Without a model, a simulated one with set error rates proposes and verifies. With --model and --url, or --config,
     a served model verifies right and wrong candidates, and its confusion matrix is printed, too.
     """
-    chosen = {
+    chosen: dict[str, Any] = {
         "votes": numbers(votes, "--votes", int),
         "thresholds": numbers(thresholds, "--thresholds", float),
     }
