@@ -24,6 +24,7 @@ from instructsam.engine.stages.base import Pictures
 from instructsam.errors import InputError
 from instructsam.structures.files import reason, write_bytes, write_text
 from instructsam.structures.html_page import page_template
+from instructsam.structures.safe_text import one_line
 from instructsam.visualization.palette import PALETTE, to_hex
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ class PagesReport:
     files: list[Path] = field(default_factory=list)
     items: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """The report for a terminal."""
+        pages = max(1, len(self.files) - 1)
+        found = [f"{self.files[0]}: {self.items} candidates on {pages} page{'s' * (pages > 1)}"]
+        return found + [
+            f"left out: {count} candidates: {one_line(text)}" for text, count in self.left_out.items()
+        ]
 
 
 @dataclass(frozen=True)

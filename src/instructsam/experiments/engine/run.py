@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from instructsam.data.formats.source import Tally
 from instructsam.engine.ingest.ingest import ingest
+from instructsam.engine.ingest.source import RowSource
 from instructsam.engine.rows_file import iter_rows
-from instructsam.engine.run_folder import MAIN_SEGMENT, open_run_folder
+from instructsam.engine.run_folder import MAIN_SEGMENT, RunFolder, open_run_folder
 from instructsam.engine.runners.local import run_local
 from instructsam.engine.runners.progress import Progress, RunReport
 from instructsam.engine.runners.ray_data import run_on_ray
 from instructsam.engine.runners.spending import SpendingLog
 from instructsam.engine.runners.stop import Stop
 from instructsam.engine.settings.config import EngineConfig
+from instructsam.engine.stages.base import Stage
 from instructsam.engine.stages.pictures import RowPictures
 from instructsam.engine.stages.preview import preview_rows
 from instructsam.errors import InputError
@@ -55,29 +57,46 @@ def run_engine(
         )
     source, stages = open_source(config), open_stages(config)
     folder, changes = open_run_folder(config)
-    for line in (*changes, *ingest(source, folder, config).lines()):
+    for line in changes:
+        note(line)
+    if on_cluster:
+        _read_source(source, folder, config, stages, note)
+        return run_on_ray(config, folder, open_equipment, progress=progress)
+    with SpendingLog(folder.root) as spending:
+        stop = Stop()
+        equipment = open_equipment(
+            config, spending, stop, note, stages
+        )  # a wrong URL is found before the ingest
+        total = _read_source(source, folder, config, stages, note)
+        options = {"total": total, "limit": limit, "max_minutes": max_minutes, "progress": progress}
+        with folder.open_ledger(MAIN_SEGMENT) as ledger:
+            return run_local(
+                iter_rows(folder.rows),
+                config,
+                equipment.stages,
+                equipment.responders,
+                equipment.pictures,
+                ledger,
+                stop=stop,
+                note=note,
+                spending=spending,
+                **options,
+            )
+
+
+def _read_source(
+    source: RowSource,
+    folder: RunFolder,
+    config: EngineConfig,
+    stages: Mapping[str, Stage],
+    note: Callable[[str], None],
+) -> int:
+    """Write the rows and fingerprints of a run into its folder; returns the number of rows."""
+    report = ingest(source, folder, config)
+    for line in report.lines():
         note(line)
     write_stages(folder, config, stages)
-    if on_cluster:
-        return run_on_ray(config, folder, open_equipment, progress=progress)
-    with SpendingLog(folder.root) as spending, folder.open_ledger(MAIN_SEGMENT) as ledger:
-        stop = Stop()
-        equipment = open_equipment(config, spending, stop, note, stages)
-        return run_local(
-            iter_rows(folder.rows),
-            config,
-            equipment.stages,
-            equipment.responders,
-            equipment.pictures,
-            ledger,
-            stop=stop,
-            note=note,
-            spending=spending,
-            total=sum(1 for _ in folder.rows.open("rb")),
-            limit=limit,
-            max_minutes=max_minutes,
-            progress=progress,
-        )
+    return report.rows
 
 
 def preview(config: EngineConfig, folder: Path) -> list[Path]:
