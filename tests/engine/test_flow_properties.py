@@ -114,7 +114,7 @@ def test_flows_end_within_their_limits(config: EngineConfig, seed: int, count: i
         assert len(decision.history) == decision.candidate.round <= config.verify.rounds
         if decision.state == "accepted":
             assert set(decision.candidate.numbers) <= set(range(1, OBJECTS + 1))
-            assert decision.votes["votes"] <= config.verify.votes
+            assert decision.votes["votes"] <= config.verify.votes * (decision.candidate.round + 1)
     again, repeated = drive(process_row(row, config), whims)
     assert (again, [[t.key("") for t in wave] for wave in repeated]) == (
         outcome,
