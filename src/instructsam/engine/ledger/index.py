@@ -76,6 +76,10 @@ class Index:
         """Close the file."""
         self._connection.close()
 
+    def has(self, key: str) -> bool:
+        """Whether the part of this key is indexed."""
+        return bool(self._fetch("SELECT 1 FROM parts WHERE key = ?", check_key(key)))
+
     def entry(self, key: str) -> Entry | None:
         """The place of the part of this key, if it is indexed."""
         found = self._entries("parts.key = ?", check_key(key))
@@ -152,23 +156,24 @@ class Index:
         return [Entry(*row) for row in self._fetch(query, *values)]
 
     def _fetch(self, query: str, *values: object) -> list[Any]:
-        with self._clear_errors():
+        try:
             return self._connection.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise self._unusable(error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._clear_errors(), _transaction(self._connection):
-            yield
-
-    @contextmanager
-    def _clear_errors(self) -> Iterator[None]:
         try:
-            yield
+            with _transaction(self._connection):
+                yield
         except sqlite3.DatabaseError as error:
-            raise InputError(
-                f"{self.path}: the index cannot be used ({error}): stop all runs of this folder, remove the file and "
-                "repeat the command, which rebuilds it"
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.DatabaseError) -> InputError:
+        return InputError(
+            f"{self.path}: the index cannot be used ({error}): stop all runs of this folder, remove the file and "
+            "repeat the command, which rebuilds it"
+        )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
