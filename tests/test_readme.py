@@ -61,12 +61,15 @@ def test_training_commands_name_real_settings() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_config_is_valid(path: Path, tmp_path: Path) -> None:
     from instructsam.config import load_config
+    from instructsam.engine.settings.config import EngineConfig
     from instructsam.experiments.plan import Plan, jobs_of
     from instructsam.training.settings import RunConfig
     from instructsam.training.start import start_criterion
 
     if "variants:" in path.read_text(encoding="utf-8"):
         assert jobs_of(load_config(Plan, path, []), path, tmp_path)
+    elif path.parent.name == "engine":
+        assert load_config(EngineConfig, path, []).vlm.url
     else:
         config = load_config(RunConfig, path, [])
         start_criterion(config.loss)

@@ -120,6 +120,26 @@ def test_a_revision_that_passes_is_accepted_with_its_history() -> None:
     assert decision.named == {2: 1.0}, "of the last round alone"
 
 
+@pytest.mark.parametrize(
+    ("ballots", "state", "cast"),
+    [
+        ([[2], [2], [2], [2]], "accepted", 4),
+        ([[2], [1], [2], [2], [2]], "accepted", 5),
+        ([[2], [1], [2], [1]], "review", 4),
+    ],
+)
+def test_votes_about_the_same_words_count_in_all_rounds(
+    ballots: list[list[int]], state: str, cast: int
+) -> None:
+    votes = [{"numbers": ballot} for ballot in ballots]
+    config = make_config(verify={"rounds": 1})
+    outcome, waves = run(ONE, config, vote=votes, revise=reworded(ONE, f" {ONE.instruction}", 2))
+    (decision,) = outcome.decisions
+    assert (decision.state, decision.votes["votes"]) == (state, cast)
+    numbers = [task.number for wave in waves for task in wave if task.stage == "vote"]
+    assert numbers == list(range(cast)), "a vote is never cast again"
+
+
 def test_the_reviser_cannot_take_another_id_or_round() -> None:
     revised = reworded(ONE, OTHER_WORDS[0], 2)
     revised["candidate"] |= {"id": "row#7", "round": 9}
@@ -218,6 +238,7 @@ def test_objects_are_named_and_detected_once() -> None:
     [
         (0, {}, {}, "no objects: neither the source nor a detector has any"),
         (41, {}, {}, "too many objects: 41, of at most 40 (propose.max_objects)"),
+        (1, {"propose": {"kinds": ["order"]}}, {}, "no objects: 1 is too few for each kind in propose.kinds"),
         (4, {}, {"propose": UNUSABLE}, "unusable: propose: it refuses"),
         (0, {"source": {"data": "photos", "detector": "x"}}, {"name": UNUSABLE}, "no objects: neither"),
         (

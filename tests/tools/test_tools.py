@@ -43,6 +43,15 @@ def test_gallery_writes_an_image_per_scene(script: Script, tmp_path: Path) -> No
     Image.open(tmp_path / "meadow.png").verify()
 
 
+def test_the_review_page_of_drawn_scenes(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    script("review_page.py", "--out", tmp_path, "--count", 2, "--scenes", 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["review.html"]
+    assert (tmp_path / "review.html").read_text("utf-8").count("data:image/jpeg;base64,") == 6
+
+
 def test_every_package_is_drawn_in_its_layer() -> None:
     module = runpy.run_path(str(ROOT / "tools" / "draw_layers.py"))
     names = {name for row in module["layers"]() for name in row}

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from instructsam import __version__
-from instructsam.cli import console, data, world
+from instructsam.cli import console, data, engine, world
 from instructsam.cli.ablate import ablate
 from instructsam.cli.calibrate import calibrate
 from instructsam.cli.compare import compare
@@ -68,6 +68,7 @@ for command in (
     app.command()(command)
 app.add_typer(world.app, name="world")
 app.add_typer(data.app, name="data")
+app.add_typer(engine.app, name="engine")
 
 
 def _show_version(wanted: bool) -> None:

@@ -43,10 +43,11 @@ class Steps:
         self._seen: deque[tuple[float, int]] = deque(maxlen=_REMEMBERED)
         self._task = None if bar is None else bar.add_task(unit, total=None)
 
-    def __call__(self, done: int) -> None:
-        """Report that `done` steps are completed."""
+    def __call__(self, done: int, detail: str = "") -> None:
+        """Report that `done` steps are completed; `detail` is shown behind the counts."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=self.total)
+            shown = f"{self._unit} ({detail})" if detail else self._unit
+            self._bar.update(self._task, completed=done, total=self.total, description=shown)
         now = self._clock()
         if not self._seen:
             self._seen.append((now, done))
@@ -55,7 +56,8 @@ class Steps:
         then, before = self._seen[0]
         speed = (done - before) / (now - then)
         self._seen.append((now, done))
-        self._report(progress_line(self._unit, done, self.total, speed))
+        line = progress_line(self._unit, done, self.total, speed)
+        self._report(f"{line}; {detail}" if detail else line)
 
     def expect(self, total: int | Callable[[], int] | None) -> None:
         """Set the total number of steps; a function is called in the background, so that nothing waits for it."""

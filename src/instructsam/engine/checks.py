@@ -15,7 +15,7 @@ from instructsam.engine.reasons import Reason
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.tasks import Part, Task
-from instructsam.engine.votes import collect_votes, show_numbers
+from instructsam.engine.votes import Ballot, collect_votes, show_numbers
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[Sequence[Task], Sequence[Part], T]
@@ -24,8 +24,13 @@ Steps: TypeAlias = Generator[Sequence[Task], Sequence[Part], T]
 
 @dataclass
 class Findings:
-    """Results of the checks of one round so far; the fields are those of `Decision`."""
+    """Results of the checks of one round so far; the other fields are those of `Decision`.
 
+    Attributes:
+        ballots: votes about the wording, those of earlier rounds first.
+    """
+
+    ballots: tuple[Ballot, ...] = ()
     votes: dict[str, float] = field(default_factory=dict)
     named: dict[int, float] = field(default_factory=dict)
     questions: int = 0
@@ -53,14 +58,15 @@ def check(
         Why the candidate fails; None if it passes every check.
     """
     if problems := text_problems(candidate, row, config.filters):
-        return Reason(problems[0].code, " ".join(problem.text for problem in problems))
+        return Reason(problems[0].code, "; ".join(problem.text for problem in problems))
     verify, subject = config.verify, {"candidate": candidate_to_dict(candidate)}
     if verify.words:
         part = yield from ask(Task("words", row, subject), findings)
         if reason := _words(part, findings):
             return reason
-    poll = yield from collect_votes(row, candidate, verify)
-    findings.questions += len(poll.ballots)
+    poll = yield from collect_votes(row, candidate, verify, findings.ballots)
+    findings.questions += len(poll.ballots) - len(findings.ballots)
+    findings.ballots = poll.ballots
     findings.votes |= {"votes": len(poll.ballots), "agreement": poll.agreement}
     findings.named |= poll.named()
     if reason := poll.reason():

@@ -34,6 +34,7 @@ from instructsam.engine.reasons import Reason
 from instructsam.engine.rounds import decide
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.config import EngineConfig
+from instructsam.engine.stages.kinds import wanted_kinds
 from instructsam.engine.tasks import Part, Task
 
 Flow: TypeAlias = Steps[RowOutcome]
@@ -119,4 +120,6 @@ def _skipped(row: ImageRow, config: EngineConfig) -> Reason | None:
         return Reason("no objects", "neither the source nor a detector has any")
     if count > most:
         return Reason("too many objects", f"{count}, of at most {most} (propose.max_objects)")
+    if not wanted_kinds(row, config.propose):
+        return Reason("no objects", f"{count} is too few for each kind in propose.kinds")
     return None

@@ -13,18 +13,24 @@ from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.verify import UnmarkedPolicy
 from instructsam.engine.tasks import Task
+from instructsam.engine.votes import Ballot
 
 _STATE_OF_UNMARKED: Mapping[UnmarkedPolicy, State] = {"review": "review", "reject": "rejected"}
 
 
 @dataclass
 class _Course:
-    """A candidate on its way: its present wording, the findings about it, and the rounds before."""
+    """A candidate on its way: its present wording, the findings about it, and the rounds before.
+
+    Attributes:
+        ballots: of earlier rounds, by the instruction that they are about.
+    """
 
     candidate: Candidate
     findings: Findings = field(default_factory=Findings)
     questions: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    ballots: dict[str, tuple[Ballot, ...]] = field(default_factory=dict)
 
     def decision(self, state: State, reason: Reason | None = None) -> Decision:
         findings, words = self.findings, "" if reason is None else str(reason)
@@ -38,9 +44,10 @@ class _Course:
         self.history.append(
             {"instruction": past.instruction, "numbers": list(past.numbers), "reason": str(reason)}
         )
+        self.ballots[_plain(past.instruction)] = self.findings.ballots
         self.candidate = replace(revised, id=past.id, round=past.round + 1)
         self.questions += self.findings.questions
-        self.findings = Findings()
+        self.findings = Findings(self.ballots.get(_plain(revised.instruction), ()))
 
 
 def decide(row: ImageRow, candidate: Candidate, config: EngineConfig) -> Steps[Decision]:
@@ -80,6 +87,10 @@ def _final_state(reason: Reason, revisions: int, config: EngineConfig) -> State 
     return None
 
 
-def _wording(candidate: Candidate) -> str:
+def _wording(candidate: Candidate) -> tuple[str, tuple[int, ...]]:
     """Equal for candidates that would be verified alike: a revision must not be another draw of the same question."""
-    return " ".join(f"{candidate.instruction} {candidate.numbers}".casefold().split())
+    return _plain(candidate.instruction), candidate.numbers
+
+
+def _plain(instruction: str) -> str:
+    return " ".join(instruction.casefold().split())

@@ -39,7 +39,7 @@ class RowImages(Protocol):
         ...
 
     def path(self, row: ImageRow) -> Path | None:
-        """Its file on this machine; None where it is none."""
+        """Its file on this machine; None for an image that is no file here."""
         ...
 
     def content(self, row: ImageRow) -> bytes:

@@ -62,9 +62,9 @@ class RunFolder:
         return self._stored("spending.jsonl")
 
     @property
-    def models(self) -> Path:
-        """Names and fingerprints of the models in this process, see `stages.local_models`."""
-        return self.root / "models.json"
+    def stages(self) -> Path:
+        """The fingerprints of stages and outcomes of the latest run, so that other commands open no model."""
+        return self.root / "stages.json"
 
     @property
     def decisions(self) -> Path:

@@ -12,7 +12,7 @@ from instructsam.engine.filters.report import FilterReport
 
 @dataclass
 class SelectionReport:
-    """What a selection dropped and kept; complete when all of its candidates have been taken.
+    """Dropped and kept candidates of a selection; complete when the last one has been yielded.
 
     Attributes:
         filters: dropped candidates by stage and reason, those of the balance, too.

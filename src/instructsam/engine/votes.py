@@ -83,17 +83,23 @@ def show_numbers(numbers: Sequence[int]) -> str:
 
 
 def collect_votes(
-    row: ImageRow, candidate: Candidate, verify: VerifySettings
+    row: ImageRow, candidate: Candidate, verify: VerifySettings, earlier: Sequence[Ballot] = ()
 ) -> Generator[Sequence[Task], Sequence[Part], Poll]:
-    """Yields the votes that are next, and returns all of them."""
-    poll = Poll(candidate.numbers, (), verify.votes, verify.needed)
+    """Yields the votes that are next, and returns all of them.
+
+    Args:
+        earlier: votes about the same wording, for which other numbers were claimed. They count, and as many more as
+            usual may be cast: claiming other numbers until some votes happen to agree is no way to pass.
+    """
+    votes = len(earlier) + verify.votes
+    needed = verify.needed_of(votes)
+    poll = Poll(candidate.numbers, tuple(earlier), votes, needed)
     while count := poll.useful:
         cast = len(poll.ballots)
         parts = yield [
             vote_task(row, candidate, number, verify.shuffle) for number in range(cast, cast + count)
         ]
-        ballots = (*poll.ballots, *map(_ballot, parts))
-        poll = Poll(candidate.numbers, ballots, verify.votes, verify.needed)
+        poll = Poll(candidate.numbers, (*poll.ballots, *map(_ballot, parts)), votes, needed)
     return poll
 
 

@@ -16,6 +16,7 @@ import json_repair
 MAX_OBJECT_LENGTH = 4000  # characters
 _MAX_UNCLOSED = 200  # braces without end, each of which costs a pass over the text
 _LENIENT = json.JSONDecoder(strict=False)  # which takes line breaks inside a string
+_STRUCTURE = re.compile(r'["{}\\]')
 TEMPLATE_BRACKET = re.compile(r"\[(?=/?[A-Z_]{2,}\])")  # of [INST] and the like
 
 
@@ -53,12 +54,15 @@ def braced(text: str, limit: int = MAX_OBJECT_LENGTH) -> Iterator[str]:
 
 def _closing(text: str, start: int, limit: int) -> int:
     """Where the piece that opens at `start` ends, or -1."""
-    depth, quoted, escaped = 0, False, False
-    for position in range(start, min(len(text), start + limit)):
-        char = text[position]
+    depth, quoted, resume = 0, False, start
+    for found in _STRUCTURE.finditer(text, start, min(len(text), start + limit)):
+        char, position = found[0], found.start()
+        if position < resume:
+            continue
         if quoted:
-            quoted = escaped or char != '"'
-            escaped = char == "\\" and not escaped
+            if char == "\\":
+                resume = position + 2
+            quoted = char != '"'
         elif char == '"':
             quoted = True
         elif char in "{}":

@@ -20,22 +20,26 @@ def test_each_fault_has_its_code() -> None:
         rectangle(10, 11, 20, 20),  # IoU 0.905 with the first one
         InstanceRecord(point_xy=(10.0, 10.0)),
         InstanceRecord(box_xywh=(10.0, 10.0, 20.0, 20.0)),
+        InstanceRecord(box_xywh=(10.0, 10.0, 20.0, 19.0)),
+        InstanceRecord(box_xywh=(10.0, 10.0, 20.0, 3.0)),
     ]
     found = object_problems(row(objects=objects), DEFAULT)
     assert {number: problem.code for number, problem in found.items()} == {
         2: "small object",
         3: "covering object",
         4: "duplicate object",
-        6: "duplicate object",
+        7: "duplicate object",
+        8: "small object",
     }
     assert found[2].text == "object 2 has 49 of 4800 pixels; at least 64 are needed"
     assert found[4].text == "object 4 is object 1 again"
+    assert found[7].text == "object 7 is object 6 again"
     assert [problem.code for problem in problems_of_meant(candidate("dogs", (1, 2)), found)] == [
         "small object"
     ]
     kept, counts = drop_objects(row(objects=objects), DEFAULT)
-    assert kept.instances == (objects[0], objects[4])
-    assert counts == {"small object": 1, "covering object": 1, "duplicate object": 2}
+    assert kept.instances == (objects[0], objects[4], objects[5])
+    assert counts == {"small object": 2, "covering object": 1, "duplicate object": 2}
 
 
 @pytest.mark.parametrize("objects", [[], [InstanceRecord(point_xy=(1.0, 1.0))]])

@@ -127,6 +127,8 @@ def test_banned_words_are_whole_words(tmp_path: Path) -> None:
     words.write_text("hill\n", encoding="utf-8")
     assert codes("the ass on the hill", settings) == ["banned word"]
     assert text_fingerprint(settings) != before
+    assert text_fingerprint(FilterSettings(copies_per_text=1)) == text_fingerprint(DEFAULT)
+    assert text_fingerprint(FilterSettings(leaks=False)) != text_fingerprint(DEFAULT)
 
 
 @pytest.mark.parametrize("content", [None, b"# nothing\n\n", b"\xff\xfe\x00"])

@@ -138,7 +138,7 @@ def test_a_rejection_has_its_reason_and_a_skip_no_effect() -> None:
 def test_corrected_masks_and_added_objects_are_in_the_row() -> None:
     new, drawn = encode_rle(square(3, 6, 8)), encode_rle(square(40, 40))
     human = HumanDecision(
-        ID, DIGEST, "accept", masks=(CorrectedMask(2, new),), added=(AddedObject(0, drawn, "mug"),)
+        ID, DIGEST, "accept", masks=(CorrectedMask(2, new),), added=(AddedObject((0,), drawn, "mug"),)
     )
     row, decision, report = _apply(human)
     assert row.instances[1].rle == new
@@ -152,7 +152,7 @@ def test_corrected_masks_and_added_objects_are_in_the_row() -> None:
     ("change", "message"),
     [
         ({"phrases": (ReviewedPhrase("x", (1, 5)),)}, "expected numbers of objects from 1 to 4, got 5"),
-        ({"added": (AddedObject(1, encode_rle(square(1, 1))),)}, "names a phrase that does not exist"),
+        ({"added": (AddedObject((1,), encode_rle(square(1, 1))),)}, "names a phrase that does not exist"),
         ({"masks": (CorrectedMask(1, {"size": [2, 2], "counts": [0, 4]}),)}, "height, width"),
         ({"instruction": "  "}, "instruction is empty"),
     ],

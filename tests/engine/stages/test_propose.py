@@ -172,7 +172,7 @@ def test_syntax_is_repaired_and_meaning_is_not() -> None:
         "{}",
         "[]",
         '{"instructions": []}',
-        "{" * 5000 + "}",
+        "{" * 500 + "}",
     ):
         with pytest.raises(BrokenReplyError):
             stage().data(TASK, text)

@@ -21,6 +21,7 @@ from instructsam.data.record import Record, read_records
 from instructsam.data.regions import object_key
 from instructsam.engine.filters.report import FilterReport
 from instructsam.engine.rows import ImageRow
+from instructsam.engine.selection_report import SelectionReport
 from instructsam.engine.settings.write import WriteSettings
 from instructsam.engine.write.export import export
 from instructsam.engine.write.selected import Selected
@@ -122,22 +123,22 @@ def test_parquet_files_hold_the_same_records(
 
 @pytest.mark.slow
 def test_all_formats_are_trained_on(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from instructsam.training.settings import ModelSettings
+    from instructsam.training.start import start_model
+    from instructsam.world.splits.stream import all_texts
+
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    settings = {
-        "device": "cpu",
-        "precision": "float32",
-        "model": {"preset": "tiny", "vocab_size": 400, "tokenizer_texts": 300},
-        "data": {"images_per_batch": 2, "instructions_per_image": 4},
-        "optim": {"warmup_steps": 1},
-        "schedule": {"total_steps": 2, "log_seconds": 0, "export_dtype": "float32"},
-    }
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings))
+    settings = ModelSettings(preset="tiny", vocab_size=400, tokenizer_texts=300)
+    for made in start_model(settings, all_texts):
+        made.save_pretrained(tmp_path / "model")
+    fast = ["device=cpu", "precision=float32", "data.images_per_batch=1", "data.instructions_per_image=2"]
     for name in ("train/records.jsonl", "train/instances.json", "data:train"):
         out = tmp_path / name.replace("/", "-").replace(":", "-")
-        source = [f"data.source={written / name}", f"output_dir={out}"]
-        assert run(["train", str(tmp_path / "run.yaml"), *source]) == 0
-        assert (out / "log.jsonl").is_file()
+        files = ["--data", str(written / name), "--model", str(tmp_path / "model"), "--output-dir", str(out)]
+        assert run(["train", *files, *fast, "--max-steps", "2", "validation.share=0"]) == 0
+        steps = [json.loads(line)["step"] for line in (out / "log.jsonl").read_text().splitlines()]
+        assert steps[-1] == 2
 
 
 def test_the_same_bytes_every_time(written: Path, photos: Path, tmp_path: Path) -> None:
@@ -237,14 +238,14 @@ def test_an_export_to_a_url_replaces_an_earlier_one(photos: Path, tmp_path: Path
 
 def test_the_card_escapes_everything(photos: Path, tmp_path: Path) -> None:
     bad = "<script>alert(1)</script> | `x` --- [y](z)\n---\nlicense: mit"
-    dropped = FilterReport(candidates=9, kept=4)
-    dropped.drop("text", bad, bad)
+    report = SelectionReport(FilterReport(candidates=9, kept=4))
+    report.filters.drop("text", bad, bad)
     row = replace(make_row("a.png"), licence=bad, source=bad)
     save_photo(photos / "a.png", 50)
     facts = replace(FACTS, model=bad, command=f"engine export `{bad}`")
     selected = [Selected(row, decision) for decision in candidates(row)]
     settings = WriteSettings(name=bad)
-    export(selected, tmp_path / "set", images_of(photos), facts, settings, lambda: dropped)
+    export(selected, tmp_path / "set", images_of(photos), facts, settings, report, {bad: 2})
     text = (tmp_path / "set/README.md").read_text()
     _, front, body = text.split("---\n", 2)
     values = yaml.safe_load(front)

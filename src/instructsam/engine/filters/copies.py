@@ -7,6 +7,7 @@ up to a limit.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -17,7 +18,7 @@ from instructsam.errors import MissingExtraError
 
 _BANDS, _ROWS = 12, 5  # of the MinHash: at a similarity of 0.8 a pair is found with probability 0.99
 _BLOCK = 1000  # texts
-_MOST_COMPARED = 50  # earlier texts that share a band
+_PER_BAND, _MOST_COMPARED = 8, 16  # earlier texts: looked up in a band, and compared
 
 _SCHEMA = """
 CREATE TABLE leaders (number INTEGER PRIMARY KEY, text TEXT);
@@ -60,16 +61,15 @@ def _merge_similar(pool: CandidatePool, threshold: float) -> None:
 
 def _leader(pool: CandidatePool, text: str, bands: Sequence[int], threshold: float) -> str:
     """The earlier text that this one is similar to; "" without one, and then it leads others."""
-    marks = ", ".join("?" * len(bands))
+    execute = pool.database.execute
+    query = "SELECT leader FROM bands WHERE band = ? ORDER BY leader LIMIT ?"
+    shared = Counter(leader for band in bands for (leader,) in execute(query, (band, _PER_BAND)))
     own = shingles(text)
-    query = (
-        f"SELECT DISTINCT text FROM bands JOIN leaders ON leader = number WHERE band IN ({marks}) "
-        f"ORDER BY number LIMIT {_MOST_COMPARED}"
-    )
-    for (other,) in list(pool.rows(query, bands)):
-        if similarity(own, shingles(str(other))) >= threshold:
+    for leader, _ in sorted(shared.items(), key=lambda found: (-found[1], found[0]))[:_MOST_COMPARED]:
+        (other,) = execute("SELECT text FROM leaders WHERE number = ?", (leader,)).fetchone()
+        if similarity(own, shingles(other)) >= threshold:
             return str(other)
-    number = pool.database.execute("INSERT INTO leaders (text) VALUES (?)", (text,)).lastrowid
+    number = execute("INSERT INTO leaders (text) VALUES (?)", (text,)).lastrowid
     pool.database.executemany("INSERT OR IGNORE INTO bands VALUES (?, ?)", [(band, number) for band in bands])
     return ""
 

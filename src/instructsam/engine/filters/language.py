@@ -76,6 +76,7 @@ def scripts_of(language: str) -> Sequence[str]:
     return ("LATIN", *_SCRIPTS.get(language, ())) if language else ()
 
 
+@lru_cache(maxsize=16384)  # the identifier is slow, and rounds and exports ask about the same texts again
 def other_language(text: str, expected: str) -> str:
     """The most probable language of a text that is not in the expected one; "" otherwise, and for a short text.
 
@@ -85,8 +86,12 @@ def other_language(text: str, expected: str) -> str:
     """
     if not expected or sum(map(str.isalpha, text)) < MIN_LETTERS:
         return ""
-    ranks: list[tuple[str, float]] = _identifier(expected).rank(text)
-    return str(ranks[0][0]) if dict(ranks)[expected] < MAX_PROBABILITY else ""
+    identifier = _identifier(expected)
+    best = str(identifier.classify(text)[0])
+    if best == expected:
+        return ""
+    probabilities: dict[str, float] = dict(identifier.rank(text))
+    return best if probabilities[expected] < MAX_PROBABILITY else ""
 
 
 @lru_cache(maxsize=4096)

@@ -3,50 +3,70 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
 
-from instructsam.data.regions import region_code
 from instructsam.engine.candidates import Candidate
 from instructsam.engine.filters.problem import Problem, ProblemCode
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.structures.rle_masks import RleMasks
 
+_Regions: TypeAlias = tuple[Sequence[int], NDArray[Any], NDArray[Any]]
+_NONE: _Regions = ((), np.zeros(0), np.zeros((0, 0)))
+
 
 def object_problems(row: ImageRow, settings: FilterSettings) -> dict[int, Problem]:
     """The faults of a row's objects, by number (from 1); it compares masks, so call it once per row.
 
-    A box stands for a mask that is not known. Objects that are known by a point alone have no faults. Of two objects
-    that are the same one, the later one is the fault.
+    Masks are compared with masks, and boxes of objects without a mask with each other. Objects that are known by a
+    point alone have no faults. Of two objects that are the same one, the later one is the fault.
     """
-    numbers = [number for number, found in enumerate(row.instances, start=1) if found.known != "point"]
-    if not numbers:
-        return {}
-    size = (row.image.height, row.image.width)
-    codes = [region_code(row.instances[number - 1], row.image) for number in numbers]
-    masks = RleMasks.load(codes, size, f"row {row.id}")
-    pixels = size[0] * size[1]
+    pixels = row.image.height * row.image.width
     least = max(settings.min_pixels, settings.min_share * pixels)
-    areas = masks.areas()
-    same = masks.iou(masks) >= settings.duplicate_iou
     problems: dict[int, Problem] = {}
-    for place, number in enumerate(numbers):
-        area = int(areas[place])
-        if area < least:
-            problems[number] = Problem(
-                "small object",
-                f"object {number} has {area} of {pixels} pixels; at least {least:.0f} are needed",
-            )
-        elif area > settings.max_share * pixels:
-            share = f"{area / pixels:.0%}"
-            problems[number] = Problem("covering object", f"object {number} covers {share} of the image")
-        elif (twins := np.flatnonzero(same[place, :place])).size:
-            first = numbers[int(twins[0])]
-            problems[number] = Problem("duplicate object", f"object {number} is object {first} again")
+    for numbers, areas, iou in (_masks(row), _boxes(row)):
+        for place, number in enumerate(numbers):
+            area = float(areas[place])
+            twins = np.flatnonzero(iou[place, :place] >= settings.duplicate_iou)
+            if area < least:
+                text = f"object {number} has {area:.0f} of {pixels} pixels; at least {least:.0f} are needed"
+                problems[number] = Problem("small object", text)
+            elif area > settings.max_share * pixels:
+                text = f"object {number} covers {area / pixels:.0%} of the image"
+                problems[number] = Problem("covering object", text)
+            elif twins.size:
+                text = f"object {number} is object {numbers[int(twins[0])]} again"
+                problems[number] = Problem("duplicate object", text)
     return problems
+
+
+def _masks(row: ImageRow) -> _Regions:
+    """Numbers, areas and IoU of the objects with a mask."""
+    known = [(number, found.rle) for number, found in enumerate(row.instances, start=1) if found.rle]
+    if not known:
+        return _NONE
+    masks = RleMasks.load([rle for _, rle in known], (row.image.height, row.image.width), f"row {row.id}")
+    return [number for number, _ in known], masks.areas(), masks.iou(masks)
+
+
+def _boxes(row: ImageRow) -> _Regions:
+    """Numbers, areas and IoU of the objects with a box and no mask."""
+    known = [
+        (number, found.box_xywh)
+        for number, found in enumerate(row.instances, start=1)
+        if found.rle is None and found.box_xywh is not None
+    ]
+    if not known:
+        return _NONE
+    boxes = np.array([box for _, box in known], dtype=np.float64)
+    iou = coco.iou(boxes, boxes, [0] * len(boxes))
+    return [number for number, _ in known], boxes[:, 2] * boxes[:, 3], np.asarray(iou)
 
 
 def problems_of_meant(candidate: Candidate, problems: Mapping[int, Problem]) -> list[Problem]:

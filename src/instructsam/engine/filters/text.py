@@ -17,24 +17,10 @@ from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.structures.checks import shorten
 
-_NOTHING = frozenset(
-    [
-        "nothing",
-        "none",
-        "no object",
-        "no objects",
-        "no target",
-        "no targets",
-        "n/a",
-        "na",
-        "null",
-        "nil",
-        "empty",
-        "unknown",
-        "no match",
-        "not present",
-    ]
-)
+_NOTHING = re.compile("nothing|none|no (?:object|target)s?|n/?a|null|nil|empty|unknown|no match|not present")
+_OF_WORDS = frozenset(
+    ("max_words", "max_characters", "max_phrase_words", "max_phrases", "language", "scripts", "leaks")
+)  # settings; that of banned words counts by its content
 _REPEATED = re.compile(r"\b(\w+(?:\W+\w+){0,5}?)(?:\W+\1\b){2,}")
 
 
@@ -60,10 +46,10 @@ def text_problems(candidate: Candidate, row: ImageRow, settings: FilterSettings)
 
 
 def text_fingerprint(settings: FilterSettings) -> str:
-    """Differs between settings and between contents of the file of banned words: a part of an outcome's key."""
+    """Differs between settings, and contents of the file of banned words, that `text_problems` depends on."""
     words = sorted(load_banned_words(settings.banned_words).values()) if settings.banned_words else []
-    content = json.dumps([to_dict(settings), words], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    values = [value for name, value in sorted(to_dict(settings).items()) if name in _OF_WORDS]
+    return hashlib.sha256(json.dumps([values, words]).encode()).hexdigest()[:16]
 
 
 def _shape_problems(candidate: Candidate, settings: FilterSettings) -> Iterator[Problem]:
@@ -80,24 +66,22 @@ def _shape_problems(candidate: Candidate, settings: FilterSettings) -> Iterator[
         yield Problem(
             "phrase count", f"there are {count} phrases; at least 1 and at most {settings.max_phrases}"
         )
+    yield from _phrase_problems(candidate, settings)
+
+
+def _phrase_problems(candidate: Candidate, settings: FilterSettings) -> Iterator[Problem]:
     seen: set[str] = set()
     for phrase in candidate.phrases:
+        named, words = shorten(phrase.text), len(phrase.text.split())
         flat = " ".join(phrase.text.casefold().split()).strip(" .")
-        if flat in _NOTHING or not any(map(str.isalnum, flat)):
-            named = shorten(phrase.text)
-            yield Problem(
-                "empty phrase",
-                f"the phrase {named} names nothing; a phrase names the things that are meant, absent ones too",
-            )
+        if _NOTHING.fullmatch(flat) or not any(map(str.isalnum, flat)):
+            advice = "a phrase names the things that are meant, absent ones too"
+            yield Problem("empty phrase", f"the phrase {named} names nothing; {advice}")
         elif flat in seen:
-            yield Problem("repetition", f"the phrase {shorten(phrase.text)} stands there twice")
+            yield Problem("repetition", f"the phrase {named} stands there twice")
         seen.add(flat)
-        if (count := len(phrase.text.split())) > settings.max_phrase_words or len(
-            phrase.text
-        ) > settings.max_characters:
-            yield Problem(
-                "length", f"a phrase has {count} words; at most {settings.max_phrase_words} name its objects"
-            )
+        if words > settings.max_phrase_words or len(phrase.text) > settings.max_characters:
+            yield Problem("length", f"a phrase has {words} words; at most {settings.max_phrase_words}")
 
 
 def _word_problems(name: str, text: str, row: ImageRow, settings: FilterSettings) -> Iterator[Problem]:

@@ -15,16 +15,20 @@ from instructsam.engine.ingest.records import RecordRows
 from instructsam.engine.ingest.source import RowSource
 from instructsam.engine.ingest.world import PREFIX, WorldRows
 from instructsam.engine.ledger.folders import is_url
+from instructsam.engine.row_images import StoreImages
 from instructsam.engine.settings.source import SourceSettings
 from instructsam.errors import ConfigError
 
 
-def open_rows(settings: SourceSettings, find_reader: Callable[[], RecordReader]) -> RowSource:
+def open_rows(
+    settings: SourceSettings, find_reader: Callable[[], RecordReader], variant: str = ""
+) -> RowSource:
     """The source of a run; its annotations are not read yet.
 
     Args:
         settings: name it.
         find_reader: the reader of `settings.data`, called where it is a source of records.
+        variant: differs when the reader gives other records for other reasons than its files and `settings`.
 
     Raises:
         ConfigError: there is no such source, or nothing would propose objects of its images.
@@ -41,8 +45,8 @@ def open_rows(settings: SourceSettings, find_reader: Callable[[], RecordReader])
     reader = find_reader()
     files = tuple(_files_of(name, settings, reader))
     if is_url(settings.images):
-        return RecordRows(reader, settings, files, UrlImages(settings.images))
-    return RecordRows.open(reader, settings, files)
+        return RecordRows(reader, settings, UrlImages(settings.images), files, variant)
+    return RecordRows(reader, settings, StoreImages(reader.images), files, variant)
 
 
 def _is_image_folder(name: str) -> bool:

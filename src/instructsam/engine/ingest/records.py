@@ -35,23 +35,20 @@ class RecordRows:
     Attributes:
         reader: of the records.
         settings: of the source.
-        files: files and folders that the reader reads, without those of a hub.
         images: of its rows.
+        files: files and folders that the reader reads; none for a table of the hub.
+        variant: differs between readers that give other records of the same files.
     """
 
     reader: RecordReader
     settings: SourceSettings
-    files: tuple[Path, ...]
     images: RowImages
-
-    @classmethod
-    def open(cls, reader: RecordReader, settings: SourceSettings, files: tuple[Path, ...] = ()) -> RecordRows:
-        """With the images of the reader."""
-        return cls(reader, settings, files, StoreImages(reader.images))
+    files: tuple[Path, ...] = ()
+    variant: str = ""
 
     def fingerprint(self) -> str:
         """Of the settings, and of sizes and times of the files."""
-        return digest([self.reader.format, to_dict(self.settings), files_digest(self.files)])
+        return digest([self.reader.format, to_dict(self.settings), files_digest(self.files), self.variant])
 
     def rows(self, tally: Tally) -> Iterator[ImageRow]:
         """One row for each image."""

@@ -29,6 +29,8 @@ from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
 from instructsam.structures.masks import rle_box_xyxy
 
+_STALE = "the candidate or the objects of its image have changed since the decision; review it again"
+
 
 def apply_decisions(
     row: ImageRow, outcome: RowOutcome, decisions: Mapping[str, HumanDecision], report: ReviewReport
@@ -45,18 +47,14 @@ def apply_decisions(
     found: list[Decision] = []
     for engine in outcome.decisions:
         human = decisions.get(engine.candidate.id)
-        if human is None or human.action == "skip":
-            report.skipped += human is not None
-            report.open += engine.state == "review"
-            found.append(engine)
-            continue
-        problem = _problem(seen, engine.candidate, human)
+        problem = "" if human is None else _problem(seen, engine.candidate, human)
         if problem:
-            report.open += engine.state == "review"
             report.problem(f"{engine.candidate.id}: {problem}")
-            stale = human.digest != review_digest(seen, engine.candidate)
-            report.stale += stale
-            report.invalid += not stale
+            report.stale += problem == _STALE
+            report.invalid += problem != _STALE
+        if human is None or problem or human.action == "skip":
+            report.open += engine.state == "review"
+            report.skipped += human is not None and not problem
             found.append(engine)
             continue
         reviewed, decision = _decide(reviewed, engine, human, report)
@@ -124,7 +122,7 @@ def import_decisions(
 def _problem(row: ImageRow, candidate: Candidate, human: HumanDecision) -> str:
     """Why a decision cannot be applied; "" if it can."""
     if human.digest != review_digest(row, candidate):
-        return "the candidate or the objects of its image have changed since the decision; review it again"
+        return _STALE
     if human.action != "accept":
         return ""
     if human.instruction and not human.instruction.strip():
@@ -136,7 +134,7 @@ def _problem(row: ImageRow, candidate: Candidate, human: HumanDecision) -> str:
     if wrong:
         return f"expected numbers of objects from 1 to {count}, got {', '.join(map(str, wrong))}"
     phrases = len(human.phrases or candidate.phrases)
-    if any(thing.phrase >= phrases for thing in human.added):
+    if any(index >= phrases for thing in human.added for index in thing.phrases):
         return f"an added object names a phrase that does not exist; the candidate has {phrases}"
     try:
         for place, code in enumerate([*(mask.rle for mask in human.masks), *(a.rle for a in human.added)]):
@@ -186,7 +184,8 @@ def _corrected(
     numbers = [set(phrase.numbers) for phrase in given]
     for thing in human.added:
         instances.append(InstanceRecord(rle=thing.rle, category=thing.category))
-        numbers[thing.phrase].add(len(instances))
+        for index in thing.phrases:
+            numbers[index].add(len(instances))
     phrases = tuple(
         CandidatePhrase(phrase.text, tuple(sorted(found)))
         for phrase, found in zip(given, numbers, strict=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError, with_config
 
@@ -20,9 +20,11 @@ from instructsam.structures.files import end_of_last_line, reason, sync_file
 from instructsam.structures.validation import Expected, first_fault
 
 Action = Literal["accept", "reject", "skip"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 _forbid = with_config(ConfigDict(extra="forbid"))
 _Number = Annotated[int, Strict(), Field(ge=1), Expected("the number of an object, from 1")]
+_Index = Annotated[int, Strict(), Field(ge=0), Expected("the index of a phrase, from 0")]
 
 
 @_forbid
@@ -46,9 +48,9 @@ class CorrectedMask:
 @_forbid
 @dataclass(frozen=True)
 class AddedObject:
-    """An object that a person drew, for the phrase of this index."""
+    """An object that a person drew, for the phrases of these indices."""
 
-    phrase: Annotated[int, Strict(), Field(ge=0)]
+    phrases: Annotated[tuple[_Index, ...], Field(min_length=1), Expected("a list of indices")]
     rle: Rle
     category: Word = ""
 

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 
 from instructsam.engine.runners.stop import Stop
 
+_ROUNDING = 1e-6  # seconds; a shorter wait is an error of floating point
+
 
 class Bucket:
     """A token bucket. It never waits itself: `wait` gives the seconds, `take` may leave a debt.
@@ -86,14 +88,16 @@ class Limiter:
             RunStoppedError: the run stops.
         """
         async with self._gate:
-            while wait := max(
-                self._resume_at - self._clock(), self._requests.wait(1), self._tokens.wait(tokens), 0.0
-            ):
+            while (wait := self._wait(tokens)) > _ROUNDING:
                 await self._stop.sleep(wait)
             self._stop.check()
             self._requests.take(1)
             self._tokens.take(tokens)
             return self._clock()
+
+    def _wait(self, tokens: int) -> float:
+        pause = self._resume_at - self._clock()
+        return max(pause, self._requests.wait(1), self._tokens.wait(tokens))
 
     def correct(self, estimated: int, used: int) -> None:
         """Replace the estimate of a request by the tokens that it used."""

@@ -43,5 +43,9 @@ class VerifySettings(Config):
 
     @property
     def needed(self) -> int:
-        """Votes that must agree."""
-        return max(1, math.ceil(self.threshold * self.votes - _ROUNDING))
+        """Votes of `votes` that must agree."""
+        return self.needed_of(self.votes)
+
+    def needed_of(self, votes: int) -> int:
+        """Votes that must agree, of another number than `votes`."""
+        return max(1, math.ceil(self.threshold * votes - _ROUNDING))

@@ -10,7 +10,6 @@ from instructsam.engine.settings.vlm import VLMSettings
 from instructsam.engine.stages.base import Stage, VLMStage
 from instructsam.engine.stages.detect import DetectStage
 from instructsam.engine.stages.exhaustive import ExhaustiveStage, NoTargetStage
-from instructsam.engine.stages.local_models import given_model
 from instructsam.engine.stages.name import NameStage
 from instructsam.engine.stages.prompts import PromptBook, open_prompts
 from instructsam.engine.stages.propose import ProposeStage
@@ -19,6 +18,7 @@ from instructsam.engine.stages.revise import ReviseStage
 from instructsam.engine.stages.verifier import settings_of_stage
 from instructsam.engine.stages.vote import VoteStage
 from instructsam.engine.stages.words import WordsStage
+from instructsam.errors import InputError
 from instructsam.structures.answering import Answerer
 
 Role = Literal["proposer", "verifier", "local"]
@@ -60,10 +60,10 @@ def build_stages(
     stages: list[Stage] = [*_proposing(config, prompts), *_verifying(config, prompts)]
     if config.source.detector:
         source = config.source
-        given = given_model(detector, "source.detector")
+        given = _given(detector, "source.detector")
         stages.append(DetectStage(given, source.score_threshold, source.max_overlap))
     if config.reground.model:
-        given = given_model(regrounder, "reground.model")
+        given = _given(regrounder, "reground.model")
         stages.append(RegroundStage(given, config.reground.words, config.reground.score_threshold))
     by_name = {stage.name: stage for stage in stages}
     return {name: by_name[name] for name in ROLES if name in by_name}
@@ -92,3 +92,9 @@ def _verifying(config: EngineConfig, prompts: PromptBook) -> Iterator[VLMStage]:
         yield ExhaustiveStage(**settings_of_stage(ExhaustiveStage, config, prompts))
     if verify.no_target:
         yield NoTargetStage(**settings_of_stage(NoTargetStage, config, prompts))
+
+
+def _given(answerer: Answerer | None, key: str) -> Answerer:
+    if answerer is None:
+        raise InputError(f"the configuration names a model as {key}: expected it opened, got None")
+    return answerer

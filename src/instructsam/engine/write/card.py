@@ -12,7 +12,7 @@ from typing import Any
 from instructsam.config.yaml_text import format_yaml
 from instructsam.engine.candidates import KINDS
 from instructsam.engine.filters.report import FilterReport
-from instructsam.engine.settings.write import Format
+from instructsam.engine.settings.write import Format, WriteSettings
 from instructsam.engine.write.counts import TARGETS, ExportCounts
 from instructsam.engine.write.provenance import RunFacts
 from instructsam.engine.write.selected import Split
@@ -34,29 +34,30 @@ _LICENCES = {
 
 
 def write_card(
-    name: str,
+    settings: WriteSettings,
     facts: RunFacts,
     splits: Mapping[Split, ExportCounts],
     dropped: FilterReport | None,
-    formats: Sequence[Format],
+    left_out: Mapping[str, int],
 ) -> str:
     """The text of the card.
 
     Args:
-        name: of the data set.
+        settings: with the name of the data set, and its formats.
         facts: of the run.
         splits: counts of every split that has images.
-        dropped: what filters and balance dropped.
-        formats: that were written.
+        dropped: by filters and balance.
+        left_out: images and objects of the source that did not become rows, by reason.
     """
+    formats = settings.formats
     parts = [
-        f"---\n{format_yaml(_front_matter(name, facts, splits, formats)).strip()}\n---",
-        f"# {for_markdown(name)}",
+        f"---\n{format_yaml(_front_matter(settings, facts, splits)).strip()}\n---",
+        f"# {for_markdown(settings.name)}",
         _summary(splits),
         "## Load it\n\n" + "\n\n".join(_loading(splits, formats)),
         "## Contents\n\n" + _contents(splits),
         "## Origin\n\n" + _origin(facts, splits),
-        "## Selection\n\n" + _selection(dropped),
+        "## Selection\n\n" + "\n\n".join(_selection(dropped, left_out)),
         "## Licences of the images\n\n" + _licences(splits),
         "## Limits\n\n" + _LIMITS,
     ]
@@ -78,17 +79,17 @@ def hub_licence(names: Sequence[str]) -> str:
 
 
 def _front_matter(
-    name: str, facts: RunFacts, splits: Mapping[Split, ExportCounts], formats: Sequence[Format]
+    settings: WriteSettings, facts: RunFacts, splits: Mapping[Split, ExportCounts]
 ) -> dict[str, Any]:
     licences = [licence for counts in splits.values() for licence in counts.licences]
     records = sum(counts.records for counts in splits.values())
-    found: dict[str, Any] = {"pretty_name": one_line(name), "license": hub_licence(licences)}
+    found: dict[str, Any] = {"pretty_name": one_line(settings.name), "license": hub_licence(licences)}
     if facts.language:
         found["language"] = [facts.language]
     found["task_categories"] = ["image-segmentation"]
     found["tags"] = ["inst2seg", "referring-segmentation", "instruction-segmentation", "instructsam"]
     found["size_categories"] = [next((text for limit, text in _SIZES if records < limit), _LARGEST)]
-    if "parquet" in formats:
+    if "parquet" in settings.formats:
         files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
         found["configs"] = [{"config_name": "default", "data_files": files}]
     return found
@@ -171,16 +172,21 @@ def _origin(facts: RunFacts, splits: Mapping[Split, ExportCounts]) -> str:
     )
 
 
-def _selection(dropped: FilterReport | None) -> str:
+def _selection(dropped: FilterReport | None, left_out: Mapping[str, int]) -> Iterator[str]:
+    if left_out:
+        rows = [["left out of the source", "count"]]
+        yield format_rows(
+            [*rows, *([reason, f"{left_out[reason]:,}"] for reason in sorted(left_out))], for_markdown
+        )
     if dropped is None:
-        return "Nothing was dropped after verification."
+        yield "Nothing was dropped after verification."
+        return
     found = dropped.to_dict()
-    text = f"Of {found['candidates']:,} accepted candidates {found['kept']:,} were kept."
-    if not found["dropped"]:
-        return text
-    rows = [["dropped by", "reason", "count"]]
-    rows += [[one["stage"], one["reason"], f"{one['count']:,}"] for one in found["dropped"]]
-    return f"{text}\n\n{format_rows(rows, for_markdown)}"
+    yield f"Of {found['candidates']:,} accepted candidates {found['kept']:,} were kept."
+    if found["dropped"]:
+        rows = [["dropped by", "reason", "count"]]
+        rows += [[one["stage"], one["reason"], f"{one['count']:,}"] for one in found["dropped"]]
+        yield format_rows(rows, for_markdown)
 
 
 def _licences(splits: Mapping[Split, ExportCounts]) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from instructsam.data.record import write_records
 from instructsam.engine.candidates import PERSON
-from instructsam.engine.filters.report import FilterReport
 from instructsam.engine.row_images import RowImages
+from instructsam.engine.selection_report import SelectionReport
 from instructsam.engine.settings.write import WriteSettings
 from instructsam.engine.write.card import NAME as CARD
 from instructsam.engine.write.card import write_card
@@ -67,7 +68,8 @@ def export(
     images: RowImages,
     facts: RunFacts,
     settings: WriteSettings,
-    report: Callable[[], FilterReport | None] = lambda: None,
+    report: SelectionReport | None = None,
+    left_out: Mapping[str, int] = MappingProxyType({}),
     scratch: Path | None = None,
 ) -> ExportReport:
     """Write a data set: records, COCO and Parquet files, images and a card; the same bytes every time.
@@ -80,7 +82,8 @@ def export(
         images: of the rows.
         facts: of the run.
         settings: formats and images.
-        report: of filters and balance; called when `selected` has ended.
+        report: of filters and balance, complete when `selected` has ended.
+        left_out: images and objects of the source that did not become rows, by reason.
         scratch: existing folder for files until they are uploaded to a URL; None for the system's.
 
     Raises:
@@ -99,9 +102,9 @@ def export(
         for split, counts in splits.items():
             _write_split(folder, split, counts, spool / split, images, facts, settings, numbers)
         shutil.rmtree(spool)
-        dropped = report()
-        write_text(folder / CARD, write_card(settings.name, facts, splits, dropped, settings.formats))
-        write_json(folder / MANIFEST, _manifest(settings, facts, splits, dropped))
+        card = write_card(settings, facts, splits, None if report is None else report.filters, left_out)
+        write_text(folder / CARD, card)
+        write_json(folder / MANIFEST, _manifest(settings, facts, splits, report, left_out))
     return ExportReport(str(destination), splits)
 
 
@@ -156,7 +159,8 @@ def _manifest(
     settings: WriteSettings,
     facts: RunFacts,
     splits: dict[Split, ExportCounts],
-    dropped: FilterReport | None,
+    report: SelectionReport | None,
+    left_out: Mapping[str, int],
 ) -> dict[str, Any]:
     return {
         "version": _VERSION,
@@ -168,5 +172,6 @@ def _manifest(
         "stages": dict(sorted(facts.stages.items())),
         "settings": facts.settings,
         "splits": {split: counts.to_dict() for split, counts in splits.items()},
-        "selection": None if dropped is None else dropped.to_dict(),
+        "selection": None if report is None else report.to_dict(),
+        "left_out": dict(sorted(left_out.items())),
     }

@@ -18,7 +18,7 @@ _GROUPS = ("propose", "verify", "reground", "filters", "balance")
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the records of a run have in common.
+    """Facts that all records of a run share.
 
     Attributes:
         model: that proposes.

@@ -45,8 +45,12 @@ function paintChosen(canvas, image, phrases) {
     const [red, green, blue] = phraseColor(index).match(/\w\w/g).map((part) => parseInt(part, 16));
     for (const object of image.objects) {
       if (!phrase.numbers.includes(object.number)) continue;
-      cells(image, object).forEach((cell, at) => {
-        if (cell) pixels.data.set([red, green, blue, 100], 4 * at);
+      const inside = cells(image, object);
+      inside.forEach((cell, at) => {
+        if (!cell) return;
+        const column = at % width;
+        const within = column > 0 && column < width - 1 && inside[at - 1] && inside[at + 1] && inside[at - width] && inside[at + width];
+        pixels.data.set([red, green, blue, within ? 45 : 255], 4 * at);
       });
     }
   });

@@ -1,0 +1,1 @@
+"""The data engine, put together: sources, models and servers are opened here."""
