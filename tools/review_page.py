@@ -55,7 +55,11 @@ def example(row: ImageRow) -> tuple[ImageRow, RowOutcome]:
         round=1,
     )
     claimed = dict.fromkeys(candidate.numbers, 1.0)
-    earlier = {"instruction": f"Find the {first}.", "numbers": numbers[first], "reason": "ambiguous: there are several"}
+    earlier = {
+        "instruction": f"Find the {first}.",
+        "numbers": numbers[first],
+        "reason": "ambiguous: there are several",
+    }
     decision = Decision(
         candidate,
         "review",
@@ -84,7 +88,9 @@ def main() -> None:
     rows = sorted(world_rows("val", arguments.scenes, short_side=480), key=crowded, reverse=True)
     rows = [row for row in rows if len({thing.category for thing in row.instances}) > 1]
     items = review_queue(map(example, rows[: arguments.count]))
-    page = write_pages(items, RowPictures(WorldImages(), max_side=2048), out / "review.html", "example").files[0]
+    page = write_pages(
+        items, RowPictures(WorldImages(), max_side=2048), out / "review.html", "example"
+    ).files[0]
     print(f"wrote {page}")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from instructsam.data.exclusion import BenchmarkImages
-from instructsam.engine.candidates import Candidate, Kind
+from instructsam.engine.candidates import PERSON, Candidate, Kind
 from instructsam.engine.filters.images import RowPictures
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.selection import select
@@ -51,7 +51,7 @@ def accepted(
         candidate(text, numbers, name=f"{found.id}#{number}", kind=kind)
         for number, (text, numbers) in enumerate(instructions)
     ]
-    return list(select_accepted(found, outcome(found.id, *candidates)))
+    return list(select_accepted([(found, outcome(found.id, *candidates))]))
 
 
 class Files:
@@ -143,7 +143,7 @@ def test_every_stage_drops_and_counts(tmp_path: Path) -> None:
 
 def test_candidates_of_people_skip_words_and_objects() -> None:
     found = [
-        replace(one, by_person=True)
+        replace(one, decision=replace(one.decision, votes={PERSON: 1.0}))
         for one in accepted(row(objects=[rectangle(0, 0, 5, 5)]), ("the bag on number 1", (1,)))
     ]
     assert [one.by_person for one in run(found)[0]] == [True]

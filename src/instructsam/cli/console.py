@@ -55,8 +55,9 @@ def error(message: object) -> None:
 
 
 def say(message: object) -> None:
-    """Print a line of the result on stdout."""
-    print(one_line(message, None))
+    """Print a line of the result on stdout; spaces at its start stay."""
+    text = str(message)
+    print(" " * (len(text) - len(text.lstrip(" "))) + one_line(text, None))
 
 
 def command_line() -> str:

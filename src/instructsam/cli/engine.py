@@ -135,6 +135,18 @@ def export(
 
 
 @app.command()
+def prompts(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Is created.")]) -> int:
+    """Write the shipped prompts into a folder, to be edited and named as propose.prompts; files there are kept."""
+    from instructsam.engine.stages.prompts import copy_prompts
+
+    written = copy_prompts(folder)
+    for file in written:
+        console.say(file)
+    console.say(f"{len(written)} prompts written; use them with propose.prompts={folder}")
+    return 0
+
+
+@app.command()
 def review(
     run: RunArgument,
     html: Annotated[

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from instructsam.engine.candidates import NO_TARGET, Candidate, candidate_to_dict
+from instructsam.engine.filters.objects import object_problems, problems_of_meant
 from instructsam.engine.filters.text import text_problems
 from instructsam.engine.reasons import Reason
 from instructsam.engine.rows import ImageRow
@@ -57,7 +58,8 @@ def check(
     Returns:
         Why the candidate fails; None if it passes every check.
     """
-    if problems := text_problems(candidate, row, config.filters):
+    problems = text_problems(candidate, row, config.filters)
+    if problems := problems or problems_of_meant(candidate, object_problems(row, config.filters)):
         return Reason(problems[0].code, "; ".join(problem.text for problem in problems))
     verify, subject = config.verify, {"candidate": candidate_to_dict(candidate)}
     if verify.words:

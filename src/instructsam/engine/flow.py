@@ -29,7 +29,7 @@ from instructsam.data.record import InstanceRecord
 from instructsam.engine.candidates import RowOutcome, parse_candidate, parse_instances
 from instructsam.engine.checks import Steps, T
 from instructsam.engine.digests import digest
-from instructsam.engine.filters.text import text_fingerprint
+from instructsam.engine.filters.text import candidate_fingerprint
 from instructsam.engine.reasons import Reason
 from instructsam.engine.rounds import decide
 from instructsam.engine.rows import ImageRow
@@ -58,7 +58,7 @@ def outcome_fingerprint(fingerprints: Mapping[str, str], config: EngineConfig) -
         "concepts": config.source.concepts,
         "max_objects": config.propose.max_objects,
         "verify": config.verify.model_dump(mode="json"),
-        "words": text_fingerprint(config.filters),
+        "words": candidate_fingerprint(config.filters),
         "reground": config.reground.model_dump(mode="json"),
     }
     return digest([dict(fingerprints), rules])

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from instructsam.data.record import InstanceRecord
+from instructsam.engine.checks import Findings, check
 from instructsam.engine.filters.objects import drop_objects, object_problems, problems_of_meant
+from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.filters import FilterSettings
+from instructsam.engine.settings.source import SourceSettings
+from instructsam.engine.settings.vlm import VLMSettings
 from tests.engine.filters.rows import candidate, rectangle, row
 
 DEFAULT = FilterSettings()
@@ -50,3 +56,16 @@ def test_rows_without_masks_have_no_faults(objects: list[InstanceRecord]) -> Non
 def test_the_share_of_the_image_counts() -> None:
     found = object_problems(row(objects=[rectangle(0, 0, 20, 20)]), FilterSettings(min_share=0.1))
     assert found[1].text == "object 1 has 400 of 4800 pixels; at least 480 are needed"
+
+
+def test_no_vote_is_paid_for_a_faulty_object() -> None:
+    config = EngineConfig(
+        output_dir=Path("run"),
+        source=SourceSettings(data="a.json"),
+        vlm=VLMSettings(model="m", url="http://localhost/v1"),
+    )
+    objects = [rectangle(0, 0, 20, 20), rectangle(30, 30, 5, 5)]
+    with pytest.raises(StopIteration) as end:
+        next(check(row(objects=objects), candidate("dogs", (1, 2)), config, Findings()))
+    assert end.value.value.code == "small object"
+    assert next(check(row(objects=objects), candidate("dogs", (1,)), config, Findings()))

@@ -10,7 +10,8 @@ import pytest
 
 from instructsam.config import build_config
 from instructsam.engine.filters.leaks import find_leak
-from instructsam.engine.filters.text import text_fingerprint, text_problems
+from instructsam.engine.filters.text import candidate_fingerprint, text_problems
+from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.errors import ConfigError
 from instructsam.world.splits.stream import all_texts
@@ -123,12 +124,13 @@ def test_banned_words_are_whole_words(tmp_path: Path) -> None:
     assert codes("that son  of a gun!", settings) == ["banned word"]
     assert codes("a fuck\u0308er", settings) == []
     assert codes("a fuck", settings) == ["banned word"]
-    before = text_fingerprint(settings)
+    before = candidate_fingerprint(settings)
     words.write_text("hill\n", encoding="utf-8")
     assert codes("the ass on the hill", settings) == ["banned word"]
-    assert text_fingerprint(settings) != before
-    assert text_fingerprint(FilterSettings(copies_per_text=1)) == text_fingerprint(DEFAULT)
-    assert text_fingerprint(FilterSettings(leaks=False)) != text_fingerprint(DEFAULT)
+    assert candidate_fingerprint(settings) != before
+    assert candidate_fingerprint(FilterSettings(copies_per_text=1)) == candidate_fingerprint(DEFAULT)
+    assert candidate_fingerprint(FilterSettings(min_pixels=9)) != candidate_fingerprint(DEFAULT)
+    assert candidate_fingerprint(FilterSettings(leaks=False)) != candidate_fingerprint(DEFAULT)
 
 
 @pytest.mark.parametrize("content", [None, b"# nothing\n\n", b"\xff\xfe\x00"])
@@ -145,5 +147,13 @@ def test_wrong_settings_are_refused() -> None:
         build_config(FilterSettings, {"scripts": ["Latin"]})
     with pytest.raises(ConfigError, match=r"min_share must be less than"):
         build_config(FilterSettings, {"min_share": 0.5, "max_share": 0.4})
+    run = {
+        "output_dir": "run",
+        "source": {"data": "a.json"},
+        "vlm": {"model": "m", "url": "http://localhost/v1"},
+    }
+    with pytest.raises(ConfigError, match=r"filters.language must be the ISO 639-1 code of propose.language"):
+        build_config(EngineConfig, {**run, "propose": {"language": "German"}})
+    build_config(EngineConfig, {**run, "propose": {"language": "German"}, "filters": {"language": "de"}})
     with pytest.raises(ConfigError, match=r"filters.language must be an ISO 639-1 code.*'qq'"):
         codes("a long enough text about a dog", FilterSettings(language="qq"))

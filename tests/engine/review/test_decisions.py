@@ -148,6 +148,49 @@ def test_corrected_masks_and_added_objects_are_in_the_row() -> None:
     assert (report.masks, report.added, report.count("fixed")) == (1, 1, 1)
 
 
+def test_an_object_that_two_candidates_add_is_added_once() -> None:
+    other = make_decision(ROW, 1)
+    digests = [review_digest(ROW, one.candidate) for one in (ENGINE, other)]
+    drawings = [encode_rle(square(40, 40)), encode_rle(square(41, 40)), encode_rle(square(60, 40))]
+    humans = {
+        ID: HumanDecision(ID, digests[0], "accept", added=(AddedObject((0,), drawings[0]),)),
+        other.candidate.id: HumanDecision(
+            other.candidate.id,
+            digests[1],
+            "accept",
+            added=(AddedObject((0,), drawings[1]), AddedObject((0,), drawings[2])),
+        ),
+    }
+    report = ReviewReport()
+    row, found = apply_decisions(*outcome(ROW, ENGINE, other), humans, report)
+    assert len(row.instances) == 6
+    assert [one.candidate.numbers for one in found.decisions] == [(1, 2, 5), (1, 2, 5, 6)]
+    assert report.added == 2
+
+
+def test_detected_objects_are_those_of_the_decisions() -> None:
+    bare = replace(ROW, instances=())
+    found = replace(outcome(bare, ENGINE)[1], detected=ROW.instances)
+    report = ReviewReport()
+    human = HumanDecision(ID, DIGEST, "accept", masks=(CorrectedMask(1, encode_rle(square(3, 6, 8))),))
+    row, after = apply_decisions(bare, found, {ID: human}, report)
+    assert report.count("fixed") == 1
+    assert len(after.with_objects(row).instances) == 4
+    assert after.with_objects(row).instances[0].rle == human.masks[0].rle
+    assert review_queue([(bare, found)])[0].row.instances == ROW.instances
+    assert apply_decisions(bare, found, {}, report) == (bare, found)
+
+
+def test_an_older_decision_replaces_no_later_one(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    times = ("2026-11-28T10:00:00.000Z", "2026-11-28T12:00:00.000Z")
+    early, late = (HumanDecision(ID, DIGEST, "accept", comment=time, time=time) for time in times)
+    for decision, older in ((early, 0), (late, 0), (early, 1)):
+        report = import_decisions({ID: decision}, [outcome(ROW, ENGINE)], path)
+        assert report.older == older
+    assert read_decisions(path).latest[ID] == late
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

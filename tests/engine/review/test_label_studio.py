@@ -123,6 +123,7 @@ def test_the_interface_names_every_control_of_a_task(tmp_path: Path) -> None:
     names = {control.get("name"): control.tag.lower() for control in view.iter() if control.get("toName")}
     for result in task["predictions"][0]["result"]:
         assert names[result["from_name"]] == result["type"]
+    assert "points" not in names
     labels = {label.get("value") for label in view.iter("Label")}
     assert labels == {"phrase 1", "phrase 2", "not meant"}
     assert {part.get("value") for part in view if part.get("value", "").startswith("$")} == {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,12 +22,24 @@ _Regions: TypeAlias = tuple[Sequence[int], NDArray[Any], NDArray[Any]]
 _NONE: _Regions = ((), np.zeros(0), np.zeros((0, 0)))
 
 
-def object_problems(row: ImageRow, settings: FilterSettings) -> dict[int, Problem]:
-    """The faults of a row's objects, by number (from 1); it compares masks, so call it once per row.
+def object_problems(row: ImageRow, settings: FilterSettings) -> Mapping[int, Problem]:
+    """The faults of a row's objects, by number (from 1); those of the last rows are kept, because masks are compared.
 
     Masks are compared with masks, and boxes of objects without a mask with each other. Objects that are known by a
     point alone have no faults. Of two objects that are the same one, the later one is the fault.
     """
+    return _object_problems(_ByDigest(row.digest, row), settings)
+
+
+@dataclass(frozen=True)
+class _ByDigest:
+    digest: str
+    row: ImageRow = field(compare=False)
+
+
+@lru_cache(maxsize=256)
+def _object_problems(key: _ByDigest, settings: FilterSettings) -> Mapping[int, Problem]:
+    row = key.row
     pixels = row.image.height * row.image.width
     least = max(settings.min_pixels, settings.min_share * pixels)
     problems: dict[int, Problem] = {}

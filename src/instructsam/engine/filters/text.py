@@ -18,9 +18,9 @@ from instructsam.engine.settings.filters import FilterSettings
 from instructsam.structures.checks import shorten
 
 _NOTHING = re.compile("nothing|none|no (?:object|target)s?|n/?a|null|nil|empty|unknown|no match|not present")
-_OF_WORDS = frozenset(
-    ("max_words", "max_characters", "max_phrase_words", "max_phrases", "language", "scripts", "leaks")
-)  # settings; that of banned words counts by its content
+_AT_EXPORT = frozenset(
+    ("similar_images", "images_per_group", "similar_text", "copies_per_text", "exclude", "exclude_by_pixels")
+)
 _REPEATED = re.compile(r"\b(\w+(?:\W+\w+){0,5}?)(?:\W+\1\b){2,}")
 
 
@@ -45,11 +45,12 @@ def text_problems(candidate: Candidate, row: ImageRow, settings: FilterSettings)
     return found
 
 
-def text_fingerprint(settings: FilterSettings) -> str:
-    """Differs between settings, and contents of the file of banned words, that `text_problems` depends on."""
+def candidate_fingerprint(settings: FilterSettings) -> str:
+    """Differs between settings, and contents of the file of banned words, that faults of candidates depend on."""
     words = sorted(load_banned_words(settings.banned_words).values()) if settings.banned_words else []
-    values = [value for name, value in sorted(to_dict(settings).items()) if name in _OF_WORDS]
-    return hashlib.sha256(json.dumps([values, words]).encode()).hexdigest()[:16]
+    values = {name: value for name, value in to_dict(settings).items() if name not in _AT_EXPORT}
+    content = json.dumps([{**values, "banned_words": words}], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _shape_problems(candidate: Candidate, settings: FilterSettings) -> Iterator[Problem]:

@@ -25,6 +25,7 @@ from instructsam.structures.destinations import prepare_folder
 INDEX_NAME = "index.sqlite"
 _MAX_PENDING = 2000  # parts that are not yet indexed
 _INDEX_SECONDS = 1.0
+_MAX_ABSENT = 100_000  # keys
 
 
 class Ledger:
@@ -50,6 +51,7 @@ class Ledger:
         self._mutex = threading.RLock()
         self._pending: dict[str, bytes] = {}  # lines by key, until they are indexed
         self._entries: list[Entry] = []  # of the pending lines
+        self._absent: set[str] = set()  # keys that `get` did not find: their `append` need not look again
         self._indexed = time.monotonic()
         with ExitStack() as stack:
             self._segments = open_folder(folder)
@@ -96,6 +98,8 @@ class Ledger:
             if key in self._pending:
                 return parse_part(self._pending[key], "a new part")
             entry = self._index.entry(key)
+            if entry is None and len(self._absent) < _MAX_ABSENT:
+                self._absent.add(key)
         return None if entry is None else self._read(entry)
 
     def append(self, part: Part) -> None:
@@ -108,8 +112,9 @@ class Ledger:
             raise InputError(f"{self.folder}: the ledger is open to read, not to write: name a segment")
         line = format_part(part)
         with self._mutex:
-            if part.key in self:
+            if part.key in self._pending or (part.key not in self._absent and part.key in self):
                 return
+            self._absent.discard(part.key)
             segment, offset = self._writer.append(line)
             self._pending[part.key] = line
             self._entries.append(Entry(part.key, segment, offset, len(line), part.stage, part.row))
@@ -128,6 +133,7 @@ class Ledger:
             InputError: a line is damaged; the message names file and line.
         """
         with self._mutex:
+            self._absent.clear()
             extents = self._index.extents()
             for name, size in self._segments.sizes().items():
                 if size > extents.get(name, Extent()).end:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,9 @@ from instructsam.engine.review.report import ReviewReport
 from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
 from instructsam.structures.masks import rle_box_xyxy
+from instructsam.structures.rle_masks import RleMasks
 
+_SAME_OBJECT = 0.7  # least IoU of two drawings of one new object
 _STALE = "the candidate or the objects of its image have changed since the decision; review it again"
 
 
@@ -57,7 +59,7 @@ def apply_decisions(
             report.skipped += human is not None and not problem
             found.append(engine)
             continue
-        reviewed, decision = _decide(reviewed, engine, human, report)
+        reviewed, decision = _decide(reviewed, len(seen.instances), engine, human, report)
         found.append(decision)
     if tuple(found) == outcome.decisions:
         return row, outcome
@@ -85,7 +87,8 @@ def import_decisions(
 ) -> ReviewReport:
     """Append decisions to the file of a run, except for stale, invalid and unknown ones; the report names these.
 
-    A decision that is the file's last about its candidate is not written again.
+    A decision that is the file's last about its candidate is not written again, and none is replaced by an older one,
+    where both state their time as the review page does.
 
     Args:
         decisions: by candidate.
@@ -110,11 +113,20 @@ def import_decisions(
 
     for _ in apply_to_all(checked(), decisions, report):
         pass
-    new = [
-        decision
-        for candidate, decision in decisions.items()
-        if candidate in valid and latest.get(candidate) != decision
-    ]
+    new = []
+    for candidate, decision in decisions.items():
+        last = latest.get(candidate)
+        if candidate not in valid or decision == last:
+            continue
+        if (
+            last is not None
+            and last.time.endswith("Z")
+            and decision.time.endswith("Z")
+            and decision.time < last.time
+        ):
+            report.older += 1
+            continue
+        new.append(decision)
     append_decisions(path, new)
     return report
 
@@ -145,22 +157,23 @@ def _problem(row: ImageRow, candidate: Candidate, human: HumanDecision) -> str:
 
 
 def _decide(
-    row: ImageRow, engine: Decision, human: HumanDecision, report: ReviewReport
+    row: ImageRow, own: int, engine: Decision, human: HumanDecision, report: ReviewReport
 ) -> tuple[ImageRow, Decision]:
-    """The row and decision after a valid decision of a person."""
+    """The row and decision after a valid decision of a person; the row's first `own` objects are its own."""
     if human.action == "reject":
         report.verdicts[engine.state, "rejected"] += 1
         votes = {**engine.votes, PERSON: 0.0}
         reason = f"{PERSON}: {human.reason or 'no reason given'}"
         return row, replace(engine, state="rejected", reason=reason, votes=votes)
     old = engine.candidate
-    row, phrases = _corrected(row, old, human)
+    before = len(row.instances)
+    row, phrases = _corrected(row, own, old, human)
     new = replace(old, instruction=human.instruction or old.instruction, phrases=phrases)
     new = replace(new, kind=_kind(new))
     fixed = new != old or bool(human.masks)
     report.verdicts[engine.state, "fixed" if fixed else "accepted"] += 1
     report.masks += len(human.masks)
-    report.added += len(human.added)
+    report.added += len(row.instances) - before
     history = engine.history
     if fixed:
         earlier = {
@@ -174,7 +187,7 @@ def _decide(
 
 
 def _corrected(
-    row: ImageRow, candidate: Candidate, human: HumanDecision
+    row: ImageRow, own: int, candidate: Candidate, human: HumanDecision
 ) -> tuple[ImageRow, tuple[CandidatePhrase, ...]]:
     """The row with corrected masks and added objects, and the phrases with these numbers, too."""
     instances = list(row.instances)
@@ -183,14 +196,27 @@ def _corrected(
     given = human.phrases or tuple(ReviewedPhrase(one.text, one.numbers) for one in candidate.phrases)
     numbers = [set(phrase.numbers) for phrase in given]
     for thing in human.added:
-        instances.append(InstanceRecord(rle=thing.rle, category=thing.category))
+        number = _same_object(instances, own, thing.rle, row)
+        if not number:
+            instances.append(InstanceRecord(rle=thing.rle, category=thing.category))
+            number = len(instances)
         for index in thing.phrases:
-            numbers[index].add(len(instances))
+            numbers[index].add(number)
     phrases = tuple(
         CandidatePhrase(phrase.text, tuple(sorted(found)))
         for phrase, found in zip(given, numbers, strict=True)
     )
     return replace(row, instances=tuple(instances)), phrases
+
+
+def _same_object(instances: Sequence[InstanceRecord], own: int, rle: Rle, row: ImageRow) -> int:
+    """The number of an object that another candidate added before, drawn again; 0 for none."""
+    added = [thing.rle for thing in instances[own:] if thing.rle is not None]
+    if not added:
+        return 0
+    size = (row.image.height, row.image.width)
+    overlap = RleMasks.load(added, size, row.id).iou(RleMasks.load([rle], size, row.id))[:, 0]
+    return own + 1 + int(overlap.argmax()) if overlap.max() >= _SAME_OBJECT else 0
 
 
 def _with_mask(instance: InstanceRecord, rle: Rle) -> InstanceRecord:

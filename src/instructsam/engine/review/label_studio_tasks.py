@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from instructsam.data.record import InstanceRecord
+from instructsam.data.record import InstanceRecord, Known
+from instructsam.engine.review.decisions import ACTIONS
 from instructsam.engine.review.page_data import REASONS
 from instructsam.engine.review.queue import ReviewItem
 from instructsam.engine.row_images import RowImages
@@ -30,6 +32,11 @@ ImageUrl: TypeAlias = Callable[[ImageRow], str]
 
 NOT_MEANT = "not meant"
 PER_FILE = 500  # tasks; Label Studio refuses uploads of more than 250 MB
+_CONTROLS: dict[Known, tuple[str, str]] = {
+    "mask": ("objects", "BrushLabels"),
+    "box": ("boxes", "RectangleLabels"),
+    "point": ("points", "KeyPointLabels"),
+}
 _MODEL = "instructsam-engine"
 _GREY = "#888888"
 _QUALITY = 90
@@ -80,19 +87,35 @@ def write_tasks(
     for number, part in enumerate(parts, start=1):
         name = path.name if len(parts) == 1 else f"{path.stem}-{number:04}{path.suffix}"
         files.append(path.with_name(name))
-        tasks = [make_task(item, image_url(item.row)) for item in part]
+        tasks: list[dict[str, Any]] = []
+        for _, group in groupby(part, key=lambda item: item.row.id):
+            tasks += _tasks_of_row(list(group), image_url)
         write_text(files[-1], json.dumps(tasks, allow_nan=False) + "\n")
     phrases = max((len(item.decision.candidate.phrases) for item in items), default=1)
+    known = {
+        item.row.instances[number - 1].known for item in items for number in shown_numbers(item.row, item)
+    }
     files.append(path.with_suffix(".xml"))
-    write_text(files[-1], labelling_interface(phrases))
+    write_text(files[-1], labelling_interface(phrases, known | {"mask"}))
     return files
 
 
-def make_task(item: ReviewItem, image: str) -> dict[str, Any]:
-    """One task; `image` is the address of its image."""
+def _tasks_of_row(items: Sequence[ReviewItem], image_url: ImageUrl) -> list[dict[str, Any]]:
+    """The tasks about one image, whose regions are encoded once."""
+    row = items[0].row
+    image = image_url(row)
+    numbers = {number for item in items for number in shown_numbers(row, item)}
+    shapes = {number: _shape(row, row.instances[number - 1]) for number in sorted(numbers)}
+    return [_task(item, image, shapes) for item in items]
+
+
+def _task(item: ReviewItem, image: str, shapes: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     decision, candidate = item.decision, item.decision.candidate
     checks = ", ".join(f"{name} {value:g}" for name, value in decision.votes.items())
-    result = [_region(item.row, number, _labels(item, number)) for number in shown_numbers(item.row, item)]
+    result = [
+        _region(item.row, number, shapes[number], _labels(item, number))
+        for number in shown_numbers(item.row, item)
+    ]
     result += [
         _control("instruction", "textarea", {"text": [candidate.instruction]}),
         _control("phrases", "textarea", {"text": [phrase.text for phrase in candidate.phrases]}),
@@ -124,12 +147,14 @@ def phrase_label(index: int) -> str:
     return f"phrase {index + 1}"
 
 
-def labelling_interface(phrases: int) -> str:
-    """The labelling interface of tasks with at most this many phrases."""
+def labelling_interface(phrases: int, known: Collection[Known]) -> str:
+    """The labelling interface of tasks with at most this many phrases, and with objects of which this is known."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Text", name="about", value="$about")
     ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true", zoomControl="true")
-    for tag, name in (("BrushLabels", "objects"), ("RectangleLabels", "boxes"), ("KeyPointLabels", "points")):
+    for kind, (name, tag) in _CONTROLS.items():
+        if kind not in known:
+            continue
         labels = ElementTree.SubElement(view, tag, name=name, toName="image", choice="multiple")
         for index in range(phrases):
             ElementTree.SubElement(
@@ -143,8 +168,8 @@ def labelling_interface(phrases: int) -> str:
     decision = ElementTree.SubElement(
         view, "Choices", name="decision", toName="image", choice="single", required="true"
     )
-    for place, action in enumerate(("accept", "reject", "skip"), start=1):
-        ElementTree.SubElement(decision, "Choice", value=action, hotkey=str(place))
+    for action in ACTIONS:
+        ElementTree.SubElement(decision, "Choice", value=action)
     when = {"visibleWhen": "choice-selected", "whenTagName": "decision", "whenChoiceValue": "reject"}
     reasons = ElementTree.SubElement(
         view, "Choices", {"name": "reason", "toName": "image", "choice": "single", **when}
@@ -161,11 +186,12 @@ def _labels(item: ReviewItem, number: int) -> list[str]:
     return found or [NOT_MEANT]
 
 
-def _region(row: ImageRow, number: int, labels: list[str]) -> dict[str, Any]:
+def _region(row: ImageRow, number: int, shape: Mapping[str, Any], labels: list[str]) -> dict[str, Any]:
     """An object; its number is in the id, and in a note since Label Studio gives annotations new ids."""
-    name, kind, value = _shape(row, row.instances[number - 1])
+    name, tag = _CONTROLS[row.instances[number - 1].known]
+    kind = tag.lower()
     return {
-        **_control(name, kind, {**value, kind: labels}),
+        **_control(name, kind, {**shape, kind: labels}),
         "id": f"object-{number}",
         "meta": {"text": [f"object {number}"]},
         "original_width": row.image.width,
@@ -174,17 +200,16 @@ def _region(row: ImageRow, number: int, labels: list[str]) -> dict[str, Any]:
     }
 
 
-def _shape(row: ImageRow, instance: InstanceRecord) -> tuple[str, str, dict[str, Any]]:
-    """The name of the control, the type and the value of an object; lengths in percent of the image."""
+def _shape(row: ImageRow, instance: InstanceRecord) -> dict[str, Any]:
+    """The value of an object; lengths in percent of the image."""
     width, height = row.image.width / 100, row.image.height / 100
     if instance.rle is not None:
-        return "objects", "brushlabels", {"format": "rle", "rle": encode_brush(decode_rle(instance.rle))}
+        return {"format": "rle", "rle": encode_brush(decode_rle(instance.rle))}
     if instance.box_xywh is not None:
         x, y, w, h = instance.box_xywh
-        box = {"x": x / width, "y": y / height, "width": w / width, "height": h / height, "rotation": 0}
-        return "boxes", "rectanglelabels", box
+        return {"x": x / width, "y": y / height, "width": w / width, "height": h / height, "rotation": 0}
     x, y = instance.point_xy or (0.0, 0.0)
-    return "points", "keypointlabels", {"x": x / width, "y": y / height, "width": _POINT_WIDTH}
+    return {"x": x / width, "y": y / height, "width": _POINT_WIDTH}
 
 
 def _control(name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,12 @@ class PagesReport:
     items: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
 
+    def lines(self) -> list[str]:
+        """The report for a terminal."""
+        pages = max(1, len(self.files) - 1)
+        found = [f"{self.files[0]}: {self.items} candidates on {pages} page{'s' * (pages > 1)}"]
+        return found + [f"left out: {count} candidates: {text}" for text, count in self.left_out.items()]
+
 
 @dataclass(frozen=True)
 class _Page:

@@ -25,6 +25,7 @@ class ReviewReport:
         stale: the candidate or the objects of its image have changed since.
         invalid: a number does not exist, a mask does not fit, a phrase is empty.
         unknown: the run has no such candidate.
+        older: imported decisions that were not kept, since the run has a later one.
         open: candidates for review without a decision.
         masks, added: corrected masks and new objects.
         problems: the first stale, invalid and unknown decisions, in words.
@@ -35,6 +36,7 @@ class ReviewReport:
     stale: int = 0
     invalid: int = 0
     unknown: int = 0
+    older: int = 0
     open: int = 0
     masks: int = 0
     added: int = 0
@@ -68,6 +70,8 @@ class ReviewReport:
             f"{self.unknown} of unknown candidates",
             f"still for review: {self.open}",
         ]
+        if self.older:
+            found.append(f"not imported: {self.older} older than the run's own")
         if self.masks or self.added:
             found.append(f"masks: {self.masks} corrected, {self.added} objects added")
         if (accepted := self.agreement("accepted")) is not None:
@@ -87,6 +91,7 @@ class ReviewReport:
             "stale": self.stale,
             "invalid": self.invalid,
             "unknown": self.unknown,
+            "older": self.older,
             "open": self.open,
             "masks": self.masks,
             "added": self.added,

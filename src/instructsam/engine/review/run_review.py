@@ -50,7 +50,11 @@ def import_file(
     if not source.is_file():
         raise InputError(f"{source}: expected a file of decisions or an export of Label Studio, found none")
     if not _is_list(source):
-        return import_decisions(read_decisions(source).latest, finished(), path), None
+        given = read_decisions(source)
+        report = import_decisions(given.latest, finished(), path)
+        if given.cut:
+            report.problem(f"{source}: the last line is cut off and was left out")
+        return report, None
     exported = LabelStudioReport()
     decisions = label_studio_decisions(read_export(source), finished(), exported)
     return import_decisions(decisions, finished(), path), exported

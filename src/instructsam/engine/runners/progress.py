@@ -12,6 +12,7 @@ from instructsam.engine.runners.spending import SpendingLog
 from instructsam.engine.tasks import NO_USAGE, Usage
 
 _EXAMPLES = 100
+_REASONS = 1000  # that are counted each on its own
 _LONGEST = 300  # characters of a reason by which failures are counted
 
 
@@ -95,7 +96,9 @@ class Counts:
     def failed(self, row: str, reason: str) -> None:
         """Count a row without an outcome."""
         self._rows["failed"] += 1
-        self._failures[reason.replace(row, "ROW")[:_LONGEST]] += 1
+        reason_of_many = reason.replace(row, "ROW")[:_LONGEST]
+        known = reason_of_many in self._failures or len(self._failures) < _REASONS
+        self._failures[reason_of_many if known else "other reasons"] += 1
         if len(self._examples) < _EXAMPLES:
             self._examples.append((row, reason))
 

@@ -26,5 +26,5 @@ class RegroundSettings(Config):
     model: str = ""
     kinds: tuple[Kind, ...] = KINDS
     words: RegroundWords = "phrases"
-    min_set_giou: float = Field(default=0.5, ge=0, le=1)
+    min_set_giou: float = Field(default=0.7, ge=0, le=1)
     score_threshold: float = Field(default=0.5, ge=0, le=1)

@@ -48,12 +48,13 @@ class DetectStage:
         found = answer.instances
         order = np.argsort(-found.scores, kind="stable")
         order = order[found.areas[order] > 0]
-        masks = RleMasks.encode(found.masks[order])
-        kept = suppress(masks, self.max_overlap)
-        codes = found[order[kept]].encode_rles()
-        names = [concepts[phrase] for phrase in found.phrase_ids[order[kept]]]
-        instances = [InstanceRecord(rle=code, category=name) for code, name in zip(codes, names, strict=True)]
-        scores = [round(float(score), 4) for score in found.scores[order[kept]]]
+        codes = found.encode_rles()
+        masks = RleMasks.load([codes[index] for index in order], found.size, task.row.id)
+        kept = order[suppress(masks, self.max_overlap)]
+        instances = [
+            InstanceRecord(rle=codes[index], category=concepts[found.phrase_ids[index]]) for index in kept
+        ]
+        scores = [round(float(found.scores[index]), 4) for index in kept]
         return {"instances": instances_to_list(instances), "scores": scores}
 
 

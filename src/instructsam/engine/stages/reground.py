@@ -55,8 +55,12 @@ class RegroundStage:
         candidate = parse_candidate(task.subject["candidate"])
         _check_no_points(task.row, candidate.numbers)
         answer, sets = self._answer(task, candidate, pictures)
+        size = (task.row.image.height, task.row.image.width)
+        found = RleMasks.load(answer.instances.encode_rles(), size, task.row.id)
+        filled = found.areas() > 0
         scores = [
-            round(score_set(task.row, numbers, answer.instances.masks[chosen]), 4) for numbers, chosen in sets
+            round(score_set(task.row, numbers, found.select(np.flatnonzero(chosen & filled))), 4)
+            for numbers, chosen in sets
         ]
         return {"set_giou": min(scores), "phrases": scores, "found": len(answer.instances)}
 
@@ -76,12 +80,10 @@ class RegroundStage:
         return answer, [(phrase.numbers, ids == index) for index, phrase in enumerate(candidate.phrases)]
 
 
-def score_set(row: ImageRow, numbers: Sequence[int], masks: NDArray[np.bool_]) -> float:
-    """Set gIoU of masks [N, H, W] and the row's objects of these numbers; by boxes where an object has no mask."""
+def score_set(row: ImageRow, numbers: Sequence[int], found: RleMasks) -> float:
+    """Set gIoU of masks and the row's objects of these numbers; by boxes where an object has no mask."""
     objects = [row.instances[number - 1] for number in numbers]
-    size = (row.image.height, row.image.width)
-    found = RleMasks.encode(masks[masks.any(axis=(1, 2))])
-    targets = RleMasks.load([region_code(one, row.image) for one in objects], size, row.id)
+    targets = RleMasks.load([region_code(one, row.image) for one in objects], found.size, row.id)
     if any(one.known == "box" for one in objects):
         found, targets = _filled_boxes(found, row), _filled_boxes(targets, row)
     return set_giou(found.iou(targets))

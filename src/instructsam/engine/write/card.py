@@ -105,12 +105,12 @@ def _summary(splits: Mapping[Split, ExportCounts]) -> str:
 
 def _loading(splits: Mapping[Split, ExportCounts], formats: Sequence[Format]) -> Iterator[str]:
     first = next(iter(splits))
-    val = " --val SET/val" if "val" in splits and "records" in formats else ""
+    val = " validation.share=0 validation.source=SET/val" if "val" in splits and "records" in formats else ""
     if "records" in formats:
         yield (
             f"Inst2Seg records, checked and trained on (`SET` is this folder):\n\n```bash\n"
             f"instructsam data check SET/{first}/records.jsonl\n"
-            f"instructsam train --data SET/{first}/records.jsonl{val} --model MODEL\n```"
+            f"instructsam train --data SET/{first}/records.jsonl --model MODEL{val}\n```"
         )
     if "coco" in formats:
         yield (

@@ -36,7 +36,7 @@ class RunFacts:
     settings: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     language: str = ""
-    command: str = "instructsam engine export CONFIG.yaml"
+    command: str = "instructsam engine export RUN"
 
     @property
     def prompts(self) -> str:

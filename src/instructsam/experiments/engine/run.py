@@ -55,29 +55,42 @@ def run_engine(
         )
     source, stages = open_source(config), open_stages(config)
     folder, changes = open_run_folder(config)
-    for line in (*changes, *ingest(source, folder, config).lines()):
+    for line in changes:
         note(line)
-    write_stages(folder, config, stages)
+
+    def read_source() -> int:
+        """The number of rows, once they are in the folder."""
+        report = ingest(source, folder, config)
+        for line in report.lines():
+            note(line)
+        write_stages(folder, config, stages)
+        return report.rows
+
     if on_cluster:
+        read_source()
         return run_on_ray(config, folder, open_equipment, progress=progress)
-    with SpendingLog(folder.root) as spending, folder.open_ledger(MAIN_SEGMENT) as ledger:
+    with SpendingLog(folder.root) as spending:
         stop = Stop()
-        equipment = open_equipment(config, spending, stop, note, stages)
-        return run_local(
-            iter_rows(folder.rows),
-            config,
-            equipment.stages,
-            equipment.responders,
-            equipment.pictures,
-            ledger,
-            stop=stop,
-            note=note,
-            spending=spending,
-            total=sum(1 for _ in folder.rows.open("rb")),
-            limit=limit,
-            max_minutes=max_minutes,
-            progress=progress,
-        )
+        equipment = open_equipment(
+            config, spending, stop, note, stages
+        )  # a wrong URL is found before the ingest
+        total = read_source()
+        with folder.open_ledger(MAIN_SEGMENT) as ledger:
+            return run_local(
+                iter_rows(folder.rows),
+                config,
+                equipment.stages,
+                equipment.responders,
+                equipment.pictures,
+                ledger,
+                stop=stop,
+                note=note,
+                spending=spending,
+                total=total,
+                limit=limit,
+                max_minutes=max_minutes,
+                progress=progress,
+            )
 
 
 def preview(config: EngineConfig, folder: Path) -> list[Path]:

@@ -200,6 +200,7 @@ function start() {
     $(id).addEventListener("focus", (event) => { delete event.target.dataset.kept; });
   }
   for (const id of ["show", "kind", "find"]) $(id).addEventListener("input", () => go(matching()[0] ?? null));
+  for (const id of ["show", "kind"]) $(id).addEventListener("change", () => $(id).blur());
   $("kind").append(...[...new Set(data.items.map((item) => item.kind))].sort().map((kind) => element("option", { value: kind }, kind)));
   $("reason-list").append(...data.reasons.map((reason, at) => {
     const button = element("button", { type: "button" }, element("kbd", {}, String(at + 1)), ` ${reason}`);

@@ -1,0 +1,158 @@
+"""`instructsam engine`: from drawn scenes to a data set, with the simulated model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from instructsam.data.record import read_records
+
+from .conftest import Outcome
+
+Command = Callable[..., Outcome]
+CONFIG = """
+output_dir: {folder}
+source: {{data: world/val, limit: 3}}
+vlm: {{model: simulated, url: simulated}}
+propose: {{per_image: 4}}
+write: {{val_share: 0, test_share: 0}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "engine.yaml"
+    path.write_text(CONFIG.format(folder=tmp_path / "run"), "utf-8")
+    return path
+
+
+def test_a_run_is_resumed_and_written(command: Command, config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    code, out, err = command("engine", "run", config, "--limit", "2", "--json")
+    assert code == 0
+    assert json.loads(out)["progress"]["done"] == 2
+    assert "3 images with" in err
+    code, out, _ = command("engine", "run", config)
+    assert code == 0
+    assert "3 of 3 images finished (2 of them before, 0 without candidates)" in out
+    assert f"next: instructsam engine export {folder}" in out
+    ledger = (folder / "ledger/main.jsonl").read_bytes()
+
+    code, out, _ = command("engine", "status", folder, "--json")
+    status = json.loads(out)
+    assert (code, status["finished"], status["rows"]) == (0, 3, 3)
+    code, out, _ = command("engine", "status", folder)
+    assert (code, out.splitlines()[0]) == (0, "rows: 3 of 3 finished")
+
+    code, out, _ = command("engine", "export", folder, "filters.max_words=25", "--json")
+    assert code == 0
+    records = list(read_records(folder / "export/train/records.jsonl"))
+    assert len(records) == json.loads(out)["written"]["splits"]["train"]["records"] > 0
+    assert max(len(record.instruction.split()) for record in records) <= 25
+    code, out, _ = command("data", "check", folder / "export/train/records.jsonl", "--pixels")
+    assert code == 0, out
+    assert command("engine", "run", config)[0] == 0
+    assert (folder / "ledger/main.jsonl").read_bytes() == ledger
+
+
+def test_people_decide_what_the_engine_cannot(command: Command, config: Path, tmp_path: Path) -> None:
+    folder, page = tmp_path / "run", tmp_path / "review.html"
+    # no vote can agree with every proposal: all candidates of a wrong proposal wait for a person
+    assert (
+        command("engine", "run", config, "verify.rounds=0", "verify.threshold=1.0", "verify.votes=9")[0] == 0
+    )
+    tasks = tmp_path / "tasks.json"
+    code, out, _ = command("engine", "review", folder, "--html", page, "--label-studio", tasks, "--json")
+    waiting = json.loads(out)["waiting"]
+    assert (code, waiting > 0) == (0, True)
+    assert page.is_file()
+    data = [task["data"] for task in json.loads(tasks.read_text("utf-8"))]
+    assert len(data) == waiting
+    decisions = tmp_path / "decisions.jsonl"
+    accepted = {"candidate": data[0]["candidate"], "digest": data[0]["digest"], "action": "accept"}
+    decisions.write_text(json.dumps(accepted) + "\n", "utf-8")
+    code, out, _ = command("engine", "review", folder, "--decisions", decisions)
+    assert code == 0
+    assert f"{waiting - 1} candidates wait for a decision" in out
+    assert command("engine", "export", folder)[0] == 0
+    records = {record.id: record for record in read_records(folder / "export/train/records.jsonl")}
+    assert records[accepted["candidate"]].meta["engine"]["by"] == "person"
+
+
+def test_questions_can_be_read_before_they_are_sent(command: Command, config: Path, tmp_path: Path) -> None:
+    code, out, _ = command("engine", "run", config, "--dry-run")
+    assert code == 0
+    files = [Path(line) for line in out.splitlines()]
+    assert {"propose.txt", "vote.txt"} <= {file.name for file in files}
+    assert all(file.is_file() for file in files)
+    assert not (tmp_path / "run/ledger").exists()
+    code, out, _ = command("engine", "prompts", tmp_path / "prompts")
+    assert code == 0
+    assert (tmp_path / "prompts/propose.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run"], "Missing argument"),
+        (["run", "CONFIG", "verify.votes=0"], "verify.votes must"),
+        (["run", "CONFIG", "source.data=nowhere"], "source.data must be"),
+        (["run", "CONFIG", "vlm.url=ftp://host"], "a server's URL must begin with http"),
+        (["run", "CONFIG", "--max-minutes", "inf"], "--max-minutes must be a finite number"),
+        (["run", "CONFIG", "--cluster", "--limit", "1"], "expected --cluster without --limit"),
+        (["run", "verify.votes=3"], "expected one YAML file"),
+        (["status", "FOLDER"], "is not the folder of an engine run"),
+        (["export", "FOLDER"], "is not the folder of an engine run"),
+        (["review", "FOLDER"], "is not the folder of an engine run"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    command: Command, config: Path, tmp_path: Path, words: list[str], message: str
+) -> None:
+    given = [{"CONFIG": str(config), "FOLDER": str(tmp_path)}.get(word, word) for word in words]
+    code, out, err = command("engine", *given)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.strip().count("\n") == 0
+
+
+def test_the_audit_prints_precision_and_recall(command: Command) -> None:
+    words = (
+        "engine",
+        "audit",
+        "--scenes",
+        "3",
+        "--votes",
+        "1,3",
+        "--thresholds",
+        "0.5",
+        "--error-rates",
+        "0.2",
+    )
+    code, out, _ = command(*words)
+    assert code == 0
+    assert out.startswith("| error rate ")
+    assert out.splitlines()[-1].startswith("made by: instructsam")
+    code, out, _ = command(*words, "--json")
+    assert code == 0
+    assert len(json.loads(out)["rows"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--votes", "three"], "--votes must be numbers separated by commas, got 'three'"),
+        (["--votes", "0", "--scenes", "1"], "votes must"),
+        (["--prices", "1"], "--prices must be two numbers"),
+        (["--model", "m"], "a served model needs --model and --url"),
+        (["--model", "m", "--url", "u", "--rounds", "1"], "are of the simulated model"),
+        (["--out", "folder"], "--out keeps the answers of a served model"),
+    ],
+)
+def test_a_wrong_audit_is_one_line(command: Command, words: list[str], message: str) -> None:
+    code, out, err = command("engine", "audit", *words)
+    assert (code, out) == (2, "")
+    assert message in err
