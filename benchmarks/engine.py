@@ -52,7 +52,7 @@ class Photos(DrawnImages):
     folder: Path = Path()
 
     def load(self, row: ImageRow) -> Image.Image:
-        return load_image(self.folder / f"{row.meta['scene_seed']}.jpg")
+        return load_image(self.folder / f"{row.meta['scene_seed']}.jpg").image
 
 
 class Sending:

@@ -27,6 +27,7 @@ PURPOSE = {
     "evaluation": "benchmarks, metrics, reports",
     "baselines": "SAM3 alone, SAM3 agent, oracle",
     "inference": "load, Segmenter, folder runs",
+    "engine": "images to records",
     "vlms": "other vision-language models",
     "checkpoints": "a folder or hub id -> model, processor",
     "model": "VLM, detector, variants",

@@ -77,6 +77,10 @@ def test_people_decide_what_the_engine_cannot(command: Command, config: Path, tm
     code, out, _ = command("engine", "review", folder, "--decisions", decisions)
     assert code == 0
     assert f"{waiting - 1} candidates wait for a decision" in out
+    code, out, _ = command("engine", "review", folder)
+    assert "decisions applied: 1 (1 accepted unchanged" in out
+    code, out, _ = command("engine", "review", folder, "--label-studio", tasks, "--local-files", "photos")
+    assert '"/data/local-files/?d=photos/' in tasks.read_text("utf-8")
     assert command("engine", "export", folder)[0] == 0
     records = {record.id: record for record in read_records(folder / "export/train/records.jsonl")}
     assert records[accepted["candidate"]].meta["engine"]["by"] == "person"
@@ -107,6 +111,7 @@ def test_questions_can_be_read_before_they_are_sent(command: Command, config: Pa
         (["status", "FOLDER"], "is not the folder of an engine run"),
         (["export", "FOLDER"], "is not the folder of an engine run"),
         (["review", "FOLDER"], "is not the folder of an engine run"),
+        (["review", "FOLDER", "--image-url", "x", "--local-files", "y"], "--image-url or --local-files"),
     ],
 )
 def test_wrong_input_is_one_line(

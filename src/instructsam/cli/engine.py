@@ -11,10 +11,10 @@ import typer
 
 from instructsam.cli import console
 from instructsam.cli.engine_audit import audit
+from instructsam.cli.engine_review import RunArgument, review
 from instructsam.cli.options import JsonOption
 from instructsam.cli.progress import Steps, counter
 from instructsam.errors import InputError
-from instructsam.structures.destinations import check_file_destination
 from instructsam.structures.safe_text import one_line
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="From images to verified instruction-instance records.", rich_markup_mode=None)
 app.command()(audit)
+app.command()(review)
 
 SHOWN = 5
 """Reasons of failures that are printed."""
@@ -32,7 +33,6 @@ WordsArgument = Annotated[
         help="A YAML file such as configs/engine/world.yaml, and changes such as verify.votes=5.",
     ),
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="output_dir of an engine run.")]
 ChangesArgument = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE ...]", help="Changes to filters, balance and write."),
@@ -143,68 +143,6 @@ def prompts(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Is cr
     for file in written:
         console.say(file)
     console.say(f"{len(written)} prompts written; use them with propose.prompts={folder}")
-    return 0
-
-
-@app.command()
-def review(
-    run: RunArgument,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Write the queue as a page to this file.")
-    ] = None,
-    label_studio: Annotated[
-        Path | None, typer.Option("--label-studio", help="Write the queue as tasks of Label Studio (.json).")
-    ] = None,
-    decisions: Annotated[
-        list[Path] | None,
-        typer.Option("--decisions", help="Import decisions: .jsonl of the page, .json of Label Studio."),
-    ] = None,
-    sample: Annotated[
-        int, typer.Option("--sample", min=0, help="Also this many accepted candidates, to measure precision.")
-    ] = 0,
-    rejected: Annotated[bool, typer.Option("--rejected", help="Also all rejected candidates.")] = False,
-    image_url: Annotated[
-        str | None,
-        typer.Option(
-            "--image-url", help="Of tasks: prefix of the images' addresses; embedded when left out."
-        ),
-    ] = None,
-    embed: Annotated[
-        bool, typer.Option("--embed/--no-embed", help="Of the page: pictures inside, or files beside it.")
-    ] = True,
-    as_json: JsonOption = False,
-) -> int:
-    """Give the candidates that the engine could not decide to people, and import their decisions.
-
-    Without an option: the number of candidates that wait, and the decisions so far.
-    """
-    from instructsam.experiments.engine import review as steps
-    from instructsam.experiments.engine.opened import open_run
-
-    for path, option in ((html, "--html"), (label_studio, "--label-studio")):
-        if path is not None:
-            check_file_destination(path, option)
-    opened = open_run(run)
-    lines: list[str] = []
-    with console.stdout_reserved(as_json):
-        for path in decisions or ():
-            about, imported = steps.import_review(opened, path)
-            lines += [*about, *imported.lines()]
-        items = steps.open_queue(opened, sample, rejected)
-        lines.append(f"{len(items)} candidates wait for a decision")
-        if html is not None:
-            with counter("candidates") as count:
-                pages = steps.write_html(opened, items, html, embed, count)
-            lines += [f"left out: {number} x {reason}" for reason, number in pages.left_out.items()]
-            lines.append(f"open {pages.files[0]} in a browser; then: --decisions FILE.jsonl")
-        if label_studio is not None:
-            files = steps.write_label_studio(opened, items, label_studio, image_url)
-            lines += [f"written: {file}" for file in files]
-    if as_json:
-        console.print_json({"waiting": len(items), "lines": lines})
-    else:
-        for line in lines:
-            console.say(line)
     return 0
 
 

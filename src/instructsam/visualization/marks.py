@@ -1,6 +1,6 @@
 """Set-of-marks pictures (arXiv 2310.11441): the image with a thin outline and a number for each object.
 
-A vision-language model is asked about them, so nothing is dimmed or tinted: the colours of objects stay what they are.
+The marks are for questions to a vision-language model, so nothing is dimmed or tinted: the colours of objects stay what they are.
 """
 
 from __future__ import annotations

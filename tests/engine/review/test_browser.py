@@ -247,6 +247,18 @@ def test_hostile_texts_run_nothing(browser: Browser, tmp_path: Path) -> None:
     assert any("Content Security Policy" in problem for problem in browser.problems)
 
 
+def test_an_image_without_objects(browser: Browser, tmp_path: Path) -> None:
+    browser.problems.clear()
+    row = make_row("empty", 0)
+    absent = make_decision(row, kind="absent", phrases=(("the mugs", ()),))
+    path = tmp_path / "review.html"
+    write_pages(review_queue([outcome(row, absent)]), RowPictures(SquareImages()), path, f"run-{next(_runs)}")
+    browser.open(path)
+    browser.press("1", "g", "Enter")
+    assert "1 of 1: 1 accepted" in _text(browser, "counts")
+    assert browser.problems == []
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_scrolls_in_one_direction(browser: Browser, page: Path, dark: bool) -> None:
     browser.open(page, 390, 844, dark)

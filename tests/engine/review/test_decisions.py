@@ -260,7 +260,14 @@ def test_the_queue_keeps_images_together_and_begins_with_doubt() -> None:
         ),
     ]
     assert [item.id for item in review_queue(finished)] == ["row-b#1", "row-b#0", "row-a#0"]
-    every = review_queue(iter(finished), sample=5, rejected=True, decided={"row-a#0"})
+    digests = {item.id: item.digest for item in review_queue(finished)}
+    people = {
+        "row-a#0": HumanDecision("row-a#0", digests["row-a#0"], "reject"),
+        "row-b#0": HumanDecision("row-b#0", digests["row-b#0"], "skip"),
+        "row-b#1": HumanDecision("row-b#1", "stale", "accept"),
+    }
+    assert set(digests) == set(people)
+    every = review_queue(iter(finished), sample=5, rejected=True, decisions=people)
     assert [item.id for item in every] == ["row-b#1", "row-b#2", "row-b#0", "row-a#1"]
     assert [item.cause for item in every] == ["review", "rejected", "review", "quality"]
 
@@ -270,5 +277,8 @@ def test_the_sample_is_the_same_whatever_is_decided() -> None:
     chosen = {item.id for item in review_queue(finished, sample=7)}
     assert len(chosen) == 7
     assert chosen == {item.id for item in review_queue(finished, sample=7)}
-    some = sorted(chosen)[:3]
-    assert {item.id for item in review_queue(finished, sample=7, decided=some)} == chosen - set(some)
+    some = {
+        item.id: HumanDecision(item.id, item.digest, "accept")
+        for item in review_queue(finished, sample=7)[:3]
+    }
+    assert {item.id for item in review_queue(finished, sample=7, decisions=some)} == chosen - some.keys()

@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
 import yaml
+from pyarrow import parquet
 from pycocotools.coco import COCO
 
 from instructsam.cli.main import run
@@ -54,6 +56,12 @@ def answers(records: Iterator[Record]) -> dict[str, list[tuple[str, list[tuple[s
         ]
         for record in records
     }
+
+
+def column(folder: Path, field: str) -> list[Any]:
+    """A field of the images in the Parquet file to train on."""
+    table = parquet.read_table(folder / "data/train-00000-of-00001.parquet", columns=["image"])
+    return [image[field] for image in table["image"].to_pylist()]
 
 
 def test_records_hold_answers_and_provenance(written: Path) -> None:
@@ -113,6 +121,7 @@ def test_parquet_files_hold_the_same_records(
         (one.id, one.instruction, one.family) for one in expected
     ]
     assert answers(iter(found)) == answers(iter(expected))
+    assert {record.meta["engine"]["licence"] for record in found} == {"CC BY 4.0"}
     assert reader.images.load(found[0]).shape == (48, 48, 3)
     hub = datasets.load_dataset(str(written), split="val", cache_dir=str(tmp_path / "hub"))
     assert hub[0]["image"].size == (48, 48)
@@ -181,6 +190,14 @@ def test_images_are_linked_copied_or_left(written: Path, photos: Path, tmp_path:
     assert not (named / "train/images").exists()
     files = {record.image.file for record in read_records(named / "train/records.jsonl")}
     assert files == set(TRAIN)
+    content = [(photos / file).read_bytes() for file in TRAIN]
+    assert column(written, "bytes") == content
+    assert column(named, "bytes") == [None, None]
+    assert column(named, "path") == list(TRAIN)
+    settings = WriteSettings(embed_images=False)
+    export(make_set(photos, FILES), named, images_of(photos), FACTS, settings)
+    paths = column(named, "path")
+    assert [(named / "data" / path).read_bytes() for path in paths] == content
 
 
 def test_names_are_safe_and_never_one_for_two_images(photos: Path, tmp_path: Path) -> None:

@@ -29,9 +29,12 @@ def listed_records(
     """The records of a row; those whose answer is not known are counted.
 
     Args:
-        values: the row; its column `crowds` has regions that records with targets ignore.
+        values: the row; its column `crowds` has regions that records with targets ignore, and `licence` the licence of
+            the image.
         column: of the instructions.
     """
+    licence = values.get("licence")
+    meta = {} if licence is None else {"engine": {"licence": str(licence.value)}}
     crowds = _crowds(values.get(_CROWDS), image, tally)
     for node in values[column].items():
         phrases = [
@@ -46,7 +49,9 @@ def listed_records(
             family = "" if kind is None else str(kind.value)
             is_target = any(phrase.instances for phrase in known)
             text = node["instruction"].text()
-            yield Record(node["id"].name(), image, text, known, family, crowds=crowds if is_target else ())
+            yield Record(
+                node["id"].name(), image, text, known, family, meta, crowds=crowds if is_target else ()
+            )
 
 
 def _crowds(listed: Node | None, image: ImageRef, tally: Tally) -> tuple[Code, ...]:

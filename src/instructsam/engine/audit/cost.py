@@ -20,7 +20,7 @@ class CallCost:
 
 @dataclass(frozen=True)
 class ServerSpeed:
-    """What one GPU of the user's server does, as the server's own benchmark measures it.
+    """The speed of one GPU of the user's server, as the server's own benchmark measures it.
 
     Attributes:
         input_tokens_per_second: of prompts, pictures included.

@@ -173,7 +173,7 @@ class SimulatedVLM:
         return {"reasoning": REASONING, "numbers": missing, "unmarked": False, "note": ""}
 
     def agrees_falsely(self, candidate: Candidate, known: KnownInstruction) -> bool:
-        """Whether the verifier repeats the mistake of this candidate, whatever it is asked."""
+        """Whether the verifier repeats the mistake of this candidate, whatever the question."""
         if mistake_of(candidate, known) in ("", "leak"):
             return False
         drawn = chance_of(self.seed, "agreement", known.text, candidate.numbers).random()

@@ -18,12 +18,12 @@ from instructsam.errors import MissingExtraError
 
 _BANDS, _ROWS = 12, 5  # of the MinHash: at a similarity of 0.8 a pair is found with probability 0.99
 _BLOCK = 1000  # texts
-_PER_BAND, _MOST_COMPARED = 8, 16  # earlier texts: looked up in a band, and compared
+_PER_BAND, _MOST_COMPARED = 8, 4  # earlier texts: looked up in a band, and compared
 
-_SCHEMA = """
-CREATE TABLE leaders (number INTEGER PRIMARY KEY, text TEXT);
-CREATE TABLE bands (band INTEGER, leader INTEGER, PRIMARY KEY (band, leader)) WITHOUT ROWID;
-"""
+_TABLES = (
+    "CREATE TABLE leaders (number INTEGER PRIMARY KEY, text TEXT)",
+    "CREATE TABLE bands (band INTEGER, leader INTEGER, PRIMARY KEY (band, leader)) WITHOUT ROWID",
+)
 
 
 def limit_copies(pool: CandidatePool, threshold: float, most: int) -> None:
@@ -46,7 +46,10 @@ def _merge_similar(pool: CandidatePool, threshold: float) -> None:
     fewest = fewest_shingles(threshold)
     if fewest == float("inf"):
         return
-    pool.database.executescript(_SCHEMA)
+    for (
+        table
+    ) in _TABLES:  # a script would end the transaction, and then every insert would be written to the disk
+        pool.database.execute(table)
     query = "SELECT text, MIN(hash) AS first FROM candidates WHERE NOT dropped GROUP BY text ORDER BY first"
     texts = (str(text) for text, _ in pool.rows(query))
     long = (text for text in texts if text.count(" ") + 2 >= fewest)

@@ -24,6 +24,7 @@ from instructsam.engine.stages.base import Pictures
 from instructsam.errors import InputError
 from instructsam.structures.files import reason, write_bytes, write_text
 from instructsam.structures.html_page import page_template
+from instructsam.structures.safe_text import one_line
 from instructsam.visualization.palette import PALETTE, to_hex
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class PagesReport:
         """The report for a terminal."""
         pages = max(1, len(self.files) - 1)
         found = [f"{self.files[0]}: {self.items} candidates on {pages} page{'s' * (pages > 1)}"]
-        return found + [f"left out: {count} candidates: {text}" for text, count in self.left_out.items()]
+        return found + [
+            f"left out: {count} candidates: {one_line(text)}" for text, count in self.left_out.items()
+        ]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from instructsam.engine.candidates import Decision, RowOutcome
-from instructsam.engine.review.decisions import review_digest
+from instructsam.engine.review.decisions import HumanDecision, review_digest
 from instructsam.engine.rows import ImageRow
 
 Cause = Literal["review", "quality", "rejected"]
@@ -45,7 +45,7 @@ def review_queue(
     finished: Iterable[tuple[ImageRow, RowOutcome]],
     sample: int = 0,
     rejected: bool = False,
-    decided: Collection[str] = (),
+    decisions: Mapping[str, HumanDecision] | None = None,
 ) -> list[ReviewItem]:
     """The queue: the items of an image follow each other, the most doubtful image and item first.
 
@@ -53,7 +53,8 @@ def review_queue(
         finished: rows with their outcomes, read once.
         sample: accepted candidates to add for quality control, chosen by a hash of their ids.
         rejected: whether all rejected ones are added.
-        decided: ids of candidates that are left out, such as those with a decision; the sample stays the same.
+        decisions: of people, by candidate: what they accepted or rejected, and has not changed since, is left out. The
+            sample stays the same.
     """
     items: list[ReviewItem] = []
     # The largest hashes leave; the counter keeps items with equal hashes from being compared.
@@ -67,7 +68,7 @@ def review_queue(
         elif item.cause == "review" or rejected:
             items.append(item)
     items += [item for _, _, item in chosen]
-    items = [item for item in items if item.id not in decided]
+    items = [item for item in items if not _is_decided(item, (decisions or {}).get(item.id))]
     most: dict[str, float] = {}
     for item in items:
         most[item.row.id] = max(item.doubt, most.get(item.row.id, 0.0))
@@ -80,6 +81,10 @@ def _items(finished: Iterable[tuple[ImageRow, RowOutcome]]) -> Iterator[ReviewIt
         row = outcome.with_objects(row)
         for decision in outcome.decisions:
             yield ReviewItem(row, decision, causes[decision.state])
+
+
+def _is_decided(item: ReviewItem, human: HumanDecision | None) -> bool:
+    return human is not None and human.action != "skip" and human.digest == item.digest
 
 
 def _hash(name: str) -> int:

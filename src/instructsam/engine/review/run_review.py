@@ -1,4 +1,4 @@
-"""The review of a run: the key of its pages, the import of any file of decisions, and the summary."""
+"""The review of a run: the key of its pages, and the import of any file of decisions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from instructsam.engine.candidates import RowOutcome
 from instructsam.engine.digests import digest
-from instructsam.engine.review.apply import apply_to_all, import_decisions
+from instructsam.engine.review.apply import import_decisions
 from instructsam.engine.review.decisions import read_decisions
 from instructsam.engine.review.label_studio_results import (
     LabelStudioReport,
@@ -58,18 +58,6 @@ def import_file(
     exported = LabelStudioReport()
     decisions = label_studio_decisions(read_export(source), finished(), exported)
     return import_decisions(decisions, finished(), path), exported
-
-
-def summarize(finished: Finished, path: Path) -> ReviewReport:
-    """The effect of the decisions of a run, and the agreement of people with the engine.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    report = ReviewReport()
-    for _ in apply_to_all(finished(), read_decisions(path).latest, report):
-        pass
-    return report
 
 
 def _is_list(source: Path) -> bool:

@@ -17,8 +17,8 @@ class ProposeSettings(Config):
     """The group `propose`; docs/engine_prompts.md explains what a change repeats.
 
     Attributes:
-        kinds: that are asked for.
-        weights: by kind, how often it is asked for relative to the others; 1 where none is given.
+        kinds: of the requested instructions.
+        weights: by kind, how often it is requested relative to the others; 1 where none is given.
         per_image: instructions of one image.
         language: of the instructions, in English: "German", "Simplified Chinese"; `filters.language` must fit.
         max_side: px of the longer side of pictures that a model sees; larger ones are shrunk.

@@ -31,7 +31,7 @@ class VLMSettings(Config):
     url: str
     key_variable: str = "OPENAI_API_KEY"
     pictures: Literal["auto", "png", "jpeg"] = "auto"
-    concurrency: int = Field(default=16, ge=1, le=4096)
+    concurrency: int = Field(default=16, ge=1, le=1000)
     requests_per_minute: float = Field(default=0.0, ge=0)
     tokens_per_minute: float = Field(default=0.0, ge=0)
     timeout: float = Field(default=120.0, gt=0)

@@ -1,4 +1,4 @@
-"""Kinds of instructions in prompts: their definitions, and how many of each are asked for."""
+"""Kinds of instructions in prompts: their definitions, and how many of each are requested."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def kind_definitions(book: PromptBook) -> dict[Kind, Passage]:
 
 
 def wanted_kinds(row: ImageRow, settings: ProposeSettings) -> dict[Kind, int]:
-    """How many instructions of each kind are asked for, `per_image` in all.
+    """How many instructions of each kind are requested, `per_image` in all.
 
     Kinds that need more objects than there are get none. Over many rows each kind gets its share of `weights`, though a
     row may have fewer instructions than there are kinds: the row's id decides which ones it gets.

@@ -60,8 +60,8 @@ def parse_proposals(items: Sequence[Any], row: ImageRow, kinds: Collection[Kind]
     """The candidates of a reply's list; items with a fault are counted and left out.
 
     Args:
-        kinds: that were asked for.
-        most: instructions that were asked for; further ones are left out.
+        kinds: that were requested.
+        most: instructions that were requested; further ones are left out.
 
     Raises:
         BrokenReplyError: no item can be used; the message names the first faults.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from instructsam.data.record import ImageRef, InstanceRecord
 from instructsam.data.regions import region_code
 from instructsam.engine.write.rows import ExportRow
-from instructsam.structures.masks import rle_area, rle_box_xyxy
+from instructsam.structures.rle_masks import RleMasks
 
 NAME = "instances.json"
 
@@ -101,29 +101,34 @@ def _image(found: ExportRow, image_id: int, before: int, numbers: CocoNumbers) -
 
 def _annotations(found: ExportRow, image_id: int, before: int, numbers: CocoNumbers) -> list[dict[str, Any]]:
     """The objects of an image in the order of their numbers, then its crowds of known categories."""
-    objects = [_object(instance, found.image, numbers) for instance in found.row.instances]
-    crowds = [
-        {**_shape(code), "category_id": numbers.category(category), "iscrowd": 1}
-        for code, category in found.crowds
-        if category
-    ]
+    objects = [(instance, instance.category, 0) for instance in found.row.instances]
+    crowds = [(InstanceRecord(code), category, 1) for code, category in found.crowds if category]
+    entries = [*objects, *crowds]
     return [
-        {"id": before + place, "image_id": image_id, **entry}
-        for place, entry in enumerate([*objects, *crowds], start=1)
+        {
+            "id": before + place,
+            "image_id": image_id,
+            **shape,
+            "category_id": numbers.category(category),
+            "iscrowd": is_crowd,
+        }
+        for place, (shape, (_, category, is_crowd)) in enumerate(
+            zip(_shapes([instance for instance, _, _ in entries], found.image), entries, strict=True), start=1
+        )
     ]
 
 
-def _object(instance: InstanceRecord, image: ImageRef, numbers: CocoNumbers) -> dict[str, Any]:
-    rest = {"category_id": numbers.category(instance.category), "iscrowd": 0}
-    if instance.rle is not None:
-        return {**_shape(instance.rle), **rest}
-    box = [float(value) for value in instance.box_xywh or ()]
-    return {"bbox": box, "area": rle_area(region_code(instance, image)), **rest}
-
-
-def _shape(code: dict[str, Any]) -> dict[str, Any]:
-    left, top, right, bottom = rle_box_xyxy(code)
-    return {"segmentation": code, "bbox": [left, top, right - left, bottom - top], "area": rle_area(code)}
+def _shapes(instances: Sequence[InstanceRecord], image: ImageRef) -> Iterator[dict[str, Any]]:
+    """Mask, box and area of each object; of one without a mask its box alone."""
+    codes = [region_code(instance, image) for instance in instances]
+    regions = RleMasks.load(codes, (image.height, image.width), image.file)
+    areas, boxes = regions.areas().tolist(), regions.boxes_xyxy().tolist()
+    for instance, area, (left, top, right, bottom) in zip(instances, areas, boxes, strict=True):
+        if instance.rle is not None:
+            box = [left, top, right - left, bottom - top]
+            yield {"segmentation": instance.rle, "bbox": box, "area": area}
+        else:
+            yield {"bbox": list(instance.box_xywh or ()), "area": area}
 
 
 def _write(stream: IO[str], value: dict[str, Any], is_first: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from instructsam.data.record import write_records
 from instructsam.engine.candidates import PERSON
-from instructsam.engine.row_images import RowImages
+from instructsam.engine.row_images import RowImages, read_file
 from instructsam.engine.selection_report import SelectionReport
 from instructsam.engine.settings.write import WriteSettings
 from instructsam.engine.write.card import NAME as CARD
@@ -150,8 +150,12 @@ def _write_split(
     if "coco" in settings.formats:
         write_coco(folder / split / COCO, read_rows(rows), numbers)
     if "parquet" in settings.formats:
-        embedded = images if settings.embed_images else None
-        writer = ParquetWriter(folder, facts, embedded, settings.shard_rows)
+
+        def content(found: ExportRow) -> bytes:
+            in_place = settings.images != "none"
+            return read_file(folder / split / found.file) if in_place else images.content(found.row)
+
+        writer = ParquetWriter(folder, facts, content if settings.embed_images else None, settings.shard_rows)
         writer.write(split, read_rows(rows), counts.images)
 
 

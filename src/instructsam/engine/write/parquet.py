@@ -7,19 +7,20 @@ extra `engine`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from instructsam.data.record import InstanceRecord
 from instructsam.engine.candidates import PERSON, Decision
-from instructsam.engine.row_images import RowImages
 from instructsam.engine.write.provenance import RunFacts, record_provenance
 from instructsam.engine.write.rows import ExportRow
 from instructsam.errors import MissingExtraError
 from instructsam.structures.masks import rle_box_xyxy
+
+ReadImage: TypeAlias = Callable[[ExportRow], bytes]
 
 FOLDER = "data"
 _GROUP = 100  # images in memory at a time, and in a row group
@@ -46,12 +47,12 @@ class ParquetWriter:
     Args:
         folder: of the export.
         facts: of the run.
-        images: that the files hold; None for paths alone.
+        content: the bytes of an image; None for paths alone.
         shard_rows: images in a file.
     """
 
-    def __init__(self, folder: Path, facts: RunFacts, images: RowImages | None, shard_rows: int) -> None:
-        self.folder, self.facts, self.images, self.shard_rows = folder / FOLDER, facts, images, shard_rows
+    def __init__(self, folder: Path, facts: RunFacts, content: ReadImage | None, shard_rows: int) -> None:
+        self.folder, self.facts, self.content, self.shard_rows = folder / FOLDER, facts, content, shard_rows
         self.arrow = import_pyarrow()
 
     def write(self, split: str, rows: Iterable[ExportRow], count: int) -> None:
@@ -77,8 +78,8 @@ class ParquetWriter:
 
     def _values(self, found: ExportRow) -> dict[str, Any]:
         row = found.row
-        content = None if self.images is None else self.images.content(row)
-        name = found.file.rpartition("/")[2] if self.images is not None else self._path(found)
+        content = None if self.content is None else self.content(found)
+        name = self._path(found) if content is None else found.file.rpartition("/")[2]
         return {
             "image": {"bytes": content, "path": name},
             "image_id": row.id,

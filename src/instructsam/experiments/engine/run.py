@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from instructsam.data.formats.source import Tally
 from instructsam.engine.ingest.ingest import ingest
+from instructsam.engine.ingest.source import RowSource
 from instructsam.engine.rows_file import iter_rows
-from instructsam.engine.run_folder import MAIN_SEGMENT, open_run_folder
+from instructsam.engine.run_folder import MAIN_SEGMENT, RunFolder, open_run_folder
 from instructsam.engine.runners.local import run_local
 from instructsam.engine.runners.progress import Progress, RunReport
 from instructsam.engine.runners.ray_data import run_on_ray
 from instructsam.engine.runners.spending import SpendingLog
 from instructsam.engine.runners.stop import Stop
 from instructsam.engine.settings.config import EngineConfig
+from instructsam.engine.stages.base import Stage
 from instructsam.engine.stages.pictures import RowPictures
 from instructsam.engine.stages.preview import preview_rows
 from instructsam.errors import InputError
@@ -57,24 +59,16 @@ def run_engine(
     folder, changes = open_run_folder(config)
     for line in changes:
         note(line)
-
-    def read_source() -> int:
-        """The number of rows, once they are in the folder."""
-        report = ingest(source, folder, config)
-        for line in report.lines():
-            note(line)
-        write_stages(folder, config, stages)
-        return report.rows
-
     if on_cluster:
-        read_source()
+        _read_source(source, folder, config, stages, note)
         return run_on_ray(config, folder, open_equipment, progress=progress)
     with SpendingLog(folder.root) as spending:
         stop = Stop()
         equipment = open_equipment(
             config, spending, stop, note, stages
         )  # a wrong URL is found before the ingest
-        total = read_source()
+        total = _read_source(source, folder, config, stages, note)
+        options = {"total": total, "limit": limit, "max_minutes": max_minutes, "progress": progress}
         with folder.open_ledger(MAIN_SEGMENT) as ledger:
             return run_local(
                 iter_rows(folder.rows),
@@ -86,11 +80,23 @@ def run_engine(
                 stop=stop,
                 note=note,
                 spending=spending,
-                total=total,
-                limit=limit,
-                max_minutes=max_minutes,
-                progress=progress,
+                **options,
             )
+
+
+def _read_source(
+    source: RowSource,
+    folder: RunFolder,
+    config: EngineConfig,
+    stages: Mapping[str, Stage],
+    note: Callable[[str], None],
+) -> int:
+    """Write the rows and fingerprints of a run into its folder; returns the number of rows."""
+    report = ingest(source, folder, config)
+    for line in report.lines():
+        note(line)
+    write_stages(folder, config, stages)
+    return report.rows
 
 
 def preview(config: EngineConfig, folder: Path) -> list[Path]:
