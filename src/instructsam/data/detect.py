@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from instructsam.data.formats.coco import read_concepts
 from instructsam.data.formats.hugging_face import find_parquet, open_parquet
 from instructsam.data.formats.inst2seg import read_inst2seg
-from instructsam.data.formats.json_kind import INST2SEG, RECORDS, json_kind
+from instructsam.data.formats.json_kind import CONCEPTS, INST2SEG, RECORDS, json_kind
 from instructsam.data.formats.own_coco_layout import find_coco, open_coco
 from instructsam.data.formats.reader import ReadOptions, RecordReader
 from instructsam.data.formats.source import Tally
@@ -107,6 +108,17 @@ def _open_inst2seg(name: str, file: Path, options: ReadOptions) -> RecordReader:
     return RecordReader(name, "published Inst2Seg JSON", FolderImages(options.images or file.parent), read)
 
 
+def _find_concepts(path: Path, split: str) -> Path | None:
+    return path if not split and path.suffix == ".json" and json_kind(path) == CONCEPTS else None
+
+
+def _open_concepts(name: str, file: Path, options: ReadOptions) -> RecordReader:
+    def read(tally: Tally) -> Iterator[Record]:
+        return read_concepts([file], "", tally)
+
+    return RecordReader(name, "SA-Co JSON", FolderImages(options.images or file.parent), read)
+
+
 FORMATS: tuple[Format, ...] = (
     Format("Inst2Seg records", "a .jsonl file, or records.jsonl in a folder", _find_records, _open_records),
     Format(
@@ -119,4 +131,5 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "published Inst2Seg JSON", "a .json list of images with annotation", _find_inst2seg, _open_inst2seg
     ),
+    Format("SA-Co JSON", "a .json file whose images have text_input", _find_concepts, _open_concepts),
 )

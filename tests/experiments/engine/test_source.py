@@ -19,7 +19,7 @@ from instructsam.errors import ConfigError, InputError
 from instructsam.experiments.engine.source import open_source
 
 from ...data.formats.helpers import picture, write
-from ...data.formats.test_coco import annotation, coco
+from ...data.formats.test_coco import annotation, coco, concepts
 from ...data.formats.test_refer import ref
 
 
@@ -71,3 +71,13 @@ def test_messages_name_the_keys_of_the_engine(folder: Path) -> None:
         rows(folder, data="no/such/file.json")
     with pytest.raises(ConfigError, match=r"^source\.images must be the folder of the images"):
         rows(folder, data=str(folder / "refcoco/instances.json"), images="none")
+
+
+def test_noun_phrases_name_the_objects_of_an_sa_co_file(tmp_path: Path) -> None:
+    top = concepts(None, annotation(1, 10, 1, 1, 1, 2, 2), annotation(2, 12, 1, 5, 1, 2, 2))
+    write(tmp_path / "mugs.json", top)
+    picture(tmp_path / "m/1.jpg", size=(10, 6))
+    picture(tmp_path / "m/2.jpg", size=(10, 6))
+    (row,) = rows(tmp_path, data=str(tmp_path / "mugs.json"))
+    assert (row.id, row.source) == ("m/1.jpg", f"{tmp_path.name}/mugs.json")
+    assert [one.category for one in row.instances] == ["a red mug", "a blue mug"]

@@ -7,17 +7,21 @@ import mmap
 from pathlib import Path
 from typing import Any
 
-RECORDS, INST2SEG, COCO = "records", "inst2seg", "coco"
+RECORDS, INST2SEG, COCO, CONCEPTS = "records", "inst2seg", "coco", "concepts"
 _KEYS = {
     b"[": (INST2SEG, (b'"image"', b'"annotation"')),
     b"{": (COCO, (b'"images"', b'"annotations"')),
 }
+_PHRASE = b'"text_input"'
 _HEAD = 1 << 20  # bytes that are looked at first
 _BOM = b"\xef\xbb\xbf"
 
 
 def json_kind(path: Path) -> str:
-    """`RECORDS` (Inst2Seg, one per line), `INST2SEG` (published, a list), `COCO`, or "" for anything else."""
+    """`RECORDS` (Inst2Seg, one per line), `INST2SEG` (published, a list), `COCO`, or "" for anything else.
+
+    `CONCEPTS` is COCO with a noun phrase for each entry of `images`, as in SA-Co.
+    """
     if not path.is_file() or not path.stat().st_size:
         return ""
     with path.open("rb") as stream:
@@ -28,7 +32,11 @@ def json_kind(path: Path) -> str:
             return RECORDS
         kind, keys = _KEYS[head[:1]]
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return kind if all(content.find(key) >= 0 for key in keys) else ""
+            if not all(content.find(key) >= 0 for key in keys):
+                return ""
+            first = content.find(keys[0])
+            has_phrase = kind == COCO and content.find(_PHRASE, first, first + _HEAD) >= 0
+            return CONCEPTS if has_phrase else kind
 
 
 def _first_line(head: bytes) -> Any:
