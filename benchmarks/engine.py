@@ -42,7 +42,6 @@ from instructsam.vlms.endpoint import messages
 from instructsam.vlms.picture_urls import PictureUrls
 
 PHOTO_SIDE = 683  # px, the shorter one
-KEPT = 200_000  # replies of the first run that the measured one repeats
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,14 @@ class Sending:
         model: the simulated one.
         pictures: whether questions are made.
         replies: of an earlier run, by task; None to compute them.
+        keep: replies that are kept for a later run.
     """
 
-    def __init__(self, model: SimulatedVLM, pictures: bool, replies: dict[Any, Reply] | None) -> None:
+    def __init__(
+        self, model: SimulatedVLM, pictures: bool, replies: dict[Any, Reply] | None, keep: bool
+    ) -> None:
         self.name, self.model, self.urls = model.name, model, PictureUrls() if pictures else None
-        self.known, self.replies = replies is not None, replies or {}
+        self.known, self.replies, self.keep = replies is not None, replies or {}, keep
         self.questions = 0
 
     async def reply(
@@ -90,7 +92,7 @@ class Sending:
         if self.known:
             return self.replies[name]
         reply = self.model.answer(stage, task, correction)
-        if len(self.replies) < KEPT:
+        if self.keep:
             self.replies[name] = reply
         return reply
 
@@ -121,7 +123,9 @@ class Bench:
         self, count: int, ledger: Ledger, marks: list[int], pictures: bool, replies: dict[Any, Reply] | None
     ) -> tuple[RunReport, Sending, list[list[str]]]:
         """Process rows; a line of the table for each of `marks`."""
-        sending = Sending(SimulatedVLM(propose=self.config.propose, picture_size=None), pictures, replies)
+        sending = Sending(
+            SimulatedVLM(propose=self.config.propose, picture_size=None), pictures, replies, not marks
+        )
         lines: list[list[str]] = []
         waiting = set(marks)
         started, cpu = time.perf_counter(), time.process_time()

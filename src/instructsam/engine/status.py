@@ -73,14 +73,12 @@ class RunStatus:
             f"candidates: {self.states.total()}",
         ]
         for state in STATES:
-            found.append(f"  {state}: {self.states[state]}")
-            found += [
-                f"    {one_line(code)}: {count}" for (of, code), count in self._frequent() if of == state
-            ]
+            reasons = {code: count for (of, code), count in self._frequent() if of == state}
+            found.append(f"{state}: {self.states[state]}" + (f" ({_counts(reasons)})" if reasons else ""))
         for kind in KINDS:
             counts: dict[str, int] = {state: self.kinds[kind, state] for state in STATES}
             if any(counts.values()):
-                found.append(f"  {kind}: {_counts(counts)}")
+                found.append(f"kind {kind}: {_counts(counts)}")
         found.append(f"last rounds: {_counts({f'in {n}': self.rounds[n] for n in sorted(self.rounds)})}")
         found.append(f"revisions: {_counts(dict(self.revised.most_common()))}")
         means = ", ".join(f"{one_line(name)} {mean:.3f}" for name, mean in self.mean_votes.items())

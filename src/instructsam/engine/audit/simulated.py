@@ -107,6 +107,9 @@ class SimulatedVLM:
                 if known.text not in used:
                     used.add(known.text)
                     proposals.append(self._proposal(task.row, kind, known, random))
+        if not proposals:  # the world has nothing of the wanted kinds about this scene
+            others = [known for known in truth.pool if known.kind in self.propose.kinds]
+            proposals = [self._proposal(task.row, known.kind, known, random) for known in others[:1]]
         return {"instructions": proposals}
 
     def _proposal(self, row: ImageRow, kind: Kind, known: KnownInstruction, random: Random) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections import OrderedDict
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -10,6 +12,7 @@ from instructsam.errors import InputError, MissingExtraError, first_line
 from instructsam.structures.files import reason
 
 SUFFIX = ".jsonl"
+_MAX_OPEN = 32
 
 
 def is_url(folder: str | Path) -> bool:
@@ -33,8 +36,16 @@ class SegmentFolder(Protocol):
         """A segment, for reading at any place."""
         ...
 
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """Some bytes of a segment."""
+        ...
+
     def path(self, name: str) -> str:
         """The path of a segment, for messages."""
+        ...
+
+    def close(self) -> None:
+        """Close all files."""
         ...
 
 
@@ -43,6 +54,8 @@ class LocalFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._streams: OrderedDict[str, IO[bytes]] = OrderedDict()  # the one used last at the end
+        self._mutex = threading.Lock()
 
     def sizes(self) -> dict[str, int]:
         """Bytes of every segment, by name and in the order of names."""
@@ -65,6 +78,22 @@ class LocalFolder:
             return (self.folder / f"{name}{SUFFIX}").open("rb")
         except OSError as error:
             raise InputError(f"{self.path(name)}: cannot be read ({reason(error)})") from error
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """Some bytes of a segment, which stays open."""
+        with self._mutex:
+            stream = self._streams.pop(name, None) or self.open(name)
+            self._streams[name] = stream
+            if len(self._streams) > _MAX_OPEN:
+                self._streams.popitem(last=False)[1].close()
+            stream.seek(offset)
+            return stream.read(length)
+
+    def close(self) -> None:
+        """Close all files."""
+        with self._mutex:
+            while self._streams:
+                self._streams.popitem()[1].close()
 
     def path(self, name: str) -> str:
         """The path of a segment, for messages."""
@@ -99,6 +128,17 @@ class RemoteFolder:
         except OSError as error:
             raise InputError(f"{self.path(name)}: cannot be read ({reason(error)})") from error
         return stream
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """Some bytes of a segment."""
+        try:
+            content: bytes = self.files.cat_file(f"{self.root}/{name}{SUFFIX}", offset, offset + length)
+        except OSError as error:
+            raise InputError(f"{self.path(name)}: cannot be read ({reason(error)})") from error
+        return content
+
+    def close(self) -> None:
+        """Nothing stays open."""
 
     def write(self, name: str, content: bytes) -> None:
         """Write a whole segment at once, as object stores do."""

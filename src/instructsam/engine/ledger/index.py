@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +75,10 @@ class Index:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def has(self, key: str) -> bool:
+        """Whether the part of this key is indexed."""
+        return bool(self._fetch("SELECT 1 FROM parts WHERE key = ?", check_key(key)))
 
     def entry(self, key: str) -> Entry | None:
         """The place of the part of this key, if it is indexed."""
@@ -152,23 +156,24 @@ class Index:
         return [Entry(*row) for row in self._fetch(query, *values)]
 
     def _fetch(self, query: str, *values: object) -> list[Any]:
-        with self._clear_errors():
+        try:
             return self._connection.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise self._unusable(error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._clear_errors(), _transaction(self._connection):
-            yield
-
-    @contextmanager
-    def _clear_errors(self) -> Iterator[None]:
         try:
-            yield
+            with _transaction(self._connection):
+                yield
         except sqlite3.DatabaseError as error:
-            raise InputError(
-                f"{self.path}: the index cannot be used ({error}): stop all runs of this folder, remove the file and "
-                "repeat the command, which rebuilds it"
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.DatabaseError) -> InputError:
+        return InputError(
+            f"{self.path}: the index cannot be used ({error}): stop all runs of this folder, remove the file and "
+            "repeat the command, which rebuilds it"
+        )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -192,9 +197,6 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    with ExitStack() as undo:
-        connection.execute("BEGIN IMMEDIATE")
-        undo.callback(connection.execute, "ROLLBACK")
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:  # commits, or rolls back after an exception
         yield
-        undo.pop_all()
-        connection.execute("COMMIT")

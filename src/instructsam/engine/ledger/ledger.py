@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from instructsam.engine.ledger.folders import is_url, local_path, open_folder
 from instructsam.engine.ledger.index import Entry, Extent, Index
 from instructsam.engine.ledger.lines import format_part, parse_part
-from instructsam.engine.ledger.scan import fits, read, scan
+from instructsam.engine.ledger.scan import fits, scan
 from instructsam.engine.ledger.segments import open_segment
 from instructsam.engine.tasks import Part
 from instructsam.errors import InputError
@@ -56,6 +55,7 @@ class Ledger:
         self._indexed = time.monotonic()
         with ExitStack() as stack:
             self._segments = open_folder(folder)
+            stack.callback(self._segments.close)
             self._writer = None if segment is None else open_segment(folder, segment)
             if self._writer is not None:
                 stack.callback(self._writer.close)
@@ -86,7 +86,7 @@ class Ledger:
 
     def __contains__(self, key: str) -> bool:
         with self._mutex:
-            return key in self._pending or self._index.entry(key) is not None
+            return key in self._pending or self._index.has(key)
 
     def get(self, key: str) -> Part | None:
         """The part of this key; None where its task has not been performed.
@@ -149,7 +149,8 @@ class Ledger:
                 after = -1
                 while page := self._page(name, stage, after):
                     for entry in page:
-                        yield self._read(entry, stream)
+                        stream.seek(entry.offset)
+                        yield self._parse(entry, stream.read(entry.length))
                     after = page[-1].offset
 
     def parts_of(self, row: str) -> list[Part]:
@@ -174,9 +175,12 @@ class Ledger:
         with self._mutex:
             return self._index.of_segment(name, stage, after)
 
-    def _read(self, entry: Entry, stream: IO[bytes] | None = None) -> Part:
+    def _read(self, entry: Entry) -> Part:
+        return self._parse(entry, self._segments.read(entry.segment, entry.offset, entry.length))
+
+    def _parse(self, entry: Entry, line: bytes) -> Part:
         path = self._segments.path(entry.segment)
-        part = parse_part(read(self._segments, entry, stream), f"{path}, byte {entry.offset}")
+        part = parse_part(line, f"{path}, byte {entry.offset}")
         if part.key != entry.key:
             raise InputError(
                 f"{path}: another program changed this file: remove {self._index.path}, which is rebuilt"

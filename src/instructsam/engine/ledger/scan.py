@@ -20,10 +20,8 @@ def fits(index: Index, folder: SegmentFolder) -> bool:
             return False
         last = index.last(name)
         if last is not None:
-            with folder.open(name) as stream:
-                line = _read(stream, last)
             try:
-                if parse_part(line, "").key != last.key:
+                if parse_part(folder.read(name, last.offset, last.length), "").key != last.key:
                     return False
             except InputError:
                 return False
@@ -46,23 +44,6 @@ def scan(index: Index, folder: SegmentFolder, name: str) -> None:
         index.add(
             name, start, end, entries
         )  # if another process was faster, the next round begins behind its lines
-
-
-def read(folder: SegmentFolder, entry: Entry, stream: IO[bytes] | None = None) -> bytes:
-    """The line of a part; `stream` is its segment if it is open.
-
-    Raises:
-        InputError: the segment cannot be read.
-    """
-    if stream is not None:
-        return _read(stream, entry)
-    with folder.open(entry.segment) as opened:
-        return _read(opened, entry)
-
-
-def _read(stream: IO[bytes], entry: Entry) -> bytes:
-    stream.seek(entry.offset)
-    return stream.read(entry.length)
 
 
 def _parse(stream: IO[bytes], start: Extent, name: str, path: str) -> tuple[Extent, list[Entry]]:

@@ -139,8 +139,8 @@ def _share_spending(folder: RunFolder) -> None:
 @contextmanager
 def _cluster(settings: ClusterSettings) -> Iterator[None]:
     """The running cluster, or one on this machine for this run."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = _import_ray()
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     if ray.is_initialized():
         yield
         return
@@ -162,6 +162,7 @@ def _cluster(settings: ClusterSettings) -> Iterator[None]:
 
 
 def _import_ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
         import ray.data
