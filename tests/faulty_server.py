@@ -131,69 +131,73 @@ def _without_sense(value: Any) -> Any:
     return [_without_sense(item) for item in value] if isinstance(value, list) else value
 
 
+class _Handler(BaseHTTPRequestHandler):
+    server_state: FaultyServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        models = [
+            {"id": name, "object": "model", "created": 1, "owned_by": "me"}
+            for name in self.server_state.models
+        ]
+        self.respond(200, json.dumps({"object": "list", "data": models}))
+
+    def do_POST(self) -> None:
+        with self.server_state.lock:
+            self.server_state.active += 1
+            self.server_state.most_active = max(self.server_state.most_active, self.server_state.active)
+        try:
+            self.complete(*self.server_state.begin(self.rfile.read(int(self.headers["Content-Length"]))))
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client gave up, which is tested
+        finally:
+            with self.server_state.lock:
+                self.server_state.active -= 1
+
+    def complete(self, request: dict[str, Any], fault: str) -> None:
+        time.sleep(self.server_state.slow if fault == "slow" else self.server_state.delay)
+        if refused := [name for name in self.server_state.refused if name in json.dumps(request)]:
+            self.respond(400, json.dumps({"error": {"message": f"{refused[0]} is not supported"}}))
+        elif fault == "busy":
+            self.respond(
+                429, json.dumps({"error": {"message": "busy"}}), retry_after=self.server_state.retry_after
+            )
+        elif fault == "failing":
+            self.respond(500, json.dumps({"error": {"message": "failing"}}))
+        elif fault == "wrong_type":
+            self.respond(200, "<html>welcome</html>", kind="text/html")
+        elif fault == "no_json":
+            self.respond(200, '{"id": ')
+        else:
+            text = json.dumps(_completion(self.server_state, request, fault))
+            self.respond(200, text, cut=fault == "cut_connection")
+
+    def respond(
+        self,
+        status: int,
+        text: str,
+        kind: str = "application/json",
+        retry_after: str = "",
+        cut: bool = False,
+    ) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(text.encode())))
+        if retry_after:
+            self.send_header("Retry-After", retry_after)
+        self.end_headers()
+        self.wfile.write(text.encode()[: len(text) // 2] if cut else text.encode())
+        self.close_connection = self.close_connection or cut
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
 @contextmanager
 def faulty_server(answer: Callable[[dict[str, Any]], str], **settings: Any) -> Iterator[FaultyServer]:
     """A running server; see `FaultyServer`."""
     server = FaultyServer(answer, **settings)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            models = [
-                {"id": name, "object": "model", "created": 1, "owned_by": "me"} for name in server.models
-            ]
-            self.respond(200, json.dumps({"object": "list", "data": models}))
-
-        def do_POST(self) -> None:
-            with server.lock:
-                server.active += 1
-                server.most_active = max(server.most_active, server.active)
-            try:
-                self.complete(*server.begin(self.rfile.read(int(self.headers["Content-Length"]))))
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True  # the client gave up, which is tested
-            finally:
-                with server.lock:
-                    server.active -= 1
-
-        def complete(self, request: dict[str, Any], fault: str) -> None:
-            time.sleep(server.slow if fault == "slow" else server.delay)
-            if refused := [name for name in server.refused if name in json.dumps(request)]:
-                self.respond(400, json.dumps({"error": {"message": f"{refused[0]} is not supported"}}))
-            elif fault == "busy":
-                self.respond(429, json.dumps({"error": {"message": "busy"}}), retry_after=server.retry_after)
-            elif fault == "failing":
-                self.respond(500, json.dumps({"error": {"message": "failing"}}))
-            elif fault == "wrong_type":
-                self.respond(200, "<html>welcome</html>", kind="text/html")
-            elif fault == "no_json":
-                self.respond(200, '{"id": ')
-            else:
-                text = json.dumps(_completion(server, request, fault))
-                self.respond(200, text, cut=fault == "cut_connection")
-
-        def respond(
-            self,
-            status: int,
-            text: str,
-            kind: str = "application/json",
-            retry_after: str = "",
-            cut: bool = False,
-        ) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(text.encode())))
-            if retry_after:
-                self.send_header("Retry-After", retry_after)
-            self.end_headers()
-            self.wfile.write(text.encode()[: len(text) // 2] if cut else text.encode())
-            self.close_connection = self.close_connection or cut
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with serve(Handler) as url:
+    with serve(type("Handler", (_Handler,), {"server_state": server})) as url:
         server.url = url
         yield server

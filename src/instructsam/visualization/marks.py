@@ -1,6 +1,6 @@
 """Set-of-marks pictures (arXiv 2310.11441): the image with a thin outline and a number for each object.
 
-The marks are for questions to a vision-language model, so nothing is dimmed or tinted: the colours of objects stay what they are.
+The marks are for questions to a vision-language model, so nothing is dimmed or tinted: objects keep their colours.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -169,24 +169,25 @@ class _Run:
 
     async def work(self, queue: _Queue) -> None:
         """Process rows until there are no more, or the run stops."""
-        try:
-            for row in queue.rows:
-                found = find_outcome(row, self.fingerprint, self.ledger)
-                if found is not None:
-                    self.counts.finished(found, resumed=True)
-                    await asyncio.sleep(0)
-                elif queue.take():
-                    await self._process(row)
-                else:
-                    return
-                if self.report is not None:
-                    self.report(self.counts.progress(self.performer.usage))
-                self.stop.check()
-        except RunStoppedError:
-            return
-        except Exception:
-            self.stop.request("the run failed")
-            raise
+        with ExitStack() as on_error:
+            on_error.callback(self.stop.request, "the run failed")
+            with suppress(RunStoppedError):
+                await self._work(queue)
+            on_error.pop_all()
+
+    async def _work(self, queue: _Queue) -> None:
+        for row in queue.rows:
+            found = find_outcome(row, self.fingerprint, self.ledger)
+            if found is not None:
+                self.counts.finished(found, resumed=True)
+                await asyncio.sleep(0)
+            elif queue.take():
+                await self._process(row)
+            else:
+                return
+            if self.report is not None:
+                self.report(self.counts.progress(self.performer.usage))
+            self.stop.check()
 
     async def _process(self, row: ImageRow) -> None:
         try:
