@@ -34,6 +34,21 @@ def test_a_changed_setting_is_allowed_and_named(tmp_path: Path) -> None:
     assert open_run_folder(changed)[1] == ()
 
 
+def test_no_stored_file_and_no_note_holds_a_password(tmp_path: Path) -> None:
+    vlm = {"model": "m", "url": "http://user:hunter22@localhost:8000/v1?key=hunter22"}
+    folder, _ = open_run_folder(settings(tmp_path, vlm=vlm, verifier=vlm))
+    folder, notes = open_run_folder(settings(tmp_path, vlm={**vlm, "model": "n"}, verifier=vlm))
+    assert len(notes) == 1
+    assert "hunter22" not in folder.config.read_text() + "".join(notes)
+    for changes in (
+        {"source": {"data": "s3://me:hunter22@b/c"}},
+        {"cluster": {"storage": "s3://me:hunter22@b"}},
+    ):
+        with pytest.raises(ConfigError, match="without user, password or key") as caught:
+            settings(tmp_path, **changes)
+        assert "hunter22" not in str(caught.value)
+
+
 def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
     folder, _ = open_run_folder(settings(tmp_path))
     folder.config.write_text("votes: 3\n")

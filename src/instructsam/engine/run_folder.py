@@ -13,6 +13,7 @@ from instructsam.engine.settings.config import EngineConfig
 from instructsam.errors import ConfigError
 from instructsam.structures.destinations import prepare_folder
 from instructsam.structures.files import write_text
+from instructsam.structures.secrets import safe_url
 
 MAIN_SEGMENT = "main"
 """The segment of the local runner."""
@@ -108,6 +109,7 @@ def open_run_folder(config: EngineConfig) -> tuple[RunFolder, tuple[str, ...]]:
         ConfigError: its stored configuration is of another version.
     """
     folder = run_folder(config)
+    config = _without_secrets(config)
     prepare_folder(folder.root, "output_dir")
     notes: tuple[str, ...] = ()
     if folder.config.is_file():
@@ -120,9 +122,20 @@ def open_run_folder(config: EngineConfig) -> tuple[RunFolder, tuple[str, ...]]:
     return folder, notes
 
 
+def _without_secrets(config: EngineConfig) -> EngineConfig:
+    """The settings without passwords and keys in the addresses of servers: no stored file holds one."""
+    servers = {"vlm": config.vlm, "verifier": config.verifier}
+    update = {
+        name: server.model_copy(update={"url": safe_url(server.url)})
+        for name, server in servers.items()
+        if server is not None
+    }
+    return config.model_copy(update=update)
+
+
 def _stored(path: Path) -> EngineConfig:
     try:
-        return load_config(EngineConfig, path)
+        return _without_secrets(load_config(EngineConfig, path))
     except ConfigError as error:
         raise ConfigError(
             f"{path.parent} holds a run of another version ({error}): remove {path.name} there to resume it with these "

@@ -17,6 +17,7 @@ from instructsam.engine.settings.verify import VerifySettings
 from instructsam.engine.settings.vlm import VLMSettings
 from instructsam.engine.settings.write import WriteSettings
 from instructsam.errors import ConfigError
+from instructsam.structures.secrets import redact_urls
 
 
 class EngineConfig(Config):
@@ -46,6 +47,18 @@ class EngineConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> EngineConfig:
+        places = {
+            "source.data": self.source.data,
+            "source.images": self.source.images,
+            "source.folder": self.source.folder,
+            "cluster.storage": self.cluster.storage,
+        }
+        for name, place in places.items():
+            if "://" in place and redact_urls(place) != place:  # these are stored with the run
+                raise ConfigError(
+                    f"{name} must be a URL without user, password or key, got {redact_urls(place)!r}: put them into "
+                    "the environment or the configuration of fsspec"
+                )
         code, name = self.filters.language, self.propose.language
         if code and (code == "en") != ("english" in name.casefold()):
             raise ConfigError(
