@@ -125,3 +125,20 @@ def test_no_negatives_and_no_candidates() -> None:
     settings = NO_LIMITS.model_copy(update={"negatives_per_positive": 0.0})
     assert balanced(found, settings)[1].after["targets"]["0"] == 0
     assert balanced([], BalanceSettings())[0] == []
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 0.37, 0.5])
+@pytest.mark.parametrize(
+    "kinds",
+    [("category",), ("category", "attribute"), ("category", "attribute", "several"), get_args(Kind)[:5]],
+)
+def test_limits_that_exclude_each_other_leave_most_records(ratio: float, kinds: tuple[Kind, ...]) -> None:
+    found = []
+    for number in range(400):
+        kind: Kind = (*kinds, "absent")[number % (len(kinds) + 1)]
+        numbers = () if kind == "absent" else (1, 2)[: 1 + number // 7 % 2]
+        found.append(candidate(f"thing {number}", numbers, name=f"{number:05}", kind=kind))
+    kept, report, _ = balanced(found, BalanceSettings(negatives_per_positive=ratio))
+    positive = 400 - report.before["kind"]["absent"]
+    assert len(kept) >= 0.9 * positive
+    assert report.after["targets"]["0"] <= ratio * positive

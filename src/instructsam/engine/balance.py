@@ -10,6 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain, combinations
 
 from instructsam.engine.balance_report import TARGETS, BalanceReport, Table
 from instructsam.engine.candidates import KINDS
@@ -27,14 +28,20 @@ def balance(pool: CandidatePool, settings: BalanceSettings) -> BalanceReport:
     """
     report = BalanceReport(before=_tables(pool))
     _limit_categories(pool, settings)
+    kind_share = _kind_share(pool, settings, report)
     for _ in range(_ROUNDS):
-        if not _limit_kinds(pool, settings, report) and not _limit_targets(pool, settings, report):
+        if not _limit_kinds(pool, settings, kind_share) and not _limit_targets(pool, settings, report):
             break
     report.after = _tables(pool)
+    before, after = (sum(table["kind"].values()) for table in (report.before, report.after))
+    if 2 * after < before:
+        report.notes.append(
+            f"balance: its limits leave {after} of {before} records: raise those named above to keep more"
+        )
     return report
 
 
-def largest_counts(counts: Mapping[str, int], limits: Mapping[str, float]) -> dict[str, int]:
+def largest_counts(counts: Mapping[str, int], limits: Mapping[str, float], excess: int = 0) -> dict[str, int]:
     """The largest numbers of members of each class such that none exceeds its share of all.
 
     A class keeps at least one member, whatever its share.
@@ -42,32 +49,59 @@ def largest_counts(counts: Mapping[str, int], limits: Mapping[str, float]) -> di
     Args:
         counts: members of each class.
         limits: largest shares, which sum to at least 1 over the classes with members.
+        excess: members that a class may have beyond its share.
     """
     kept = dict(counts)
     while True:
         total = sum(kept.values())
         # The small number keeps a third of 150 at 50.
         new = {
-            name: min(count, max(1, math.floor(limits[name] * total + 1e-9))) for name, count in kept.items()
+            name: min(count, max(1, math.floor(limits[name] * total + excess + 1e-9)))
+            for name, count in kept.items()
         }
         if new == kept:
             return kept
         kept = new
 
 
-def _limit_kinds(pool: CandidatePool, settings: BalanceSettings, report: BalanceReport) -> int:
+def _kind_share(pool: CandidatePool, settings: BalanceSettings, report: BalanceReport) -> float:
+    """`max_kind_share`, or the smallest larger share with which the limits of kinds and of targets can both hold.
+
+    Whatever numbers of targets are looked at, the kinds that have others must fill the rest: without this, two limits
+    that exclude each other would take turns until one record of each kind is left.
+    """
+    limits = _target_limits(_counts(pool, "targets"), settings)
+    cells = [
+        (str(kind), str(value))
+        for kind, value in pool.rows("SELECT DISTINCT kind, targets FROM candidates WHERE NOT dropped")
+    ]
+    share = settings.max_kind_share
+    for chosen in chain.from_iterable(combinations(limits, size) for size in range(len(limits))):
+        if others := {kind for kind, value in cells if value not in chosen}:
+            share = max(share, (1 - sum(limits[value] for value in chosen)) / len(others))
+    if share > settings.max_kind_share:
+        kinds = ", ".join(sorted({kind for kind, _ in cells}))
+        report.notes.append(
+            f"balance: max_kind_share cannot hold with {kinds} alone and the limits of targets, so it is "
+            f"{share:.0%} here"
+        )
+    return share
+
+
+def _limit_kinds(pool: CandidatePool, settings: BalanceSettings, share: float) -> int:
     counts = _counts(pool, "kind")
-    limits = _feasible(counts, dict.fromkeys(counts, settings.max_kind_share), "max_kind_share", report)
-    reason = f"of a kind with more than {settings.max_kind_share:.0%} of the records (max_kind_share)"
-    return _keep_counts(pool, "kind", {name: name for name in counts}, largest_counts(counts, limits), reason)
+    # With a share that just suffices, whole numbers exceed it: one record is allowed, lest they shrink to fit.
+    excess = int(share > settings.max_kind_share)
+    kept = largest_counts(counts, dict.fromkeys(counts, share), excess)
+    reason = f"of a kind with more than {share:.0%} of the records (max_kind_share)"
+    return _keep_counts(pool, "kind", {name: name for name in counts}, kept, reason)
 
 
 def _limit_targets(pool: CandidatePool, settings: BalanceSettings, report: BalanceReport) -> int:
     values = {str(value): value for value in range(len(TARGETS))}
     counts = _counts(pool, "targets")
     ratio = settings.negatives_per_positive
-    shares = {"0": ratio / (1 + ratio), "1": settings.max_single_share, "2": 1.0}
-    limits = _feasible(counts, {name: shares[name] for name in counts}, _TARGET_LIMITS, report)
+    limits = _target_limits(counts, settings, report)
     kept = largest_counts(counts, limits)
     if ratio == 0:
         kept.pop("0", None)
@@ -81,15 +115,19 @@ def _limit_targets(pool: CandidatePool, settings: BalanceSettings, report: Balan
     return dropped
 
 
-def _feasible(
-    counts: Mapping[str, int], limits: Mapping[str, float], key: str, report: BalanceReport
-) -> Mapping[str, float]:
-    """The limits, or larger ones in the same proportion where they would leave nothing."""
-    total = sum(limits[name] for name in counts)
-    if not counts or total >= 1 or total == 0:
+def _target_limits(
+    counts: Mapping[str, int], settings: BalanceSettings, report: BalanceReport | None = None
+) -> dict[str, float]:
+    """The largest share of each number of targets; larger in the same proportion where they would leave nothing."""
+    ratio = settings.negatives_per_positive
+    shares = {"0": ratio / (1 + ratio), "1": settings.max_single_share, "2": 1.0}
+    limits = {name: shares[name] for name in counts}
+    total = sum(limits.values())
+    if total >= 1 or total == 0:
         return limits
-    note = f"balance: {key} cannot hold with {', '.join(sorted(counts))} alone, so each has a larger share"
-    if note not in report.notes:
+    names = ", ".join(TARGETS[int(name)] for name in sorted(counts))
+    note = f"balance: {_TARGET_LIMITS} cannot hold with {names} targets alone, so each is larger here"
+    if report is not None and note not in report.notes:
         report.notes.append(note)
     return {name: limit / total for name, limit in limits.items()}
 
