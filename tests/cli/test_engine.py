@@ -31,10 +31,13 @@ def config(tmp_path: Path) -> Path:
 
 def test_a_run_is_resumed_and_written(command: Command, config: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    code, out, err = command("engine", "run", config, "--limit", "2", "--json")
+    code, out, _ = command("engine", "run", config, "--limit", "1")
+    assert (code, out.splitlines()[-1]) == (0, "run again for the other 2 images")
+    code, out, err = command("engine", "run", config, "--limit", "1", "--json")
     assert code == 0
     assert json.loads(out)["progress"]["done"] == 2
     assert "3 images with" in err
+    assert "asked again" not in err
     code, out, _ = command("engine", "run", config)
     assert code == 0
     assert "3 of 3 images finished (2 of them before, 0 without candidates)" in out
@@ -161,3 +164,33 @@ def test_a_wrong_audit_is_one_line(command: Command, words: list[str], message: 
     code, out, err = command("engine", "audit", *words)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_notes_say_what_a_change_repeats(command: Command, config: Path, tmp_path: Path) -> None:
+    assert command("engine", "run", config)[0] == 0
+    code, out, err = command("engine", "run", config, "source.licence=CC0-1.0", "vlm.timeout=9")
+    assert code == 0
+    assert 'source.licence was "" and is CC0-1.0 now' in err
+    assert "again" not in err
+    assert "(3 of them before" in out, "a licence is no part of any question"
+    err = command("engine", "run", config, "verify.votes=1")[2]
+    assert "decisions are made again" in err
+    prompts = tmp_path / "my prompts"
+    assert command("engine", "prompts", prompts)[0] == 0
+    change = f"propose.prompts={prompts}"
+    assert "asked again" not in command("engine", "run", config, change)[2]
+    (prompts / "vote.md").write_text((prompts / "vote.md").read_text("utf-8") + "Be quick.\n", "utf-8")
+    err = command("engine", "run", config, change)[2]
+    assert "prompt, model or settings changed of vote: asked again" in err
+
+
+def test_a_cap_without_prices_and_a_missing_detector_name_the_settings(
+    command: Command, config: Path, tmp_path: Path
+) -> None:
+    code, _, err = command("engine", "run", config, "vlm.max_cost=5")
+    assert code == 2
+    assert "vlm.input_price" in err
+    code, _, err = command("engine", "run", config, f"source.detector=sam3:{tmp_path / 'none'}")
+    assert code == 2
+    assert "source.detector: " in err
+    assert "set source.detector=" in err

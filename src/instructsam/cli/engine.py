@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -183,7 +184,9 @@ def _lines(report: RunReport, folder: Path) -> list[str]:
         return [*lines, f"stopped: {one_line(report.stopped)}"]
     if end.failed:
         return [*lines, "run again to try the failed images again"]
-    return [*lines, f"next: instructsam engine export {folder}"]
+    if (left := (end.total or 0) - end.done) > 0:
+        return [*lines, f"run again for the other {left} images"]
+    return [*lines, f"next: instructsam engine export {shlex.quote(str(folder))}"]
 
 
 def _to_dict(report: RunReport) -> dict[str, object]:

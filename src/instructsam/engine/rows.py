@@ -35,10 +35,11 @@ class ImageRow:
 
     @cached_property
     def digest(self) -> str:
-        """Differs between rows with different content."""
-        return digest(row_to_dict(self))
+        """Differs between rows with different content; provenance is none, since no question and decision shows it."""
+        return digest({key: value for key, value in row_to_dict(self).items() if key not in _PROVENANCE})
 
 
+_PROVENANCE = ("source", "licence")
 _ROW: TypeAdapter[ImageRow] = TypeAdapter(ImageRow)
 
 

@@ -17,6 +17,7 @@ from instructsam.structures.secrets import safe_url
 
 MAIN_SEGMENT = "main"
 """The segment of the local runner."""
+EMPTY = '""'
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,7 @@ def open_run_folder(config: EngineConfig) -> tuple[RunFolder, tuple[str, ...]]:
     notes: tuple[str, ...] = ()
     if folder.config.is_file():
         changes = config_changes(_stored(folder.config), config)
-        notes = tuple(
-            f"{key} was {old} and is {new} now: only tasks that depend on it are performed again"
-            for key, old, new in changes
-        )
+        notes = tuple(f"{key} was {old or EMPTY} and is {new or EMPTY} now" for key, old, new in changes)
     write_text(folder.config, dump_config(config))
     return folder, notes
 

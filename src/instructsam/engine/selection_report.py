@@ -41,10 +41,6 @@ class SelectionReport:
         }
 
     def lines(self) -> list[str]:
-        """For a terminal."""
+        """For a terminal; the report of the written files has the splits."""
         found = self.filters.lines() + self.balance.lines()
-        found += [f"{name}: {count}" for name, count in self.images.items()]
-        return found + [
-            f"{name}: {count} records about {self.split_images[name]} images"
-            for name, count in sorted(self.splits.items())
-        ]
+        return found + [f"{name}: {count}" for name, count in self.images.items()]

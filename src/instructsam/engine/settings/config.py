@@ -59,6 +59,12 @@ class EngineConfig(Config):
                     f"{name} must be a URL without user, password or key, got {redact_urls(place)!r}: put them into "
                     "the environment or the configuration of fsspec"
                 )
+        for group, model in (("vlm", self.vlm), ("verifier", self.verifier)):
+            if model is not None and model.max_cost and not (model.input_price or model.output_price):
+                raise ConfigError(
+                    f"{group}.max_cost is {model.max_cost:g}, and without prices nothing costs anything: set "
+                    f"{group}.input_price and {group}.output_price (per million tokens), or cap {group}.max_tokens"
+                )
         code, name = self.filters.language, self.propose.language
         if code and (code == "en") != ("english" in name.casefold()):
             raise ConfigError(

@@ -15,7 +15,7 @@ from instructsam.engine.settings.vlm import VLMSettings
 from instructsam.engine.stages.base import Responder, Stage, VLMStage
 from instructsam.engine.stages.pictures import RowPictures
 from instructsam.engine.stages.table import ROLES, build_stages
-from instructsam.errors import ConfigError
+from instructsam.errors import CheckpointError, ConfigError, InputError
 from instructsam.experiments.engine.source import open_source
 from instructsam.structures.answering import Answerer
 
@@ -32,8 +32,9 @@ def open_stages(config: EngineConfig) -> dict[str, Stage]:
         InstructSAMError: a model cannot be opened, or a prompt file is broken.
     """
     models: dict[str, Answerer] = {}
-    for name in {config.source.detector, config.reground.model} - {""}:
-        models[name] = _open_model(name)
+    for key, name in (("source.detector", config.source.detector), ("reground.model", config.reground.model)):
+        if name and name not in models:
+            models[name] = _open_model(key, name)
     return build_stages(config, models.get(config.source.detector), models.get(config.reground.model))
 
 
@@ -90,11 +91,19 @@ def _responder(
     return SimulatedVLM(propose=config.propose)
 
 
-def _open_model(name: str) -> Answerer:
-    if name.startswith(_SAM3):
-        from instructsam.baselines.sam3_concept import load_sam3
+def _open_model(key: str, name: str) -> Answerer:
+    try:
+        if name.startswith(_SAM3):
+            from instructsam.baselines.sam3_concept import load_sam3
 
-        return load_sam3(name.removeprefix(_SAM3))
-    from instructsam.inference.loading import load
+            return load_sam3(name.removeprefix(_SAM3))
+        from instructsam.inference.loading import load
 
-    return load(name)
+        return load(name)
+    except (CheckpointError, InputError) as error:
+        hint = (
+            "for a source with objects, set source.detector="
+            if key == "source.detector"
+            else f"or set {key}="
+        )
+        raise InputError(f"{key}: {error}; {hint}") from error

@@ -67,6 +67,29 @@ def write_stages(folder: RunFolder, config: EngineConfig, stages: Mapping[str, S
     write_json(folder.stages, document)
 
 
+def changed_stages(folder: RunFolder, config: EngineConfig, stages: Mapping[str, Stage]) -> list[str]:
+    """Lines about what the latest run in a folder did otherwise; none for a new folder.
+
+    A prompt in a file of the user changes without any setting, so this looks at fingerprints.
+    """
+    try:
+        found = json.loads(folder.stages.read_bytes())
+        before, outcome = dict(found["stages"]), str(found["outcome"])
+    except (OSError, ValueError, KeyError, TypeError):  # new, or damaged and written again
+        return []
+    changed = [name for name, now in fingerprints(stages).items() if before.get(name, now) != now]
+    if changed:
+        return [
+            f"prompt, model or settings changed of {', '.join(changed)}: asked again, and what follows from it; "
+            "earlier answers stay in the ledger"
+        ]
+    if outcome != outcome_fingerprint(config, stages):
+        return [
+            "decisions are made again: answers in the ledger are reused, and only missing ones are asked for"
+        ]
+    return []
+
+
 def open_run(folder: Path, overrides: list[str] | None = None) -> Run:
     """A run by its folder.
 

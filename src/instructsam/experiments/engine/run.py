@@ -22,7 +22,7 @@ from instructsam.engine.stages.pictures import RowPictures
 from instructsam.engine.stages.preview import preview_rows
 from instructsam.errors import InputError
 from instructsam.experiments.engine.equipment import open_equipment, open_stages
-from instructsam.experiments.engine.opened import write_stages
+from instructsam.experiments.engine.opened import changed_stages, write_stages
 from instructsam.experiments.engine.source import open_source
 
 _LOG = logging.getLogger(__name__)
@@ -94,6 +94,8 @@ def _read_source(
     """Write the rows and fingerprints of a run into its folder; returns the number of rows."""
     report = ingest(source, folder, config)
     for line in report.lines():
+        note(line)
+    for line in changed_stages(folder, config, stages):
         note(line)
     write_stages(folder, config, stages)
     return report.rows
