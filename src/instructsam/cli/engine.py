@@ -186,7 +186,8 @@ def _lines(report: RunReport, folder: Path) -> list[str]:
         return [*lines, "run again to try the failed images again"]
     if (left := (end.total or 0) - end.done) > 0:
         return [*lines, f"run again for the other {left} images"]
-    return [*lines, f"next: instructsam engine export {shlex.quote(str(folder))}"]
+    command = "export" if end.accepted else "status"  # which has the reasons
+    return [*lines, f"next: instructsam engine {command} {shlex.quote(str(folder))}"]
 
 
 def _to_dict(report: RunReport) -> dict[str, object]:
