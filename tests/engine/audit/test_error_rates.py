@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from instructsam.engine.audit.error_rates import ErrorRates, chance_of, error_chance, wrong_numbers
-from instructsam.errors import InputError
 from instructsam.engine.audit.tokens import QWEN3_VL, text_tokens
+from instructsam.errors import InputError
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.2, 0.6])
