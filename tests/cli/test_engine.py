@@ -50,6 +50,8 @@ def test_a_run_is_resumed_and_written(command: Command, config: Path, tmp_path: 
     code, out, _ = command("engine", "status", folder)
     assert (code, out.splitlines()[0]) == (0, "rows: 3 of 3 finished")
 
+    code, _, err = command("engine", "export", folder, "verify.votes=9")
+    assert (code, "got verify.votes=9" in err) == (2, True), "an export does not vote"
     code, out, _ = command("engine", "export", folder, "filters.max_words=25", "--json")
     assert code == 0
     records = list(read_records(folder / "export/train/records.jsonl"))

@@ -25,6 +25,8 @@ app = typer.Typer(help="From images to verified instruction-instance records.", 
 app.command()(audit)
 app.command()(review)
 
+RUN_GROUPS = ("vlm", "verifier", "propose", "verify", "reground", "cluster")
+"""Settings that an export does not read."""
 SHOWN = 5
 """Reasons of failures that are printed."""
 WordsArgument = Annotated[
@@ -125,6 +127,11 @@ def export(
     from instructsam.experiments.engine.export import export_run
     from instructsam.experiments.engine.opened import open_run
 
+    if fixed := [word for word in changes or () if word.partition(".")[0] in RUN_GROUPS]:
+        raise InputError(
+            f"expected changes to filters, balance and write, got {' '.join(fixed)}: it decides what a run does, so "
+            "give it to instructsam engine run"
+        )
     with console.stdout_reserved(as_json):
         result = export_run(open_run(run, changes), out)
     if as_json:
@@ -186,7 +193,8 @@ def _lines(report: RunReport, folder: Path) -> list[str]:
         return [*lines, "run again to try the failed images again"]
     if (left := (end.total or 0) - end.done) > 0:
         return [*lines, f"run again for the other {left} images"]
-    return [*lines, f"next: instructsam engine export {shlex.quote(str(folder))}"]
+    command = "export" if end.accepted else "status"  # which has the reasons
+    return [*lines, f"next: instructsam engine {command} {shlex.quote(str(folder))}"]
 
 
 def _to_dict(report: RunReport) -> dict[str, object]:

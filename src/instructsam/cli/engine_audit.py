@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -79,8 +80,8 @@ def audit(
         "thresholds": numbers(thresholds, "--thresholds", float),
     }
     money = numbers(prices, "--prices", float)
-    if len(money) != 2:
-        raise InputError(f"--prices must be two numbers such as 0.3,1.2, got {shorten(prices)}")
+    if len(money) != 2 or not all(0 <= price < math.inf for price in money):
+        raise InputError(f"--prices must be two numbers of at least 0 such as 0.3,1.2, got {shorten(prices)}")
     seed = numbers(seeds, "--seeds", int)
     if model is None and url is None and config is None:
         if out is not None:

@@ -32,6 +32,11 @@ def one_line(value: object, limit: int | None = MAX_CHARACTERS) -> str:
     return clean if len(clean) <= limit and len(text) <= 8 * limit else clean[: limit - 3] + "..."
 
 
+def hidden_letters(text: str) -> str:
+    """The letters of a text that cannot be seen, such as control characters and bidirectional overrides."""
+    return "".join(letter for letter in text if not (letter.isprintable() or letter in _JOINERS))
+
+
 def for_markdown(value: object, limit: int = MAX_CHARACTERS) -> str:
     """`one_line`, escaped for Markdown: no table cell, code, link or HTML begins."""
     line = _MARKED.sub(lambda found: "\\" + found[0], one_line(value, limit))

@@ -5,6 +5,7 @@ import pytest
 
 from instructsam.engine.audit.error_rates import ErrorRates, chance_of, error_chance, wrong_numbers
 from instructsam.engine.audit.tokens import QWEN3_VL, text_tokens
+from instructsam.errors import InputError
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.2, 0.6])
@@ -49,3 +50,9 @@ def test_picture_tokens_are_those_of_the_model(size: tuple[int, int]) -> None:
 def test_text_tokens() -> None:
     assert text_tokens("") == 0
     assert text_tokens("12345678") == 2
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.5, float("nan")])
+def test_a_share_is_at_most_one(rate: float) -> None:
+    with pytest.raises(InputError, match="error rates must lie in"):
+        ErrorRates().at(rate)

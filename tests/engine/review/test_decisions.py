@@ -98,7 +98,7 @@ def test_an_accepted_candidate_stays_as_it_is() -> None:
 
 def test_a_fix_changes_words_and_numbers_and_keeps_the_earlier_ones() -> None:
     phrases = (ReviewedPhrase("the blue mugs", (4, 2, 2)),)
-    human = HumanDecision(ID, DIGEST, "accept", instruction="Segment the blue mugs.", phrases=phrases)
+    human = HumanDecision(ID, DIGEST, "accept", instruction=" Segment the\nblue mugs.", phrases=phrases)
     _, decision, report = _apply(human)
     assert decision.candidate.instruction == "Segment the blue mugs."
     assert decision.candidate.numbers == (2, 4)
@@ -198,6 +198,8 @@ def test_an_older_decision_replaces_no_later_one(tmp_path: Path) -> None:
         ({"added": (AddedObject((1,), encode_rle(square(1, 1))),)}, "names a phrase that does not exist"),
         ({"masks": (CorrectedMask(1, {"size": [2, 2], "counts": [0, 4]}),)}, "height, width"),
         ({"instruction": "  "}, "instruction is empty"),
+        ({"instruction": "the \u202e mug"}, "control characters (U+202E)"),
+        ({"phrases": (ReviewedPhrase("a\x1b[31m", (1,)),)}, "control characters (U+001B)"),
     ],
 )
 def test_an_impossible_decision_is_counted_and_not_applied(change: dict, message: str) -> None:

@@ -228,6 +228,9 @@ def test_the_majority_decides(tmp_path: Path) -> None:
     assert "1 split and not decided" in report.lines()[1]
     _, report = _decide(tmp_path, task, [yes, again, {**no, "was_cancelled": True}, {**no, "result": []}])
     assert (report.unanimous, report.undecided, report.annotations) == (1, 2, 4)
+    dated = {**no, "updated_at": "2026-11-28T10:00:00Z"}
+    decisions, report = _decide(tmp_path, task, [dated, yes, dated])  # joined exports: no second vote
+    assert (decisions, report.split) == ({}, 1)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from pydantic import Field
 from scipy.special import betaincinv
 
 from instructsam.config import Config
+from instructsam.errors import InputError
 
 
 class ErrorRates(Config):
@@ -50,7 +51,13 @@ class ErrorRates(Config):
     correlation: float = Field(default=0.2, ge=0, lt=1)
 
     def at(self, vote: float) -> ErrorRates:
-        """The rates of a model that errs in this share of its votes: every rate in proportion, but the correlations."""
+        """The rates of a model that errs in this share of its votes: every rate in proportion, but the correlations.
+
+        Raises:
+            InputError: the share is not in [0, 1].
+        """
+        if not 0 <= vote <= 1:
+            raise InputError(f"error rates must lie in [0, 1], got {vote:g}")
         factor = vote / self.vote if self.vote else 0.0
         scaled = ("proposal", "no_target", "exhaustive", "no_target_check")
         changed = {name: min(1.0, getattr(self, name) * factor) for name in scaled}

@@ -29,6 +29,7 @@ from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
 from instructsam.structures.masks import rle_box_xyxy
 from instructsam.structures.rle_masks import RleMasks
+from instructsam.structures.safe_text import hidden_letters
 
 _SAME_OBJECT = 0.7  # least IoU of two drawings of one new object
 _STALE = "the candidate or the objects of its image have changed since the decision; review it again"
@@ -139,6 +140,8 @@ def _problem(row: ImageRow, candidate: Candidate, human: HumanDecision) -> str:
         return ""
     if human.instruction and not human.instruction.strip():
         return "the instruction is empty"
+    if hidden := _hidden(human):
+        return f"the instruction or a phrase has control characters ({hidden}): type it again"
     count = len(row.instances)
     numbers = [number for phrase in human.phrases for number in phrase.numbers]
     numbers += [mask.number for mask in human.masks]
@@ -156,6 +159,16 @@ def _problem(row: ImageRow, candidate: Candidate, human: HumanDecision) -> str:
     return ""
 
 
+def _hidden(human: HumanDecision) -> str:
+    """The codes of letters in the words of a decision that nobody can see."""
+    words = " ".join((human.instruction, *(phrase.text for phrase in human.phrases)))
+    return ", ".join(f"U+{ord(letter):04X}" for letter in sorted(set(hidden_letters(_one_spaced(words)))))
+
+
+def _one_spaced(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _decide(
     row: ImageRow, own: int, engine: Decision, human: HumanDecision, report: ReviewReport
 ) -> tuple[ImageRow, Decision]:
@@ -168,7 +181,7 @@ def _decide(
     old = engine.candidate
     before = len(row.instances)
     row, phrases = _corrected(row, own, old, human)
-    new = replace(old, instruction=human.instruction or old.instruction, phrases=phrases)
+    new = replace(old, instruction=_one_spaced(human.instruction) or old.instruction, phrases=phrases)
     new = replace(new, kind=_kind(new))
     fixed = new != old or bool(human.masks)
     report.verdicts[engine.state, "fixed" if fixed else "accepted"] += 1
@@ -203,7 +216,7 @@ def _corrected(
         for index in thing.phrases:
             numbers[index].add(number)
     phrases = tuple(
-        CandidatePhrase(phrase.text, tuple(sorted(found)))
+        CandidatePhrase(_one_spaced(phrase.text), tuple(sorted(found)))
         for phrase, found in zip(given, numbers, strict=True)
     )
     return replace(row, instances=tuple(instances)), phrases

@@ -121,7 +121,7 @@ def label_studio_decisions(
             regions = regions or RowRegions(seen)
             item = ReviewItem(seen, engine, "review")
             opinions = [found for task in fitting for found in _opinions(task, regions, item, report)]
-            if (decision := _majority(opinions, report)) is not None:
+            if (decision := _majority(_without_copies(opinions), report)) is not None:
                 decisions[candidate.id] = decision
     for name in tasks:
         if name not in current and any(task["annotations"] for task in tasks[name]):
@@ -148,6 +148,11 @@ def _opinions(
         if opinion is not None:
             found.append(opinion)
     return found
+
+
+def _without_copies(opinions: list[HumanDecision]) -> list[HumanDecision]:
+    """The opinions without those that stand there twice, as in joined exports: equal ones of the same time."""
+    return [one for place, one in enumerate(opinions) if not one.time or one not in opinions[:place]]
 
 
 def _majority(opinions: list[HumanDecision], report: LabelStudioReport) -> HumanDecision | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from instructsam.engine.stages.base import BrokenReplyError
 from instructsam.structures.checks import shorten
+from instructsam.structures.safe_text import hidden_letters
 from instructsam.vlms.json_objects import objects_in
 
 MAX_REPLY = 100_000  # characters that are parsed
@@ -116,6 +117,6 @@ def check_reply_text(value: Any, name: str, limit: int) -> str:
     line = " ".join(value.split())
     if not line or len(line) > limit:
         raise BrokenReplyError(f"{name} must have 1 to {limit} characters, got {len(line)}")
-    if not all(letter.isprintable() or letter in "\u200c\u200d" for letter in line):
+    if hidden_letters(line):
         raise BrokenReplyError(f"{name} holds control characters: {shorten(line)}")
     return line
