@@ -8,7 +8,14 @@ from instructsam.engine.digests import digest
 from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.stages.base import BrokenReplyError, Pictures, Question
 from instructsam.engine.stages.prompts import PromptBook
-from instructsam.engine.stages.replies import TEXT, check_reply_text, list_schema, object_schema, parse_reply
+from instructsam.engine.stages.replies import (
+    TEXT,
+    VERSION,
+    check_reply_text,
+    list_schema,
+    object_schema,
+    parse_reply,
+)
 from instructsam.engine.tasks import Task
 from instructsam.structures.checks import shorten
 
@@ -32,7 +39,9 @@ class NameStage:
         """
         self.most = settings.max_concepts
         self.prompt = book.prompt("name", ("count",))
-        self.fingerprint = digest([model, self.prompt.digest, self.most, settings.max_side])
+        self.fingerprint = digest(
+            [self.name, VERSION, model, self.prompt.digest, self.most, settings.max_side]
+        )
 
     def question(self, task: Task, pictures: Pictures) -> Question:
         """The clean picture."""

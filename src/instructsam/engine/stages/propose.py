@@ -15,6 +15,7 @@ from instructsam.engine.stages.proposals import PHRASES, parse_proposals
 from instructsam.engine.stages.quoting import Data
 from instructsam.engine.stages.replies import (
     TEXT,
+    VERSION,
     choice_schema,
     list_schema,
     object_schema,
@@ -46,7 +47,7 @@ class ProposeStage:
         used = settings.model_dump(
             mode="json", include={"kinds", "weights", "per_image", "language", "max_side", "temperature"}
         )
-        self.fingerprint = digest([model, self.prompt.digest, self.kinds, used])
+        self.fingerprint = digest([self.name, VERSION, model, self.prompt.digest, self.kinds, used])
 
     def question(self, task: Task, pictures: Pictures) -> Question:
         """The marked picture, its objects, and the wanted kinds."""

@@ -9,6 +9,7 @@ from instructsam.structures.checks import shorten
 from instructsam.structures.safe_text import hidden_letters
 from instructsam.vlms.json_objects import objects_in
 
+VERSION = 1  # of what the stages of the proposer make of a reply: a change of it repeats their questions
 MAX_REPLY = 100_000  # characters that are parsed
 
 

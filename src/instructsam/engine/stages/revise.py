@@ -14,7 +14,7 @@ from instructsam.engine.stages.objects import object_list
 from instructsam.engine.stages.prompts import PromptBook
 from instructsam.engine.stages.proposals import PHRASES, parse_instruction
 from instructsam.engine.stages.quoting import Data
-from instructsam.engine.stages.replies import FLAG, TEXT, object_schema, parse_reply
+from instructsam.engine.stages.replies import FLAG, TEXT, VERSION, object_schema, parse_reply
 from instructsam.engine.tasks import Task
 from instructsam.structures.checks import shorten
 
@@ -43,7 +43,7 @@ class ReviseStage:
         self.prompt = book.prompt("revise", slots)
         self.definitions = kind_definitions(book)
         used = settings.model_dump(mode="json", include={"language", "max_side", "temperature"})
-        self.fingerprint = digest([model, self.prompt.digest, self.definitions, used])
+        self.fingerprint = digest([self.name, VERSION, model, self.prompt.digest, self.definitions, used])
 
     def question(self, task: Task, pictures: Pictures) -> Question:
         """The marked picture, the candidate, the reason and the earlier rounds."""
