@@ -54,6 +54,8 @@ def test_a_run_is_resumed_and_written(command: Command, config: Path, tmp_path: 
 
     code, _, err = command("engine", "export", folder, "verify.votes=9")
     assert (code, "got verify.votes=9" in err) == (2, True), "an export does not vote"
+    code, _, err = command("engine", "export", folder, "--out", "memory://set")
+    assert (code, "ends with this command" in err) == (2, True)
     code, out, _ = command("engine", "export", folder, "filters.max_words=25", "--json")
     assert code == 0
     records = list(read_records(folder / "export/train/records.jsonl"))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from instructsam.data.exclusion import BenchmarkImages
 from instructsam.engine.candidates import PERSON, Candidate, Kind
-from instructsam.engine.filters.images import RowPictures
+from instructsam.engine.filters.images import SmallCopies
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.selection import select
 from instructsam.engine.selection_report import SelectionReport
@@ -95,7 +95,7 @@ def picture(seed: int, change: int = 0) -> Image.Image:
 def run(
     found: list[Selected],
     settings: EngineConfig | None = None,
-    pictures: RowPictures | None = None,
+    pictures: SmallCopies | None = None,
     benchmarks: BenchmarkImages | None = None,
 ) -> tuple[list[Selected], SelectionReport]:
     report = SelectionReport()
@@ -120,7 +120,7 @@ def test_every_stage_drops_and_counts(tmp_path: Path) -> None:
         *accepted(z, ("dogs of z", (1,)), ("dogs of z, too", (3,))),
     ]
     settings = config(FilterSettings(images_per_group=1, copies_per_text=1))
-    kept, report = run(found, settings, RowPictures(Files(tmp_path)), benchmarks)
+    kept, report = run(found, settings, SmallCopies(Files(tmp_path)), benchmarks)
     assert [one.candidate.id for one in kept] in (["a#2", "c#0"], ["c#0", "c#1"])
     dropped = report.filters.dropped
     assert {key: count for key, count in dropped.items() if key[0] not in ("images", "set")} == {
@@ -157,7 +157,7 @@ def test_near_duplicates_are_in_one_split() -> None:
         for one in accepted(row(file[:3], [rectangle(0, 0, 30, 30)]), (f"dog of {file[:3]}", (1,)))
     ]
     write = WriteSettings(val_share=0.2, test_share=0.3)
-    kept, report = run(found, config(write=write), RowPictures(Drawn(images)))
+    kept, report = run(found, config(write=write), SmallCopies(Drawn(images)))
     splits = {one.row.image.file: one.split for one in kept}
     assert len(splits) == 80
     assert all(splits[f"{n:03}.png"] == splits[f"{n + 1:03}.png"] for n in range(0, 80, 2))
@@ -165,9 +165,9 @@ def test_near_duplicates_are_in_one_split() -> None:
     assert report.images["groups of near-duplicate images"] == 40
     assert sum(report.split_images.values()) == 80
     # More images move none of the others, and neither does another order of the rows.
-    fewer = run(found[:40], config(write=write), RowPictures(Drawn(images)))[0]
+    fewer = run(found[:40], config(write=write), SmallCopies(Drawn(images)))[0]
     assert all(splits[one.row.image.file] == one.split for one in fewer)
-    other = run(found[::-1], config(write=write), RowPictures(Drawn(images)))[0]
+    other = run(found[::-1], config(write=write), SmallCopies(Drawn(images)))[0]
     assert {one.row.image.file: one.split for one in other} == splits
 
 
@@ -184,12 +184,12 @@ def test_shares_of_the_splits() -> None:
 
 def test_unreadable_images_are_noted() -> None:
     found = accepted(row("a"), ("the dogs", (1,)))
-    assert run(found, pictures=RowPictures(Drawn({})))[1].filters.notes == {
+    assert run(found, pictures=SmallCopies(Drawn({})))[1].filters.notes == {
         "images that cannot be read, compared by name alone": 1
     }
     assert run(found)[1].filters.notes == {"images that are not opened, compared by name alone": 1}
     off = config(FilterSettings(similar_images=False))
-    assert not run(found, off, RowPictures(Drawn({})))[1].filters.notes
+    assert not run(found, off, SmallCopies(Drawn({})))[1].filters.notes
 
 
 def test_benchmarks_are_found_by_name_without_files() -> None:

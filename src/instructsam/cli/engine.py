@@ -133,7 +133,12 @@ def export(
             "give it to instructsam engine run"
         )
     with console.stdout_reserved(as_json):
-        result = export_run(open_run(run, changes), out)
+        opened = open_run(run, changes)
+        if (out or opened.config.write.folder).startswith("memory://"):
+            raise InputError(
+                "expected a folder or an object store, got memory://, which ends with this command"
+            )
+        result = export_run(opened, out)
     if as_json:
         console.print_json(result.to_dict())
     else:

@@ -17,7 +17,7 @@ from instructsam.data.exclusion import BenchmarkImages
 from instructsam.data.image_groups import ImageGroups
 from instructsam.engine.balance import balance
 from instructsam.engine.filters.copies import limit_copies
-from instructsam.engine.filters.images import RowPictures
+from instructsam.engine.filters.images import SmallCopies
 from instructsam.engine.filters.near_texts import repeated_in_image
 from instructsam.engine.filters.objects import object_problems, problems_of_meant
 from instructsam.engine.filters.pool import CandidatePool
@@ -39,7 +39,7 @@ def select(
     read: ReadAccepted,
     config: EngineConfig,
     report: SelectionReport,
-    pictures: RowPictures | None = None,
+    pictures: SmallCopies | None = None,
     benchmarks: BenchmarkImages | None = None,
 ) -> Iterator[Selected]:
     """The candidates to write, in their order, each with the split of its image.
@@ -58,7 +58,7 @@ def select(
         ConfigError, MissingExtraError: see `filters.text.text_problems`.
     """
     with closing(CandidatePool(report.filters)) as pool:
-        groups = _First(config, report, pool, pictures or RowPictures(), benchmarks).fill(read())
+        groups = _First(config, report, pool, pictures or SmallCopies(), benchmarks).fill(read())
         _limit_images(pool, groups, config.filters.images_per_group)
         limit_copies(pool, config.filters.similar_text, config.filters.copies_per_text)
         report.balance = balance(pool, config.balance)
@@ -73,7 +73,7 @@ class _First:
     config: EngineConfig
     report: SelectionReport
     pool: CandidatePool
-    pictures: RowPictures
+    pictures: SmallCopies
     benchmarks: BenchmarkImages | None
 
     def fill(self, accepted: Iterable[Selected]) -> ImageGroups:

@@ -8,7 +8,7 @@ import pytest
 
 from instructsam.data.record import InstanceRecord
 from instructsam.engine.checks import Findings, check
-from instructsam.engine.filters.objects import drop_objects, object_problems, problems_of_meant
+from instructsam.engine.filters.objects import object_problems, problems_of_meant
 from instructsam.engine.settings.config import EngineConfig
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.engine.settings.source import SourceSettings
@@ -43,9 +43,6 @@ def test_each_fault_has_its_code() -> None:
     assert [problem.code for problem in problems_of_meant(candidate("dogs", (1, 2)), found)] == [
         "small object"
     ]
-    kept, counts = drop_objects(row(objects=objects), DEFAULT)
-    assert kept.instances == (objects[0], objects[4], objects[5])
-    assert counts == {"small object": 2, "covering object": 1, "duplicate object": 2}
 
 
 @pytest.mark.parametrize("objects", [[], [InstanceRecord(point_xy=(1.0, 1.0))]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import fsspec
 import pytest
 
 from instructsam.engine.ledger import segments
+from instructsam.engine.ledger.folders import open_file_system
 from instructsam.engine.ledger.ledger import Ledger
 from instructsam.engine.ledger.lines import format_part
 from instructsam.errors import InputError, MissingExtraError
@@ -71,3 +73,9 @@ def test_a_protocol_without_its_package_names_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(fsspec.core, "url_to_fs", fail)
     with pytest.raises(MissingExtraError, match="Install s3fs"):
         Ledger("s3://bucket/run")
+
+
+def test_a_missing_fsspec_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingExtraError, match=r"instructsam\[engine\]"):
+        open_file_system(URL)

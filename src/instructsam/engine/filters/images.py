@@ -17,7 +17,7 @@ _UNREADABLE = "images that cannot be read, compared by name alone"
 _NO_IMAGES = "images that are not opened, compared by name alone"
 
 
-class RowPictures:
+class SmallCopies:
     """The small copies of rows' images.
 
     Args:

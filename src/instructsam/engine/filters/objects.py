@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from instructsam.engine.candidates import Candidate
-from instructsam.engine.filters.problem import Problem, ProblemCode
+from instructsam.engine.filters.problem import Problem
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.filters import FilterSettings
 from instructsam.structures.rle_masks import RleMasks
@@ -85,13 +84,3 @@ def _boxes(row: ImageRow) -> _Regions:
 def problems_of_meant(candidate: Candidate, problems: Mapping[int, Problem]) -> list[Problem]:
     """The faults of the objects that a candidate means."""
     return [problems[number] for number in candidate.numbers if number in problems]
-
-
-def drop_objects(row: ImageRow, settings: FilterSettings) -> tuple[ImageRow, Counter[ProblemCode]]:
-    """The row without objects that have faults, and their number by fault: for detected objects, before any proposal.
-
-    Annotated objects stay, because instructions such as "all dogs" mean the small ones, too.
-    """
-    problems = object_problems(row, settings)
-    kept = [found for number, found in enumerate(row.instances, start=1) if number not in problems]
-    return replace(row, instances=tuple(kept)), Counter(problem.code for problem in problems.values())

@@ -158,10 +158,12 @@ def open_file_system(url: str) -> tuple[Any, str]:
 
     Raises:
         InputError: the protocol is unknown.
-        MissingExtraError: its package is not installed.
+        MissingExtraError: fsspec, or its package for the protocol, is not installed.
     """
-    import fsspec
-
+    try:
+        import fsspec
+    except ImportError as error:
+        raise MissingExtraError(f"{url}: URLs need fsspec: pip install 'instructsam[engine]'") from error
     try:
         found: tuple[Any, str] = fsspec.core.url_to_fs(url)
     except ImportError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from instructsam.data.exclusion import BenchmarkImages
 from instructsam.data.hash_cache import HashCache
-from instructsam.engine.filters.images import RowPictures
+from instructsam.engine.filters.images import SmallCopies
 from instructsam.engine.ingest.ingest import read_report
 from instructsam.engine.review.report import ReviewReport
 from instructsam.engine.selection import select
@@ -68,7 +68,7 @@ def export_run(run: Run, destination: str | Path | None = None) -> RunExport:
         # the second reading counts into a report that nobody reads
         return select_accepted(run.reviewed(next(reports, ReviewReport())))
 
-    selected = select(read, config, selection, RowPictures(images, cache), _benchmarks(run))
+    selected = select(read, config, selection, SmallCopies(images, cache), _benchmarks(run))
     written = export(
         selected,
         destination or config.write.folder or run.folder.export,
