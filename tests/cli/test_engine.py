@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from instructsam.cli.engine import _lines
 from instructsam.data.record import read_records
+from instructsam.engine.runners.progress import Progress, RunReport
 
 from .conftest import Outcome
 
@@ -198,3 +200,10 @@ def test_a_cap_without_prices_and_a_missing_detector_name_the_settings(
     assert code == 2
     assert "source.detector: " in err
     assert "set source.detector=" in err
+
+
+def test_failed_images_are_named() -> None:
+    report = RunReport(
+        Progress(total=9, failed=7), "", {"ROW: damaged": 7}, (("a\x1b.png", "a\x1b.png: damaged"),)
+    )
+    assert "failed images (ROW): a\N{REPLACEMENT CHARACTER}.png, ..." in _lines(report, Path("run"))

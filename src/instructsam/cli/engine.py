@@ -192,6 +192,9 @@ def _lines(report: RunReport, folder: Path) -> list[str]:
     ]
     if (hidden := len(report.failures) - SHOWN) > 0:
         lines.append(f"failed: {hidden} further reasons; --json lists all")
+    if report.examples:
+        names = ", ".join(one_line(row) for row, _ in report.examples[:SHOWN])
+        lines.append(f"failed images (ROW): {names}{', ...' * (end.failed > SHOWN)}")
     if report.stopped:
         return [*lines, f"stopped: {one_line(report.stopped)}"]
     if end.failed:
