@@ -89,15 +89,15 @@ def test_hostile_categories_stay_data() -> None:
 def test_kinds_get_their_shares_over_many_rows() -> None:
     settings = ProposeSettings(per_image=3, weights={"absent": 3.0})
     counts: Counter[str] = Counter()
-    rows = [row_of("dog", "dog", "cat", row_id=str(number)) for number in range(400)]
+    rows = [row_of("dog", "dog", "cat", row_id=str(number)) for number in range(4000)]
     for row in rows:
         wanted = wanted_kinds(row, settings)
         assert sum(wanted.values()) == 3
         counts.update(wanted)
-    share = 1200 / (len(KINDS) + 2)
-    assert counts["absent"] == pytest.approx(3 * share, rel=0.2)
+    share = 12_000 / (len(KINDS) + 2)
+    assert counts["absent"] == pytest.approx(3 * share, rel=0.1)
     for kind in set(KINDS) - {"absent"}:
-        assert counts[kind] == pytest.approx(share, rel=0.2)
+        assert counts[kind] == pytest.approx(share, rel=0.1)
 
 
 def test_kinds_that_need_more_objects_are_not_asked_for() -> None:

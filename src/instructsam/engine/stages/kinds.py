@@ -34,7 +34,7 @@ def wanted_kinds(row: ImageRow, settings: ProposeSettings) -> dict[Kind, int]:
     """How many instructions of each kind are requested, `per_image` in all.
 
     Kinds that need more objects than there are get none. Over many rows each kind gets its share of `weights`, though a
-    row may have fewer instructions than there are kinds: the row's id decides which ones it gets.
+    row may have fewer instructions than there are kinds: the row's content decides which ones it gets.
     """
     count = len(row.instances)
     possible: list[Kind] = [kind for kind in settings.kinds if count >= _LEAST_OBJECTS.get(kind, 1)]
