@@ -45,7 +45,13 @@ def test_reports_add_up() -> None:
 
 
 def test_limits_and_what_is_left_of_a_budget_are_shared(tmp_path: Path) -> None:
-    vlm = {"concurrency": 5, "requests_per_minute": 60, "max_tokens": 1000, "max_cost": 3.0}
+    vlm = {
+        "concurrency": 5,
+        "requests_per_minute": 60,
+        "max_tokens": 1000,
+        "max_cost": 3.0,
+        "input_price": 1.0,
+    }
     config = make_config(tmp_path, **vlm)
     shared = share_limits(config, {"tiny": Spent(usage=Usage(300, 100), cost=1.0), "other": Spent(cost=9.0)})
     assert shared.verifier is None

@@ -83,7 +83,8 @@ def test_with_all_faults_the_ledger_is_that_of_a_sound_server(tmp_path: Path) ->
         run(tmp_path / "sound", server.url, 9, sound)
     shares = dict.fromkeys((*TRANSPORT, *BROKEN), 0.08)
     with faulty_server(answer, faults=shares, slow=0.6) as server:
-        report = run(tmp_path / "tried", server.url, 9, tried, timeout=0.3)
+        # enough tries that none of the tasks ends without a usable reply
+        report = run(tmp_path / "tried", server.url, 9, tried, timeout=0.3, corrections=8, retries=8)
     assert (report.progress.failed, report.progress.done) == (0, 9)
     assert set(shares) <= set(server.met)
     assert {key: part.data for key, part in tried.parts.items()} == {

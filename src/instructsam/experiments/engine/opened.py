@@ -80,12 +80,12 @@ def changed_stages(folder: RunFolder, config: EngineConfig, stages: Mapping[str,
     changed = [name for name, now in fingerprints(stages).items() if before.get(name, now) != now]
     if changed:
         return [
-            f"prompt, model or settings changed of {', '.join(changed)}: asked again, and what follows from it; "
+            f"prompt, model or settings changed of {', '.join(changed)}: its tasks are repeated, and what follows from them; "
             "earlier answers stay in the ledger"
         ]
     if outcome != outcome_fingerprint(config, stages):
         return [
-            "decisions are made again: answers in the ledger are reused, and only missing ones are asked for"
+            "decisions are made again: answers in the ledger are reused, and only missing ones are requested"
         ]
     return []
 
