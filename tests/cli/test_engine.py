@@ -187,7 +187,7 @@ def test_notes_say_what_a_change_repeats(command: Command, config: Path, tmp_pat
     assert "asked again" not in command("engine", "run", config, change)[2]
     (prompts / "vote.md").write_text((prompts / "vote.md").read_text("utf-8") + "Be quick.\n", "utf-8")
     err = command("engine", "run", config, change)[2]
-    assert "prompt, model or settings changed of vote: asked again" in err
+    assert "prompt, model or settings changed of vote: its tasks are repeated" in err
 
 
 def test_a_cap_without_prices_and_a_missing_detector_name_the_settings(

@@ -80,8 +80,8 @@ def changed_stages(folder: RunFolder, config: EngineConfig, stages: Mapping[str,
     changed = [name for name, now in fingerprints(stages).items() if before.get(name, now) != now]
     if changed:
         return [
-            f"prompt, model or settings changed of {', '.join(changed)}: its tasks are repeated, and what follows from them; "
-            "earlier answers stay in the ledger"
+            f"prompt, model or settings changed of {', '.join(changed)}: its tasks are repeated, and what follows from "
+            "them; earlier answers stay in the ledger"
         ]
     if outcome != outcome_fingerprint(config, stages):
         return [
