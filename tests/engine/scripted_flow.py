@@ -68,7 +68,7 @@ def drive(flow: Flow, answer: Answer) -> tuple[RowOutcome, list[Sequence[Task]]]
     try:
         tasks = next(flow)
         while True:
-            assert tasks, "a wave without tasks would wait for ever"
+            assert tasks, "a wave without tasks would wait permanently"
             waves.append(tasks)
             tasks = flow.send([perform(task, answer) for task in tasks])
     except StopIteration as end:

@@ -20,11 +20,12 @@ from instructsam.engine.audit.error_rates import ErrorRates, chance_of, error_ch
 from instructsam.engine.audit.known import LEAK, KnownInstruction, leaking, mistake_of
 from instructsam.engine.audit.tokens import question_tokens, text_tokens
 from instructsam.engine.audit.truth import SceneTruth, truth_of
-from instructsam.engine.candidates import NO_TARGET, Candidate, CandidatePhrase, Kind, parse_candidate
+from instructsam.engine.candidates import NO_TARGET, Candidate, CandidatePhrase, Kind
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.stages.base import Correction, Pictures, Reply, VLMStage
 from instructsam.engine.stages.kinds import wanted_kinds
+from instructsam.engine.stages.verifier import candidate_of
 from instructsam.engine.tasks import Task, Usage
 from instructsam.engine.votes import shown_numbers
 from instructsam.errors import InputError
@@ -124,7 +125,7 @@ class SimulatedVLM:
 
     def _revise(self, task: Task, truth: SceneTruth, random: Random) -> Any:
         """The right numbers or another mistake; other words, or another instruction, where the numbers were right."""
-        candidate = parse_candidate(task.subject["candidate"])
+        candidate = candidate_of(task)
         known = _find(truth, candidate)
         mistake = mistake_of(candidate, known)
         past = {entry["instruction"] for entry in task.subject["history"]} | {candidate.instruction}
@@ -145,7 +146,7 @@ class SimulatedVLM:
     # The verifier
 
     def _words(self, task: Task, truth: SceneTruth, random: Random) -> Any:
-        candidate = parse_candidate(task.subject["candidate"])
+        candidate = candidate_of(task)
         leaks = LEAK.search(candidate.instruction) is not None
         if self._errs("words", _find(truth, candidate).text, random):
             leaks = not leaks
@@ -153,7 +154,7 @@ class SimulatedVLM:
         return {"reasoning": REASONING, "problem": "leak" if leaks else "none", "note": note}
 
     def _vote(self, task: Task, truth: SceneTruth, random: Random) -> Any:
-        candidate = parse_candidate(task.subject["candidate"])
+        candidate = candidate_of(task)
         known = _find(truth, candidate)
         numbers = known.numbers
         if self.agrees_falsely(candidate, known):
@@ -164,7 +165,7 @@ class SimulatedVLM:
 
     def _more(self, task: Task, truth: SceneTruth, random: Random) -> Any:
         """Exhaustivity and no target: the objects that are meant and not in the answer."""
-        candidate = parse_candidate(task.subject["candidate"])
+        candidate = candidate_of(task)
         known = _find(truth, candidate)
         missing = sorted(set(known.numbers) - set(candidate.numbers))
         rate = "exhaustive" if candidate.numbers else "no_target_check"

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from instructsam.data.record import InstanceRecord
 from instructsam.data.regions import region_code
-from instructsam.engine.candidates import Candidate, parse_candidate
+from instructsam.engine.candidates import Candidate
 from instructsam.engine.digests import digest
 from instructsam.engine.rows import ImageRow
 from instructsam.engine.settings.reground import RegroundWords
 from instructsam.engine.stages.base import Pictures
+from instructsam.engine.stages.verifier import candidate_of
 from instructsam.engine.tasks import Task
 from instructsam.errors import InputError
 from instructsam.structures.answering import Answerer
@@ -52,7 +53,7 @@ class RegroundStage:
         Raises:
             InputError: an object of the candidate is known by a point alone.
         """
-        candidate = parse_candidate(task.subject["candidate"])
+        candidate = candidate_of(task)
         _check_no_points(task.row, candidate.numbers)
         answer, sets = self._answer(task, candidate, pictures)
         size = (task.row.image.height, task.row.image.width)

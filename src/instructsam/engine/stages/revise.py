@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from instructsam.engine.candidates import Candidate, candidate_to_dict, parse_candidate
+from instructsam.engine.candidates import candidate_to_dict
 from instructsam.engine.digests import digest
 from instructsam.engine.settings.propose import ProposeSettings
 from instructsam.engine.stages.base import BrokenReplyError, Pictures, Question
@@ -15,6 +15,7 @@ from instructsam.engine.stages.prompts import PromptBook
 from instructsam.engine.stages.proposals import PHRASES, parse_instruction
 from instructsam.engine.stages.quoting import Data
 from instructsam.engine.stages.replies import FLAG, TEXT, VERSION, object_schema, parse_reply
+from instructsam.engine.stages.verifier import candidate_of
 from instructsam.engine.tasks import Task
 from instructsam.structures.checks import shorten
 
@@ -47,7 +48,7 @@ class ReviseStage:
 
     def question(self, task: Task, pictures: Pictures) -> Question:
         """The marked picture, the candidate, the reason and the earlier rounds."""
-        candidate = _candidate(task)
+        candidate = candidate_of(task)
         values: dict[str, Data] = {
             "definition": self.definitions[candidate.kind],
             "objects": object_list(task.row),
@@ -82,11 +83,7 @@ class ReviseStage:
             return {"candidate": None}
         if answer["give_up"] is not False:
             raise BrokenReplyError(f'"give_up" must be true or false, got {shorten(answer["give_up"])}')
-        past = _candidate(task)
+        past = candidate_of(task)
         instruction, phrases = parse_instruction(answer, past.kind, len(task.row.instances))
         revised = replace(past, instruction=instruction, phrases=phrases, round=past.round + 1)
         return {"candidate": candidate_to_dict(revised)}
-
-
-def _candidate(task: Task) -> Candidate:
-    return parse_candidate(task.subject["candidate"])

@@ -67,14 +67,19 @@ def write_stages(folder: RunFolder, config: EngineConfig, stages: Mapping[str, S
     write_json(folder.stages, document)
 
 
+def _read_stages(folder: RunFolder) -> tuple[dict[str, str], str]:
+    """The fingerprints of the stages and of the outcomes that `write_stages` stored."""
+    found = json.loads(folder.stages.read_bytes())
+    return dict(found["stages"]), str(found["outcome"])
+
+
 def changed_stages(folder: RunFolder, config: EngineConfig, stages: Mapping[str, Stage]) -> list[str]:
     """Lines about what the latest run in a folder did otherwise; none for a new folder.
 
     A prompt in a file of the user changes without any setting, so this looks at fingerprints.
     """
     try:
-        found = json.loads(folder.stages.read_bytes())
-        before, outcome = dict(found["stages"]), str(found["outcome"])
+        before, outcome = _read_stages(folder)
     except (OSError, ValueError, KeyError, TypeError):  # new, or damaged and written again
         return []
     changed = [name for name, now in fingerprints(stages).items() if before.get(name, now) != now]
@@ -109,12 +114,11 @@ def open_run(folder: Path, overrides: list[str] | None = None) -> Run:
             "`instructsam engine run`"
         )
     config = load_config(EngineConfig, path, overrides or []).model_copy(update={"output_dir": folder})
-    stages = run_folder(config).stages
+    run = run_folder(config)
     try:
-        found = json.loads(stages.read_bytes())
-        return Run(config, run_folder(config), dict(found["stages"]), str(found["outcome"]))
+        return Run(config, run, *_read_stages(run))
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = reason(error) if isinstance(error, OSError) else "it is damaged"
         raise InputError(
-            f"{stages} cannot be read ({why}): repeat `instructsam engine run`, which writes it again"
+            f"{run.stages} cannot be read ({why}): repeat `instructsam engine run`, which writes it again"
         ) from error
