@@ -22,12 +22,14 @@ PICTURE = ROOT / "docs" / "images" / "layers.png"
 FONT = ROOT / "src" / "instructsam" / "assets" / "fonts"
 PURPOSE = {
     "cli": "one thin file per command",
+    "serving": "server, page, labelling tools",
     "experiments": "ablation plans, runs, tables",
     "training": "trainer, objectives, checkpoints",
     "evaluation": "benchmarks, metrics, reports",
     "baselines": "SAM3 alone, SAM3 agent, oracle",
     "inference": "load, Segmenter, folder runs",
     "engine": "images to records",
+    "labelling": "folders of images",
     "vlms": "other vision-language models",
     "checkpoints": "a folder or hub id -> model, processor",
     "model": "VLM, detector, variants",

@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from instructsam.errors import InputError
-from instructsam.exports.registry import exporter
 from instructsam.structures.checks import check_choice, check_count, check_path, check_text, describe
 from instructsam.structures.instances import MAX_SIDE, Instances
 from instructsam.structures.saving import save_image
@@ -189,6 +188,8 @@ class Prediction:
             InputError: there is no such format.
             MissingExtraError: the library of the format is not installed.
         """
+        from instructsam.exports.registry import exporter
+
         return exporter(name)(self.instances, self.phrases, **options)
 
     def table(self) -> list[dict[str, Any]]:

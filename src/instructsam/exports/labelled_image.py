@@ -1,0 +1,84 @@
+"""`LabelledImage`: one image with its predictions, as every exporter receives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from instructsam.errors import InputError
+from instructsam.structures.instances import Instances
+from instructsam.structures.predictions import Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """N instances of one image with their labels.
+
+    Attributes:
+        name: relative path of the image with forward slashes; formats use it as the file name.
+        instances: of all predictions about the image, in order.
+        labels: [N] category of each instance.
+        instructions: [N] the instruction that each instance answers.
+        predictions: the predictions themselves; those without a target are among them.
+        path: the image file; None for an image in memory.
+        image: upright RGB; None when it was not kept.
+    """
+
+    name: str
+    instances: Instances
+    labels: tuple[str, ...]
+    instructions: tuple[str, ...]
+    predictions: tuple[Prediction, ...]
+    path: Path | None = None
+    image: Image.Image | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("labels", "instructions"):
+            if len(getattr(self, field)) != len(self.instances):
+                raise InputError(
+                    f"{field} must have one entry per instance ({len(self.instances)}), got {len(getattr(self, field))}"
+                )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) px."""
+        return self.instances.size
+
+    @classmethod
+    def merge(
+        cls,
+        predictions: tuple[Prediction, ...],
+        name: str,
+        path: Path | None = None,
+        labels: str | dict[str, str] = "phrases",
+    ) -> LabelledImage:
+        """All predictions about one image.
+
+        Args:
+            predictions: at least one.
+            name, path: of the image.
+            labels: "phrases": the phrase of an instance is its label; "instructions": its instruction is; or a label
+                for each instruction.
+
+        Raises:
+            InputError: there is no prediction, or sizes differ.
+        """
+        if not predictions:
+            raise InputError("a labelled image needs at least one prediction, got none")
+        names: list[str] = []
+        texts: list[str] = []
+        for prediction in predictions:
+            texts += [prediction.instruction] * len(prediction.instances)
+            if labels == "phrases":
+                names += [prediction.phrases[index] for index in prediction.instances.phrase_ids]
+            else:
+                known = labels if isinstance(labels, dict) else {}
+                label = known.get(prediction.instruction, prediction.instruction)
+                names += [label] * len(prediction.instances)
+        merged = Instances.concatenate([prediction.instances for prediction in predictions])
+        ids = np.arange(len(merged), dtype=np.int64)  # an instance is identified by its place
+        instances = Instances(merged.masks, merged.boxes_xyxy, merged.scores, ids)
+        return cls(name, instances, tuple(names), tuple(texts), predictions, path, predictions[0].image)

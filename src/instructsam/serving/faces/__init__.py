@@ -1,0 +1,12 @@
+"""Faces: the routes of each protocol, one file per protocol, one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+
+from instructsam.serving.context import Context
+from instructsam.serving.faces import native
+
+FACES: tuple[Callable[[Context], APIRouter], ...] = (native.router,)
