@@ -44,7 +44,7 @@ def add_image(view: ElementTree.Element, pixels: bool = False) -> None:
         view: the interface.
         pixels: show pixels as squares, which BitmaskLabels needs.
     """
-    smoothing = {"smoothing": "false"} if pixels else {}
+    smoothing: dict[str, str] = {"smoothing": "false"} if pixels else {}
     tag = {"name": IMAGE, "value": f"${IMAGE}", "zoom": "true", "zoomControl": "true", **smoothing}
     ElementTree.SubElement(view, "Image", tag)
 
@@ -65,7 +65,7 @@ def add_labels(
         labels: with colours as #rrggbb.
         several: a region may have more than one label.
     """
-    choice = {"choice": "multiple"} if several else {}
+    choice: dict[str, str] = {"choice": "multiple"} if several else {}
     control = ElementTree.SubElement(view, LABEL_TAGS[kind], name=name, toName=IMAGE, **choice)
     for label, colour in labels:
         ElementTree.SubElement(control, "Label", value=label, background=colour)
