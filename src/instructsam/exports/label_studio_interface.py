@@ -66,7 +66,7 @@ def add_labels(
         several: a region may have more than one label.
     """
     choice: dict[str, str] = {"choice": "multiple"} if several else {}
-    control = ElementTree.SubElement(view, LABEL_TAGS[kind], name=name, toName=IMAGE, **choice)
+    control = ElementTree.SubElement(view, LABEL_TAGS[kind], {"name": name, "toName": IMAGE, **choice})
     for label, colour in labels:
         ElementTree.SubElement(control, "Label", value=label, background=colour)
 
