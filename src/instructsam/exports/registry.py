@@ -10,7 +10,14 @@ from typing import Any
 
 from instructsam.errors import InputError
 
-_OTHER_MODULES = ("label_studio_rle", "labelled_image", "protocol", "registry")
+_OTHER_MODULES = (
+    "label_studio_interface",
+    "label_studio_regions",
+    "label_studio_rle",
+    "labelled_image",
+    "protocol",
+    "registry",
+)
 
 
 def export_formats() -> tuple[str, ...]:
