@@ -11,6 +11,8 @@ from typing import Any
 from instructsam.errors import InputError
 
 _OTHER_MODULES = (
+    "geokeys",
+    "georeference",
     "label_studio_interface",
     "label_studio_regions",
     "label_studio_rle",
