@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from instructsam.errors import MissingExtraError
-from instructsam.exports.protocol import ExportedInstances
+from instructsam.exports.labelled_image import LabelledImage
+from instructsam.exports.options import ExportOptions
 
 
-def export(instances: ExportedInstances, phrases: Sequence[str]) -> Any:
-    """The instances as `supervision.Detections`, with the phrases as class names.
+class Options(ExportOptions):
+    """`supervision` has no options."""
+
+
+def convert_image(image: LabelledImage, options: Options) -> Any:
+    """The instances as `supervision.Detections`; class_id is the place of the label in `image.classes`.
 
     Raises:
         MissingExtraError: supervision is not installed.
@@ -23,11 +27,11 @@ def export(instances: ExportedInstances, phrases: Sequence[str]) -> Any:
     except ImportError as error:
         message = "to_supervision needs supervision: pip install 'instructsam[viz]'"
         raise MissingExtraError(message) from error
-    names = np.array([phrases[index] for index in instances.phrase_ids], dtype=np.str_)
+    found = image.instances
     return supervision.Detections(
-        xyxy=instances.boxes_xyxy.copy(),
-        mask=instances.masks.copy(),
-        confidence=instances.scores.copy(),
-        class_id=instances.phrase_ids.astype(int),
-        data={"class_name": names},
+        xyxy=found.boxes_xyxy.copy(),
+        mask=found.masks.copy(),
+        confidence=found.scores.copy(),
+        class_id=np.array([image.classes.index(label) for label in image.labels], dtype=int),
+        data={"class_name": np.array(image.labels, dtype=np.str_)},
     )

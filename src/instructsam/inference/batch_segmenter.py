@@ -160,6 +160,7 @@ class BatchSegmenter:
             notes=(*notes(image, reply), *self._cut_phrases(phrases)),
             mode=task.mode,
             num_queries=self._num_queries,
+            image_path=image.path,
         )
 
     def _cut_phrases(self, phrases: tuple[str, ...]) -> tuple[str, ...]:

@@ -5,18 +5,30 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 
 from instructsam import __version__
+from instructsam.errors import InstructSAMError
 from instructsam.serving.context import Context
 from instructsam.serving.faces import FACES
+from instructsam.serving.failures import Failure, describe_failure, failure
+from instructsam.serving.keys import Keys
 from instructsam.serving.service import Service
 from instructsam.serving.settings import ServeSettings
+from instructsam.structures.validation import place_of
 
 
 def create_app(service: Service, settings: ServeSettings | None = None) -> FastAPI:
-    """An application of ASGI; its lifespan starts and stops the service."""
-    context = Context(service, settings or ServeSettings())
+    """An application of ASGI; its lifespan starts and stops the service.
+
+    Raises:
+        InputError: the key file cannot be read.
+    """
+    settings = settings or ServeSettings()
+    keys = Keys() if settings.api_key_file is None else Keys.load(settings.api_key_file)
+    context = Context(service, settings, keys)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -24,7 +36,27 @@ def create_app(service: Service, settings: ServeSettings | None = None) -> FastA
         yield
         await service.stop()
 
-    app = FastAPI(title="InstructSAM", version=__version__, lifespan=lifespan)
+    app = FastAPI(title="InstructSAM", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.context = context
+    _add_error_answers(app, context)
     for router in FACES:
         app.include_router(router(context))
     return app
+
+
+def _add_error_answers(app: FastAPI, context: Context) -> None:
+    async def answer(request: Request, error: Exception) -> Response:
+        return context.shapes.response(request.url.path, _failure_of(error))
+
+    for kind in (InstructSAMError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer)
+
+
+def _failure_of(error: Exception) -> Failure:
+    if isinstance(error, HTTPException):
+        return failure(error.status_code, str(error.detail), headers=error.headers)
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        place = place_of([part for part in first["loc"] if part != "body"])
+        return failure(422, f"{place}: {first['msg']}" if place else str(first["msg"]))
+    return describe_failure(error)

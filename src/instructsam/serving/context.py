@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from instructsam.serving.failures import Shapes
+from instructsam.serving.keys import Keys
 from instructsam.serving.service import Service
-from instructsam.serving.settings import ServeSettings
+from instructsam.serving.settings import Limits, ServeSettings
 
 
-@dataclass(frozen=True)
+@dataclass
 class Context:
-    """The service and the settings of one server."""
+    """The service and the settings of one server.
+
+    Attributes:
+        service, settings: of the server.
+        keys: the key that requests must present.
+        shapes: a face whose protocol has error bodies of its own adds their shape here.
+        stopping: the server finishes its running requests and takes no new connections.
+    """
 
     service: Service
     settings: ServeSettings
+    keys: Keys = field(default_factory=Keys)
+    shapes: Shapes = field(default_factory=Shapes)
+    stopping: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """Of one request."""
+        return self.settings.limits

@@ -11,16 +11,46 @@ class RequestError(InputError):
     status = 400
 
 
-class TooLargeError(RequestError):
-    """A request above a limit of bytes, pixels, instructions or phrases."""
+class BodyError(RequestError):
+    """The fields of a request are unknown, missing or of a wrong type."""
 
-    status = 413
+    status = 422
+
+
+class KeyRequiredError(RequestError):
+    """The key is missing or wrong."""
+
+    status = 401
+
+
+class ForbiddenError(RequestError):
+    """The request comes from the page of another site, or names a host that this server is not."""
+
+    status = 403
 
 
 class UnknownModelError(RequestError):
     """No model of this name is served."""
 
     status = 404
+
+
+class SlowClientError(RequestError):
+    """The body did not arrive in time."""
+
+    status = 408
+
+
+class TooLargeError(RequestError):
+    """A request above a limit of bytes, pixels, instructions or phrases."""
+
+    status = 413
+
+
+class MediaTypeError(RequestError):
+    """The body has a content type or a compression that is not accepted."""
+
+    status = 415
 
 
 class BusyError(InstructSAMError):

@@ -18,6 +18,7 @@ class Limits(Config):
         max_pixels: of an image, from its header.
         max_images: of a batch request.
         max_instructions, max_phrases: of a request.
+        max_characters: of an instruction or phrase.
         max_seconds: until the answer, waiting included.
     """
 
@@ -26,6 +27,7 @@ class Limits(Config):
     max_images: Annotated[int, Field(ge=1)] = 32
     max_instructions: Annotated[int, Field(ge=1)] = 64
     max_phrases: Annotated[int, Field(ge=1)] = 64
+    max_characters: Annotated[int, Field(ge=1)] = 4000
     max_seconds: Annotated[float, Field(gt=0)] = 90.0
 
 
@@ -44,7 +46,9 @@ class ServeSettings(Config):
         max_wait_ms: longest wait for further requests of a batch, in milliseconds.
         queue: images that wait; above it, requests are refused with status 503.
         cache_bytes: of cached image features; 0 for none.
-        allow_hosts: hosts that images may be fetched from; none by default.
+        public_hosts: names under which clients reach the server, besides those of loopback.
+        allow_hosts: hosts that images may be fetched from, HOST or HOST:PORT; none by default.
+        allow_private_hosts: as `allow_hosts`, and their addresses may be private, such as those of a local network.
         log_text: write instructions and phrases into the log.
         limits: of one request.
     """
@@ -59,6 +63,8 @@ class ServeSettings(Config):
     max_wait_ms: Annotated[float, Field(ge=0)] = 10.0
     queue: Annotated[int, Field(ge=1)] = 128
     cache_bytes: Annotated[int, Field(ge=0)] = 256 * 2**20
+    public_hosts: tuple[str, ...] = ()
     allow_hosts: tuple[str, ...] = ()
+    allow_private_hosts: tuple[str, ...] = ()
     log_text: bool = False
     limits: Limits = Limits()

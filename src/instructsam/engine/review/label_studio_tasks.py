@@ -6,14 +6,11 @@ neither claimed, nor named by a vote, nor of the class of such an object, are le
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import quote
 from xml.etree import ElementTree
 
 from instructsam.data.record import InstanceRecord, Known
@@ -22,7 +19,22 @@ from instructsam.engine.review.page_data import REASONS
 from instructsam.engine.review.queue import ReviewItem
 from instructsam.engine.row_images import RowImages
 from instructsam.engine.rows import ImageRow
-from instructsam.exports.label_studio_rle import encode_brush
+from instructsam.exports.label_studio_interface import (
+    add_image,
+    add_labels,
+    embedded_url,
+    local_file_url,
+    prefixed_url,
+    to_xml,
+)
+from instructsam.exports.label_studio_regions import (
+    RegionKind,
+    brush_value,
+    control_result,
+    point_value,
+    rectangle_value,
+    region,
+)
 from instructsam.structures.files import write_text
 from instructsam.structures.masks import decode_rle
 from instructsam.visualization.palette import color_of, to_hex
@@ -32,37 +44,28 @@ ImageUrl: TypeAlias = Callable[[ImageRow], str]
 
 NOT_MEANT = "not meant"
 PER_FILE = 500  # tasks; Label Studio refuses uploads of more than 250 MB
-_CONTROLS: dict[Known, tuple[str, str]] = {
-    "mask": ("objects", "BrushLabels"),
-    "box": ("boxes", "RectangleLabels"),
-    "point": ("points", "KeyPointLabels"),
+_CONTROLS: dict[Known, tuple[str, RegionKind]] = {
+    "mask": ("objects", "brush"),
+    "box": ("boxes", "rectangle"),
+    "point": ("points", "point"),
 }
 _MODEL = "instructsam-engine"
 _GREY = "#888888"
-_QUALITY = 90
-_POINT_WIDTH = 1.0  # % of the image
 
 
 def url_prefix(prefix: str) -> ImageUrl:
     """Addresses that are a prefix and the image's path: "https://example.org/images", "s3://bucket/images"."""
-    return lambda row: f"{prefix.rstrip('/')}/{quote(row.image.file)}"
+    return lambda row: prefixed_url(prefix, row.image.file)
 
 
 def local_files(folder: str) -> ImageUrl:
     """Files that Label Studio serves from its document root; `folder` is that of the images, relative to the root."""
-    start = f"{folder.strip('/')}/" if folder.strip("/") else ""
-    return lambda row: f"/data/local-files/?d={quote(start + row.image.file)}"
+    return lambda row: local_file_url(folder, row.image.file)
 
 
 def embedded(images: RowImages) -> ImageUrl:
     """Data URLs, for a few small images: every task holds its own."""
-
-    def url(row: ImageRow) -> str:
-        stream = io.BytesIO()
-        images.load(row).convert("RGB").save(stream, format="JPEG", quality=_QUALITY)
-        return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
-
-    return url
+    return lambda row: embedded_url(images.load(row))
 
 
 def write_tasks(
@@ -117,8 +120,8 @@ def _task(item: ReviewItem, image: str, shapes: Mapping[int, Mapping[str, Any]])
         for number in shown_numbers(item.row, item)
     ]
     result += [
-        _control("instruction", "textarea", {"text": [candidate.instruction]}),
-        _control("phrases", "textarea", {"text": [phrase.text for phrase in candidate.phrases]}),
+        control_result("instruction", "textarea", {"text": [candidate.instruction]}),
+        control_result("phrases", "textarea", {"text": [phrase.text for phrase in candidate.phrases]}),
     ]
     return {
         "data": {
@@ -151,16 +154,11 @@ def labelling_interface(phrases: int, known: Collection[Known]) -> str:
     """The labelling interface of tasks with at most this many phrases, and with objects of which this is known."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Text", name="about", value="$about")
-    ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true", zoomControl="true")
-    for kind, (name, tag) in _CONTROLS.items():
-        if kind not in known:
-            continue
-        labels = ElementTree.SubElement(view, tag, name=name, toName="image", choice="multiple")
-        for index in range(phrases):
-            ElementTree.SubElement(
-                labels, "Label", value=phrase_label(index), background=to_hex(color_of(index))
-            )
-        ElementTree.SubElement(labels, "Label", value=NOT_MEANT, background=_GREY)
+    add_image(view)
+    labels = [(phrase_label(index), to_hex(color_of(index))) for index in range(phrases)]
+    for kind, (name, shape) in _CONTROLS.items():
+        if kind in known:
+            add_labels(view, shape, name, [*labels, (NOT_MEANT, _GREY)], several=True)
     for name, most in (("instruction", "1"), ("phrases", str(phrases)), ("comment", "1")):
         ElementTree.SubElement(view, "Header", value=name.capitalize())
         area = {"name": name, "toName": "image", "editable": "true", "maxSubmissions": most}
@@ -176,8 +174,7 @@ def labelling_interface(phrases: int, known: Collection[Known]) -> str:
     )
     for reason in REASONS:
         ElementTree.SubElement(reasons, "Choice", value=reason)
-    ElementTree.indent(view)
-    return ElementTree.tostring(view, encoding="unicode") + "\n"
+    return to_xml(view)
 
 
 def _labels(item: ReviewItem, number: int) -> list[str]:
@@ -188,29 +185,18 @@ def _labels(item: ReviewItem, number: int) -> list[str]:
 
 def _region(row: ImageRow, number: int, shape: Mapping[str, Any], labels: list[str]) -> dict[str, Any]:
     """An object; its number is in the id, and in a note since Label Studio gives annotations new ids."""
-    name, tag = _CONTROLS[row.instances[number - 1].known]
-    kind = tag.lower()
-    return {
-        **_control(name, kind, {**shape, kind: labels}),
-        "id": f"object-{number}",
-        "meta": {"text": [f"object {number}"]},
-        "original_width": row.image.width,
-        "original_height": row.image.height,
-        "image_rotation": 0,
-    }
+    control, kind = _CONTROLS[row.instances[number - 1].known]
+    size = (row.image.height, row.image.width)
+    note = f"object {number}"
+    return region(kind, shape, labels, size, control=control, region_id=f"object-{number}", note=note)
 
 
 def _shape(row: ImageRow, instance: InstanceRecord) -> dict[str, Any]:
     """The value of an object; lengths in percent of the image."""
-    width, height = row.image.width / 100, row.image.height / 100
+    size = (row.image.height, row.image.width)
     if instance.rle is not None:
-        return {"format": "rle", "rle": encode_brush(decode_rle(instance.rle))}
+        return brush_value(decode_rle(instance.rle))
     if instance.box_xywh is not None:
-        x, y, w, h = instance.box_xywh
-        return {"x": x / width, "y": y / height, "width": w / width, "height": h / height, "rotation": 0}
-    x, y = instance.point_xy or (0.0, 0.0)
-    return {"x": x / width, "y": y / height, "width": _POINT_WIDTH}
-
-
-def _control(name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
-    return {"from_name": name, "to_name": "image", "type": kind, "value": value}
+        x, y, width, height = instance.box_xywh
+        return rectangle_value((x, y, x + width, y + height), size)
+    return point_value(instance.point_xy or (0.0, 0.0), size)
