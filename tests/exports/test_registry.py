@@ -1,4 +1,4 @@
-"""Formats are found by their files, and every one exports the same instances."""
+"""The table of formats, and the formats that exist in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from instructsam.errors import InputError
-from instructsam.exports.registry import export_formats, exporter
+from instructsam.exports.registry import FORMATS, find_format
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction
 
@@ -24,16 +24,20 @@ def prediction() -> Prediction:
     return Prediction(found, ("mug", "plate"), "", "ok", "mugs and plates", (4, 6))
 
 
-def test_every_format_is_a_file() -> None:
-    assert export_formats() == ("coco", "supervision")
-    assert all(callable(exporter(name)) for name in export_formats())
+def test_the_table_names_each_format_once() -> None:
+    assert all(name == entry.name for name, entry in FORMATS.items())
+    assert all(bool(entry.default_name) == (entry.writes != "nothing") for entry in FORMATS.values())
+    names = [entry.default_name for entry in FORMATS.values() if entry.default_name]
+    assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("name", ["csv", "registry", "", None, "../coco", "x" * 10_000])
+@pytest.mark.parametrize("name", ["csv", "registry", "", None, ["coco"], "../coco", "x" * 10_000])
 def test_unknown_formats_are_refused(name: Any, prediction: Prediction) -> None:
-    with pytest.raises(InputError, match="must be one of coco, supervision, got") as caught:
+    with pytest.raises(InputError, match=r"must be one of coco, yolo, .*, got") as caught:
         prediction.export(name)
-    assert len(str(caught.value)) < 200
+    assert len(str(caught.value)) < 250
+    with pytest.raises(InputError):
+        find_format(name)
 
 
 def test_coco_is_what_the_method_returns(prediction: Prediction) -> None:

@@ -1,38 +1,97 @@
-"""The formats that predictions can be exported to: the other modules of this package, but for codes of masks."""
+"""The table of export formats. Light: a format's module and its library are imported when the format is used."""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from instructsam.errors import InputError
 
-_OTHER_MODULES = (
-    "label_studio_interface",
-    "label_studio_regions",
-    "label_studio_rle",
-    "labelled_image",
-    "protocol",
-    "registry",
+if TYPE_CHECKING:
+    from instructsam.exports.options import ExportOptions
+    from instructsam.exports.writer import Writer
+
+
+@dataclass(frozen=True)
+class Format:
+    """One export format.
+
+    Attributes:
+        name: on the command line and in `export(...)`.
+        module: under `instructsam.exports`.
+        description: one line for help texts and tables.
+        writes: what a path receives: a "file" or a "folder"; "nothing": the format exists in memory only.
+        default_name: of the file or folder inside a folder with several exports.
+        extra: the extra of this package that brings the format's library; empty when none is needed.
+    """
+
+    name: str
+    module: str
+    description: str
+    writes: Literal["file", "folder", "nothing"]
+    default_name: str = ""
+    extra: str = ""
+
+    def load(self) -> Exporter:
+        """Import the format's module."""
+        module = importlib.import_module(f"instructsam.exports.{self.module}")
+        return Exporter(
+            module.Options,
+            getattr(module, "open_writer", None),
+            getattr(module, "convert", None),
+            getattr(module, "convert_image", None),
+        )
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """The parts of a format's module. It defines `Options` and at least one of the functions.
+
+    Attributes:
+        options: `Options`, a subclass of `ExportOptions`.
+        open_writer: `open_writer(path: Path, options: Options) -> Writer`. Its memory must not grow with the pixels of
+            the images added.
+        convert: `convert(images: Iterable[LabelledImage], options: Options) -> Any`, one object for all images.
+        convert_image: `convert_image(image: LabelledImage, options: Options) -> Any`, one object per image; `export`
+            returns it for a single prediction, and without `convert` a list of them for several.
+    """
+
+    options: type[ExportOptions]
+    open_writer: Callable[[Path, Any], Writer] | None
+    convert: Callable[..., Any] | None
+    convert_image: Callable[..., Any] | None
+
+
+_TABLE = (
+    Format("coco", "coco", "COCO instances in one JSON file, RLE or polygons", "file", "coco.json"),
+    Format("yolo", "yolo", "YOLO segmentation: data.yaml, images/ and labels/", "folder", "yolo"),
+    Format("png", "png", "PNG label maps, masks or cut-outs with a JSON legend", "folder", "png"),
+    Format(
+        "geojson", "geojson", "GeoJSON polygons in pixels or world coordinates", "file", "predictions.geojson"
+    ),
+    Format(
+        "label_studio", "label_studio", "Label Studio tasks with predictions", "file", "label_studio.json"
+    ),
+    Format("cvat", "cvat", "CVAT for images 1.1, masks or polygons", "file", "cvat.xml"),
+    Format("labelme", "labelme", "LabelMe, one JSON file per image", "folder", "labelme"),
+    Format("supervision", "supervision", "supervision.Detections, in memory", "nothing", extra="viz"),
+    Format("fiftyone", "fiftyone", "FiftyOne samples or data set, in memory", "nothing", extra="fiftyone"),
+    Format("hugging_face", "hugging_face", "Hugging Face dataset", "folder", "hugging_face", extra="data"),
 )
 
-
-def export_formats() -> tuple[str, ...]:
-    """The names of the formats, sorted."""
-    names = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    return tuple(sorted(name for name in names if name not in _OTHER_MODULES))
+FORMATS = {entry.name: entry for entry in _TABLE}
 
 
-def exporter(name: object) -> Callable[..., Any]:
-    """The function `export(instances, phrases, **options)` of a format.
+def find_format(name: object) -> Format:
+    """The format of this name.
 
     Raises:
-        InputError: there is no such format.
+        InputError: there is none.
     """
-    if name not in export_formats():
-        raise InputError(f"the format must be one of {', '.join(export_formats())}, got {name!r:.60}")
-    export: Callable[..., Any] = importlib.import_module(f"instructsam.exports.{name}").export
-    return export
+    found = FORMATS.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise InputError(f"the format must be one of {', '.join(FORMATS)}, got {name!r:.60}")
+    return found

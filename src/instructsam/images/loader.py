@@ -9,7 +9,7 @@ import io
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, TypeVar
 
 import numpy as np
@@ -47,10 +47,12 @@ class LoadedImage:
     Attributes:
         image: PIL image of mode RGB, EXIF orientation already applied; never the caller's own object.
         notes: conversions that the user should know of (first frame, transparency, rotation, range of values).
+        path: of the file, as the caller gave it; None for an image in memory.
     """
 
     image: Image.Image
     notes: tuple[str, ...] = ()
+    path: str | None = None
 
 
 def load_image(source: str | os.PathLike[str] | Image.Image | NDArray[np.uint8]) -> LoadedImage:
@@ -67,7 +69,7 @@ def load_image(source: str | os.PathLike[str] | Image.Image | NDArray[np.uint8])
     if isinstance(source, np.ndarray):
         return _load_array(source)
     if isinstance(source, (str, os.PathLike)):
-        return _with_file(source, _load_stream)
+        return replace(_with_file(source, _load_stream), path=os.fsdecode(source))
     raise ImageError(
         f"an image must be a path, a PIL image or a uint8 array [H, W, 3], got {type(source).__name__}"
     )
@@ -106,6 +108,15 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         ImageError: as `load_image`; damaged pixels are not detected.
     """
     return _with_file(path, _size_of)
+
+
+def read_stored_size(path: str | os.PathLike[str]) -> tuple[tuple[int, int], int]:
+    """(width, height) in px as stored, and the EXIF orientation that turns the image upright, 1..8.
+
+    Raises:
+        ImageError: as `read_size`.
+    """
+    return _with_file(path, _header)
 
 
 def read_size_of_bytes(content: bytes, name: str) -> tuple[int, int]:

@@ -37,6 +37,7 @@ class Prediction:
         mode: how the answer was produced, never "auto": "generate" (the VLM wrote the phrases), "direct" (the
             instruction was its own phrase), "phrases" (the caller gave them); "" when unknown.
         num_queries: instances that the model can return per phrase; None when it has no such limit.
+        image_path: the image file, as the caller gave it; None for an image in memory.
     """
 
     instances: Instances
@@ -49,6 +50,7 @@ class Prediction:
     notes: tuple[str, ...] = ()
     mode: TakenMode = ""
     num_queries: int | None = None
+    image_path: str | None = None
 
     def __post_init__(self) -> None:
         check_choice(self.status, "status", get_args(Status))
@@ -84,6 +86,8 @@ class Prediction:
                 check_text(text, f"{name}[{index}]")
         check_text(self.text, "text")
         check_text(self.instruction, "instruction")
+        if self.image_path is not None and not isinstance(self.image_path, str):
+            raise InputError(f"image_path must be text or None, got {describe(self.image_path)}")
         if not isinstance(self.original_size, (tuple, list)) or len(self.original_size) != 2:
             raise InputError(f"original_size must be (height, width), got {describe(self.original_size)}")
         for side, length in zip(("height", "width"), self.original_size, strict=True):
@@ -177,20 +181,24 @@ class Prediction:
         """
         return self.export("supervision")
 
-    def export(self, name: str, **options: Any) -> Any:
-        """The instances in a format of `instructsam.exports`.
+    def export(self, format: str, path: str | Path | None = None, **options: Any) -> Any:
+        """Write the instances to `path` in a format of another tool, or convert them in memory.
 
         Args:
-            name: of the format: "coco" or "supervision".
-            options: of the format, such as `image_id` of "coco".
+            format: such as "coco", "yolo" or "label_studio"; a key of `instructsam.exports.FORMATS`.
+            path: the file or folder; None returns an object, such as the results of `to_coco`.
+            options: of `instructsam.exports.export` and of the format (docs/exports.md).
+
+        Returns:
+            With a path the paths written; without one the format's object.
 
         Raises:
-            InputError: there is no such format.
+            InputError: there is no such format or option, or the path cannot be written.
             MissingExtraError: the library of the format is not installed.
         """
-        from instructsam.exports.registry import exporter
+        from instructsam.exports.export_call import export
 
-        return exporter(name)(self.instances, self.phrases, **options)
+        return export(self, format, path, **options)
 
     def table(self) -> list[dict[str, Any]]:
         """One row per instance: number (as drawn, from 1), phrase, score, box_xyxy px, area px."""
@@ -208,7 +216,7 @@ class Prediction:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields except the image, ready for JSON; masks as COCO run-length encoding."""
+        """All fields except the image and its path, ready for JSON; masks as COCO run-length encoding."""
         rows = self.table()
         for row, rle in zip(rows, self.instances.encode_rles(), strict=True):
             row["segmentation"] = rle

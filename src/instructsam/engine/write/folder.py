@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,8 +11,8 @@ from typing import Any
 
 from instructsam.engine.ledger.folders import is_url, local_path, open_file_system
 from instructsam.errors import InputError, first_line
-from instructsam.structures.destinations import prepare_folder
-from instructsam.structures.files import reason, sync_folder, sync_tree, umask
+from instructsam.structures.files import reason
+from instructsam.structures.pending import PendingFolder, check_replaceable
 
 MANIFEST = "export.json"
 """The file that says that a folder is an export; on object stores it is written last."""
@@ -34,55 +33,30 @@ def export_folder(destination: str | Path, scratch: Path) -> Iterator[Path]:
     Raises:
         InputError: the destination holds something else, or cannot be written.
     """
-    if is_url(destination):
-        store = _Store(str(destination))
-        store.check()
-        base = scratch
-    else:
-        store, target = None, local_path(destination)
-        base = prepare_folder(target.absolute().parent, "write.folder")
-        _check_local(target)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=base))
+    if not is_url(destination):
+        pending = PendingFolder(local_path(destination), MANIFEST, "write.folder")
+        try:
+            yield pending.path
+            pending.commit()
+        except OSError as error:
+            raise _unwritten(destination, error) from error
+        finally:
+            pending.discard()
+        return
+    store = _Store(str(destination))
+    store.check()
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=scratch))
     try:
         yield temporary
-        if store is not None:
-            store.upload(temporary)
-        else:
-            sync_tree(temporary)
-            temporary.chmod(0o777 & ~umask())
-            _swap(temporary, target)
+        store.upload(temporary)
     except OSError as error:
-        raise InputError(f"{destination}: the export cannot be written ({reason(error)})") from error
+        raise _unwritten(destination, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _check_local(target: Path) -> None:
-    try:
-        names = [path.name for path in target.iterdir()] if os.path.lexists(target) else []
-    except OSError as error:
-        raise InputError(f"write.folder {target}: expected a folder ({reason(error)})") from error
-    _check_replaceable(str(target), names)
-
-
-def _check_replaceable(place: str, names: Sequence[str]) -> None:
-    if names and MANIFEST not in names:
-        raise InputError(
-            f"write.folder {place}: expected a new or empty folder, or one with an earlier export, got one with "
-            f"{len(names)} other files or folders: name another folder"
-        )
-
-
-def _swap(temporary: Path, target: Path) -> None:
-    """Put the new folder in the place of the old one."""
-    if not os.path.lexists(target):
-        os.replace(temporary, target)
-    else:
-        old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=target.absolute().parent))
-        os.replace(target, old / target.name)
-        os.replace(temporary, target)
-        shutil.rmtree(old, ignore_errors=True)
-    sync_folder(target.absolute().parent)
+def _unwritten(destination: str | Path, error: OSError) -> InputError:
+    return InputError(f"{destination}: the export cannot be written ({reason(error)})")
 
 
 class _Store:
@@ -94,7 +68,7 @@ class _Store:
 
     def check(self) -> None:
         """Refuse a folder with other files."""
-        _check_replaceable(self.url, self._names())
+        check_replaceable(self.url, self._names(), MANIFEST, "write.folder")
 
     def upload(self, folder: Path) -> None:
         """Upload all files, the manifest last; without it an export that was cut off is not one."""
