@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from instructsam.inference.requests import PHRASES_PER_BATCH, PHRASES_PER_PASS, batches, parse_request
+from instructsam.inference.requests import PHRASES_PER_PASS, parse_request
 from instructsam.inference.segmenter import Segmenter
+from instructsam.inference.tasks import PHRASES_PER_BATCH, Task, batches
 from instructsam.processing.processor import Sample
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction
@@ -54,13 +55,21 @@ def test_passes_are_bounded(segmenter: Segmenter) -> None:
 
 
 def test_batches_hold_so_many_phrases_at_most() -> None:
-    many = [Sample(0, "x", ("a",) * PHRASES_PER_PASS) for _ in range(9)]
+    many = [Task(Sample(0, "x", ("a",) * PHRASES_PER_PASS), "phrases", 0.5) for _ in range(9)]
     sizes = [len(batch) for batch in batches(many, 100)]
     assert sizes == [4, 4, 1]
     assert PHRASES_PER_BATCH == 4 * PHRASES_PER_PASS
-    plain = [Sample(0, "x") for _ in range(5)]
+    plain = [Task(Sample(0, "x"), "generate", 0.5) for _ in range(5)]
     assert [len(batch) for batch in batches(plain, 2)] == [2, 2, 1]
     assert list(batches([], 2)) == []
+
+
+def test_batches_keep_images_together_and_modes_apart() -> None:
+    tasks = [
+        Task(Sample(image, "x", phrases), "generate" if phrases is None else "phrases", 0.5)
+        for image, phrases in [(0, None), (1, ("a",)), (0, ("b",)), (1, None), (0, None), (2, None)]
+    ]
+    assert list(batches(tasks, 3)) == [[0, 4, 3], [2, 1], [5]]
 
 
 def test_a_few_phrases_are_one_pass(segmenter: Segmenter) -> None:

@@ -175,9 +175,9 @@ def _open_writer(chosen: Format, exporter: Exporter, path: Path, options: Any) -
 def _convert(
     chosen: Format, exporter: Exporter, images: Iterable[LabelledImage], options: Any, alone: bool
 ) -> Any:
-    if exporter.convert is not None:
-        return exporter.convert(images, options)
-    if exporter.convert_image is None:
+    if exporter.convert_image is not None and (alone or exporter.convert is None):
+        found = [exporter.convert_image(image, options) for image in images]
+        return found[0] if alone else found
+    if exporter.convert is None:
         raise InputError(f"the format {chosen.name} is written to a {chosen.writes}: give its path")
-    found = [exporter.convert_image(image, options) for image in images]
-    return found[0] if alone else found
+    return exporter.convert(images, options)

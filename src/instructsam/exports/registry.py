@@ -56,7 +56,7 @@ class Exporter:
             the images added.
         convert: `convert(images: Iterable[LabelledImage], options: Options) -> Any`, one object for all images.
         convert_image: `convert_image(image: LabelledImage, options: Options) -> Any`, one object per image; `export`
-            returns it for a single prediction, and a list of them for several.
+            returns it for a single prediction, and without `convert` a list of them for several.
     """
 
     options: type[ExportOptions]
@@ -78,7 +78,7 @@ _TABLE = (
     Format("cvat", "cvat", "CVAT for images 1.1, masks or polygons", "file", "cvat.xml"),
     Format("labelme", "labelme", "LabelMe, one JSON file per image", "folder", "labelme"),
     Format("supervision", "supervision", "supervision.Detections, in memory", "nothing", extra="viz"),
-    Format("fiftyone", "fiftyone", "FiftyOne samples, in memory", "nothing"),
+    Format("fiftyone", "fiftyone", "FiftyOne samples or data set, in memory", "nothing", extra="fiftyone"),
     Format("hugging_face", "hugging_face", "Hugging Face dataset", "folder", "hugging_face", extra="data"),
 )
 

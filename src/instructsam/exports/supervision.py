@@ -1,37 +1,79 @@
-"""`supervision.Detections`, for the annotators and trackers of that library."""
+"""`supervision.Detections`, for the annotators and trackers of that library, or a `supervision.DetectionDataset`."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from instructsam.errors import MissingExtraError
+from instructsam.errors import InputError, MissingExtraError
 from instructsam.exports.labelled_image import LabelledImage
 from instructsam.exports.options import ExportOptions
 
 
 class Options(ExportOptions):
-    """`supervision` has no options."""
+    """Options of `supervision`.
+
+    Attributes:
+        dataset: several images become one `DetectionDataset`, which opens the image files when they are needed, instead
+            of a list of `Detections`.
+    """
+
+    dataset: bool = False
 
 
 def convert_image(image: LabelledImage, options: Options) -> Any:
-    """The instances as `supervision.Detections`; class_id is the place of the label in `image.classes`.
+    """The instances of one image as `Detections`; class_id is the place of the label in `image.classes`.
 
     Raises:
         MissingExtraError: supervision is not installed.
     """
-    try:
-        supervision = importlib.import_module("supervision")
-    except ImportError as error:
-        message = "to_supervision needs supervision: pip install 'instructsam[viz]'"
-        raise MissingExtraError(message) from error
+    return convert([image], options) if options.dataset else _detections(image, image.classes)
+
+
+def convert(images: Iterable[LabelledImage], options: Options) -> Any:
+    """A list of `Detections`, or a `DetectionDataset`; class_id counts the labels of all images.
+
+    Raises:
+        InputError: a data set is wanted, and an image has no file or comes twice.
+        MissingExtraError: supervision is not installed.
+    """
+    found = list(images)
+    classes = list(dict.fromkeys(label for image in found for label in image.classes))
+    if not options.dataset:
+        return [_detections(image, classes) for image in found]
+    annotations: dict[str, Any] = {}
+    for image in found:
+        if image.path is None:
+            raise InputError(
+                f"{image.name}: a DetectionDataset needs image files, got an image in memory: save it first"
+            )
+        if str(image.path) in annotations:
+            raise InputError(
+                f"{image.path}: expected each image once, got it again: pass predictions about it side by side"
+            )
+        annotations[str(image.path)] = _detections(image, classes)
+    return _library().DetectionDataset(classes=classes, images=list(annotations), annotations=annotations)
+
+
+def _detections(image: LabelledImage, classes: Sequence[str]) -> Any:
     found = image.instances
-    return supervision.Detections(
+    return _library().Detections(
         xyxy=found.boxes_xyxy.copy(),
         mask=found.masks.copy(),
         confidence=found.scores.copy(),
-        class_id=np.array([image.classes.index(label) for label in image.labels], dtype=int),
-        data={"class_name": np.array(image.labels, dtype=np.str_)},
+        class_id=np.array([classes.index(label) for label in image.labels], dtype=int),
+        data={
+            "class_name": np.array(image.labels, dtype=np.str_),
+            "instruction": np.array(image.instructions, dtype=np.str_),
+        },
     )
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("supervision")
+    except ImportError as error:
+        raise MissingExtraError("supervision is not installed: pip install 'instructsam[viz]'") from error

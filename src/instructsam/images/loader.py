@@ -110,6 +110,15 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     return _with_file(path, _size_of)
 
 
+def read_stored_size(path: str | os.PathLike[str]) -> tuple[tuple[int, int], int]:
+    """(width, height) in px as stored, and the EXIF orientation that turns the image upright, 1..8.
+
+    Raises:
+        ImageError: as `read_size`.
+    """
+    return _with_file(path, _header)
+
+
 def read_size_of_bytes(content: bytes, name: str) -> tuple[int, int]:
     """As `read_size`, of the content of a file; `name` is for messages."""
     return _size_of(io.BytesIO(content), name)

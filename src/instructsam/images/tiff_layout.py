@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import IO
 
@@ -29,7 +30,7 @@ _SAMPLE_FORMATS = {
     6: "complex",
 }
 _READABLE_BITS = {UNSIGNED: (1, 2, 4, 8, 12, 16, 32), SIGNED: (8, 16, 32), FLOAT: (32,)}
-_ONE_VALUE = {3: "H", 4: "I", 8: "h", 9: "i", 13: "I", 16: "Q"}  # types of the numbers wanted here
+_ONE_VALUE = {3: "H", 4: "I", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q"}  # types of numbers
 _SIZES = {
     1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8,
 }  # fmt: skip
@@ -149,7 +150,7 @@ def read_layout(stream: IO[bytes], name: str) -> TiffLayout:
         ImageError: the header is damaged or outside the limits.
     """
     try:
-        big_endian, tags = _tags(stream)
+        big_endian, tags = read_tags(stream, _WANTED)
         size = (int(tags[_WIDTH][0]), int(tags[_HEIGHT][0]))
         bits = [int(value) for value in tags.get(_BITS, (1,))]
         formats = {int(value) for value in tags.get(_FORMAT, (1,))}
@@ -182,8 +183,14 @@ def read_layout(stream: IO[bytes], name: str) -> TiffLayout:
     return layout
 
 
-def _tags(stream: IO[bytes]) -> tuple[bool, dict[int, tuple[float, ...] | bytes]]:
-    """Whether the file is big-endian, and the wanted tags of its first directory."""
+def read_tags(
+    stream: IO[bytes], wanted: Collection[int]
+) -> tuple[bool, dict[int, tuple[float, ...] | bytes]]:
+    """Whether the file is big-endian, and the wanted tags of its first directory: numbers, and texts as bytes.
+
+    Raises:
+        ValueError: the header or a tag is cut off.
+    """
     stream.seek(0)
     head = stream.read(16)
     order = "<" if head[:2] == b"II" else ">"
@@ -196,7 +203,7 @@ def _tags(stream: IO[bytes]) -> tuple[bool, dict[int, tuple[float, ...] | bytes]
     found: dict[int, tuple[float, ...] | bytes] = {}
     for at in range(0, len(entries) - length + 1, length):
         tag, kind = struct.unpack_from(order + "HH", entries, at)
-        if tag not in _WANTED or kind not in _SIZES:
+        if tag not in wanted or kind not in _SIZES:
             continue
         (values,) = struct.unpack_from(order + ("Q" if big else "I"), entries, at + 4)
         values = min(values, _MOST_VALUES)

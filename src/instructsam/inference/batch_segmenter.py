@@ -1,15 +1,16 @@
-"""`BatchSegmenter`: the forward passes of one call of `Segmenter.segment`, and predictions from their outputs."""
+"""`BatchSegmenter`: the forward passes of one call of the segmenter, and predictions from their outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from instructsam.inference.answers import notes, status_of
 from instructsam.inference.requests import with_replies
+from instructsam.inference.tasks import batches
 from instructsam.model.kernels import no_cudnn_attention
 from instructsam.model.released import generate_released
 from instructsam.model.shared_prefix import query_states
@@ -22,29 +23,27 @@ from instructsam.structures.predictions import Prediction
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from instructsam.images.loader import LoadedImage
+    from instructsam.inference.encoded_images import EncodedImages
+    from instructsam.inference.tasks import Task
     from instructsam.model.features import ImageFeatures
     from instructsam.model.generation import GenerationSettings, Reply
     from instructsam.model.instructsam import InstructSAMModel
     from instructsam.model.variants.base import Variant
     from instructsam.processing.processor import InstructSAMProcessor, Sample
     from instructsam.structures.outputs import ModelInputs, SegmentationOutput
-    from instructsam.structures.predictions import TakenMode
 
 PHRASES_AT_ONCE = 16  # of the detector; at SAM3's size each takes about 300 MB while it runs
 
 
 @dataclass
 class BatchSegmenter:
-    """Segments batches of samples about the images of one call.
+    """Answers tasks about the images of one call, in batches.
 
     Args:
         model: in evaluation mode.
         processor: of the same checkpoint.
         released_decoding: write phrases exactly as the released research code does.
-        images: all images of the call.
-        mode: which phrases the detector receives.
-        score_threshold: minimum score in [0, 1] of an instance.
+        encoded: all images of the call.
         mask_threshold: binarisation of the mask logits.
         limits: of the replies.
     """
@@ -52,22 +51,35 @@ class BatchSegmenter:
     model: InstructSAMModel
     processor: InstructSAMProcessor
     released_decoding: bool
-    images: Sequence[LoadedImage]
-    mode: TakenMode
-    score_threshold: float
+    encoded: EncodedImages
     mask_threshold: float
     limits: GenerationSettings
-    _encoded: tuple[list[int], ImageFeatures] | None = field(default=None, init=False)
+
+    def run(self, tasks: Sequence[Task], batch_size: int) -> list[Prediction]:
+        """One prediction per task, in order.
+
+        Args:
+            tasks: about images of the call.
+            batch_size: tasks per forward pass.
+        """
+        self.encoded.expect(task.sample.image_index for task in tasks)
+        predictions: dict[int, Prediction] = {}
+        for batch in batches(tasks, batch_size):
+            chosen = [tasks[index] for index in batch]
+            predictions.update(zip(batch, self.segment(chosen), strict=True))
+            self.encoded.release(task.sample.image_index for task in chosen)
+        return [predictions[index] for index in range(len(tasks))]
 
     @no_cudnn_attention()
     @torch.inference_mode()
-    def segment(self, samples: Sequence[Sample]) -> list[Prediction]:
-        """One prediction per sample: all of them have phrases, or none has."""
+    def segment(self, tasks: Sequence[Task]) -> list[Prediction]:
+        """One prediction per task: all of them have phrases, or none has."""
+        samples = [task.sample for task in tasks]
         used = sorted({sample.image_index for sample in samples})
         local = [replace(sample, image_index=used.index(sample.image_index)) for sample in samples]
         prompts = [replace(sample, phrases=None) for sample in local] if self._form.counts else local
-        inputs = self.processor.encode([self.images[i].image for i in used], prompts).to(self.model.device)
-        features = self._encode_images(used, inputs)
+        features = self.encoded.features(used)
+        inputs = self.processor.encode_conversations(features.grid_thw, prompts).to(self.model.device)
         sizes = [self._size(sample) for sample in samples]
         replies: list[Reply | None] = [None] * len(samples)
         if self._form.counts or samples[0].phrases is None:
@@ -78,12 +90,13 @@ class BatchSegmenter:
             states = query_states(self.model, inputs, features)
         if len(states):
             output = self._detect(inputs, states, features)
-            found = self.processor.post_process(output, sizes, self.score_threshold, self.mask_threshold)
+            thresholds = [task.score_threshold for task in tasks]
+            found = self.processor.post_process(output, sizes, thresholds, self.mask_threshold)
         else:
             found = [Instances.empty(*size) for size in sizes]
         return [
-            self._prediction(sample, reply, instances)
-            for sample, reply, instances in zip(samples, replies, found, strict=True)
+            self._prediction(task, reply, instances)
+            for task, reply, instances in zip(tasks, replies, found, strict=True)
         ]
 
     @property
@@ -98,18 +111,8 @@ class BatchSegmenter:
 
     def _size(self, sample: Sample) -> tuple[int, int]:
         """(height, width) in px of the sample's image."""
-        image = self.images[sample.image_index].image
+        image = self.encoded.images[sample.image_index].image
         return image.height, image.width
-
-    def _encode_images(self, used: list[int], inputs: ModelInputs) -> ImageFeatures:
-        """Features of the used images; batches in a row about the same images encode them once."""
-        if self._encoded is None or self._encoded[0] != used:
-            self._encoded = None  # frees the memory first
-            features = self.model.encode_images(
-                inputs.pixel_values, inputs.image_grid_thw, inputs.detector_pixel_values
-            )
-            self._encoded = used, features
-        return self._encoded[1]
 
     def _generate(
         self, inputs: ModelInputs, features: ImageFeatures, samples: Sequence[Sample]
@@ -136,8 +139,9 @@ class BatchSegmenter:
         ]
         return replace(concatenate(parts), phrase_sample=inputs.phrase_sample, query_states=states)
 
-    def _prediction(self, sample: Sample, reply: Reply | None, instances: Instances) -> Prediction:
-        image = self.images[sample.image_index]
+    def _prediction(self, task: Task, reply: Reply | None, instances: Instances) -> Prediction:
+        sample = task.sample
+        image = self.encoded.images[sample.image_index]
         instances = self._form.instances(instances, reply)
         if reply is None or sample.phrases is not None:
             phrases, text = sample.phrases or (), ""
@@ -154,7 +158,7 @@ class BatchSegmenter:
             original_size=self._size(sample),
             image=image.image,
             notes=(*notes(image, reply), *self._cut_phrases(phrases)),
-            mode=self.mode,
+            mode=task.mode,
             num_queries=self._num_queries,
             image_path=image.path,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from instructsam.structures.predictions import TakenMode
 
 PHRASES_PER_PASS = 16  # given phrases that share one conversation
-PHRASES_PER_BATCH = 64  # given phrases of one batch; their mask logits take 210 MB at SAM3's size
 
 
 class Options(TypedDict, total=False):
@@ -76,11 +75,6 @@ def taken_mode(mode: Mode, default: Mode, phrases: Sequence[str] | None) -> Take
     """The mode that a call takes: given phrases need none, and "auto" is the model's default."""
     chosen = default if mode == "auto" else mode
     return "phrases" if phrases is not None else "direct" if chosen == "direct" else "generate"
-
-
-def direct(sample: Sample) -> Sample:
-    """The instruction as its own phrase."""
-    return replace(sample, phrases=(sample.instruction.strip(),))
 
 
 def parse_request(
@@ -169,21 +163,6 @@ def _split(phrases: tuple[str, ...], joined: bool, processor: InstructSAMProcess
         else:
             parts[-1] = longer
     return parts
-
-
-def batches(samples: Sequence[Sample], batch_size: int) -> Iterator[list[Sample]]:
-    """Samples in order, at most `batch_size` at a time, and fewer where they have many phrases."""
-    batch: list[Sample] = []
-    count = 0
-    for sample in samples:
-        more = len(sample.phrases or ())
-        if batch and (len(batch) == batch_size or (more > 1 and count + more > PHRASES_PER_BATCH)):
-            yield batch
-            batch, count = [], 0
-        batch.append(sample)
-        count += more
-    if batch:
-        yield batch
 
 
 def with_replies(inputs: ModelInputs, replies: Sequence[Reply]) -> tuple[ModelInputs, Tensor]:

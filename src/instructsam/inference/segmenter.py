@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from itertools import chain
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast, overload
 
@@ -16,7 +16,9 @@ from instructsam.checkpoints.scope import Scope, annotate
 from instructsam.errors import InputError, InstructSAMError
 from instructsam.inference.answers import answers
 from instructsam.inference.batch_segmenter import BatchSegmenter
-from instructsam.inference.requests import batches, direct, load_images, parse_request, taken_mode
+from instructsam.inference.encoded_images import EncodedImages, encoder_key
+from instructsam.inference.requests import load_images, parse_request, taken_mode
+from instructsam.inference.tasks import parse_jobs, tasks_of
 from instructsam.inference.threads import check_process
 from instructsam.model.generation import GenerationSettings
 from instructsam.processing.processor import InstructSAMProcessor
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from PIL import Image
     from typing_extensions import Unpack
 
+    from instructsam.images.loader import LoadedImage
+    from instructsam.inference.feature_cache import FeatureCache
+    from instructsam.inference.jobs import ImageJob, JobResult
     from instructsam.inference.requests import Options
     from instructsam.model.instructsam import InstructSAMModel
 
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 
 
 MAX_LOGIT = 1e6  # of a mask threshold
+_numbers = count()  # of segmenters
 
 
 class Segmenter:
@@ -80,6 +86,7 @@ class Segmenter:
         self.processor = processor
         self.released_decoding = released_decoding
         self.origin, self.scope = origin, scope
+        self._number = next(_numbers)
 
     @property
     def model(self) -> InstructSAMModel:
@@ -237,12 +244,65 @@ class Segmenter:
         check_process(self.device)
         request = parse_request(count, many_images, instruction, phrases, self.processor)
         taken = taken_mode(mode, self.default_mode, phrases)
-        samples = [direct(r) if taken == "direct" else r for r in request.samples]
+        tasks = tasks_of(request, taken, threshold)
         images = load_images(image)
-        batch_segmenter = BatchSegmenter(
-            self.model, self.processor, self.released_decoding, images, taken, threshold, binarisation, limits
-        )
-        parts = [batch_segmenter.segment(batch) for batch in batches(samples, batch_size)]
-        predictions = list(chain.from_iterable(parts))
-        answered = annotate(answers(predictions, request), self.scope)
+        passes = self._passes(images, [""] * len(images), binarisation, limits)
+        answered = annotate(answers(passes.run(tasks, batch_size), request), self.scope)
         return answered if request.returns_list else answered[0]
+
+    def segment_jobs(
+        self,
+        jobs: Sequence[ImageJob],
+        *,
+        batch_size: int = 16,
+        cache: FeatureCache | None = None,
+        mask_threshold: float = 0.0,
+        max_new_tokens: int = 128,
+        max_phrases: int = 16,
+    ) -> list[JobResult]:
+        """Answer several jobs together: the answers of `segment` for each, in batches across images.
+
+        Jobs about one image (equal keys) share its features.
+
+        Args:
+            jobs: images with their instructions or phrases, mode and threshold.
+            batch_size: instructions per forward pass.
+            cache: keeps features for later calls, of jobs that have a key.
+            mask_threshold, max_new_tokens, max_phrases: as in `segment`.
+
+        Returns:
+            Per job its predictions, in order, or the `InputError` that `segment` would raise; a bad job leaves the
+            others as they are.
+
+        Raises:
+            InputError: an option cannot be used.
+            InstructSAMError: as `segment`.
+        """
+        check_count(batch_size, "batch_size")
+        limits = GenerationSettings(max_new_tokens, max_phrases)
+        binarisation = check_number(mask_threshold, "mask_threshold", -MAX_LOGIT, MAX_LOGIT)
+        check_process(self.device)
+        parsed = parse_jobs(jobs, self.processor, self.default_mode, self.score_threshold)
+        passes = self._passes(parsed.images, parsed.contents, binarisation, limits, cache)
+        predictions = iter(passes.run(parsed.tasks, batch_size))
+        return [
+            request
+            if isinstance(request, InputError)
+            else annotate(answers(list(islice(predictions, sum(request.passes))), request), self.scope)
+            for request in parsed.requests
+        ]
+
+    def _passes(
+        self,
+        images: Sequence[LoadedImage],
+        contents: Sequence[str],
+        mask_threshold: float,
+        limits: GenerationSettings,
+        cache: FeatureCache | None = None,
+    ) -> BatchSegmenter:
+        """The forward passes of one call; arguments as in `EncodedImages` and `BatchSegmenter`."""
+        encoder = encoder_key(self._number, self.model, self.processor)
+        encoded = EncodedImages(self.model, self.processor, images, contents, cache, encoder)
+        return BatchSegmenter(
+            self.model, self.processor, self.released_decoding, encoded, mask_threshold, limits
+        )

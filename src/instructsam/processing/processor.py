@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +174,21 @@ class InstructSAMProcessor:
     ) -> ModelInputs:
         """As `encode`, with images that are tensors of `encode_images` or `encode_bytes` already."""
         pixel_values, grids, squares = pixels
-        conversations = [self.converse(sample, grids[sample.image_index].tolist()) for sample in samples]
+        inputs = self.encode_conversations(grids, samples, labels)
+        return replace(inputs, pixel_values=pixel_values, detector_pixel_values=squares)
+
+    def encode_conversations(
+        self, grids: Tensor, samples: Sequence[Sample], labels: bool = False
+    ) -> ModelInputs:
+        """As `encode`, for images that are encoded already: without their pixels.
+
+        Args:
+            grids: int64 [I, 3], the VLM's patch grids.
+            samples: B instructions, each about one of the images.
+            labels: also return next-token labels.
+        """
+        sizes: list[list[int]] = grids.tolist()
+        conversations = [self.converse(sample, sizes[sample.image_index]) for sample in samples]
         phrases = [
             (b, ids) for b, conversation in enumerate(conversations) for ids in conversation.phrase_ids
         ]
@@ -184,10 +198,10 @@ class InstructSAMProcessor:
             input_ids=pad([c.ids for c in conversations], length, self.token_ids.pad),
             attention_mask=pad([[1] * len(c.ids) for c in conversations], length, 0),
             block_ids=pad([c.block_ids for c in conversations], length, -1),
-            pixel_values=pixel_values,
+            pixel_values=torch.zeros(0),
             image_grid_thw=grids,
             image_index=torch.tensor([sample.image_index for sample in samples]),
-            detector_pixel_values=squares,
+            detector_pixel_values=torch.zeros(0),
             phrase_ids=phrase_ids,
             phrase_mask=phrase_mask,
             phrase_sample=torch.tensor([b for b, _ in phrases], dtype=torch.int64),
@@ -198,7 +212,7 @@ class InstructSAMProcessor:
         self,
         output: SegmentationOutput,
         original_sizes: Sequence[tuple[int, int]],
-        score_threshold: float,
+        score_threshold: float | Sequence[float],
         mask_threshold: float = 0.0,
     ) -> list[Instances]:
         """Selected instances of each sample; see `results.select_instances`."""

@@ -18,7 +18,7 @@ from instructsam.structures.outputs import SegmentationOutput, require_numbers
 def select_instances(
     output: SegmentationOutput,
     original_sizes: Sequence[tuple[int, int]],
-    score_threshold: float,
+    score_threshold: float | Sequence[float],
     mask_threshold: float = 0.0,
 ) -> list[Instances]:
     """Selected instances of each sample at the original size, best score first within a phrase.
@@ -26,7 +26,7 @@ def select_instances(
     Args:
         output: of B samples; `output.phrase_sample` is the sample of each phrase.
         original_sizes: B pairs (height, width).
-        score_threshold: keep scores of at least this.
+        score_threshold: keep scores of at least this; one for all samples or B of them.
         mask_threshold: binarisation of the logits.
 
     Raises:
@@ -47,13 +47,16 @@ def select_instances(
     if output.presence_logits is not None:
         scores = scores * output.presence_logits.float().sigmoid().unsqueeze(-1)
     owners = output.phrase_sample.tolist()
+    thresholds = (
+        score_threshold if isinstance(score_threshold, Sequence) else [score_threshold] * len(original_sizes)
+    )
     results = []
-    for sample, (height, width) in enumerate(original_sizes):
+    for sample, ((height, width), threshold) in enumerate(zip(original_sizes, thresholds, strict=True)):
         parts = []
         phrases = [row for row, owner in enumerate(owners) if owner == sample]
         for phrase_id, row in enumerate(phrases):
             order = scores[row].argsort(descending=True)
-            order = order[scores[row][order] >= score_threshold]
+            order = order[scores[row][order] >= threshold]
             masks = resize_masks(output.mask_logits[row][order], height, width, mask_threshold)
             drawn = masks.any(axis=(1, 2))  # an instance without a pixel is no instance
             masks, order = masks[drawn], order[torch.from_numpy(drawn).to(order.device)]

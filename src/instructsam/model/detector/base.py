@@ -6,9 +6,9 @@ I images, P phrases, Q queries per phrase, E extra queries, C detector width, T 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from transformers import PreTrainedConfig
 
 from instructsam.errors import ConfigError
 from instructsam.structures.outputs import SegmentationOutput
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,25 @@ class DetectorFeatures:
     def select(self, image_index: Tensor) -> DetectorFeatures:
         """Features repeated per phrase: row p shows image `image_index[p]`."""
         return replace(self, levels=tuple(level.index_select(0, image_index) for level in self.levels))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Features of the images of all parts, one part after the other."""
+        levels = zip(*(part.levels for part in parts), strict=True)
+        rest = [field.name for field in fields(cls) if field.name != "levels"]
+        joined = {name: torch.cat([getattr(part, name) for part in parts]) for name in rest}
+        return cls(levels=tuple(torch.cat(level) for level in levels), **joined)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Every tensor."""
+        rest = [getattr(self, field.name) for field in fields(self) if field.name != "levels"]
+        return (*self.levels, *rest)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The function of every tensor."""
+        rest = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "levels"}
+        changed = {name: function(tensor) for name, tensor in rest.items()}
+        return replace(self, levels=tuple(function(level) for level in self.levels), **changed)
 
 
 @dataclass(frozen=True)

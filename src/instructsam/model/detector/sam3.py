@@ -6,9 +6,9 @@ only the decoder's loop is ours (`sam3_decoder`), because the stock one takes it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,9 @@ from instructsam.model.detector.sam3_decoder import DecoderStates, decode
 from instructsam.model.detector.sam3_modules import SingleLevelEncoder
 from instructsam.structures.outputs import DetectionOutput, SegmentationOutput
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 REFERENCE_POINTS = "detr_decoder.reference_points.weight"
 
 
@@ -46,6 +49,11 @@ class Sam3Features(DetectorFeatures):
     def select(self, image_index: Tensor) -> Sam3Features:
         levels = tuple(level.index_select(0, image_index) for level in self.levels)
         return Sam3Features(levels, self.positions[:1].expand(len(image_index), -1, -1, -1))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        levels = zip(*(part.levels for part in parts), strict=True)
+        return cls(tuple(torch.cat(level) for level in levels), parts[0].positions)
 
 
 class CheckpointedEncoderLayer(GradientCheckpointingLayer, Sam3DetrEncoderLayer):

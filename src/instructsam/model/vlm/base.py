@@ -6,8 +6,9 @@ B conversations, I images, L tokens, D VLM width, A position axes (3 for M-RoPE,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
@@ -98,6 +99,30 @@ class ImageEmbeds:
             for layer in (self.embeds, *self.deepstack)
         )
         return rows, layers
+
+    def of_image(self, image: int) -> ImageEmbeds:
+        """The embeddings of one image."""
+        one = slice(image, image + 1)
+        return ImageEmbeds(self.embeds[one], tuple(layer[one] for layer in self.deepstack))
+
+    @staticmethod
+    def concatenate(parts: Sequence[ImageEmbeds]) -> ImageEmbeds:
+        """The images of all parts, one part after the other."""
+        layers = zip(*(part.deepstack for part in parts), strict=True)
+        return ImageEmbeds(
+            tuple(chain.from_iterable(part.embeds for part in parts)),
+            tuple(tuple(chain.from_iterable(layer)) for layer in layers),
+        )
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Every tensor."""
+        return (*self.embeds, *chain.from_iterable(self.deepstack))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> ImageEmbeds:
+        """The function of every tensor."""
+        return ImageEmbeds(
+            tuple(map(function, self.embeds)), tuple(tuple(map(function, layer)) for layer in self.deepstack)
+        )
 
 
 class VLM(nn.Module, ABC):
