@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from instructsam.inference.jobs import ImageJob
+    from instructsam.serving.statistics import ServiceStatistics
     from instructsam.structures.predictions import Prediction
 
 
@@ -69,4 +70,13 @@ class Service(Protocol):
 
     async def stop(self, seconds: float = 30.0) -> None:
         """Refuse new jobs, finish those that run, free the models."""
+        ...
+
+
+@runtime_checkable
+class ObservedService(Protocol):
+    """A service with counts; check with `isinstance`, since a service may have none."""
+
+    def statistics(self) -> ServiceStatistics:
+        """The counts at this moment."""
         ...

@@ -7,6 +7,6 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from instructsam.serving.context import Context
-from instructsam.serving.faces import native
+from instructsam.serving.faces import native, operations
 
-FACES: tuple[Callable[[Context], APIRouter], ...] = (native.router,)
+FACES: tuple[Callable[[Context], APIRouter], ...] = (operations.router, native.router)
