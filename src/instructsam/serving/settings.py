@@ -52,6 +52,7 @@ class ServeSettings(Config):
         public_hosts: names under which clients reach the server, besides those of loopback.
         allow_hosts: hosts that images may be fetched from, HOST or HOST:PORT; none by default.
         allow_private_hosts: as `allow_hosts`, and their addresses may be private, such as those of a local network.
+        drain_seconds: after SIGTERM, `/ready` fails for this time before the server refuses connections.
         log_text: write instructions and phrases into the log.
         limits: of one request.
     """
@@ -70,5 +71,6 @@ class ServeSettings(Config):
     public_hosts: tuple[str, ...] = ()
     allow_hosts: tuple[str, ...] = ()
     allow_private_hosts: tuple[str, ...] = ()
+    drain_seconds: Annotated[float, Field(ge=0)] = 2.0
     log_text: bool = False
     limits: Limits = Limits()
