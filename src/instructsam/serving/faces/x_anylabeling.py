@@ -7,7 +7,7 @@ another shape there than in our own routes.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -36,6 +36,7 @@ _WIDGETS = (
     {"name": "mask_fineness_slider", "value": round(FINENESS * 10_000)},
     {"name": "toggle_preserve_existing_annotations", "value": False},
 )
+_HINTS: dict[object, dict[str, str]] = {"edit_text": {"placeholder": "the red mugs"}}
 
 
 class _Body(BaseModel):
@@ -49,7 +50,6 @@ class Parameters(_Body):
     conf_threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
     epsilon_factor: Annotated[float, Field(ge=0, le=1)] = FINENESS
     marks: list[Any] = Field(default_factory=list)
-    output_mode: Literal["polygon", "rectangle"] = "polygon"
     current_task: str | None = None
 
 
@@ -118,7 +118,12 @@ def _describe(model: ServedModel) -> dict[str, Any]:
         "batch_processing_mode": "text_prompt",
         "widgets": widgets,
         "available_tasks": [
-            {"id": task, "name": name, "batch_processing_mode": "text_prompt", "widgets": widgets}
+            {
+                "id": task,
+                "name": name,
+                "batch_processing_mode": "text_prompt",
+                "active_widgets": {str(widget["name"]): _HINTS.get(widget["name"], {}) for widget in widgets},
+            }
             for task, name in _TASKS.items()
         ],
         "params": {"conf_threshold": model.score_threshold, "epsilon_factor": FINENESS},
@@ -127,7 +132,7 @@ def _describe(model: ServedModel) -> dict[str, Any]:
 
 def _shapes(prediction: Prediction, parameters: Parameters) -> list[dict[str, Any]]:
     found = prediction.instances
-    boxes = "rectangles" in (parameters.current_task, f"{parameters.output_mode}s")
+    boxes = parameters.current_task == "rectangles"
     shapes: list[dict[str, Any]] = []
     columns = zip(found.masks, found.boxes_xyxy, found.scores, found.phrase_ids, strict=True)
     for number, (mask, box, score, phrase) in enumerate(columns, start=1):
@@ -150,7 +155,7 @@ def _shapes(prediction: Prediction, parameters: Parameters) -> list[dict[str, An
 
 
 def _ring(mask: NDArray[np.bool_], fineness: float) -> NDArray[np.float64]:
-    """All parts and holes of a mask as one ring; `fineness` times the length of its largest outline is the tolerance."""
+    """All parts and holes of a mask as one ring; the tolerance is `fineness` times the length of its outline."""
     outline = mask_polygons(mask)[0].outer
     length = float(np.linalg.norm(outline - np.roll(outline, 1, axis=0), axis=1).sum())
     return joined_ring(mask_polygons(mask, fineness * length))
