@@ -46,6 +46,14 @@ def test_a_form_gives_the_same_answer() -> None:
     assert mask.sum() == 64 * 40 - 1
 
 
+def test_polygons_keep_holes() -> None:
+    answer = client().post("/v1/segment", json=body(masks="polygon", tolerance=0)).json()
+    (polygon,) = answer["predictions"][0]["instances"][0]["mask"]
+    outer, hole = polygon
+    assert sorted(outer) == [[0, 0], [0, 64], [40, 0], [40, 64]]
+    assert len(hole) == 4
+
+
 def test_options_reach_the_service() -> None:
     service = FakeService(models=("small", "large"))
     sent = body(

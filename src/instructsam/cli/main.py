@@ -24,6 +24,7 @@ from instructsam.cli.label import label
 from instructsam.cli.models import build, convert
 from instructsam.cli.robustness import robustness
 from instructsam.cli.segment import segment
+from instructsam.cli.serve import serve
 from instructsam.cli.train import train
 from instructsam.errors import InstructSAMError
 from instructsam.structures.files import reason
@@ -63,6 +64,7 @@ for command in (
     train,
     ablate,
     demo,
+    serve,
     doctor,
     build,
     convert,

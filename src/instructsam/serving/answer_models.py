@@ -46,8 +46,8 @@ class InstanceAnswer(_Answer):
     score: float = Field(ge=0, le=1)
     box_xyxy: tuple[float, float, float, float] = Field(description="px, right and bottom edges exclusive.")
     area: int = Field(description="px.")
-    mask: RunLengths | list[list[list[float]]] | str = Field(
-        description="rle: size and counts; polygon: rings of x, y px, holes among them; png: a data URI."
+    mask: RunLengths | list[list[list[tuple[float, float]]]] | str = Field(
+        description="rle: size and counts; polygon: polygons of rings of [x, y] px, outer ring first; png: a data URI."
     )
 
 

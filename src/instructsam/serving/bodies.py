@@ -37,7 +37,6 @@ class Bodies:
                 body = await self._receive_body(scope, receive)
             except (RequestError, BusyError) as error:
                 answer = self.context.shapes.response(scope["path"], describe_failure(error))
-                answer.headers["Connection"] = "close"  # the rest of the body is not read
                 await answer(scope, receive, send)
             except _ClientGoneError:
                 scope["state"]["client_left"] = True

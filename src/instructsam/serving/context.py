@@ -34,6 +34,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.settings.request_bytes)
+        self.metrics.observe_service(self.service)
 
     @property
     def limits(self) -> Limits:

@@ -52,6 +52,9 @@ class SegmentOptions(BaseModel):
     masks: Annotated[
         MaskFormat, Field(description="rle: COCO's compressed run lengths; polygon: rings; png: data URI.")
     ] = "rle"
+    tolerance: Annotated[
+        float, Field(ge=0, le=100, description="Largest error of polygons, px; 0 keeps every corner.")
+    ] = 1.0
     overlay: Annotated[
         bool, Field(description="Add the image with its instances drawn, as PNG data URI.")
     ] = False

@@ -52,6 +52,9 @@ class ServeSettings(Config):
         public_hosts: names under which clients reach the server, besides those of loopback.
         allow_hosts: hosts that images may be fetched from, HOST or HOST:PORT; none by default.
         allow_private_hosts: as `allow_hosts`, and their addresses may be private, such as those of a local network.
+        drain_seconds: after SIGTERM, `/ready` fails for this time before the server refuses connections.
+        label_studio_url: address of a Label Studio whose images the server fetches, with the token in the environment
+            variable LABEL_STUDIO_API_KEY.
         log_text: write instructions and phrases into the log.
         limits: of one request.
     """
@@ -70,5 +73,7 @@ class ServeSettings(Config):
     public_hosts: tuple[str, ...] = ()
     allow_hosts: tuple[str, ...] = ()
     allow_private_hosts: tuple[str, ...] = ()
+    drain_seconds: Annotated[float, Field(ge=0)] = 2.0
+    label_studio_url: str | None = None
     log_text: bool = False
     limits: Limits = Limits()

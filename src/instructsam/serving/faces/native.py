@@ -89,9 +89,8 @@ async def _answer(context: Context, picture: Awaitable[Picture], options: Segmen
         options.score_threshold,
     )
     predictions = await segment(context, job, options.model)
-    written = await asyncio.to_thread(
-        lambda: [prediction_json(item, options.masks, options.overlay) for item in predictions]
-    )
+    form = (options.masks, options.tolerance, options.overlay)
+    written = await asyncio.to_thread(lambda: [prediction_json(item, *form) for item in predictions])
     return {"model": options.model or context.service.models()[0].name, "predictions": written}
 
 
