@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 
-from tests.tiny import picture
+import numpy as np
+from PIL import Image
 
 
 def png(width: int = 80, height: int = 64, seed: int = 0) -> bytes:
     """The content of a PNG file."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     content = io.BytesIO()
-    picture(seed, width, height).save(content, "PNG")
+    Image.fromarray(pixels).save(content, "PNG")
     return content.getvalue()
 
 

@@ -20,9 +20,11 @@ from instructsam.cli.demo import demo
 from instructsam.cli.doctor import doctor
 from instructsam.cli.evaluate import evaluate
 from instructsam.cli.false_alarms import false_alarms
+from instructsam.cli.label import label
 from instructsam.cli.models import build, convert
 from instructsam.cli.robustness import robustness
 from instructsam.cli.segment import segment
+from instructsam.cli.serve import serve
 from instructsam.cli.train import train
 from instructsam.errors import InstructSAMError
 from instructsam.structures.files import reason
@@ -53,6 +55,7 @@ app = typer.Typer(
 )
 for command in (
     segment,
+    label,
     evaluate,
     compare,
     robustness,
@@ -61,6 +64,7 @@ for command in (
     train,
     ablate,
     demo,
+    serve,
     doctor,
     build,
     convert,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ class Format:
         writes: what a path receives: a "file" or a "folder"; "nothing": the format exists in memory only.
         default_name: of the file or folder inside a folder with several exports.
         extra: the extra of this package that brings the format's library; empty when none is needed.
+        library: the module that must be installed; empty when none is needed.
     """
 
     name: str
@@ -34,6 +36,14 @@ class Format:
     writes: Literal["file", "folder", "nothing"]
     default_name: str = ""
     extra: str = ""
+    library: str = ""
+
+    @property
+    def missing(self) -> str:
+        """How to install the format's library; empty when it is installed or none is needed."""
+        if not self.library or importlib.util.find_spec(self.library) is not None:
+            return ""
+        return f"pip install 'instructsam[{self.extra}]'" if self.extra else f"pip install {self.library}"
 
     def load(self) -> Exporter:
         """Import the format's module."""
@@ -77,9 +87,31 @@ _TABLE = (
     ),
     Format("cvat", "cvat", "CVAT for images 1.1, masks or polygons", "file", "cvat.xml"),
     Format("labelme", "labelme", "LabelMe, one JSON file per image", "folder", "labelme"),
-    Format("supervision", "supervision", "supervision.Detections, in memory", "nothing", extra="viz"),
-    Format("fiftyone", "fiftyone", "FiftyOne samples or data set, in memory", "nothing", extra="fiftyone"),
-    Format("hugging_face", "hugging_face", "Hugging Face dataset", "folder", "hugging_face", extra="data"),
+    Format(
+        "supervision",
+        "supervision",
+        "supervision.Detections, in memory",
+        "nothing",
+        extra="viz",
+        library="supervision",
+    ),
+    Format(
+        "fiftyone",
+        "fiftyone",
+        "FiftyOne samples or data set, in memory",
+        "nothing",
+        extra="fiftyone",
+        library="fiftyone",
+    ),
+    Format(
+        "hugging_face",
+        "hugging_face",
+        "Hugging Face dataset",
+        "folder",
+        "hugging_face",
+        extra="data",
+        library="datasets",
+    ),
 )
 
 FORMATS = {entry.name: entry for entry in _TABLE}

@@ -11,27 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from instructsam.exports.polygons import mask_polygons
 from instructsam.structures.masks import encode_rle
 from instructsam.structures.predictions import Prediction
 
-MaskFormat: TypeAlias = Literal["rle", "png"]
+MaskFormat: TypeAlias = Literal["rle", "polygon", "png"]
 MASK_FORMATS: tuple[MaskFormat, ...] = get_args(MaskFormat)
 
 
 def prediction_json(
-    prediction: Prediction, masks: MaskFormat = "rle", overlay: bool = False
+    prediction: Prediction, masks: MaskFormat = "rle", tolerance: float = 1.0, overlay: bool = False
 ) -> dict[str, Any]:
     """All fields of a prediction except the image, ready for JSON.
 
     Args:
         prediction: an answer.
-        masks: how each instance's `mask` is written. "rle": COCO's compressed run-length code; "png": a data URI of a
-            black and white PNG at the size of the image.
+        masks: how each instance's `mask` is written. "rle": COCO's compressed run-length code; "polygon": polygons of
+            rings of [x, y] px, the outer ring first, then its holes, as in GeoJSON; "png": a data URI of a black and
+            white PNG at the size of the image.
+        tolerance: of polygons, px; 0 keeps every corner of a pixel.
         overlay: add `overlay`, a data URI of a PNG with the drawn instances.
     """
     rows = prediction.table()
     for row, mask in zip(rows, prediction.instances.masks, strict=True):
-        row["mask"] = _MASKS[masks](mask)
+        row["mask"] = _MASKS[masks](mask, tolerance)
     height, width = prediction.original_size
     answer: dict[str, Any] = {
         "instruction": prediction.instruction,
@@ -58,8 +61,23 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def _png(mask: NDArray[np.bool_]) -> str:
+def _rle(mask: NDArray[np.bool_], tolerance: float) -> dict[str, Any]:
+    return encode_rle(mask)
+
+
+def _png(mask: NDArray[np.bool_], tolerance: float) -> str:
     return data_uri(Image.fromarray(mask))
 
 
-_MASKS: Mapping[str, Callable[[NDArray[np.bool_]], Any]] = {"rle": encode_rle, "png": _png}
+def _polygons(mask: NDArray[np.bool_], tolerance: float) -> list[list[list[list[float]]]]:
+    return [
+        [ring.round(2).tolist() for ring in (polygon.outer, *polygon.holes)]
+        for polygon in mask_polygons(mask, tolerance)
+    ]
+
+
+_MASKS: Mapping[str, Callable[[NDArray[np.bool_], float], Any]] = {
+    "rle": _rle,
+    "polygon": _polygons,
+    "png": _png,
+}

@@ -8,13 +8,18 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 
 from instructsam import __version__
 from instructsam.errors import InstructSAMError
+from instructsam.serving.bodies import Bodies
 from instructsam.serving.context import Context
 from instructsam.serving.faces import FACES
 from instructsam.serving.failures import Failure, describe_failure, failure
+from instructsam.serving.guard import Guard
 from instructsam.serving.keys import Keys
+from instructsam.serving.openapi import add_openapi
+from instructsam.serving.request_log import RequestLog, add_headers
 from instructsam.serving.service import Service
 from instructsam.serving.settings import ServeSettings
 from instructsam.structures.validation import place_of
@@ -36,17 +41,30 @@ def create_app(service: Service, settings: ServeSettings | None = None) -> FastA
         yield
         await service.stop()
 
-    app = FastAPI(title="InstructSAM", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="InstructSAM",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(kind, context) for kind in (RequestLog, Guard, Bodies)],
+    )
     app.state.context = context
     _add_error_answers(app, context)
     for router in FACES:
         app.include_router(router(context))
+    add_openapi(app)
     return app
 
 
 def _add_error_answers(app: FastAPI, context: Context) -> None:
     async def answer(request: Request, error: Exception) -> Response:
-        return context.shapes.response(request.url.path, _failure_of(error))
+        found = _failure_of(error)
+        response = context.shapes.response(request.url.path, found)
+        if found.status == 500:  # sent from outside of the middleware that adds the headers
+            add_headers(response.headers, found.request_id)
+        return response
 
     for kind in (InstructSAMError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from instructsam.inference.jobs import ImageJob
 from instructsam.serving.context import Context
 from instructsam.serving.errors import RequestError, TooLargeError
+from instructsam.serving.memory import reserve
 from instructsam.serving.pictures import Picture
 from instructsam.serving.settings import Limits
 from instructsam.structures.answering import MODES, Mode
@@ -40,6 +41,7 @@ def make_job(
         raise RequestError(
             f"phrases go with at most one instruction, got {len(instructions)}: send one request per instruction"
         )
+    _reserve_masks(picture, max(len(instructions), len(phrases or ())), limits)
     check_choice(mode, "mode", MODES)
     threshold = None if score_threshold is None else check_fraction(score_threshold, "score_threshold")
     given = None if phrases is None else tuple(phrases)
@@ -52,6 +54,16 @@ async def segment(context: Context, job: ImageJob, model: str | None = None) -> 
     Raises: as `Service.segment`.
     """
     return await context.service.segment(job, model, context.limits.max_seconds)
+
+
+def _reserve_masks(picture: Picture, texts: int, limits: Limits) -> None:
+    height, width = picture.size
+    if height * width * texts > limits.max_mask_pixels:
+        raise TooLargeError(
+            f"an image of {width} x {height} px may have at most {limits.max_mask_pixels // (height * width)} "
+            f"instructions or phrases in one request, got {texts}: make it smaller, or send several requests"
+        )
+    reserve(height * width * texts)
 
 
 def _check_texts(texts: Sequence[str], name: str, most: int, limits: Limits) -> None:

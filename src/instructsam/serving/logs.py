@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 import secrets
 from contextvars import ContextVar
+from datetime import datetime, timezone
+from typing import Any
+
+from instructsam.structures.secrets import redact_urls
 
 _REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 _SANE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
@@ -20,3 +26,31 @@ def begin_request(given: str) -> str:
     request_id = given if _SANE.fullmatch(given) else secrets.token_hex(8)
     _REQUEST_ID.set(request_id)
     return request_id
+
+
+class JsonLines(logging.Formatter):
+    """A log record as one JSON object: time, level, event, request id, facts; and the traceback of an error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": redact_urls(record.getMessage()),
+        }
+        if request_id := current_request_id():
+            line["request_id"] = request_id
+        line.update(getattr(record, "facts", {}))
+        if record.exc_info:
+            line["traceback"] = redact_urls(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=True)
+
+
+def log_to_stderr() -> None:
+    """Send the log of the server, and of the libraries that it runs on, to stderr as JSON lines."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    for name in ("instructsam", "uvicorn", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO if name == "instructsam" else logging.WARNING)

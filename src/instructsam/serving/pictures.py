@@ -12,6 +12,7 @@ from hashlib import sha256
 from instructsam.errors import ImageError
 from instructsam.images.loader import LoadedImage, load_bytes, read_size_of_stream
 from instructsam.serving.errors import RequestError, TooLargeError
+from instructsam.serving.memory import reserve
 from instructsam.serving.settings import Limits
 
 _LONGEST_PREFIX = 200  # characters of "data:image/png;base64"
@@ -47,6 +48,7 @@ async def read_picture(content: bytes, limits: Limits, name: str = "image") -> P
     Raises:
         TooLargeError: more pixels than the limit, according to the file's header.
         ImageError: the content is not an image that can be read.
+        BusyError: all requests together hold too many images.
     """
     return await asyncio.to_thread(_read, content, limits, name)
 
@@ -90,6 +92,7 @@ def _read(content: bytes, limits: Limits, name: str) -> Picture:
         raise RequestError(f"{name} is empty, the content of an image file was expected")
     height, width = read_size_of_stream(io.BytesIO(content), name)
     check_pixels((height, width), limits, name)
+    reserve(3 * height * width)
     try:
         loaded = load_bytes(content, name)
     except RecursionError as error:
