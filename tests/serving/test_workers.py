@@ -19,7 +19,8 @@ from instructsam.inference.jobs import ImageJob
 from instructsam.inference.segmenter import Segmenter
 from instructsam.serving.batching import BatchingService, QueueSettings
 from instructsam.serving.errors import BusyError, OutOfMemoryError
-from instructsam.serving.local_service import LocalService, make_service, worker_names
+from instructsam.serving.local_service import LocalService
+from instructsam.serving.services import make_service, worker_names
 from instructsam.serving.settings import ServeSettings
 from instructsam.serving.wire import PackedPrediction, WireError
 from instructsam.serving.workers import ProcessWorker, ThreadWorker, WorkerLostError
