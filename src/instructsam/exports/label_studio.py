@@ -15,16 +15,9 @@ from instructsam.exports.label_studio_interface import (
     local_file_url,
     prefixed_url,
 )
-from instructsam.exports.label_studio_regions import (
-    bitmask_value,
-    brush_value,
-    polygon_value,
-    rectangle_value,
-    region,
-)
+from instructsam.exports.label_studio_regions import region, region_values
 from instructsam.exports.labelled_image import LabelledImage
 from instructsam.exports.options import ExportOptions, Tolerance
-from instructsam.exports.polygons import keyhole_ring, mask_polygons
 from instructsam.exports.writer import FileWriter
 from instructsam.structures.files import write_text
 from instructsam.structures.safe_text import one_line
@@ -140,15 +133,10 @@ def _regions(image: LabelledImage, options: Options) -> Iterator[dict[str, Any]]
 
 def _values(image: LabelledImage, index: int, options: Options) -> list[dict[str, Any]]:
     """The values of the regions of one instance."""
-    mask = image.instances.masks[index]
-    if options.shape == "rectangle":
-        return [rectangle_value(image.instances.boxes_xyxy[index], image.size)]
-    if options.shape == "polygon":
-        parts = mask_polygons(mask, options.tolerance)
-        return [polygon_value(keyhole_ring(part), image.size) for part in parts]
-    if not mask.any():
-        return []
-    return [brush_value(mask) if options.shape == "brush" else bitmask_value(mask)]
+    found = image.instances
+    return region_values(
+        options.shape, found.masks[index], found.boxes_xyxy[index], image.size, options.tolerance
+    )
 
 
 def _url(image: LabelledImage, options: Options) -> str:

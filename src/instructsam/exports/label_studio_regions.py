@@ -17,6 +17,7 @@ from PIL import Image
 
 from instructsam.errors import InputError
 from instructsam.exports.label_studio_rle import encode_brush
+from instructsam.exports.polygons import keyhole_ring, mask_polygons
 from instructsam.structures.rle_masks import Size
 
 RegionKind: TypeAlias = Literal["brush", "bitmask", "polygon", "rectangle", "point"]
@@ -84,6 +85,28 @@ def region(
     if note:
         found["meta"] = {"text": [note]}
     return found
+
+
+def region_values(
+    kind: RegionKind, mask: NDArray[np.bool_], box_xyxy: ArrayLike, size: Size, tolerance: float
+) -> list[dict[str, Any]]:
+    """The values of an instance: one, or one per part of a polygon; none for a mask without pixels.
+
+    Args:
+        kind: "brush" and "bitmask" keep every pixel, a hole of a "polygon" is joined to its outline by a cut, a
+            "rectangle" is the box.
+        mask: bool [H, W].
+        box_xyxy: px.
+        size: (height, width) px.
+        tolerance: of polygons, in px.
+    """
+    if kind == "rectangle":
+        return [rectangle_value(box_xyxy, size)]
+    if kind == "polygon":
+        return [polygon_value(keyhole_ring(part), size) for part in mask_polygons(mask, tolerance)]
+    if not mask.any():
+        return []
+    return [brush_value(mask) if kind == "brush" else bitmask_value(mask)]
 
 
 def brush_value(mask: NDArray[np.bool_]) -> dict[str, Any]:

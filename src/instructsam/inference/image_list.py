@@ -41,12 +41,14 @@ class FoundImages:
         found: in the order given, each once; those of a folder by name.
         skipped: images in subfolders that were not searched.
         own: overlays of earlier runs that were skipped.
+        repeated: links and names of a file that is already in the list, with its first path; skipped.
         unreadable: folders that cannot be listed, with the reason.
     """
 
     found: list[FoundImage] = field(default_factory=list)
     skipped: int = 0
     own: int = 0
+    repeated: list[tuple[Path, Path]] = field(default_factory=list)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
 
 
@@ -73,7 +75,7 @@ def find_images(inputs: Sequence[Path], recursive: bool = False, out: Path | Non
         ImageError: a folder cannot be listed or contains no image.
     """
     result = FoundImages()
-    seen: set[str] = set()
+    seen: dict[str, Path] = {}
     alone = len(inputs) == 1
     own = set() if out is None else _own_files(out)
     for given in inputs:
@@ -85,9 +87,11 @@ def find_images(inputs: Sequence[Path], recursive: bool = False, out: Path | Non
             files = _files_in(given, "", recursive, result, set(own))
         before = len(seen)
         for path, name in files:
-            if (identity := _real(path)) not in seen:
-                seen.add(identity)
-                result.found.append(FoundImage(path, name if alone else os.path.abspath(path)))
+            if (identity := _real(path)) in seen:
+                result.repeated.append((path, seen[identity]))
+                continue
+            seen[identity] = path
+            result.found.append(FoundImage(path, name if alone else os.path.abspath(path)))
         if os.path.isdir(given) and len(seen) == before and not result.found:
             raise ImageError(_no_image_message(given, result))
     return result

@@ -53,6 +53,8 @@ class ServeSettings(Config):
         allow_hosts: hosts that images may be fetched from, HOST or HOST:PORT; none by default.
         allow_private_hosts: as `allow_hosts`, and their addresses may be private, such as those of a local network.
         drain_seconds: after SIGTERM, `/ready` fails for this time before the server refuses connections.
+        label_studio_url: address of a Label Studio whose images the server fetches, with the token in the environment
+            variable LABEL_STUDIO_API_KEY.
         log_text: write instructions and phrases into the log.
         limits: of one request.
     """
@@ -72,5 +74,6 @@ class ServeSettings(Config):
     allow_hosts: tuple[str, ...] = ()
     allow_private_hosts: tuple[str, ...] = ()
     drain_seconds: Annotated[float, Field(ge=0)] = 2.0
+    label_studio_url: str | None = None
     log_text: bool = False
     limits: Limits = Limits()

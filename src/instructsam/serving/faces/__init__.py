@@ -7,6 +7,11 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from instructsam.serving.context import Context
-from instructsam.serving.faces import native, operations
+from instructsam.serving.faces import label_studio, native, operations, x_anylabeling
 
-FACES: tuple[Callable[[Context], APIRouter], ...] = (operations.router, native.router)
+FACES: tuple[Callable[[Context], APIRouter], ...] = (
+    operations.router,
+    native.router,
+    label_studio.router,
+    x_anylabeling.router,
+)
