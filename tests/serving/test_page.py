@@ -121,7 +121,7 @@ def test_every_format_that_is_offered_can_be_downloaded() -> None:
     with client() as http:
         formats = http.get("/app/facts").json()["formats"]
     for entry in formats:
-        if not entry["unavailable"] and entry["name"] != "hugging_face":  # that one takes seconds
+        if not entry["unavailable"]:
             for instances in ([kept(), kept(label="</script>")], []):
                 answer = export(entry["name"], instances=instances)
                 assert answer.status_code == 200, (entry["name"], answer.text)
