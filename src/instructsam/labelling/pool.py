@@ -222,8 +222,8 @@ class WorkerPool:
         self._deaths += 1
         if not worker.started and (worker.process.exitcode or 0) > 0:
             raise InstructSAMError(
-                f"the process for a device ended at its start ({cause}), its error is printed above; a script that uses "
-                'several devices must call label under `if __name__ == "__main__":`'
+                f"the process for a device ended at its start ({cause}), its error is printed above; a script "
+                'that uses several devices must call label under `if __name__ == "__main__":`'
             )
         if self._deaths >= DEATHS_IN_A_ROW:
             raise InstructSAMError(
