@@ -35,13 +35,14 @@ def test_the_public_names_are_exactly_these() -> None:
         "Segmenter",
         "__version__",
         "build",
+        "label",
         "load",
         "train",
     ]
     assert set(instructsam.__all__) <= set(dir(instructsam))
 
 
-@pytest.mark.parametrize("name", ["Instances", "Prediction", "Segmenter", "build", "load", "train"])
+@pytest.mark.parametrize("name", ["Instances", "Prediction", "Segmenter", "build", "label", "load", "train"])
 def test_each_public_name_resolves_to_a_documented_object(name: str) -> None:
     value = getattr(instructsam, name)
     assert value.__name__ == name

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from instructsam.inference.building import build
     from instructsam.inference.loading import load
     from instructsam.inference.segmenter import Segmenter
+    from instructsam.labelling.stream import label
     from instructsam.structures.instances import Instances
     from instructsam.structures.predictions import Prediction
 
-__all__ = ["Instances", "Prediction", "Segmenter", "__version__", "build", "load", "train"]
+__all__ = ["Instances", "Prediction", "Segmenter", "__version__", "build", "label", "load", "train"]
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ _HOMES = {
     "Prediction": "instructsam.structures.predictions",
     "Segmenter": "instructsam.inference.segmenter",
     "build": "instructsam.inference.building",
+    "label": "instructsam.labelling.stream",
     "load": "instructsam.inference.loading",
     "train": "instructsam.experiments.finetune",
 }

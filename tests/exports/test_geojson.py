@@ -140,8 +140,8 @@ def test_what_has_no_place_is_noted(tmp_path: Path, caplog: pytest.LogCaptureFix
     given = prediction(np.zeros((1, *SIZE), np.bool_), image_path="gone.tif")
     (feature,) = _write(tmp_path, given)["features"]
     assert feature["geometry"] is None
-    assert "1 instances without pixels have no geometry" in caplog.text
-    assert "1 images are no longer there" in caplog.text
+    assert "instances without pixels have no geometry (1)" in caplog.text
+    assert "images are no longer there: their instances are in pixels (1)" in caplog.text
 
 
 def test_hostile_labels_and_empty_collections(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,20 @@ def print_prediction(title: str, prediction: Prediction) -> None:
             box,
             str(row["area"]),
         )
+    _print_table(table)
+
+
+def print_rows(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table on stdout; the first column is text, the others are numbers."""
+    table = Table()
+    for number, title in enumerate(titles):
+        table.add_column(title, justify="right" if number else "left")
+    for first, *rest in rows:
+        table.add_row(Text(one_line(first)), *(f"{value:,}" for value in rest))
+    _print_table(table)
+
+
+def _print_table(table: Table) -> None:
     width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
     Console(file=sys.stdout, width=width, highlight=False).print(table)
 

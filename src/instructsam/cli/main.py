@@ -20,6 +20,7 @@ from instructsam.cli.demo import demo
 from instructsam.cli.doctor import doctor
 from instructsam.cli.evaluate import evaluate
 from instructsam.cli.false_alarms import false_alarms
+from instructsam.cli.label import label
 from instructsam.cli.mcp import mcp
 from instructsam.cli.models import build, convert
 from instructsam.cli.robustness import robustness
@@ -55,6 +56,7 @@ app = typer.Typer(
 )
 for command in (
     segment,
+    label,
     evaluate,
     compare,
     robustness,

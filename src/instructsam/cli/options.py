@@ -66,10 +66,10 @@ def check_device(device: str) -> str:
     return device
 
 
-def check_threshold(value: float | None) -> float | None:
+def check_threshold(value: float | None, option: str = "--score-threshold") -> float | None:
     """A score threshold in [0, 1] (typer's own range check lets NaN pass)."""
     if value is not None and not 0.0 <= value <= 1.0:
-        raise InputError(f"--score-threshold must lie in [0, 1], got {value}")
+        raise InputError(f"{option} must lie in [0, 1], got {value}")
     return value
 
 

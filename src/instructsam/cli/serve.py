@@ -68,6 +68,12 @@ def serve(
         list[str] | None,
         typer.Option("--allow-private-host", help="The same, for hosts of the local network."),
     ] = None,
+    label_studio_url: Annotated[
+        str | None,
+        typer.Option(
+            "--label-studio-url", help="Label Studio to fetch images from; token in LABEL_STUDIO_API_KEY."
+        ),
+    ] = None,
     drain_seconds: Annotated[
         float, typer.Option("--drain-seconds", min=0, help="After SIGTERM, until connections are refused.")
     ] = 2.0,
@@ -93,6 +99,7 @@ def serve(
         "public_hosts": tuple(public_host or ()),
         "allow_hosts": tuple(allow_host or ()),
         "allow_private_hosts": tuple(allow_private_host or ()),
+        "label_studio_url": label_studio_url,
         "drain_seconds": drain_seconds,
         "log_text": log_text,
     }

@@ -149,6 +149,11 @@ class ExportWriters:
                 for writer in self._writers.values():
                     writer.close()
 
+    def abandon(self) -> None:
+        """Remove what was written so far, as after an exception."""
+        self._abandoning.close()
+        self._writers.clear()
+
     def add(self, image: LabelledImage) -> None:
         """Write an image in every format. Raises InputError as `Writer.add`."""
         for writer in self._writers.values():

@@ -37,7 +37,7 @@ class Writer(ABC):
     @property
     def notes(self) -> tuple[str, ...]:
         """Losses for the user: data that the format cannot hold or that was left out, with counts."""
-        return tuple(f"{self.path.name}: {count} {text}" for text, count in self._counts.items())
+        return tuple(f"{self.path.name}: {text} ({count})" for text, count in self._counts.items())
 
     def add(self, image: LabelledImage) -> None:
         """Write one image with its instances.
@@ -87,6 +87,12 @@ class Writer(ABC):
         """Add to the count of a note, such as "instances without pixels are left out"."""
         if number:
             self._counts[text] += number
+
+    def _filled(self, image: LabelledImage) -> list[int]:
+        """The instances that have pixels; the others are counted."""
+        areas = image.instances.areas
+        self._count("instances without pixels are left out", int((areas == 0).sum()))
+        return [index for index, area in enumerate(areas) if area]
 
     @abstractmethod
     def _add(self, image: LabelledImage) -> None:
@@ -138,6 +144,9 @@ class FolderWriter(Writer):
     def _folder(self) -> Path:
         """The folder to write into; it is moved to `path` on `close`."""
         return self._pending.path
+
+    def _finish(self) -> None:
+        """Nothing follows the last image; formats with an index override this."""
 
     def _commit(self) -> None:
         write_json(self._folder / MARKER, self._facts)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +57,25 @@ class Key:
     name: str
     hash: str
     instruction: str | None
+
+
+@dataclass(frozen=True)
+class NewAnswer:
+    """An answer to be stored.
+
+    Attributes:
+        key: its identity.
+        content: of the image file.
+        image: the path.
+        overlay: path relative to the folder of the log; None without one.
+        fields: as `Prediction.to_dict` writes them.
+    """
+
+    key: Key
+    content: Content
+    image: Path
+    overlay: str | None
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -154,7 +174,7 @@ class AnswerLog:
             self._truncate(0)
             self._overwrite, self._discarded = False, frozenset()
         if not self.header:
-            self._write({"format": FORMAT, **header})
+            self._write(_encode({"format": FORMAT, **header}))
             self.header = dict(header)
 
     def content_of(self, image: Path, name: str) -> Content:
@@ -163,15 +183,11 @@ class AnswerLog:
         Raises:
             ImageError: the file cannot be read.
         """
-        try:
-            status = os.stat(image)
-            known = self._contents.get(name)
-            if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
-                return known
-            digest = file_sha256(image)
-        except (OSError, ValueError) as error:
-            raise ImageError(f"{image}: the file cannot be read ({reason(error)})") from error
-        return Content(f"sha256 {digest[:32]}", status.st_size, status.st_mtime_ns)
+        return file_content(image, self._contents.get(name))
+
+    def has_image(self, name: str) -> bool:
+        """Whether there are answers about an image of this name, maybe with another content."""
+        return name in self._contents
 
     def overlay_of(self, key: Key) -> str | None:
         """The overlay of a stored answer, relative to the folder."""
@@ -191,27 +207,41 @@ class AnswerLog:
     def append(
         self, key: Key, content: Content, image: Path, overlay: str | None, prediction: Prediction
     ) -> None:
-        """Write an answer.
+        """Write an answer; see `append_all`."""
+        self.append_all([NewAnswer(key, content, image, overlay, prediction.to_dict())])
+
+    def append_all(self, answers: Sequence[NewAnswer]) -> None:
+        """Write several answers, all or none: after a crash the log has none of them, or all.
 
         Raises:
             InputError: writing failed; the earlier answers stay intact.
         """
-        line = {
-            "name": key.name,
-            "content": {"hash": content.hash, "size": content.size, "mtime_ns": content.mtime_ns},
-            "request": key.instruction,
-            "image": str(image),
-            "overlay": overlay,
-            "prediction": prediction.to_dict(),
-        }
-        offset = self._write(line)
-        self._contents[key.name] = content
-        self._add(key, Entry(offset, str(image), overlay))
+        lines = []
+        for left, answer in zip(reversed(range(len(answers))), answers, strict=True):
+            content = answer.content
+            line = {
+                "name": answer.key.name,
+                "content": {"hash": content.hash, "size": content.size, "mtime_ns": content.mtime_ns},
+                "request": answer.key.instruction,
+                "image": str(answer.image),
+                "overlay": answer.overlay,
+                "prediction": answer.fields,
+            }
+            lines.append(_encode({**line, "more": left} if left else line))
+        offset = self._write(b"".join(lines))
+        for line_text, answer in zip(lines, answers, strict=True):
+            self._contents[answer.key.name] = answer.content
+            self._add(answer.key, Entry(offset, str(answer.image), answer.overlay))
+            offset += len(line_text)
 
     def prediction(self, key: Key, image: Image.Image | None = None) -> Prediction:
         """A stored answer, with `image` attached."""
-        name = f"{self.path}: the answer about {key.name}"
-        return restore(self._line(self._entries[key])["prediction"], name, image)
+        return restore(self.fields(key), f"{self.path}: the answer about {key.name}", image)
+
+    def fields(self, key: Key) -> dict[str, Any]:
+        """A stored answer, as `Prediction.to_dict` writes it."""
+        found: dict[str, Any] = self._line(self._entries[key])["prediction"]
+        return found
 
     def results(self) -> Iterator[dict[str, Any]]:
         """The entries of predictions.json: the newest answer for each image and instruction."""
@@ -219,6 +249,10 @@ class AnswerLog:
             entry = self._entries[key]
             overlay = None if entry.overlay is None else str(self.folder / entry.overlay)
             yield {"image": entry.image, "overlay": overlay, **self._line(entry)["prediction"]}
+
+    def newest(self) -> Iterator[tuple[Key, str]]:
+        """The newest answer for each image and instruction, with the path of its image."""
+        return ((key, self._entries[key].image) for key in self._latest.values())
 
     def moved(self, key: Key, image: Path) -> None:
         """Record that the image of a stored answer now has another path."""
@@ -251,28 +285,40 @@ class AnswerLog:
             self.notes = (
                 f"{self.path}: the last line was incomplete and is dropped; its answer is computed again",
             )
+        group: list[tuple[Key, Content, Entry]] = []  # answers that were written together
         for offset, number, line in log_lines(self.path):
             if number == 1:
                 self.header = line
                 continue
-            try:
-                request, content = line["request"], Content(**line["content"])
-                key = Key(str(line["name"]), content.hash, None if request is None else str(request))
-                entry = Entry(offset, str(line["image"]), overlay_in(line))
-            except (KeyError, TypeError) as error:
-                where = f"{self.path}, line {number}"
-                raise InputError(f"{where}: this is not an answer of segment: remove the line") from error
-            self._contents[key.name] = content
-            self._add(key, entry)
+            group.append(self._parse(line, number, offset))
+            if line.get("more", 0):
+                continue
+            for key, content, entry in group:
+                self._contents[key.name] = content
+                self._add(key, entry)
+            group = []
+        if group:
+            self._truncate(group[0][2].offset)
+            self.notes = (
+                f"{self.path}: the last answers were incomplete and are dropped; they are computed again",
+            )
+
+    def _parse(self, line: Mapping[str, Any], number: int, offset: int) -> tuple[Key, Content, Entry]:
+        try:
+            request, content = line["request"], Content(**line["content"])
+            key = Key(str(line["name"]), content.hash, None if request is None else sys.intern(str(request)))
+            return key, content, Entry(offset, str(line["image"]), overlay_in(line))
+        except (KeyError, TypeError) as error:
+            where = f"{self.path}, line {number}"
+            raise InputError(f"{where}: this is not an answer of segment: remove the line") from error
 
     def _truncate(self, size: int) -> None:
         self._stream.truncate(size)
         self._end = size
 
-    def _write(self, line: Mapping[str, Any]) -> int:
-        """Append a line; returns its offset."""
+    def _write(self, data: bytes) -> int:
+        """Append whole lines; returns their offset."""
         offset = self._end
-        data = json.dumps(line, allow_nan=False).encode("ascii") + b"\n"
         try:
             write_all(self._stream, data)
         except OSError as error:
@@ -283,6 +329,26 @@ class AnswerLog:
             ) from error
         self._end = offset + len(data)
         return offset
+
+
+def file_content(image: Path, known: Content | None = None) -> Content:
+    """The hash of a file, or `known` when size and modification time are unchanged.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    try:
+        status = os.stat(image)
+        if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+            return known
+        digest = file_sha256(image)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{image}: the file cannot be read ({reason(error)})") from error
+    return Content(f"sha256 {digest[:32]}", status.st_size, status.st_mtime_ns)
+
+
+def _encode(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line, allow_nan=False).encode("ascii") + b"\n"
 
 
 def _series(version: object) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from instructsam.errors import ImageError, InputError
+from instructsam.exports.writer import MARKER
 from instructsam.images.folders import IMAGE_SUFFIXES
 from instructsam.inference.answer_lines import recorded_overlays
 from instructsam.structures.checks import check_text, describe, parse_json
@@ -40,13 +41,15 @@ class FoundImages:
     Attributes:
         found: in the order given, each once; those of a folder by name.
         skipped: images in subfolders that were not searched.
-        own: overlays of earlier runs that were skipped.
+        own: overlays and exports of earlier runs that were skipped.
+        repeated: links and names of a file that is already in the list, with its first path; skipped.
         unreadable: folders that cannot be listed, with the reason.
     """
 
     found: list[FoundImage] = field(default_factory=list)
     skipped: int = 0
     own: int = 0
+    repeated: list[tuple[Path, Path]] = field(default_factory=list)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
 
 
@@ -73,7 +76,7 @@ def find_images(inputs: Sequence[Path], recursive: bool = False, out: Path | Non
         ImageError: a folder cannot be listed or contains no image.
     """
     result = FoundImages()
-    seen: set[str] = set()
+    seen: dict[str, Path] = {}
     alone = len(inputs) == 1
     own = set() if out is None else _own_files(out)
     for given in inputs:
@@ -85,9 +88,11 @@ def find_images(inputs: Sequence[Path], recursive: bool = False, out: Path | Non
             files = _files_in(given, "", recursive, result, set(own))
         before = len(seen)
         for path, name in files:
-            if (identity := _real(path)) not in seen:
-                seen.add(identity)
-                result.found.append(FoundImage(path, name if alone else os.path.abspath(path)))
+            if (identity := _real(path)) in seen:
+                result.repeated.append((path, seen[identity]))
+                continue
+            seen[identity] = path
+            result.found.append(FoundImage(path, name if alone else os.path.abspath(path)))
         if os.path.isdir(given) and len(seen) == before and not result.found:
             raise ImageError(_no_image_message(given, result))
     return result
@@ -157,7 +162,9 @@ def _files_in(
                 yield path, prefix + path.name
     for subfolder in subfolders:
         inner = f"{prefix}{subfolder.name}/"
-        if recursive:
+        if os.path.lexists(subfolder / MARKER):
+            result.own += sum(1 for _ in _files_in(subfolder, inner, True, FoundImages(), own))
+        elif recursive:
             yield from _files_in(subfolder, inner, True, result, own)
         elif result.skipped < _COUNT_LIMIT:
             skipped = FoundImages()
@@ -187,7 +194,7 @@ def _no_image_message(folder: Path, result: FoundImages) -> str:
             "add --recursive"
         )
     if result.own:
-        return f"{folder}: the folder has no image except {result.own} overlays of an earlier run"
+        return f"{folder}: the folder has no image except {result.own} overlays or exports of an earlier run"
     suffixes = " ".join(sorted(IMAGE_SUFFIXES))
     return f"{folder}: the folder has no image (expected one of {suffixes})"
 

@@ -5,14 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from instructsam import __version__
 from instructsam.structures.answering import Mode
 
 if TYPE_CHECKING:
-    from instructsam.inference.segmenter import Segmenter
     from instructsam.structures.predictions import Prediction
+
+
+class ModelFacts(Protocol):
+    """The facts of a model that a stored run must match; a `Segmenter` has them."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs between trained models."""
+        ...
+
+    @property
+    def score_threshold(self) -> float:
+        """Default selection threshold."""
+        ...
+
+    @property
+    def default_mode(self) -> Mode:
+        """The mode that "auto" stands for."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -77,7 +95,7 @@ class RunSettings:
             known["mode"] = self.mode
         return known
 
-    def header(self, model: Segmenter) -> dict[str, Any]:
+    def header(self, model: ModelFacts) -> dict[str, Any]:
         """Facts and settings of the run, for the log and the results."""
         threshold = model.score_threshold if self.score_threshold is None else self.score_threshold
         settings = {

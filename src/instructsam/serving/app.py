@@ -14,6 +14,7 @@ from instructsam import __version__
 from instructsam.errors import InstructSAMError
 from instructsam.serving.bodies import Bodies
 from instructsam.serving.context import Context
+from instructsam.serving.docs_page import add_docs_page
 from instructsam.serving.faces import FACES
 from instructsam.serving.failures import Failure, describe_failure, failure
 from instructsam.serving.guard import Guard
@@ -55,6 +56,7 @@ def create_app(service: Service, settings: ServeSettings | None = None) -> FastA
     for router in FACES:
         app.include_router(router(context))
     add_openapi(app)
+    add_docs_page(app, context)
     return app
 
 

@@ -71,3 +71,7 @@ class TimeLimitError(InstructSAMError):
     """The answer did not arrive within the time limit of a request."""
 
     status = 504
+
+
+class OutOfMemoryError(TooLargeError):
+    """Memory is not sufficient for a request, even alone."""

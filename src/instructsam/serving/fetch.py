@@ -194,11 +194,12 @@ def may_connect(address: str, private: bool = False) -> bool:
         embedded = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or _nat64(ip)
         if embedded is not None:
             return may_connect(str(embedded), private) and (private or ip.ipv4_mapped is not None)
-    if ip.is_multicast or ip.is_unspecified or ip.is_link_local or ip in _METADATA:
+    reserved = ip.is_reserved and not ip.is_loopback
+    if ip.is_multicast or ip.is_unspecified or ip.is_link_local or reserved or ip in _METADATA:
         return False
     if private:
         return ip.is_private or ip.is_global
-    return ip.is_global and not ip.is_reserved
+    return ip.is_global
 
 
 _METADATA = (ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200"))

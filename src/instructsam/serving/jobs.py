@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from instructsam.inference.jobs import ImageJob
@@ -13,6 +14,8 @@ from instructsam.serving.settings import Limits
 from instructsam.structures.answering import MODES, Mode
 from instructsam.structures.checks import check_choice, check_fraction, check_text
 from instructsam.structures.predictions import Prediction
+
+_LOG = logging.getLogger("instructsam.serving")
 
 
 def make_job(
@@ -53,6 +56,9 @@ async def segment(context: Context, job: ImageJob, model: str | None = None) -> 
 
     Raises: as `Service.segment`.
     """
+    if context.settings.log_text:
+        facts = {"instructions": list(job.instructions), "phrases": list(job.phrases or ())}
+        _LOG.info("texts", extra={"facts": facts})
     return await context.service.segment(job, model, context.limits.max_seconds)
 
 

@@ -82,10 +82,10 @@ def sync_file(path: Path) -> None:
 def sync_tree(folder: Path) -> None:
     """Flush all files of a folder and of its subfolders to the disk, and the folder's entries.
 
-    Hard links to other files are left alone: those files are there, and may be read-only.
+    Links to other files are left alone: those files are there, and may be read-only.
     """
     for path in filter(Path.is_file, folder.rglob("*")):
-        if path.stat().st_nlink == 1:
+        if not path.is_symlink() and path.stat().st_nlink == 1:
             sync_file(path)
     sync_folder(folder)
 

@@ -5,32 +5,17 @@ All names, licences and settings in it are escaped.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from instructsam.config.yaml_text import format_yaml
 from instructsam.engine.candidates import KINDS
 from instructsam.engine.filters.report import FilterReport
 from instructsam.engine.settings.write import Format, WriteSettings
 from instructsam.engine.write.counts import TARGETS, ExportCounts
 from instructsam.engine.write.provenance import RunFacts
 from instructsam.engine.write.selected import Split
+from instructsam.exports.dataset_card import front_matter
 from instructsam.structures.safe_text import for_markdown, one_line
 from instructsam.structures.tables import format_rows
-
-NAME = "README.md"
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_LARGEST = "1M<n<10M"
-_LICENCES = {
-    "cc by 4.0": "cc-by-4.0",
-    "cc by-sa 4.0": "cc-by-sa-4.0",
-    "cc by-nc 4.0": "cc-by-nc-4.0",
-    "cc0 1.0": "cc0-1.0",
-    "apache 2.0": "apache-2.0",
-    "mit": "mit",
-}
-"""Licences by their names in lower case, and what the hub calls them."""
 
 
 def write_card(
@@ -51,7 +36,7 @@ def write_card(
     """
     formats = settings.formats
     parts = [
-        f"---\n{format_yaml(_front_matter(settings, facts, splits)).strip()}\n---",
+        _front_matter(settings, facts, splits),
         f"# {for_markdown(settings.name)}",
         _summary(splits),
         "## Load it\n\n" + "\n\n".join(_loading(splits, formats)),
@@ -71,28 +56,15 @@ _LIMITS = """\
 - Each image keeps the licence of its source; check it before you share or train on it."""
 
 
-def hub_licence(names: Sequence[str]) -> str:
-    """The licence of the data set as the hub calls it: "other" for several and for unknown ones."""
-    plain = {re.sub(r"[\s_-]+", " ", name.lower()).strip() for name in names}
-    by_name = {re.sub(r"[\s_-]+", " ", key): value for key, value in _LICENCES.items()}
-    return by_name.get(plain.pop(), "other") if len(plain) == 1 else "other"
-
-
-def _front_matter(
-    settings: WriteSettings, facts: RunFacts, splits: Mapping[Split, ExportCounts]
-) -> dict[str, Any]:
-    licences = [licence for counts in splits.values() for licence in counts.licences]
-    records = sum(counts.records for counts in splits.values())
-    found: dict[str, Any] = {"pretty_name": one_line(settings.name), "license": hub_licence(licences)}
-    if facts.language:
-        found["language"] = [facts.language]
-    found["task_categories"] = ["image-segmentation"]
-    found["tags"] = ["inst2seg", "referring-segmentation", "instruction-segmentation", "instructsam"]
-    found["size_categories"] = [next((text for limit, text in _SIZES if records < limit), _LARGEST)]
-    if "parquet" in settings.formats:
-        files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
-        found["configs"] = [{"config_name": "default", "data_files": files}]
-    return found
+def _front_matter(settings: WriteSettings, facts: RunFacts, splits: Mapping[Split, ExportCounts]) -> str:
+    return front_matter(
+        settings.name,
+        licences=[licence for counts in splits.values() for licence in counts.licences],
+        tags=["inst2seg", "referring-segmentation", "instruction-segmentation", "instructsam"],
+        count=sum(counts.records for counts in splits.values()),
+        splits=list(splits) if "parquet" in settings.formats else [],
+        language=facts.language,
+    )
 
 
 def _summary(splits: Mapping[Split, ExportCounts]) -> str:

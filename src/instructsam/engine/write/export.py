@@ -15,19 +15,20 @@ from instructsam.engine.candidates import PERSON
 from instructsam.engine.row_images import RowImages, read_file
 from instructsam.engine.selection_report import SelectionReport
 from instructsam.engine.settings.write import WriteSettings
-from instructsam.engine.write.card import NAME as CARD
 from instructsam.engine.write.card import write_card
 from instructsam.engine.write.coco import NAME as COCO
 from instructsam.engine.write.coco import CocoNumbers, collect_numbers, write_coco
 from instructsam.engine.write.counts import ExportCounts
 from instructsam.engine.write.folder import MANIFEST, export_folder
 from instructsam.engine.write.image_files import ImageFiles
-from instructsam.engine.write.parquet import ParquetWriter, import_pyarrow
+from instructsam.engine.write.parquet import EXTRA, ParquetWriter
 from instructsam.engine.write.provenance import RunFacts
 from instructsam.engine.write.records import to_records
 from instructsam.engine.write.rows import ExportRow, group_by_row, read_rows, write_rows
 from instructsam.engine.write.selected import SPLITS, Selected, Split
 from instructsam.errors import InputError
+from instructsam.exports.dataset_card import NAME as CARD
+from instructsam.exports.parquet_shards import import_pyarrow
 from instructsam.structures.files import write_json, write_text
 
 RECORDS = "records.jsonl"
@@ -91,7 +92,7 @@ def export(
         MissingExtraError: Parquet files need pyarrow.
     """
     if "parquet" in settings.formats:
-        import_pyarrow()
+        import_pyarrow(EXTRA)
     with export_folder(destination, scratch or Path(tempfile.gettempdir())) as folder:
         spool = folder / ".rows"
         spool.mkdir()
@@ -156,7 +157,7 @@ def _write_split(
             return read_file(folder / split / found.file) if in_place else images.content(found.row)
 
         writer = ParquetWriter(folder, facts, content if settings.embed_images else None, settings.shard_rows)
-        writer.write(split, read_rows(rows), counts.images)
+        writer.write(split, read_rows(rows))
 
 
 def _manifest(

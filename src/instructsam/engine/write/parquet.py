@@ -7,9 +7,8 @@ extra `engine`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,28 +16,13 @@ from instructsam.data.record import InstanceRecord
 from instructsam.engine.candidates import PERSON, Decision
 from instructsam.engine.write.provenance import RunFacts, record_provenance
 from instructsam.engine.write.rows import ExportRow
-from instructsam.errors import MissingExtraError
+from instructsam.exports.parquet_shards import ParquetShards, import_pyarrow
 from instructsam.structures.masks import rle_box_xyxy
 
 ReadImage: TypeAlias = Callable[[ExportRow], bytes]
 
-FOLDER = "data"
-_GROUP = 100  # images in memory at a time, and in a row group
+EXTRA = "engine"
 _FEATURES = {"info": {"features": {"image": {"_type": "Image"}}}}  # the other columns say enough
-
-
-def import_pyarrow() -> Any:
-    """The `pyarrow` package with its Parquet module.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError("Parquet files need pyarrow: pip install 'instructsam[engine]'") from error
-    return pyarrow
 
 
 class ParquetWriter:
@@ -52,29 +36,19 @@ class ParquetWriter:
     """
 
     def __init__(self, folder: Path, facts: RunFacts, content: ReadImage | None, shard_rows: int) -> None:
-        self.folder, self.facts, self.content, self.shard_rows = folder / FOLDER, facts, content, shard_rows
-        self.arrow = import_pyarrow()
+        self.folder, self.facts, self.content, self.shard_rows = folder, facts, content, shard_rows
+        self.arrow = import_pyarrow(EXTRA)
 
-    def write(self, split: str, rows: Iterable[ExportRow], count: int) -> None:
-        """Write the files of a split, named as the hub names them.
-
-        Args:
-            rows: of the split.
-            count: their number, at least one.
-        """
-        self.folder.mkdir(exist_ok=True)
-        shards = -(-count // self.shard_rows)
-        rest = iter(rows)
-        for number in range(shards):
-            path = self.folder / f"{split}-{number:05d}-of-{shards:05d}.parquet"
-            self._shard(path, islice(rest, self.shard_rows))
-
-    def _shard(self, path: Path, rows: Iterator[ExportRow]) -> None:
-        schema = _schema(self.facts)
-        with self.arrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-            while group := list(islice(rows, _GROUP)):
-                values = [self._values(found) for found in group]
-                writer.write_table(self.arrow.Table.from_pylist(values, schema=schema))
+    def write(self, split: str, rows: Iterable[ExportRow]) -> None:
+        """Write the files of a split."""
+        shards = ParquetShards(self.arrow, self.folder, split, _schema(self.facts), self.shard_rows)
+        try:
+            for found in rows:
+                values = self._values(found)
+                shards.add(values, len(values["image"]["bytes"] or ""))
+            shards.close()
+        finally:
+            shards.abandon()
 
     def _values(self, found: ExportRow) -> dict[str, Any]:
         row = found.row
@@ -136,7 +110,7 @@ def _schema(facts: RunFacts) -> Any:
 
 @lru_cache(maxsize=1)
 def _columns() -> Any:
-    arrow = import_pyarrow()
+    arrow = import_pyarrow(EXTRA)
     text, whole = arrow.string(), arrow.int32()
     code = arrow.struct({"size": arrow.list_(whole), "counts": text})
     thing = arrow.struct({"bbox": arrow.list_(arrow.float64()), "segmentation": code, "category": text})
