@@ -14,6 +14,7 @@ import typer
 from instructsam import __version__
 from instructsam.cli import console, data, engine, world
 from instructsam.cli.ablate import ablate
+from instructsam.cli.app import open_app
 from instructsam.cli.calibrate import calibrate
 from instructsam.cli.compare import compare
 from instructsam.cli.demo import demo
@@ -72,6 +73,7 @@ for command in (
     convert,
 ):
     app.command()(command)
+app.command("app")(open_app)
 app.add_typer(world.app, name="world")
 app.add_typer(data.app, name="data")
 app.add_typer(engine.app, name="engine")
