@@ -122,16 +122,17 @@ async def _in_time(answers: list[Coroutine[Any, Any, dict[str, Any]]]) -> list[d
             run.cancel()
     results: list[dict[str, Any]] = []
     errors: list[InstructSAMError] = []
-    for run in await asyncio.gather(*runs, return_exceptions=True):
-        if isinstance(run, asyncio.CancelledError):
-            run = TimeLimitError(f"the task was not reached within {PREDICT_SECONDS:g} seconds")
-        if isinstance(run, InstructSAMError):
-            errors.append(run)
-            results.append(error_body(describe_failure(run)))
-        elif isinstance(run, BaseException):
-            raise run
-        else:
-            results.append(run)
+    for found in await asyncio.gather(*runs, return_exceptions=True):
+        if isinstance(found, dict):
+            results.append(found)
+            continue
+        error: BaseException = found
+        if isinstance(error, asyncio.CancelledError):
+            error = TimeLimitError(f"the task was not reached within {PREDICT_SECONDS:g} seconds")
+        if not isinstance(error, InstructSAMError):
+            raise error
+        errors.append(error)
+        results.append(error_body(describe_failure(error)))
     if errors and len(errors) == len(results):
         raise errors[0]
     return results
