@@ -194,7 +194,7 @@ def test_a_folder_into_itself(command: Command, folder: Path, segmenter: FakeSeg
         code, text, err = command("segment", folder, "left", "--recursive", "--out", folder, "--json")
         assert code == 0
         assert len(json.loads(text)["results"]) == 4
-    assert "4 overlays of an earlier run are skipped" in err
+    assert "4 overlays or exports of an earlier run are skipped" in err
     named = [folder / name for name in os.listdir(folder) if name.endswith(".png")]
     code, text, _ = command("segment", *named, "left", "--out", folder, "--json")
     assert len(json.loads(text)["results"]) == 3

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from instructsam.cli.export_options import ExportOption, parse_format_options, parse_formats
 from instructsam.cli.label_run import LabelCommand, label_folder
 from instructsam.cli.options import (
     MODE_HELP,
@@ -20,7 +21,7 @@ from instructsam.cli.options import (
     ThresholdOption,
     check_threshold,
 )
-from instructsam.errors import ConfigError, InputError
+from instructsam.errors import InputError
 from instructsam.inference.run_requests import RunSettings
 from instructsam.labelling.classes import class_list
 from instructsam.labelling.outputs import OutputSettings
@@ -37,10 +38,6 @@ ClassesOption = Annotated[
     typer.Option("--classes", metavar="FILE", help="Classes: `name: instruction` lines, YAML, CSV or TSV."),
 ]
 FormatOption = Annotated[str, typer.Option("--format", help="Formats of the labels, such as coco,yolo.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--option", metavar="NAME=VALUE", help="An option of the formats; may be repeated."),
-]
 DevicesOption = Annotated[
     str, typer.Option("--devices", help="auto, or a list such as cuda:0,cuda:1: one process each.")
 ]
@@ -91,7 +88,7 @@ def label(
     classes: ClassesOption = None,
     out: OutOption = None,
     formats: FormatOption = "coco",
-    option: SetOption = None,
+    option: ExportOption = None,
     labels: LabelsOption = "classes",
     recursive: RecursiveOption = False,
     model: ModelOption = None,
@@ -151,26 +148,3 @@ def parse_devices(text: str) -> list[str]:
     if len(devices) > 1 and "auto" in devices:
         raise InputError(f"--devices must be auto or a list such as cuda:0,cuda:1, got {text!r}")
     return devices
-
-
-def parse_formats(text: str) -> tuple[str, ...]:
-    """The formats of `--format`; "coco" of "coco, coco"."""
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-
-
-def parse_format_options(given: list[str]) -> dict[str, object]:
-    """The options of `--option`; values are YAML, so that numbers and lists can be given."""
-    import yaml
-
-    from instructsam.config.yaml_text import one_line, parse_yaml
-
-    found: dict[str, object] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--option must be NAME=VALUE, such as tolerance=1.5, got {text!r}")
-        try:
-            found[name.strip()] = parse_yaml(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--option {text!r}: {one_line(error)}") from error
-    return found

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from instructsam.cli.export_options import ExportOption, parse_format_options, parse_formats
 from instructsam.cli.options import (
     MODE_HELP,
     DeviceOption,
@@ -19,6 +20,7 @@ from instructsam.cli.options import (
     ThresholdOption,
     check_threshold,
 )
+from instructsam.cli.segment_exports import ExportSettings, LabelSource
 from instructsam.cli.segment_request import parse_request
 from instructsam.cli.segment_run import Settings, answer
 from instructsam.errors import InputError
@@ -52,6 +54,12 @@ OutOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Discard the results of an earlier run in --out.")
 ]
+FormatOption = Annotated[
+    str, typer.Option("--format", help="Formats to write into --out as well, such as coco,yolo.")
+]
+LabelsOption = Annotated[
+    LabelSource, typer.Option("--labels", help="Categories in these formats: phrases or instructions.")
+]
 OverlayOption = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Draw each answer into --out.")]
 
 
@@ -68,6 +76,9 @@ def segment(
     out: OutOption = None,
     overwrite: OverwriteOption = False,
     overlay: OverlayOption = True,
+    formats: FormatOption = "",
+    option: ExportOption = None,
+    labels: LabelsOption = "phrases",
     as_json: JsonOption = False,
     score_threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
@@ -98,8 +109,15 @@ def segment(
         as_json=as_json,
         max_new_tokens=max_new_tokens,
         max_phrases=max_phrases,
+        exports=ExportSettings(parse_formats(formats), parse_format_options(option or []), labels),
     )
     if overwrite and out is None:
         raise InputError("--overwrite discards the contents of --out: name the folder")
+    if option and not formats:
+        raise InputError(
+            "--option sets an option of the formats of --format: name them, such as --format coco"
+        )
+    if formats and out is None:
+        raise InputError("--format writes files into --out: name the folder")
     request = parse_request(inputs or [], instruction or [], phrase or [], instructions, recursive, out)
     return answer(request, settings)

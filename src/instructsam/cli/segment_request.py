@@ -163,6 +163,6 @@ def _remarks(found: FoundImages) -> tuple[tuple[str, ...], tuple[dict[str, str],
     if found.skipped:
         notes.append(f"{count_text(found.skipped)} images in subfolders are skipped: add --recursive")
     if found.own:
-        notes.append(f"{found.own} overlays of an earlier run are skipped")
+        notes.append(f"{found.own} overlays or exports of an earlier run are skipped")
     failed = tuple({"image": str(path), "error": f"{path}: {why}"} for path, why in found.unreadable)
     return tuple(notes), failed

@@ -13,6 +13,7 @@ from instructsam import __version__
 from instructsam.cli import console
 from instructsam.cli.options import Opening
 from instructsam.cli.progress import counter
+from instructsam.cli.segment_exports import ExportSettings
 from instructsam.cli.segment_request import Request
 from instructsam.errors import InputError
 from instructsam.images.loader import LoadedImage, load_image
@@ -37,6 +38,7 @@ class Settings:
     as_json: bool = False
     max_new_tokens: int = 128
     max_phrases: int = 16
+    exports: ExportSettings = field(default_factory=ExportSettings)
 
     def of_run(self, request: Request) -> RunSettings:
         """The settings for `FolderRun`."""
@@ -76,6 +78,7 @@ def answer(request: Request, settings: Settings) -> int:
     with nullcontext(None) if folder is None else AnswerLog(folder, settings.overwrite) as log:
         if log is not None:
             log.require(run_settings.known(), __version__)
+            settings.exports.check(log, settings.overwrite)
             for remark in log.notes:
                 console.note(f"note: {remark}")
         run = FolderRun(settings.opening.open, run_settings, log, settings.overlay, first)
@@ -85,6 +88,7 @@ def answer(request: Request, settings: Settings) -> int:
                 _answer_all(run, request, settings, report)
             if log is not None:
                 write_text(log.folder / DOCUMENT_NAME, _document(run, log.results(), report.failed))
+                settings.exports.write(log)
             complete = True
         finally:
             if not complete:

@@ -1,4 +1,4 @@
-"""What cards of data sets on the Hugging Face hub share: the front matter of README.md."""
+"""The front matter of README.md, which all cards of data sets on the Hugging Face hub have."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from instructsam.structures.tables import format_rows
 
 _LISTED = 50  # classes in the table
 _LIMITS = """\
-Objects were segmented and named by a model; nobody has checked them unless this card says so. Each image keeps the
+Objects were segmented and named by a model; not checked by people unless this card says so. Each image keeps the
 licence of its source."""
 
 

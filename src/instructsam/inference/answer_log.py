@@ -250,6 +250,10 @@ class AnswerLog:
             overlay = None if entry.overlay is None else str(self.folder / entry.overlay)
             yield {"image": entry.image, "overlay": overlay, **self._line(entry)["prediction"]}
 
+    def newest(self) -> Iterator[tuple[Key, str]]:
+        """The newest answer for each image and instruction, with the path of its image."""
+        return ((key, self._entries[key].image) for key in self._latest.values())
+
     def moved(self, key: Key, image: Path) -> None:
         """Record that the image of a stored answer now has another path."""
         entry = self._entries[key]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from instructsam.errors import ImageError, InputError
+from instructsam.exports.writer import MARKER
 from instructsam.images.folders import IMAGE_SUFFIXES
 from instructsam.inference.answer_lines import recorded_overlays
 from instructsam.structures.checks import check_text, describe, parse_json
@@ -40,7 +41,7 @@ class FoundImages:
     Attributes:
         found: in the order given, each once; those of a folder by name.
         skipped: images in subfolders that were not searched.
-        own: overlays of earlier runs that were skipped.
+        own: overlays and exports of earlier runs that were skipped.
         repeated: links and names of a file that is already in the list, with its first path; skipped.
         unreadable: folders that cannot be listed, with the reason.
     """
@@ -161,7 +162,9 @@ def _files_in(
                 yield path, prefix + path.name
     for subfolder in subfolders:
         inner = f"{prefix}{subfolder.name}/"
-        if recursive:
+        if os.path.lexists(subfolder / MARKER):
+            result.own += sum(1 for _ in _files_in(subfolder, inner, True, FoundImages(), own))
+        elif recursive:
             yield from _files_in(subfolder, inner, True, result, own)
         elif result.skipped < _COUNT_LIMIT:
             skipped = FoundImages()
@@ -191,7 +194,7 @@ def _no_image_message(folder: Path, result: FoundImages) -> str:
             "add --recursive"
         )
     if result.own:
-        return f"{folder}: the folder has no image except {result.own} overlays of an earlier run"
+        return f"{folder}: the folder has no image except {result.own} overlays or exports of an earlier run"
     suffixes = " ".join(sorted(IMAGE_SUFFIXES))
     return f"{folder}: the folder has no image (expected one of {suffixes})"
 
