@@ -27,6 +27,7 @@ from instructsam.labelling.outputs import (
     Skipped,
     check_outputs,
     lowest_score,
+    remove_leftovers,
     write_outputs,
 )
 from instructsam.labelling.review import FOLDER_NAME
@@ -88,6 +89,7 @@ def label_folder(command: LabelCommand) -> int:
         log.require(command.settings().known(), __version__)
         for remark in log.notes:
             console.note(f"note: {remark}")
+        remove_leftovers(folder)
         check_outputs(command.outputs, folder, is_new=not log.header and not command.overwrite)
         with console.stdout_reserved(command.as_json):
             complete = False

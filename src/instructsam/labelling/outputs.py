@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -99,6 +100,16 @@ def check_outputs(settings: OutputSettings, folder: Path, is_new: bool) -> None:
             "--overwrite to replace it"
         )
     open_exports(settings.formats, folder, settings.options).abandon()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove half-written files and folders of a run that was killed; the caller holds the lock of the folder."""
+    for place in (folder, folder / FOLDER_NAME):
+        for path in [*place.glob(".writing-*"), *place.glob(".replaced-*")]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def lowest_score(header: Mapping[str, Any], selection: Selection) -> float:

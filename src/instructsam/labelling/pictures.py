@@ -53,9 +53,9 @@ class Batch:
     pictures: tuple[Picture, ...]
     instructions: tuple[str, ...]
 
-    def only(self, position: int) -> Batch:
-        """The batch of one of the pictures."""
-        return Batch(self.index, (self.pictures[position],), self.instructions)
+    def only(self, places: Sequence[int]) -> Batch:
+        """The batch of some of the pictures."""
+        return Batch(self.index, tuple(self.pictures[place] for place in places), self.instructions)
 
 
 @dataclass(frozen=True)

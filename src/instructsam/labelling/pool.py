@@ -1,7 +1,8 @@
 """Workers on several devices, one process each: answers in order, and batches of a dead worker are computed again.
 
-A batch always goes to the model as a whole, so that an answer does not depend on when a process died. A batch whose
-worker dies twice is split: the picture that ends the process is reported, the others are answered.
+A batch goes to the model as a whole, so that an answer does not depend on when a process died. When two workers died
+with a batch, its pictures are tried one at a time: one that ends its process again is reported, and the others are
+computed together.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from typing import Literal
 
 from instructsam.errors import InstructSAMError
 from instructsam.labelling.answerer import Answerer
@@ -21,30 +23,39 @@ from instructsam.labelling.worker import STARTED, serve
 
 BATCHES_AHEAD = 2  # of a worker: one is answered, one is decoded
 WINDOW = 4  # batches per worker that may wait for an earlier one
-DEATHS_OF_BATCH = 2  # before its pictures are tried one at a time
-DEATHS_IN_A_ROW = 6  # without an answer between them, before the run stops
+DEATHS_OF_WORK = 2  # before the pictures of a batch are tried one at a time, or a picture is reported
+DEATHS_IN_A_ROW = 8  # without an answer between them, before the run stops
 _PATIENCE = 10.0  # seconds for a process to end
 
 
 @dataclass
 class _Work:
-    """A batch, or one picture of it, that a worker computes; `deaths` of workers that had it."""
+    """Pictures of a batch that a worker computes together.
+
+    Attributes:
+        batch: the batch.
+        places: of the pictures in it.
+        stage: "batch", then "probe" (one picture), then "rest" (without the pictures that ended their process).
+        deaths: of workers that had it.
+    """
 
     batch: Batch
-    position: int | None = None
+    places: tuple[int, ...]
+    stage: Literal["batch", "probe", "rest"] = "batch"
     deaths: int = 0
 
     @property
     def part(self) -> Batch:
-        return self.batch if self.position is None else self.batch.only(self.position)
+        return self.batch.only(self.places)
 
 
 @dataclass
 class _Pending:
-    """A batch whose pictures are not all answered."""
+    """A batch whose pictures are not all answered; `probed` are answers that count only if nothing better comes."""
 
     batch: Batch
     found: dict[int, PictureAnswers] = field(default_factory=dict)
+    probed: dict[int, PictureAnswers] = field(default_factory=dict)
     header: dict[str, object] | None = None
 
     @property
@@ -54,6 +65,12 @@ class _Pending:
     def answers(self) -> BatchAnswers:
         found = tuple(self.found[place] for place in range(len(self.batch.pictures)))
         return BatchAnswers(self.batch, found, self.header)
+
+    def rest(self) -> list[_Work]:
+        """The work that is left once all pictures were tried."""
+        if not self.probed or len(self.found) + len(self.probed) < len(self.batch.pictures):
+            return []
+        return [_Work(self.batch, tuple(sorted(self.probed)), "rest")]
 
 
 class _Worker:
@@ -82,7 +99,7 @@ class _Worker:
 
     def has_room(self, work: _Work) -> bool:
         """Whether work can be sent: work that has seen a death gets a worker of its own."""
-        alone = work.deaths > 0 or any(own.deaths for own in self.work)
+        alone = any(one.deaths or one.stage != "batch" for one in (work, *self.work))
         return len(self.work) < (1 if alone else BATCHES_AHEAD)
 
     def stop(self) -> None:
@@ -143,7 +160,7 @@ class WorkerPool:
                 exhausted = batch is None
                 if batch is not None:
                     self._pending[batch.index] = _Pending(batch)
-                    self._waiting.append(_Work(batch))
+                    self._waiting.append(_Work(batch, tuple(range(len(batch.pictures)))))
                 self._dispatch()
             while self._pending and (first := next(iter(self._pending.values()))).complete:
                 del self._pending[first.batch.index]
@@ -192,8 +209,12 @@ class WorkerPool:
     def _store(self, work: _Work, answers: BatchAnswers) -> None:
         pending = self._pending[work.batch.index]
         pending.header = answers.header or pending.header
-        places = range(len(work.batch.pictures)) if work.position is None else [work.position]
-        pending.found.update(zip(places, answers.pictures, strict=True))
+        found = zip(work.places, answers.pictures, strict=True)
+        if work.stage == "probe":
+            pending.probed.update(found)
+            self._waiting.extendleft(pending.rest())
+        else:
+            pending.found.update(found)
 
     def _replace(self, worker: _Worker) -> None:
         """Start another process for a worker that died, and queue its work again."""
@@ -201,8 +222,8 @@ class WorkerPool:
         self._deaths += 1
         if not worker.started and (worker.process.exitcode or 0) > 0:
             raise InstructSAMError(
-                f"the process for a device ended at its start ({cause}): a script that uses several devices must call "
-                "label under `if __name__ == '__main__':`"
+                f"the process for a device ended at its start ({cause}), its error is printed above; a script "
+                'that uses several devices must call label under `if __name__ == "__main__":`'
             )
         if self._deaths >= DEATHS_IN_A_ROW:
             raise InstructSAMError(
@@ -215,15 +236,17 @@ class WorkerPool:
         self._workers[self._workers.index(worker)] = _Worker(worker.answerer, worker.number)
 
     def _again(self, work: _Work, cause: str) -> list[_Work]:
-        """The work that follows from a death: the same, its pictures one at a time, or none when it is reported."""
+        """The work that follows from a death."""
         work.deaths += 1
-        places = range(len(work.batch.pictures))
-        if work.position is None and work.deaths < DEATHS_OF_BATCH:
+        pending = self._pending[work.batch.index]
+        if work.deaths < DEATHS_OF_WORK:
             return [work]
-        if work.position is None and len(places) > 1:
-            return [_Work(work.batch, place, work.deaths) for place in places]
-        position = work.position or 0
-        name = work.batch.pictures[position].name
+        if work.stage == "rest":
+            pending.found.update(pending.probed)
+            return []
+        if len(work.places) > 1:
+            return [_Work(work.batch, (place,), "probe") for place in work.places]
+        name = work.batch.pictures[work.places[0]].name
         error = f"{name}: the process that segmented it ended {work.deaths} times ({cause})"
-        self._pending[work.batch.index].found[position] = PictureAnswers(error=error)
-        return []
+        pending.found[work.places[0]] = PictureAnswers(error=error)
+        return pending.rest()

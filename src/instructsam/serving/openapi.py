@@ -30,6 +30,8 @@ _STATUSES = {
     503: "The queue is full, or a model is loading: try again after `Retry-After` seconds.",
     504: "The answer did not arrive within the time limit.",
 }
+_GET = (401, 403)
+_ALWAYS = tuple(_STATUSES)
 _EXAMPLE = {"image": "iVBORw0KGgo...", "instructions": ["the red mugs", "the plate on the left"]}
 
 
@@ -39,12 +41,14 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def _body(json_model: type[BaseModel], example: Any) -> dict[str, Any]:
     """Either JSON or a form with files."""
-    form = SegmentOptions.model_json_schema()
-    form["properties"] = {
-        "image": {"type": "string", "format": "binary", "description": "An image file."},
-        **form["properties"],
+    fields = SegmentOptions.model_json_schema()["properties"]
+    image = {"type": "string", "format": "binary", "description": "An image file."}
+    form = {
+        "type": "object",
+        "properties": {"image": image, **{name: _form_field(field) for name, field in fields.items()}},
+        "required": ["image"],
+        "additionalProperties": False,
     }
-    form["required"] = ["image"]
     content = {
         "application/json": {
             "schema": {"$ref": _REF.format(model=json_model.__name__)},
@@ -53,6 +57,14 @@ def _body(json_model: type[BaseModel], example: Any) -> dict[str, Any]:
         "multipart/form-data": {"schema": form},
     }
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _form_field(field: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a field without null, which a form leaves out, and of repeated fields as a list."""
+    kinds = [kind for kind in field.get("anyOf", []) if kind.get("type") != "null"]
+    lists = [kind for kind in kinds if kind.get("type") == "array"]
+    rest = {key: value for key, value in field.items() if key not in ("anyOf", "default")}
+    return {**rest, **(lists or kinds)[0]} if kinds else rest
 
 
 SEGMENT: dict[str, Any] = {
@@ -69,7 +81,7 @@ MODELS: dict[str, Any] = {"response_model": ModelsAnswer, "responses": _errors(4
 
 
 def add_openapi(app: FastAPI) -> None:
-    """Complete the application's OpenAPI document by the bodies, which the routes parse themselves."""
+    """Complete the application's OpenAPI document by the bodies, which the routes parse themselves, and by errors."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -84,7 +96,21 @@ def add_openapi(app: FastAPI) -> None:
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             }
             made["security"] = [{"key": []}, {"header": []}, {}]
+            for path, operations in made["paths"].items():
+                for method, operation in operations.items():
+                    _add_errors(operation["responses"], _ALWAYS if method == "post" or "{" in path else _GET)
             app.openapi_schema = made
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+
+
+def _add_errors(responses: dict[str, Any], statuses: tuple[int, ...]) -> None:
+    """Document the errors that any route may answer with; the faces have bodies of their own shape."""
+    automatic = responses.get("422", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if automatic.get("$ref", "").endswith("/HTTPValidationError"):  # FastAPI's own shape, which no route uses
+        del responses["422"]
+    for status in statuses:
+        responses.setdefault(
+            str(status), {"description": _STATUSES[status], "content": {"application/json": {}}}
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Annotated, TypeVar
 
@@ -21,6 +22,7 @@ from instructsam.structures.validation import first_fault
 _FIELD_BYTES = 64 * 1024  # of a field of a form that is not a file
 _OTHER_FIELDS = 16  # of a form, besides instructions and phrases
 _LISTS = ("instructions", "phrases")
+_NUMBERS = ("score_threshold", "tolerance", "overlay")  # and true or false
 
 
 def _listed(value: object) -> object:
@@ -113,7 +115,7 @@ async def parse_form(request: Request, limits: Limits) -> tuple[list[bytes], Seg
     if not images or len(images) < len(form.getlist("image")):
         raise BodyError("image must be a file: send every image as a file part of this name")
     try:
-        return images, SegmentOptions.model_validate(values, strict=False)
+        return images, SegmentOptions.model_validate(values)
     except ValidationError as error:
         raise _body_error(error, SegmentOptions, values) from error
 
@@ -127,7 +129,14 @@ def _field(form: FormData, name: str) -> object:
         return items
     if len(items) > 1:
         raise BodyError(f"{shorten(name)} must be sent once, got {len(items)} times")
-    return items[0]
+    text = str(items[0])
+    if name not in _NUMBERS:
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text  # which the type of the field refuses
+    return text if value is None else value
 
 
 def body_kind(request: Request) -> str:
