@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from instructsam.serving.context import Context
-from instructsam.serving.faces import label_studio, native, operations, roboflow, x_anylabeling
+from instructsam.serving.faces import label_studio, mcp, native, operations, roboflow, x_anylabeling
 
 FACES: tuple[Callable[[Context], APIRouter], ...] = (
     operations.router,
@@ -15,4 +15,5 @@ FACES: tuple[Callable[[Context], APIRouter], ...] = (
     label_studio.router,
     x_anylabeling.router,
     roboflow.router,
+    mcp.router,
 )
