@@ -14,6 +14,7 @@ import typer
 from instructsam import __version__
 from instructsam.cli import console, data, engine, world
 from instructsam.cli.ablate import ablate
+from instructsam.cli.app import open_app
 from instructsam.cli.calibrate import calibrate
 from instructsam.cli.compare import compare
 from instructsam.cli.demo import demo
@@ -21,6 +22,7 @@ from instructsam.cli.doctor import doctor
 from instructsam.cli.evaluate import evaluate
 from instructsam.cli.false_alarms import false_alarms
 from instructsam.cli.label import label
+from instructsam.cli.mcp import mcp
 from instructsam.cli.models import build, convert
 from instructsam.cli.robustness import robustness
 from instructsam.cli.segment import segment
@@ -65,11 +67,13 @@ for command in (
     ablate,
     demo,
     serve,
+    mcp,
     doctor,
     build,
     convert,
 ):
     app.command()(command)
+app.command("app")(open_app)
 app.add_typer(world.app, name="world")
 app.add_typer(data.app, name="data")
 app.add_typer(engine.app, name="engine")

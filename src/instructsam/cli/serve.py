@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,16 +105,22 @@ def serve(
         "log_text": log_text,
     }
     limits = {"max_bytes": max_bytes, "max_pixels": max_pixels, "max_seconds": max_seconds}
-    return run(given, limits, "serves")
+    return run(given, limits, "InstructSAM serves {models} on {url}")
 
 
-def run(given: dict[str, Any], limits: dict[str, Any], verb: str) -> int:
+def run(
+    given: dict[str, Any],
+    limits: dict[str, Any],
+    announcement: str,
+    listening: Callable[[str], None] = lambda url: None,
+) -> int:
     """Start the server with these settings.
 
     Args:
         given: fields of `ServeSettings` except its limits.
         limits: fields of `Limits`.
-        verb: of the line that is printed with the URL.
+        announcement: printed once the server listens; {models} and {url} are filled in.
+        listening: receives the URL after that.
     """
     try:
         from instructsam.serving.app import create_app
@@ -130,7 +137,12 @@ def run(given: dict[str, Any], limits: dict[str, Any], verb: str) -> int:
     listener = open_socket(settings.host, settings.port)
     log_to_stderr()
     names = ", ".join(settings.models)
-    run_server(app, listener, lambda url: print(f"InstructSAM {verb} {names} on {url}", flush=True))
+
+    def announce(url: str) -> None:
+        print(announcement.format(models=names, url=url), flush=True)
+        listening(url)
+
+    run_server(app, listener, announce)
     return 0
 
 

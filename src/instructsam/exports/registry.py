@@ -110,7 +110,7 @@ _TABLE = (
         "folder",
         "hugging_face",
         extra="data",
-        library="datasets",
+        library="pyarrow",
     ),
 )
 

@@ -20,6 +20,7 @@ from instructsam.serving.failures import Failure, describe_failure, failure
 from instructsam.serving.guard import Guard
 from instructsam.serving.keys import Keys
 from instructsam.serving.openapi import add_openapi
+from instructsam.serving.page_routes import router as page_router
 from instructsam.serving.request_log import RequestLog, add_headers
 from instructsam.serving.service import Service
 from instructsam.serving.settings import ServeSettings
@@ -53,7 +54,7 @@ def create_app(service: Service, settings: ServeSettings | None = None) -> FastA
     )
     app.state.context = context
     _add_error_answers(app, context)
-    for router in FACES:
+    for router in (*FACES, page_router):
         app.include_router(router(context))
     add_openapi(app)
     add_docs_page(app, context)

@@ -8,8 +8,11 @@ from instructsam.serving.errors import KeyRequiredError
 KEY_IN_BODY = ("/sam3/",)
 """Paths whose routes check the key themselves, by `require_key`, because it may stand in the body."""
 
-PUBLIC = ("/health", "/ready")
-"""Paths that need no key: load balancers and labelling tools ask for them without one."""
+PUBLIC = ("/health", "/ready", "/", "/app", "/app/", "/app/ready")
+"""Paths that need no key: load balancers and labelling tools ask without one, and the page asks the user for it."""
+
+PUBLIC_FOLDERS = ("/app/files/",)
+"""Paths below these need no key: the files of the page."""
 
 MESSAGE = (
     "a key is required: send it as `Authorization: Bearer KEY`, `X-API-Key: KEY` or `Token: KEY`, or as the password "

@@ -35,6 +35,12 @@ class UnknownModelError(RequestError):
     status = 404
 
 
+class UnknownFileError(RequestError):
+    """The page has no file of this name."""
+
+    status = 404
+
+
 class SlowClientError(RequestError):
     """The body did not arrive in time."""
 

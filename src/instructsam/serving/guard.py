@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from instructsam.serving.auth import KEY_IN_BODY, MESSAGE, PUBLIC
+from instructsam.serving.auth import KEY_IN_BODY, MESSAGE, PUBLIC, PUBLIC_FOLDERS
 from instructsam.serving.context import Context
 from instructsam.serving.errors import ForbiddenError, KeyRequiredError, RequestError
 from instructsam.serving.failures import describe_failure
@@ -57,7 +57,8 @@ class Guard:
             keys += parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=100).get("api_key", [])
         authorized = self.context.keys.accept(keys)
         scope.setdefault("state", {})["authorized"] = authorized
-        if not authorized and not in_body and path not in PUBLIC:
+        public_path = path in PUBLIC or path.startswith(PUBLIC_FOLDERS)
+        if not authorized and not in_body and not public_path:
             raise KeyRequiredError(MESSAGE)
 
 

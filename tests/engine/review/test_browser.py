@@ -20,7 +20,7 @@ from instructsam.engine.review.page import write_pages
 from instructsam.engine.review.queue import review_queue
 from instructsam.engine.review.report import ReviewReport
 from instructsam.engine.stages.pictures import RowPictures
-from tests.engine.review.browser import Browser
+from tests.browser import Browser
 from tests.engine.review.rows import SquareImages, make_decision, make_row, outcome
 from tests.engine.review.test_page import HOSTILE
 

@@ -19,7 +19,12 @@ _SECONDS = 60
 
 
 class Browser:
-    """One page of a browser. `problems` holds what its console reported: errors and refused resources."""
+    """One page of a browser.
+
+    Attributes:
+        problems: what its console reported: errors and refused resources.
+        requests: "METHOD URL" of what the page has requested, without data and blob URLs.
+    """
 
     def __init__(self, folder: Path) -> None:
         if CHROMIUM is None:
@@ -55,12 +60,13 @@ class Browser:
         self._number = 0
         self._session = ""
         self.problems: list[str] = []
+        self.requests: list[str] = []
         self._events: list[str] = []
 
     def __enter__(self) -> Browser:
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
         return self
 
@@ -77,8 +83,15 @@ class Browser:
             os.close(self._out)
             os.close(self._in)
 
-    def open(self, path: Path, width: int = 1280, height: int = 800, dark: bool = False) -> None:
-        """Open a file and wait until it has loaded."""
+    def open(self, place: Path | str, width: int = 1280, height: int = 800, dark: bool = False) -> None:
+        """Open a file or a URL and wait until it has loaded; a window below 600 px is a phone with touch."""
+        self.resize(width, height, dark)
+        self._events.clear()
+        self._call("Page.navigate", url=place.as_uri() if isinstance(place, Path) else place)
+        self._wait_until_loaded()
+
+    def resize(self, width: int, height: int, dark: bool = False) -> None:
+        """Set the size of the window and its colours."""
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self._call(
             "Emulation.setDeviceMetricsOverride",
@@ -87,10 +100,8 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
+        self._call("Emulation.setTouchEmulationEnabled", enabled=width < 600)
         self._call("Emulation.setEmulatedMedia", features=scheme)
-        self._events.clear()
-        self._call("Page.navigate", url=path.as_uri())
-        self._wait_until_loaded()
 
     def follow(self, selector: str) -> None:
         """Click a link and wait until its page has loaded."""
@@ -105,13 +116,45 @@ class Browser:
             raise RuntimeError(str(found["exceptionDetails"]))
         return found["result"].get("value")
 
-    def press(self, *keys: str) -> None:
-        """Press keys one after the other: letters, digits, "Enter", "Escape", "Tab", " "."""
-        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowLeft": 37, "ArrowRight": 39, " ": 32}
+    def wait_for(self, script: str, seconds: float = 20.0) -> Any:
+        """The value of an expression as soon as it is truthy."""
+        end = time.monotonic() + seconds
+        while not (value := self.run(script)):
+            if time.monotonic() > end:
+                raise AssertionError(f"not true within {seconds} s: {script}")
+            time.sleep(0.03)
+        return value
+
+    def place(self, selector: str, x: float = 0.5, y: float = 0.5) -> tuple[float, float]:
+        """The place in the window of a share of an element's box, after scrolling to it."""
+        found = self.run(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " e.scrollIntoView({block: 'center', behavior: 'instant'}); const b = e.getBoundingClientRect();"
+            f" return [b.left + b.width * {x}, b.top + b.height * {y}]; }})()"
+        )
+        return float(found[0]), float(found[1])
+
+    def click_on(self, selector: str) -> None:
+        """Click at the middle of an element."""
+        self.click(*self.place(selector))
+
+    def type(self, text: str) -> None:
+        """Type text into the element in focus."""
+        self._call("Input.insertText", text=text)
+
+    def press(self, *keys: str, modifiers: int = 0) -> None:
+        """Press keys one after the other: letters, digits, "Enter", "Escape", "Tab", " ", arrows.
+
+        Args:
+            keys: their names.
+            modifiers: held meanwhile; the sum of 1 (Alt), 2 (Control), 4 (Meta), 8 (Shift).
+        """
+        codes = {"Enter": 13, "Escape": 27, "Tab": 9, " ": 32}
+        codes |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
         for key in keys:
-            text = "\r" if key == "Enter" else key if len(key) == 1 else ""
+            text = "\r" if key == "Enter" else key if len(key) == 1 and modifiers in (0, 8) else ""
             code = codes.get(key) or ord(key.upper())
-            both = {"key": key, "windowsVirtualKeyCode": code}
+            both = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
             self._call("Input.dispatchKeyEvent", type="keyDown", text=text, **both)
             self._call("Input.dispatchKeyEvent", type="keyUp", **both)
 
@@ -119,6 +162,32 @@ class Browser:
         """Click at a place of the window, px."""
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def move(self, x: float, y: float) -> None:
+        """Move the mouse to a place of the window, px."""
+        self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse at a place, move to another, release."""
+        both = {"button": "left", "buttons": 1, "clickCount": 1}
+        self._call("Input.dispatchMouseEvent", type="mousePressed", x=start[0], y=start[1], **both)
+        for share in (0.3, 0.7, 1.0):
+            x, y = (a + (b - a) * share for a, b in zip(start, end, strict=True))
+            self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y, **both)
+        self._call("Input.dispatchMouseEvent", type="mouseReleased", x=end[0], y=end[1], **both)
+
+    def touch(self, *points: tuple[float, float]) -> None:
+        """Put a finger at the first place, move it through the others, lift it."""
+        for number, (x, y) in enumerate(points):
+            kind = "touchMove" if number else "touchStart"
+            self._call("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y}])
+        self._call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def drop(self, path: Path, x: float, y: float) -> None:
+        """Drop a file at a place of the window."""
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self._call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
     def download_to(self, folder: Path) -> None:
         """Save downloads in a folder."""
@@ -168,6 +237,11 @@ class Browser:
         message: dict[str, Any] = json.loads(line)
         method = message.get("method", "")
         self._events.append(method)
-        if method in ("Log.entryAdded", "Runtime.exceptionThrown"):
+        if method == "Network.requestWillBeSent":
+            request = message["params"]["request"]
+            if request["url"].startswith(("http", "file")):
+                self.requests.append(f"{request['method']} {request['url']}")
+        error = method == "Runtime.consoleAPICalled" and message["params"]["type"] in ("error", "warning")
+        if error or method in ("Log.entryAdded", "Runtime.exceptionThrown"):
             self.problems.append(json.dumps(message["params"]))
         return message
