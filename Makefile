@@ -11,7 +11,7 @@ PROCESSES ?= 2
 WORKERS ?= 2
 MINUTES ?= 9
 
-.PHONY: help setup demo test test-slow test-browser check docs format bench train train-gpu ablations clean
+.PHONY: help setup demo test test-slow test-browser test-clients check docs format bench train train-gpu ablations clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -29,11 +29,30 @@ test: $(DEV) ## Run the fast tests on WORKERS=2 processes
 
 test-slow: $(DEV) ## Run the tests marked slow
 	@echo "Running the slow tests"
-	@$(BIN)/python -m pytest -q -m "slow and not gpu and not browser"
+	@$(BIN)/python -m pytest -q -m "slow and not gpu and not browser and not clients"
 
 test-browser: $(DEV) ## Run the tests of HTML pages in Chromium
 	@echo "Running the tests in a browser"
 	@$(BIN)/python -m pytest -q -m browser
+
+# Each program in an environment of its own: their dependencies conflict.
+CLIENTS := .venv/clients
+$(CLIENTS)/cvat/installed: PACKAGES := cvat-cli==2.80.0 cvat-sdk==2.80.0 pycocotools pydantic pyyaml scipy
+$(CLIENTS)/roboflow/installed: PACKAGES := inference-sdk==1.8.3
+$(CLIENTS)/x_anylabeling/installed: PACKAGES := x-anylabeling-cvhub==4.2.1 onnxruntime
+$(CLIENTS)/label_studio/installed: PACKAGES := label-studio
+$(CLIENTS)/%/installed: | .venv/bin/python
+	@echo "Installing $*"
+	@$(PYTHON) -m venv $(CLIENTS)/$*
+	@$(CLIENTS)/$*/bin/python -m pip install --quiet --disable-pip-version-check $(PACKAGES)
+	@touch $@
+
+test-clients: $(DEV) $(foreach name,cvat roboflow x_anylabeling label_studio,$(CLIENTS)/$(name)/installed) ## Run the tests with labelling tools and their clients
+	@echo "Running the tests with real clients"
+	@CLIENT_PYTHON_CVAT=$(CLIENTS)/cvat/bin/python CLIENT_PYTHON_ROBOFLOW=$(CLIENTS)/roboflow/bin/python \
+		CLIENT_PYTHON_X_ANYLABELING=$(CLIENTS)/x_anylabeling/bin/python \
+		CLIENT_PYTHON_LABEL_STUDIO=$(CLIENTS)/label_studio/bin/python \
+		$(BIN)/python -m pytest -q -m clients
 
 check: $(DEV) ## Style, types, layers and file lengths
 	@echo "ruff check"

@@ -22,6 +22,7 @@ from instructsam.cli.doctor import doctor
 from instructsam.cli.evaluate import evaluate
 from instructsam.cli.false_alarms import false_alarms
 from instructsam.cli.label import label
+from instructsam.cli.mcp import mcp
 from instructsam.cli.models import build, convert
 from instructsam.cli.robustness import robustness
 from instructsam.cli.segment import segment
@@ -66,6 +67,7 @@ for command in (
     ablate,
     demo,
     serve,
+    mcp,
     doctor,
     build,
     convert,

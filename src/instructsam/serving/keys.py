@@ -41,14 +41,9 @@ class Keys:
         Raises:
             InputError: the file cannot be read, or as for the key itself.
         """
+        key = read_key(path)
         try:
-            with path.open(encoding="utf-8") as file:
-                line = file.readline(4 * MAX_LENGTH)
-        except (OSError, UnicodeDecodeError) as error:
-            cause = reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InputError(f"cannot read the key file {path}: {cause}") from error
-        try:
-            return cls(line.strip())
+            return cls(key)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
@@ -66,6 +61,20 @@ class Keys:
             for key in presented
         ]
         return any(found)
+
+
+def read_key(path: Path) -> str:
+    """The first line of a key file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.readline(4 * MAX_LENGTH).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        cause = reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"cannot read the key file {path}: {cause}") from error
 
 
 def readable_by_others(path: Path) -> bool:

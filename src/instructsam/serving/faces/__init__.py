@@ -7,11 +7,13 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from instructsam.serving.context import Context
-from instructsam.serving.faces import label_studio, native, operations, x_anylabeling
+from instructsam.serving.faces import label_studio, mcp, native, operations, roboflow, x_anylabeling
 
 FACES: tuple[Callable[[Context], APIRouter], ...] = (
     operations.router,
     native.router,
     label_studio.router,
     x_anylabeling.router,
+    roboflow.router,
+    mcp.router,
 )

@@ -29,14 +29,14 @@ from instructsam.structures.predictions import Prediction
 PREFIX = "/x-anylabeling"
 FINENESS = 0.001
 """Default tolerance of polygons, as a fraction of the ring's length: the program's "mask fineness"."""
-_WIDGETS = (
+_WIDGETS: tuple[dict[str, Any], ...] = (
     {"name": "edit_text"},
     {"name": "button_send"},
     {"name": "input_conf"},
     {"name": "mask_fineness_slider", "value": round(FINENESS * 10_000)},
     {"name": "toggle_preserve_existing_annotations", "value": False},
 )
-_HINTS: dict[object, dict[str, str]] = {"edit_text": {"placeholder": "the red mugs"}}
+_HINTS: dict[str, dict[str, str]] = {"edit_text": {"placeholder": "the red mugs"}}
 
 
 class _Body(BaseModel):
@@ -122,7 +122,7 @@ def _describe(model: ServedModel) -> dict[str, Any]:
                 "id": task,
                 "name": name,
                 "batch_processing_mode": "text_prompt",
-                "active_widgets": {str(widget["name"]): _HINTS.get(widget["name"], {}) for widget in widgets},
+                "active_widgets": {widget["name"]: _HINTS.get(widget["name"], {}) for widget in widgets},
             }
             for task, name in _TASKS.items()
         ],
