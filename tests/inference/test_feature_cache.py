@@ -66,17 +66,17 @@ def test_the_least_recently_used_image_goes_first() -> None:
     assert cache.get(key("b")) is None
     assert cache.get(key("a")) is not None
     found = cache.statistics
-    assert (found.hits, found.misses, found.evictions, found.images, found.nbytes) == (2, 1, 1, 2, 336)
+    assert (found.hits, found.misses, found.evictions, found.entries, found.nbytes) == (2, 1, 1, 2, 336)
     cache.put(key("a"), features())  # again: replaced, not counted twice
     assert cache.statistics.nbytes == 336
     cache.clear()
-    assert (cache.statistics.images, cache.statistics.nbytes) == (0, 0)
+    assert (cache.statistics.entries, cache.statistics.nbytes) == (0, 0)
 
 
 def test_features_above_the_limit_are_not_kept() -> None:
     cache = FeatureCache(167)
     cache.put(key("a"), features())
-    assert cache.statistics.images == 0
+    assert cache.statistics.entries == 0
     with pytest.raises(InputError, match="max_bytes"):
         FeatureCache(-1)
 
@@ -94,4 +94,4 @@ def test_threads_share_a_cache() -> None:
         list(pool.map(use, range(4)))
     found = cache.statistics
     assert found.hits + found.misses == 800
-    assert found.nbytes == 168 * found.images <= cache.max_bytes
+    assert found.nbytes == 168 * found.entries <= cache.max_bytes

@@ -137,7 +137,7 @@ def test_cached_images_are_not_encoded(segmenter: Segmenter, encoded: list[int])
     for one, other in zip(first, both[1:], strict=True):
         same(one[0], other[0])
     segmenter.segment_jobs([job(0, "kite")], cache=cache)  # no key: not cached
-    assert (encoded, cache.statistics.images) == ([2, 1, 1], 3)
+    assert (encoded, cache.statistics.entries) == ([2, 1, 1], 3)
 
 
 def test_segmenters_do_not_share_features_of_one_cache() -> None:
@@ -145,7 +145,7 @@ def test_segmenters_do_not_share_features_of_one_cache() -> None:
     cache, asked = FeatureCache(2**24), job(0, "kite", key="0")
     one.segment_jobs([asked], cache=cache)
     identical(other.segment_jobs([asked], cache=cache)[0][0], alone(other, asked)[0])
-    assert cache.statistics.images == 2
+    assert cache.statistics.entries == 2
 
 
 def test_notes_of_the_image_are_kept(segmenter: Segmenter) -> None:

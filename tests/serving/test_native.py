@@ -147,11 +147,6 @@ def test_pixels_are_limited_before_they_are_decoded() -> None:
     assert "80 x 64 px" in answer.json()["error"]["message"]
 
 
-def test_memory_of_masks_is_limited() -> None:
-    settings = ServeSettings(limits=Limits(max_mask_pixels=80 * 64))
-    assert client(settings=settings).post("/v1/segment", json=body()).status_code == 413
-
-
 @pytest.mark.parametrize(
     ("error", "status"), [(BusyError("full", 7), 503), (TimeLimitError("late"), 504), (KeyError("bug"), 500)]
 )

@@ -117,6 +117,16 @@ def test_another_address_needs_a_key(capsys: pytest.CaptureFixture[str]) -> None
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_a_model_that_cannot_be_loaded_ends_the_process(tmp_path: Path) -> None:
+    model = tmp_path / "broken"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    with server_process(tmp_path, "--model", str(model)) as server:
+        assert server.process.wait(180) == 2
+        last = server.log.read_text().splitlines()[-1]
+        assert last.startswith("instructsam: error: the model broken could not be loaded: ")
+
+
 def test_names_of_models(tmp_path: Path) -> None:
     assert parse_models([]) == {"default": "default"}
     assert parse_models(["owner/name", "b=owner/name"]) == {"name": "owner/name", "b": "owner/name"}

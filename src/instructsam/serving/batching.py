@@ -98,7 +98,10 @@ class BatchingService:
         return not self._stopping and all(name in self._served for name in self.names)
 
     def models(self) -> tuple[ServedModel, ...]:
-        return tuple(self._served.get(name, ServedModel(name)) for name in self.names)
+        return tuple(
+            self._served.get(name, ServedModel(name, problem=self._problems.get(name, "")))
+            for name in self.names
+        )
 
     def statistics(self) -> ServiceStatistics:
         return replace(

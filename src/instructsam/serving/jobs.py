@@ -44,7 +44,8 @@ def make_job(
         raise RequestError(
             f"phrases go with at most one instruction, got {len(instructions)}: send one request per instruction"
         )
-    _reserve_masks(picture, max(len(instructions), len(phrases or ())), limits)
+    height, width = picture.size
+    reserve(height * width * max(len(instructions), len(phrases or ())))  # of a mask each
     check_choice(mode, "mode", MODES)
     threshold = None if score_threshold is None else check_fraction(score_threshold, "score_threshold")
     given = None if phrases is None else tuple(phrases)
@@ -60,16 +61,6 @@ async def segment(context: Context, job: ImageJob, model: str | None = None) -> 
         facts = {"instructions": list(job.instructions), "phrases": list(job.phrases or ())}
         _LOG.info("texts", extra={"facts": facts})
     return await context.service.segment(job, model, context.limits.max_seconds)
-
-
-def _reserve_masks(picture: Picture, texts: int, limits: Limits) -> None:
-    height, width = picture.size
-    if height * width * texts > limits.max_mask_pixels:
-        raise TooLargeError(
-            f"an image of {width} x {height} px may have at most {limits.max_mask_pixels // (height * width)} "
-            f"instructions or phrases in one request, got {texts}: make it smaller, or send several requests"
-        )
-    reserve(height * width * texts)
 
 
 def _check_texts(texts: Sequence[str], name: str, most: int, limits: Limits) -> None:

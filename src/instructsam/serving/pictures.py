@@ -14,8 +14,11 @@ from instructsam.images.loader import LoadedImage, load_bytes, read_size_of_stre
 from instructsam.serving.errors import RequestError, TooLargeError
 from instructsam.serving.memory import reserve
 from instructsam.serving.settings import Limits
+from instructsam.structures.byte_cache import ByteCache
 
 _LONGEST_PREFIX = 200  # characters of "data:image/png;base64"
+# Images decoded lately, by the hash of their file: several requests about one image are the rule in labelling.
+_DECODED: ByteCache[str, LoadedImage] = ByteCache(64 * 2**20)
 _SPACE = str.maketrans("", "", " \t\r\n")
 
 
@@ -92,12 +95,17 @@ def _read(content: bytes, limits: Limits, name: str) -> Picture:
         raise RequestError(f"{name} is empty, the content of an image file was expected")
     height, width = read_size_of_stream(io.BytesIO(content), name)
     check_pixels((height, width), limits, name)
+    key = sha256(content).hexdigest()
+    known = _DECODED.get(key)
+    if known is not None:
+        return Picture(known, key)
     reserve(3 * height * width)
     try:
         loaded = load_bytes(content, name)
     except RecursionError as error:
         raise ImageError(f"{name}: the image is damaged ({error})") from error
-    return Picture(loaded, sha256(content).hexdigest())
+    _DECODED.keep(key, loaded, 3 * height * width)
+    return Picture(loaded, key)
 
 
 def check_pixels(size: tuple[int, int], limits: Limits, name: str) -> None:

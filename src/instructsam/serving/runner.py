@@ -140,7 +140,7 @@ class ModelRunner:
             cache_hits=cache.hits,
             cache_misses=cache.misses,
             cache_evictions=cache.evictions,
-            cache_images=cache.images,
+            cache_images=cache.entries,
             cache_bytes=cache.nbytes,
             batch_size=self._size.now,
             out_of_memory=self._out_of_memory,

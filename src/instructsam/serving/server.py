@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from instructsam.errors import InputError
+from instructsam.errors import CheckpointError, InputError
 from instructsam.serving.connections import TimedConnection
 from instructsam.serving.context import Context
 from instructsam.serving.guard import is_loopback
@@ -66,6 +66,9 @@ def run_server(app: FastAPI, listener: socket.socket, announce: Callable[[str], 
         app: of `create_app`.
         listener: of `open_socket`.
         announce: receives the URL once the server listens.
+
+    Raises:
+        CheckpointError: a model could not be loaded.
     """
     context: Context = app.state.context
     config = uvicorn.Config(
@@ -82,6 +85,9 @@ def run_server(app: FastAPI, listener: socket.socket, announce: Callable[[str], 
         timeout_graceful_shutdown=math.ceil(context.limits.max_seconds) + 1,
     )
     _Server(config, context, announce).run(sockets=[listener])
+    for model in context.service.models():
+        if model.problem:
+            raise CheckpointError(f"the model {model.name} could not be loaded: {model.problem}")
 
 
 def url_of(listener: socket.socket) -> str:
@@ -105,8 +111,9 @@ class _Server(uvicorn.Server):
             self._announce(url_of(sockets[0]))
 
     async def on_tick(self, counter: int) -> bool:
-        """Begin to end when load balancers have had time to see that `/ready` fails."""
-        if time.monotonic() >= self._exit_at:
+        """Begin to end when a model cannot be loaded, or load balancers have had time to see that `/ready` fails."""
+        failed = any(model.problem for model in self._context.service.models())
+        if failed or time.monotonic() >= self._exit_at:
             self.should_exit = True
         return await super().on_tick(counter)
 

@@ -24,6 +24,7 @@ class ServedModel:
         score_threshold: its default.
         num_queries: instances that it can return per phrase; None without a limit.
         facts: others, such as parameters, device, dtype.
+        problem: the reason why it could not be loaded; not for clients.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ServedModel:
     score_threshold: float = 0.0
     num_queries: int | None = None
     facts: Mapping[str, str] | None = None
+    problem: str = ""
 
 
 class Service(Protocol):

@@ -17,7 +17,6 @@ class Limits(Config):
         max_bytes: of the body of a request.
         max_pixels: of an image, from its header.
         max_images: of a batch request.
-        max_mask_pixels: pixels of an image times its instructions or phrases, as each may have masks of its size.
         max_instructions, max_phrases: of a request.
         max_characters: of an instruction or phrase.
         max_seconds: until the answer, waiting included.
@@ -26,7 +25,6 @@ class Limits(Config):
     max_bytes: Annotated[int, Field(ge=1)] = 32 * 2**20
     max_pixels: Annotated[int, Field(ge=1)] = 50_000_000
     max_images: Annotated[int, Field(ge=1)] = 32
-    max_mask_pixels: Annotated[int, Field(ge=1)] = 500_000_000
     max_instructions: Annotated[int, Field(ge=1)] = 64
     max_phrases: Annotated[int, Field(ge=1)] = 64
     max_characters: Annotated[int, Field(ge=1)] = 4000

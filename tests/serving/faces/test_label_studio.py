@@ -88,6 +88,37 @@ def test_webhooks_are_accepted() -> None:
     assert client().post("/webhook", json={"action": "ANNOTATION_CREATED"}).status_code == 201
 
 
+def test_training_is_accepted_and_ignored() -> None:
+    assert client().post("/train", json={}).json() == {"status": "ignored"}
+
+
+def test_a_new_project_without_an_interface_can_be_connected() -> None:
+    answer = client().post("/setup", json={"project": "1.1", "schema": "<View></View>"})
+    assert answer.json()["model_version"] == "instructsam default 0123456789ab"
+    assert client().post("/setup", json={"schema": "<View><Image/></View>"}).status_code == 400
+
+
+def test_a_task_that_fails_does_not_harm_the_others() -> None:
+    bad = {"id": 8, "data": {"image": "data:image/png;base64,AAAA"}}
+    answer = predict(tasks=[TASK, bad, TASK])
+    assert answer.status_code == 200, answer.text
+    good, failed, last = answer.json()["results"]
+    assert "result" not in failed  # Label Studio stores no prediction and sends the task again
+    assert failed["error"]["code"] == "bad_image"
+    assert len(good["result"]) == len(last["result"]) == 1
+    assert predict(tasks=[bad, bad]).status_code == 400
+
+
+def test_tasks_that_are_not_reached_in_time_are_left_for_the_next_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("instructsam.serving.faces.label_studio.PREDICT_SECONDS", 0.4)
+    monkeypatch.setattr("instructsam.serving.faces.label_studio.AT_ONCE", 1)
+    results = predict(FakeService(delay=0.25), tasks=[TASK, TASK, TASK]).json()["results"]
+    assert "result" in results[0]
+    assert [entry["error"]["code"] for entry in results[1:]] == ["time_limit"] * 2
+
+
 BOMB = (
     '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><View><Image name="i" value="$image"/>&b;</View>'
 )
@@ -120,7 +151,7 @@ def test_an_interface_that_is_not_usable_is_refused(text: str) -> None:
         ({"tasks": [{"data": {"image": "http://169.254.169.254/a"}}]}, 400),
         ({"tasks": [TASK] * 300}, 413),
         ({"tasks": "x"}, 422),
-        ({"params": typed("text")}, 422),
+        ({"params": typed(3)}, 422),
         ({"params": typed([])}, 422),
         ({"params": {"context": {"result": [{"type": "keypointlabels", "value": {"x": 1}}]}}}, 422),
     ],

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from instructsam.errors import InstructSAMError
 from instructsam.exports.label_studio_regions import region, region_values
 from instructsam.serving.context import Context
-from instructsam.serving.errors import BodyError, TooLargeError
+from instructsam.serving.errors import BodyError, TimeLimitError, TooLargeError
 from instructsam.serving.faces.label_studio_config import Interface, parse_interface
 from instructsam.serving.faces.label_studio_images import task_image
+from instructsam.serving.failures import describe_failure, error_body
 from instructsam.serving.jobs import make_job, segment
 from instructsam.serving.requests import parse_body
 from instructsam.structures.checks import describe
@@ -26,6 +29,7 @@ from instructsam.structures.predictions import Prediction
 
 MOST_TASKS = 256  # Label Studio sends 100 at a time
 AT_ONCE = 8  # tasks whose images are in memory
+PREDICT_SECONDS = 85.0  # Label Studio waits for 100
 _TOLERANCE = 1.0  # px, of polygons
 
 
@@ -68,7 +72,7 @@ def router(context: Context) -> APIRouter:
     async def setup(request: Request) -> dict[str, str]:
         """Check the labelling interface; answered also while a model loads."""
         body = parse_body(SetupRequest, await request.body())
-        if body.schema_text.strip():
+        if "<Image" in body.schema_text:  # a new project has an empty interface
             parse_interface(body.schema_text)
         return {"model_version": _version(context)}
 
@@ -81,21 +85,57 @@ def router(context: Context) -> APIRouter:
         interface = parse_interface(body.label_config)
         given = body.params.context if body.params else None
         text = None if given is None or not given.result else _instruction(given.result)
+        names = [f"tasks[{index}]" for index in range(len(body.tasks))]
         places = asyncio.Semaphore(AT_ONCE)
 
-        async def answer(index: int, task: dict[str, Any]) -> dict[str, Any]:
+        async def answer(task: dict[str, Any], name: str) -> dict[str, Any]:
             async with places:
-                return await _predict(context, interface, task, f"tasks[{index}]", text)
+                return await _predict(context, interface, task, name, text)
 
-        results = await asyncio.gather(*(answer(index, task) for index, task in enumerate(body.tasks)))
+        results = await _in_time([answer(*entry) for entry in zip(body.tasks, names, strict=True)])
         return JSONResponse({"results": results})
 
+    @routes.post("/train", status_code=201)
     @routes.post("/webhook", status_code=201)
     async def webhook() -> dict[str, str]:
         """Accepted and ignored: the model does not train while it serves."""
         return {"status": "ignored"}
 
     return routes
+
+
+async def _in_time(answers: list[Coroutine[Any, Any, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The answers, before Label Studio stops waiting for them.
+
+    A task that fails, or is not reached in time, does not harm the others: in place of a result it has an error, so
+    that Label Studio stores no prediction and sends the task again.
+
+    Raises:
+        InstructSAMError: of the first task, if all fail.
+    """
+    runs = [asyncio.ensure_future(answer) for answer in answers]
+    try:
+        if runs:
+            await asyncio.wait(runs, timeout=PREDICT_SECONDS)
+    finally:
+        for run in runs:
+            run.cancel()
+    results: list[dict[str, Any]] = []
+    errors: list[InstructSAMError] = []
+    for found in await asyncio.gather(*runs, return_exceptions=True):
+        if isinstance(found, dict):
+            results.append(found)
+            continue
+        error: BaseException = found
+        if isinstance(error, asyncio.CancelledError):
+            error = TimeLimitError(f"the task was not reached within {PREDICT_SECONDS:g} seconds")
+        if not isinstance(error, InstructSAMError):
+            raise error
+        errors.append(error)
+        results.append(error_body(describe_failure(error)))
+    if errors and len(errors) == len(results):
+        raise errors[0]
+    return results
 
 
 def _version(context: Context) -> str:
@@ -113,6 +153,8 @@ def _instruction(result: list[dict[str, Any]]) -> str:
         if entry.get("type") == "textarea":
             value = entry.get("value")
             texts = value.get("text") if isinstance(value, dict) else None
+            if isinstance(texts, str):
+                texts = [texts]
             if isinstance(texts, list) and texts and isinstance(texts[-1], str) and texts[-1].strip():
                 return str(texts[-1])
             raise BodyError(f"the value of a TextArea must have a text, got {describe(texts)}")

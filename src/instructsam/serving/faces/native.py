@@ -117,4 +117,5 @@ def _footer(start: float) -> dict[str, Any]:
 
 
 def _model_json(model: ServedModel) -> dict[str, Any]:
-    return {**asdict(model), "facts": dict(model.facts or {})}
+    shown = {name: value for name, value in asdict(model).items() if name != "problem"}
+    return {**shown, "facts": dict(model.facts or {})}

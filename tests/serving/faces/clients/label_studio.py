@@ -1,0 +1,66 @@
+"""Uses a running Label Studio with our server as its ML backend.
+
+Arguments: URL of Label Studio, token of a user, URL of our server, image file, key of our server or "".
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import requests
+
+studio, token, server, path, key = sys.argv[1:]
+INTERFACE = """<View>
+  <Image name="image" value="$image"/>
+  <TextArea name="instruction" toName="image" editable="true" maxSubmissions="1"/>
+  <BrushLabels name="brush" toName="image" smart="true">
+    <Label value="mug" instruction="the mugs that are not red"/>
+    <Label value="nothing"/>
+  </BrushLabels>
+</View>"""
+session = requests.Session()
+session.headers["Authorization"] = f"Token {token}"
+
+
+def call(method: str, route: str, **options: Any) -> Any:
+    answer = session.request(method, f"{studio}/api/{route}", timeout=150, **options)
+    assert answer.ok, f"{method} {route}: {answer.status_code} {answer.text[:500]}"
+    return answer.json() if answer.content else None
+
+
+project = call("POST", "projects", json={"title": "instructsam", "label_config": INTERFACE})["id"]
+with open(path, "rb") as file:
+    call("POST", f"projects/{project}/import", files={"image.png": ("image.png", file, "image/png")})
+login = {"auth_method": "BASIC_AUTH", "basic_auth_user": "me", "basic_auth_pass": key} if key else {}
+backend = call(
+    "POST",
+    "ml",
+    json={"project": project, "url": server, "title": "instructsam", "is_interactive": True, **login},
+)
+state = call("GET", f"ml/{backend['id']}")
+task = call("GET", "tasks", params={"project": project})["tasks"][0]
+call("POST", f"dm/actions?id=retrieve_tasks_predictions&project={project}", json={"selectedItems": {"all": True}})
+end = time.monotonic() + 60
+while not (predictions := call("GET", "predictions", params={"task": task["id"]})):
+    assert time.monotonic() < end, "no prediction was stored"
+    time.sleep(1)
+result = [{"type": "textarea", "from_name": "instruction", "value": {"text": ["the mug on the left"]}}]
+typed = call(
+    "POST",
+    f"ml/{backend['id']}/interactive-annotating",
+    json={"task": task["id"], "context": {"result": result}},
+)
+print(
+    json.dumps(
+        {
+            "state": state["state"],
+            "version": state["model_version"],
+            "image": task["data"]["image"],
+            "predictions": [[entry["model_version"], entry["result"]] for entry in predictions],
+            "typed": typed,
+        }
+    )
+)
