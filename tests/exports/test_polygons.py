@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 from scipy.ndimage import gaussian_filter, label
 
-from instructsam.exports.polygons import Polygon, joined_ring, keyhole_ring, mask_polygons
-from instructsam.exports.simplify import _distances
+from instructsam.exports.polygons import INSET, Polygon, joined_ring, keyhole_ring, mask_polygons
 from instructsam.structures.masks import decode_rle, text_code
 
 
@@ -41,8 +42,8 @@ def small_masks() -> list[NDArray[np.bool_]]:
 
 
 def test_every_small_mask_is_exact_in_every_form() -> None:
-    for mask in small_masks():
-        polygons = mask_polygons(mask)
+    for mask, inset in itertools.product(small_masks(), (0.0, INSET)):
+        polygons = mask_polygons(mask, inset=inset)
         assert len(polygons) == label(mask)[1]
         assert np.array_equal(fill(rings_of(polygons), mask.shape), mask)
         assert np.array_equal(fill([keyhole_ring(polygon) for polygon in polygons], mask.shape), mask)
@@ -50,12 +51,38 @@ def test_every_small_mask_is_exact_in_every_form() -> None:
             assert np.array_equal(fill([joined_ring(polygons)], mask.shape), mask)
 
 
+@pytest.mark.parametrize("inset", [0, INSET])
 @pytest.mark.parametrize("seed", range(4))
-def test_coco_rasterises_the_exact_polygons_to_the_mask(seed: int) -> None:
+def test_coco_rasterises_the_exact_polygons_to_the_mask(seed: int, inset: float) -> None:
     mask = blobs(seed, sigma=0.8 + 0.4 * seed)
-    flat = [keyhole_ring(polygon).ravel().tolist() for polygon in mask_polygons(mask)]
+    flat = [keyhole_ring(polygon).ravel().tolist() for polygon in mask_polygons(mask, inset=inset)]
     drawn = text_code(coco.merge(coco.frPyObjects(flat, *mask.shape)))
     assert np.array_equal(decode_rle(drawn), mask)
+
+
+def connected() -> list[NDArray[np.bool_]]:
+    """Masks without pixels that touch in a corner alone."""
+    masks = [*small_masks(), *(blobs(seed, sigma=2.5) for seed in range(6))]
+    corners = [(m[1:, 1:], m[1:, :-1], m[:-1, 1:], m[:-1, :-1]) for m in masks]
+    touches = [((a == d) & (b == c) & (a != b)).any() for a, b, c, d in corners]
+    return [mask for mask, touching in zip(masks, touches, strict=True) if not touching]
+
+
+def test_corners_cut_to_pixels_lie_in_the_mask() -> None:
+    assert len(connected()) > 300
+    for mask in connected():
+        for ring in rings_of(mask_polygons(mask, inset=INSET)):
+            x, y = ring.astype(np.int64).T
+            assert mask[y, x].all()
+
+
+def test_opencv_fills_the_mask() -> None:
+    cv2 = pytest.importorskip("cv2")
+    for mask in connected():
+        drawn = np.zeros(mask.shape, np.uint8)
+        for polygon in mask_polygons(mask, inset=INSET):
+            cv2.fillPoly(drawn, [keyhole_ring(polygon).astype(np.int32)], 1)
+        assert np.array_equal(drawn.astype(bool), mask)
 
 
 def test_holes_belong_to_the_part_around_them() -> None:
@@ -87,11 +114,11 @@ def test_simplified_rings_are_valid_and_within_the_tolerance(tolerance: float) -
 
 def _farthest(corners: NDArray[np.float64], ring: NDArray[np.float64]) -> float:
     """The largest distance of an exact corner to the simplified ring."""
-    ends = np.roll(ring, -1, axis=0)
-    distances = [
-        _distances(corners, np.tile(a, (len(corners), 1)), b) for a, b in zip(ring, ends, strict=True)
-    ]
-    return float(np.min(distances, axis=0).max())
+    along = np.roll(ring, -1, axis=0) - ring
+    offset = corners[:, None] - ring
+    share = np.clip((offset * along).sum(axis=2) / (along**2).sum(axis=1), 0, 1)
+    distances = np.hypot(*(offset - share[..., None] * along).transpose(2, 0, 1))
+    return float(distances.min(axis=1).max())
 
 
 def _crossings(rings: list[NDArray[np.float64]]) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from instructsam.exports.categories import Categories, Classes
 from instructsam.exports.labelled_image import LabelledImage
 from instructsam.exports.options import ExportOptions, Tolerance
-from instructsam.exports.polygons import keyhole_ring, mask_polygons
+from instructsam.exports.polygons import INSET, keyhole_ring, mask_polygons
 from instructsam.exports.writer import FileWriter
 from instructsam.structures.masks import encode_rle
 
@@ -124,7 +124,7 @@ def _rows(
         mask = found.masks[index]
         segmentation: Any
         if options.coding == "polygon":
-            polygons = mask_polygons(mask, options.tolerance)
+            polygons = mask_polygons(mask, options.tolerance, INSET)
             segmentation = [keyhole_ring(polygon).ravel().tolist() for polygon in polygons]
         else:
             segmentation = encode_rle(mask)

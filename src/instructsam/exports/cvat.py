@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from instructsam.exports.categories import Categories, Classes
 from instructsam.exports.labelled_image import LabelledImage
 from instructsam.exports.options import ExportOptions, Tolerance
-from instructsam.exports.polygons import keyhole_ring, mask_polygons
+from instructsam.exports.polygons import INSET, keyhole_ring, mask_polygons
 from instructsam.exports.writer import FileWriter
 from instructsam.structures.masks import mask_boxes_xyxy
 
@@ -90,7 +90,7 @@ class _Writer(FileWriter):
     def _add_polygons(
         self, element: ElementTree.Element, mask: NDArray[np.bool_], common: dict[str, str]
     ) -> None:
-        polygons = mask_polygons(mask, self._options.tolerance)
+        polygons = mask_polygons(mask, self._options.tolerance, INSET)
         several = {}
         if len(polygons) > 1:
             self._groups += 1

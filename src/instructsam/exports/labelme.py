@@ -17,7 +17,7 @@ from instructsam.exports.image_files import LEFT_OUT, Placing, file_name, place_
 from instructsam.exports.labelled_image import LabelledImage
 from instructsam.exports.names import UniqueNames
 from instructsam.exports.options import ExportOptions, Tolerance
-from instructsam.exports.polygons import keyhole_ring, mask_polygons
+from instructsam.exports.polygons import INSET, keyhole_ring, mask_polygons
 from instructsam.exports.writer import FolderWriter
 from instructsam.structures.masks import mask_boxes_xyxy
 
@@ -94,7 +94,7 @@ class _Writer(FolderWriter):
             if self._options.coding == "mask":
                 shapes.append(common | _mask_shape(mask, boxes[index].tolist()))
                 continue
-            polygons = mask_polygons(mask, self._options.tolerance)
+            polygons = mask_polygons(mask, self._options.tolerance, INSET)
             group = index + 1 if len(polygons) > 1 else None
             shapes += [
                 common

@@ -7,7 +7,7 @@ above or below. Sorted by row, two corners in turn bound a horizontal edge; sort
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,14 @@ class Rings:
         starts: int64 [R + 1], first corner of each ring, and n.
         parents: int64 [R], for a hole its outer ring, for an outer ring itself.
         areas: int64 [R], pixels that each ring encloses.
+        after: bool [n, 2], whether the mask lies before a corner's vertical edge (in x), its horizontal edge (in y).
     """
 
     points: NDArray[np.int64]
     starts: NDArray[np.int64]
     parents: NDArray[np.int64]
     areas: NDArray[np.int64]
+    after: NDArray[np.bool_]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -43,13 +45,14 @@ def trace_rings(mask: NDArray[np.bool_]) -> Rings:
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         nothing = np.zeros(0, np.int64)
-        return Rings(np.zeros((0, 2), np.int64), np.zeros(1, np.int64), nothing, nothing)
+        corners = np.zeros((0, 2), np.int64)
+        return Rings(corners, np.zeros(1, np.int64), nothing, nothing, corners.astype(np.bool_))
     part = mask[rows[0] : rows[-1] + 1]
     columns = np.flatnonzero(part.any(axis=0))
     part = part[:, columns[0] : columns[-1] + 1]
     rings = _Tracer(part).rings()
     offset = np.array([columns[0], rows[0]])
-    return Rings(rings.points + offset, rings.starts, rings.parents, rings.areas)
+    return replace(rings, points=rings.points + offset)
 
 
 class _Tracer:
@@ -149,14 +152,18 @@ class _Tracer:
         turned = starts[owner] + (places + (first - starts[:-1])[owner]) % lengths[owner]
         points = np.stack((self.x[corners], self.y[corners]), axis=1)[turned]
         x, y = points.T
-        after = np.arange(1, corners.size + 1)
-        after[starts[1:] - 1] = starts[:-1]
-        doubled = np.add.reduceat(x * y[after] - x[after] * y, starts[:-1])
+        following = np.arange(1, corners.size + 1)
+        following[starts[1:] - 1] = starts[:-1]
+        doubled = np.add.reduceat(x * y[following] - x[following] * y, starts[:-1])
+        # An edge down has the mask on its left, an edge to the left has it above. A corner ends or starts one of each.
+        step = points[following] - points
+        follows = np.stack((step[:, 1] > 0, step[:, 0] < 0), axis=1)
+        after = follows.copy()
+        after[following] |= follows
         ring_of = np.empty(corners.size, np.int64)
         ring_of[corners] = owner
-        return Rings(
-            points, starts, self._parents(points[starts[:-1]], doubled, ring_of), np.abs(doubled) // 2
-        )
+        parents = self._parents(points[starts[:-1]], doubled, ring_of)
+        return Rings(points, starts, parents, np.abs(doubled) // 2, after)
 
     def _parents(
         self, leftmost: NDArray[np.int64], doubled: NDArray[np.int64], ring_of: NDArray[np.int64]

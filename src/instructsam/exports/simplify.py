@@ -6,7 +6,7 @@ while its chord crosses or touches another one, and while another ring lies betw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def simplify_rings(rings: Rings, tolerance: float) -> Rings:
     if tolerance <= 0 or not rings.areas.size:
         return rings
     chains = _Chains(rings, tolerance)
-    forced = np.zeros(0, np.int64)
+    forced = None
     while True:
         chains.split(forced)
         chords = chains.chords()
@@ -37,7 +37,7 @@ def simplify_rings(rings: Rings, tolerance: float) -> Rings:
     kept = chains.kept_corners()
     owner = np.repeat(np.arange(rings.areas.size), rings.lengths)
     starts = np.concatenate(([0], np.cumsum(np.bincount(owner[kept], minlength=rings.areas.size))))
-    return Rings(rings.points[kept], starts, rings.parents, rings.areas)
+    return replace(rings, points=rings.points[kept], starts=starts, after=rings.after[kept])
 
 
 @dataclass(frozen=True)
@@ -88,28 +88,33 @@ class _Chains:
         width = 2 * rings.areas / perimeter
         self._tolerances = np.minimum(tolerance, _WIDTH_SHARE * width)
 
-    def split(self, forced: NDArray[np.int64]) -> None:
-        """Split the chains that start at these positions once, then all of them until each is within the tolerance."""
-        limits = self._tolerances[self._owner]
-        limits[forced] = -1  # the limit of a chain is that of its start
-        while True:
+    def split(self, forced: NDArray[np.int64] | None) -> None:
+        """Split chains until each is within the tolerance.
+
+        Args:
+            forced: first corners of the chains to begin with, which are split at least once; None: all chains, as
+                needed.
+        """
+        inner = np.flatnonzero(~self._keep)
+        if forced is not None:
             kept = np.flatnonzero(self._keep)
-            lengths = np.diff(kept)
-            inner = np.flatnonzero(~self._keep)
-            if not inner.size:
-                return
-            chain = np.repeat(np.arange(lengths.size), lengths - 1)
-            distances = _distances(
-                self._points[inner], self._points[kept[chain]], self._points[kept[chain + 1]]
-            )
+            inner = inner[np.isin(kept[np.searchsorted(kept, inner) - 1], forced)]
+        must = forced is not None
+        while inner.size:
+            kept = np.flatnonzero(self._keep)
+            chain = np.searchsorted(kept, inner)
+            start, end = kept[chain - 1], kept[chain]
+            distances = _distances(self._points, inner, start, end)
             begins = np.flatnonzero(np.append(True, chain[1:] != chain[:-1]))
-            farthest = np.repeat(np.maximum.reduceat(distances, begins), lengths[chain[begins]] - 1)
-            over = np.flatnonzero((distances == farthest) & (distances > limits[kept[chain]]))
-            if not over.size:
-                return
-            first = np.append(True, chain[over[1:]] != chain[over[:-1]])
-            self._keep[inner[over[first]]] = True
-            limits[forced] = self._tolerances[self._owner[forced]]
+            counts = np.diff(begins, append=inner.size)
+            farthest = np.maximum.reduceat(distances, begins)
+            over = must | (farthest > self._tolerances[self._owner[start[begins]]])
+            at = np.flatnonzero((distances == np.repeat(farthest, counts)) & np.repeat(over, counts))
+            first = np.append(True, chain[at[1:]] != chain[at[:-1]])[: at.size]
+            self._keep[inner[at[first]]] = True
+            inner = inner[np.repeat(over, counts)]
+            inner = inner[~self._keep[inner]]
+            must = False
 
     def chords(self) -> _Chords:
         """The chords between kept corners."""
@@ -132,15 +137,15 @@ class _Chains:
 
 
 def _distances(
-    points: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]
+    points: NDArray[np.int64], inner: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Of each point to the segment beside it in the list."""
-    along = (ends - starts).astype(np.float64)
-    offset = (points - starts).astype(np.float64)
-    squared = (along**2).sum(axis=1)
-    share = (offset * along).sum(axis=1) / np.where(squared > 0, squared, 1)
-    nearest = offset - along * np.clip(share, 0, 1)[:, None]
-    return np.asarray(np.hypot(nearest[:, 0], nearest[:, 1]))
+    """Of each inner corner to the segment from its start to its end; numbers of corners."""
+    along_x, along_y = (points[end] - points[start]).T.astype(np.float64)
+    offset_x, offset_y = (points[inner] - points[start]).T.astype(np.float64)
+    squared = along_x**2 + along_y**2
+    share = (offset_x * along_x + offset_y * along_y) / np.where(squared > 0, squared, 1)
+    share = np.minimum(np.maximum(share, 0), 1)
+    return np.asarray(np.hypot(offset_x - along_x * share, offset_y - along_y * share))
 
 
 def _crossing(chords: _Chords) -> NDArray[np.int64]:
@@ -216,7 +221,9 @@ def _jumping(chords: _Chords, rings: Rings) -> NDArray[np.int64]:
     bounds = np.stack((firsts, chords.last[number] + 1), axis=1).ravel()[
         :-1
     ]  # of chains, and of what is between
-    low, high = np.minimum.reduceat(inner, bounds)[::2], np.maximum.reduceat(inner, bounds)[::2]
+    columns = [np.ascontiguousarray(column) for column in inner.T]
+    low = np.stack([np.minimum.reduceat(column, bounds)[::2] for column in columns], axis=1)
+    high = np.stack([np.maximum.reduceat(column, bounds)[::2] for column in columns], axis=1)
     begin = np.searchsorted(corners[order, 0], low[:, 0], side="left")
     end = np.searchsorted(corners[order, 0], high[:, 0], side="right")
     found = []

@@ -15,7 +15,7 @@ from instructsam.exports.image_files import LEFT_OUT, Placing, file_name, place_
 from instructsam.exports.labelled_image import LabelledImage
 from instructsam.exports.names import UniqueNames
 from instructsam.exports.options import ExportOptions, Tolerance
-from instructsam.exports.polygons import joined_ring, keyhole_ring, mask_polygons
+from instructsam.exports.polygons import INSET, joined_ring, keyhole_ring, mask_polygons
 from instructsam.exports.writer import FolderWriter
 
 _RESERVED = ("images", "labels")  # a training program swaps one for the other in a path
@@ -67,7 +67,7 @@ class _Writer(FolderWriter):
         height, width = image.size
         rows = []
         for index in self._filled(image):
-            polygons = mask_polygons(image.instances.masks[index], self._options.tolerance)
+            polygons = mask_polygons(image.instances.masks[index], self._options.tolerance, INSET)
             joined = self._options.parts == "join"
             rings = [joined_ring(polygons)] if joined else [keyhole_ring(polygon) for polygon in polygons]
             for ring in rings:

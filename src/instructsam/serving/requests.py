@@ -169,6 +169,10 @@ async def _form(headers: Headers, stream: AsyncIterator[bytes], limits: Limits) 
         return await parser.parse()
     except MultiPartException as error:
         raise RequestError(f"the body is not a valid multipart form: {error.message}") from error
+    except UnicodeError as error:  # of an odd charset, which the parser passes on
+        raise RequestError(
+            "the text of the form does not have the charset that its content type states"
+        ) from error
 
 
 def _document(body: bytes) -> object:
