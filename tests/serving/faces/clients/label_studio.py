@@ -42,7 +42,11 @@ backend = call(
 )
 state = call("GET", f"ml/{backend['id']}")
 task = call("GET", "tasks", params={"project": project})["tasks"][0]
-call("POST", f"dm/actions?id=retrieve_tasks_predictions&project={project}", json={"selectedItems": {"all": True}})
+call(
+    "POST",
+    f"dm/actions?id=retrieve_tasks_predictions&project={project}",
+    json={"selectedItems": {"all": True}},
+)
 end = time.monotonic() + 60
 while not (predictions := call("GET", "predictions", params={"task": task["id"]})):
     assert time.monotonic() < end, "no prediction was stored"
