@@ -1,4 +1,4 @@
-"""The examples of docs/exports_tools.md run with the shipped model, where their libraries are installed."""
+"""The examples of both pages about exports run with the shipped model, where their libraries are installed."""
 
 from __future__ import annotations
 
@@ -32,6 +32,18 @@ def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert ran >= 4
     assert len(names["predictions"]) == 2
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"fields.geojson", "tasks.xml", "set"}
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # of pycocotools with numpy 2
+def test_every_example_of_the_other_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    text = (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)
+    assert len(names["masks"]) == 2
+    assert (tmp_path / "out" / "dataset" / "data.yaml").is_file()
 
 
 def _is_installed(module: str) -> bool:

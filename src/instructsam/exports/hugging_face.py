@@ -18,6 +18,7 @@ from PIL import Image
 from pydantic import Field, StringConstraints
 
 from instructsam.errors import InputError, MissingExtraError
+from instructsam.exports.categories import Categories, Classes
 from instructsam.exports.dataset_card import NAME as CARD
 from instructsam.exports.hugging_face_card import Contents, write_card
 from instructsam.exports.labelled_image import LabelledImage
@@ -28,7 +29,6 @@ from instructsam.images.loader import read_size_of_bytes
 from instructsam.structures.files import reason, write_text
 from instructsam.structures.masks import encode_rle
 
-NO_PIXELS = "instances without pixels are left out"
 _EXTRA = "data"
 
 
@@ -40,6 +40,7 @@ class Options(ExportOptions):
         masks: "rle": COCO's run-length codes; "png": images.
         name: of the data set, in its card.
         licence: of the images, in its card.
+        classes: class names in order; None takes the labels in the order in which they appear.
         shard_rows: most images in a file; a file is also full at 500 MB.
     """
 
@@ -47,6 +48,7 @@ class Options(ExportOptions):
     masks: Literal["rle", "png"] = "rle"
     name: str = "Instances segmented by InstructSAM"
     licence: str = ""
+    classes: Classes = None
     shard_rows: Annotated[int, Field(ge=1)] = 10_000
 
 
@@ -57,17 +59,19 @@ class HuggingFaceWriter(FolderWriter):
         self._arrow = import_pyarrow(_EXTRA)
         super().__init__(path, "hugging_face")
         self._options = options
-        self._contents = Contents()
+        self._contents = Contents(Categories(options.classes))
         schema = _schema(self._arrow, options.masks)
         self._shards = ParquetShards(self._arrow, self._folder, options.split, schema, options.shard_rows)
 
     def _add(self, image: LabelledImage) -> None:
-        self._count(NO_PIXELS, int((image.instances.areas == 0).sum()))
+        self._filled(image)  # counts the others
         row = _row(image, self._options.masks, self._contents)
         self._shards.add(row, len(row["image"]["bytes"]))
 
     def _finish(self) -> None:
-        features = {"info": {"features": _features(self._options.masks, list(self._contents.classes))}}
+        features = {
+            "info": {"features": _features(self._options.masks, list(self._contents.categories.numbers))}
+        }
         schema = _schema(self._arrow, self._options.masks)
         self._shards.close(schema.with_metadata({"huggingface": json.dumps(features)}))
         options = self._options
@@ -100,9 +104,9 @@ def convert(images: Iterable[LabelledImage], options: Options) -> Any:
         import datasets
     except ImportError as error:
         raise MissingExtraError(f"datasets is not installed: pip install 'instructsam[{_EXTRA}]'") from error
-    contents = Contents()
+    contents = Contents(Categories(options.classes))
     rows = [_row(image, options.masks, contents) for image in images]
-    features = datasets.Features.from_dict(_features(options.masks, list(contents.classes)))
+    features = datasets.Features.from_dict(_features(options.masks, list(contents.categories.numbers)))
     return datasets.Dataset.from_list(rows, features=features, split=datasets.NamedSplit(options.split))
 
 
@@ -142,7 +146,7 @@ def _object(
     return {
         "bbox": [float(value) for value in found.boxes_xywh[index]],
         **shape,
-        "category": contents.classes[image.labels[index]],
+        "category": contents.categories[image.labels[index]],
         "score": float(found.scores[index]),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from instructsam.exports.categories import Categories
 from instructsam.exports.dataset_card import front_matter
 from instructsam.exports.labelled_image import LabelledImage
 from instructsam.structures.safe_text import for_markdown
@@ -21,13 +22,13 @@ class Contents:
     """Counts of a data set.
 
     Attributes:
-        classes: numbers of the labels, in the order of their first appearance.
+        categories: numbers of the labels.
         images, instructions: their numbers.
         no_target: instructions that nothing matches.
         objects: by label, those without pixels are left out.
     """
 
-    classes: dict[str, int] = field(default_factory=dict)
+    categories: Categories
     images: int = 0
     instructions: int = 0
     no_target: int = 0
@@ -35,8 +36,7 @@ class Contents:
 
     def add(self, image: LabelledImage) -> None:
         """Count an image."""
-        for label in image.classes:
-            self.classes.setdefault(label, len(self.classes))
+        self.categories.add(image)
         self.images += 1
         self.instructions += len(image.predictions)
         self.no_target += sum(found.status == "no_target" for found in image.predictions)
@@ -55,13 +55,14 @@ def write_card(contents: Contents, split: str, name: str, licence: str) -> str:
     )
     listed = contents.objects.most_common(_LISTED)
     rows = [["class", "objects"], *([label, f"{count:,}"] for label, count in listed)]
-    rest = len(contents.classes) - len(listed)
+    classes = len(contents.categories.numbers)
+    rest = classes - len(listed)
     more = f"\n\nand {rest:,} more classes" if rest else ""
     return "\n\n".join(
         [
             matter,
             f"# {for_markdown(name)}",
-            f"{contents.images:,} images with {contents.objects.total():,} objects of {len(contents.classes):,} "
+            f"{contents.images:,} images with {contents.objects.total():,} objects of {classes:,} "
             f"classes, found for {contents.instructions:,} instructions ({contents.no_target:,} without a target) by "
             "InstructSAM.",
             f'```python\nfrom datasets import load_dataset\n\nimages = load_dataset("SET", split="{split}")\n'

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from instructsam.errors import InputError
+from instructsam.exports.categories import Categories, Classes
 from instructsam.exports.label_studio_interface import (
     IMAGE,
     embedded_url,
@@ -24,7 +25,6 @@ from instructsam.structures.safe_text import one_line
 
 MAX_UPLOAD = 200_000_000
 """Bytes of a file that Label Studio takes as an upload without changed settings."""
-NO_PIXELS = "instances without pixels are left out"
 LARGE = f"file has more than {MAX_UPLOAD // 1_000_000} MB, which Label Studio may refuse: export fewer images at a time"
 _UNNAMED = "object"
 
@@ -40,6 +40,7 @@ class Options(ExportOptions):
         local_files: without a prefix: folder of the images, relative to the document root of Label Studio.
         embed: the tasks hold the images themselves; for a few small ones.
         model_version: of the predictions.
+        classes: labels of the interface in order; None takes them in the order in which they appear.
     """
 
     shape: Literal["brush", "bitmask", "polygon", "rectangle"] = "brush"
@@ -48,6 +49,7 @@ class Options(ExportOptions):
     local_files: str = ""
     embed: bool = False
     model_version: str = "instructsam"
+    classes: Classes = None
 
 
 class LabelStudioWriter(FileWriter):
@@ -60,7 +62,7 @@ class LabelStudioWriter(FileWriter):
             )
         super().__init__(path)
         self._options = options
-        self._labels: dict[str, None] = {}
+        self._categories = Categories(options.classes)
         self._tasks = self._bytes = 0
 
     @property
@@ -74,8 +76,8 @@ class LabelStudioWriter(FileWriter):
 
     def _add(self, image: LabelledImage) -> None:
         if self._options.shape != "rectangle":
-            self._count(NO_PIXELS, int((image.instances.areas == 0).sum()))
-        self._labels.update(dict.fromkeys(map(_label, image.classes)))
+            self._filled(image)  # counts the others
+        self._categories.add(image)
         text = (",\n" if self._tasks else "[\n") + json.dumps(_task(image, self._options), allow_nan=False)
         self._write(text)
         self._tasks += 1
@@ -86,7 +88,8 @@ class LabelStudioWriter(FileWriter):
         self._count(LARGE, int(self._bytes > MAX_UPLOAD))
 
     def _commit(self) -> None:
-        write_text(self.interface, labelling_interface(list(self._labels), [self._options.shape]))
+        labels = list(dict.fromkeys(map(_label, self._categories.numbers)))
+        write_text(self.interface, labelling_interface(labels, [self._options.shape]))
         super()._commit()
 
 

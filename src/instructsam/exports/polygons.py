@@ -30,11 +30,11 @@ class Polygon:
 
 
 INSET = 0.05
-"""px by which right and lower edges are pulled in for programs that draw corners as pixels.
+"""px by which edges are pulled into the mask, for programs that draw corners as pixels.
 
 Such a program (OpenCV's fillPoly) cuts the fraction off a corner and fills the pixel that is left: with the inset, the
-last pixel of the mask (except where two pixels touch in a corner alone). COCO's rasteriser rounds the inset away, and
-no centre of a pixel lies in it.
+last pixel of the mask (except where two pixels touch in a corner alone), also after rounding to 32 bits. COCO's
+rasteriser rounds the inset away, and no centre of a pixel lies in it.
 """
 
 
@@ -51,7 +51,7 @@ def mask_polygons(mask: NDArray[np.bool_], tolerance: float = 0.0, inset: float 
         inset: 0, or `INSET`.
     """
     rings = simplify_rings(trace_rings(mask), tolerance)
-    found = np.split(rings.points - inset * rings.after, rings.starts[1:-1])
+    found = np.split(rings.points + inset * (1 - 2 * rings.after.astype(np.int64)), rings.starts[1:-1])
     outers = np.flatnonzero(rings.parents == np.arange(rings.parents.size))
     holes: dict[int, list[NDArray[np.float64]]] = {}
     for number in np.flatnonzero(rings.parents != np.arange(rings.parents.size)).tolist():

@@ -1,4 +1,4 @@
-"""Outlines of instances as SVG paths, in px of the image."""
+"""Outlines of instances as SVG paths, in px of the image, as fine as a thumbnail shows them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from instructsam.exports.polygons import mask_polygons
 from instructsam.structures.masks import decode_cropped
 
 
-def outline_path(code: Mapping[str, Any], tolerance: float) -> str:
-    """The `d` attribute of an SVG path (fill rule even-odd) for a mask; empty for an empty mask.
+def outline_path(code: Mapping[str, Any], step: int = 1) -> str:
+    """The `d` attribute of an SVG path (fill rule even-odd) along pixel edges; empty for an empty mask.
 
     Args:
         code: run-length code of the mask.
-        tolerance: largest distance in px from the exact outline.
+        step: px; of a large mask only every so many rows and columns are used.
 
     Raises:
         InputError: the code is malformed.
@@ -25,10 +25,12 @@ def outline_path(code: Mapping[str, Any], tolerance: float) -> str:
     corner, mask = decode_cropped(code)
     if not mask.size:
         return ""
-    rings = [ring for part in mask_polygons(mask, tolerance) for ring in (part.outer, *part.holes)]
-    return "".join(_ring(ring + np.asarray(corner)) for ring in rings)
+    rings = [ring for part in mask_polygons(mask[::step, ::step]) for ring in (part.outer, *part.holes)]
+    return "".join(_ring((ring * step + corner).astype(np.int64)) for ring in rings)
 
 
-def _ring(points: NDArray[np.float64]) -> str:
-    start, *rest = [f"{x:.0f} {y:.0f}" for x, y in points.tolist()]
-    return f"M{start}L{' '.join(rest)}z" if rest else ""
+def _ring(points: NDArray[np.int64]) -> str:
+    """A ring of horizontal and vertical edges, with relative coordinates."""
+    moves = np.diff(points, axis=0).tolist()
+    edges = (f"h{x}" if x else f"v{y}" for x, y in moves)
+    return f"M{points[0, 0]} {points[0, 1]}{''.join(edges)}z"

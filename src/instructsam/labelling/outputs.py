@@ -16,7 +16,7 @@ from typing import Any
 
 from instructsam.errors import InputError
 from instructsam.exports.export_call import open_exports
-from instructsam.exports.registry import find_format
+from instructsam.exports.registry import FORMATS, find_format
 from instructsam.inference.answer_log import AnswerLog, Content, Key
 from instructsam.inference.image_list import FoundImage
 from instructsam.labelling.classes import ClassList
@@ -163,7 +163,17 @@ def write_outputs(
     lines = (json.dumps(asdict(entry)) + "\n" for entry in skipped)
     paths["skipped"] = log.folder / SKIPPED_NAME
     write_text(paths["skipped"], "".join(lines))
-    return Outputs(summary, paths, report.notes)
+    return Outputs(summary, paths, (*report.notes, *_outdated(log.folder, settings)))
+
+
+def _outdated(folder: Path, settings: OutputSettings) -> list[str]:
+    """Notes on exports of earlier commands, which may have had other options."""
+    others = {entry.default_name for entry in FORMATS.values() if entry.name not in settings.formats}
+    return [
+        f"{name}: written by an earlier command; name its format to write it again"
+        for name in sorted(others - {""})
+        if os.path.lexists(folder / name)
+    ]
 
 
 def _selected(

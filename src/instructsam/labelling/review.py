@@ -29,7 +29,7 @@ from instructsam.visualization.palette import PALETTE, to_hex
 PAGE_NAME, FOLDER_NAME = "review.html", "review"
 ITEMS_PER_PAGE = 200
 _OUTLINES_PER_IMAGE = 100
-_OUTLINE_STEPS = 250  # an outline is exact to this fraction of the image's longer side
+_OUTLINE_STEPS = 250  # of an outline along the longer side of the image, about the size of its thumbnail
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ReviewWriter:
             InputError: a mask is damaged, or a thumbnail cannot be written.
         """
         height, width = image.size
-        tolerance = max(height, width) / _OUTLINE_STEPS
+        step = max(1, max(height, width) // _OUTLINE_STEPS)
         item = {
             "name": image.name,
             "path": None if image.path is None else str(image.path),
@@ -84,7 +84,7 @@ class ReviewWriter:
             "height": height,
             "reasons": doubt.reasons,
             "outlines": [
-                (row.class_index, f"{row.label} {row.score:.2f}", outline_path(row.code, tolerance))
+                (row.class_index, f"{row.label} {row.score:.2f}", outline_path(row.code, step))
                 for row in image.rows[:_OUTLINES_PER_IMAGE]
             ],
             "left_out": max(0, len(image.rows) - _OUTLINES_PER_IMAGE),
@@ -156,7 +156,7 @@ class ReviewWriter:
         thumbnail = item["thumbnail"]
         item["thumbnail"] = thumbnail and Markup(_url(self._thumbnails.folder / thumbnail, folder))
         item["link"] = item["path"] and Markup(_url(Path(item["path"]), folder))
-        # Paths hold numbers and the letters M, L and z only.
+        # Paths hold numbers and the letters M, h, v and z only.
         item["outlines"] = [(number, title, Markup(path)) for number, title, path in item["outlines"]]
         item["classes"] = " ".join(map(str, sorted(place.classes)))
         item["doubt"] = f"{place.doubt:.2f}"
