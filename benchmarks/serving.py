@@ -1,8 +1,8 @@
 """Many clients at the server, against calling the segmenter in a loop: `python benchmarks/serving.py [--seconds 120]`.
 
 Starts `instructsam serve` and lets clients send one request after the other, with images of mixed sizes. The same
-requests are then answered by `Segmenter.segment` in a loop, before and after the server's turn, since a machine's speed
-drifts. `--parts` shows what sharing encodings, the cache and batches each bring, without HTTP.
+requests are answered by `Segmenter.segment` in a loop, in turn with the server, since a machine's speed drifts.
+`--parts` shows what sharing encodings, the cache and batches each bring, without HTTP.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import itertools
 import json
 import os
 import random
@@ -72,12 +73,15 @@ class Load:
     Attributes:
         latencies: seconds of each answer.
         errors: status or exception -> count.
-        memory: (seconds, megabytes) of the server.
+        memory: megabytes of the server, each second.
+        rates: answers per second of each slice.
+        seconds: of all slices.
     """
 
     latencies: list[float] = field(default_factory=list)
     errors: dict[str, int] = field(default_factory=dict)
-    memory: list[tuple[float, float]] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
     def fail(self, reason: str) -> None:
@@ -118,11 +122,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def send_load(url: str, pid: int, given: argparse.Namespace, content: list[bytes]) -> Load:
-    """Let all clients send requests for some time."""
-    load, start = Load(), time.perf_counter()
-    end = start + given.seconds
+async def send_load(url: str, pid: int, given: argparse.Namespace, content: list[bytes], load: Load) -> None:
+    """Let all clients send requests for a slice of the time; it ends with the last answer."""
+    start = time.perf_counter()
+    end = start + given.seconds / given.slices
     limits = httpx.Limits(max_connections=given.clients)
+    before = len(load.latencies)
 
     async def client(number: int, http: httpx.AsyncClient) -> None:
         chance = random.Random(number)
@@ -140,20 +145,21 @@ async def send_load(url: str, pid: int, given: argparse.Namespace, content: list
                 continue
             if response.status_code != 200:
                 load.fail(str(response.status_code))
-                continue
-            load.latencies.append(time.perf_counter() - began)
-            if len(response.json()["predictions"]) != given.instructions:
+            elif len(response.json()["predictions"]) != given.instructions:
                 load.fail("wrong number of predictions")
+            else:
+                load.latencies.append(time.perf_counter() - began)
 
     async def watch() -> None:
         while time.perf_counter() < end:
-            load.memory.append((time.perf_counter() - start, resident_mb(pid)))
+            load.memory.append(resident_mb(pid))
             await asyncio.sleep(1)
 
     async with httpx.AsyncClient(timeout=120, limits=limits) as http:
         await asyncio.gather(watch(), *(client(number, http) for number in range(given.clients)))
-    load.seconds = time.perf_counter() - start
-    return load
+    seconds = time.perf_counter() - start
+    load.seconds += seconds
+    load.rates.append((len(load.latencies) - before) / seconds)
 
 
 def loop_rate(
@@ -189,24 +195,26 @@ def under_load(given: argparse.Namespace) -> dict[str, Any]:
     options += ["--devices", given.devices] if given.devices else []
     segmenter = instructsam.load()
     torch.set_num_threads(given.loop_threads)
-    rates = [loop_rate(segmenter, content, given, given.loop_seconds)]
+    load, rates = Load(), []
     with server(options) as (url, pid):
+        rates.append(loop_rate(segmenter, content, given, given.loop_seconds))
         started = cpu_seconds(pid)
-        load = asyncio.run(send_load(url, pid, given, content))
+        for _ in range(given.slices):
+            asyncio.run(send_load(url, pid, given, content, load))
+            rates.append(loop_rate(segmenter, content, given, given.loop_seconds))
         used = cpu_seconds(pid) - started
         counts = server_counts(url)
-    rates.append(loop_rate(segmenter, content, given, given.loop_seconds))
-    loop = statistics.mean(rate for rate, _ in rates)
+    pairs = itertools.pairwise(rate for rate, _ in rates)
+    ratios = [rate / statistics.mean(pair) for rate, pair in zip(load.rates, pairs, strict=True)]
     loop_cpu = 1 / statistics.mean(rate for _, rate in rates)
-    throughput = len(load.latencies) / load.seconds
-    memory = [mb for _, mb in load.memory]
+    memory = load.memory
     quarter = max(len(memory) // 4, 1)
     return {
         "requests": len(load.latencies),
         "errors": load.errors,
-        "requests per second": round(throughput, 2),
-        "loop, requests per second, before and after": [round(rate, 2) for rate, _ in rates],
-        "ratio": round(throughput / loop, 2),
+        "requests per second, of each slice": [round(rate, 2) for rate in load.rates],
+        "loop, between the slices": [round(rate, 2) for rate, _ in rates],
+        "ratio, median of the slices": round(statistics.median(ratios), 2),
         "CPU ms per request, server (one process) and loop": [
             round(1000 * used / max(len(load.latencies), 1)),
             round(1000 * loop_cpu),
@@ -272,7 +280,8 @@ def main() -> None:
     parser.add_argument("--max-batch", type=int, default=8)
     parser.add_argument("--cache-bytes", type=int, default=CACHE_BYTES)
     parser.add_argument("--devices", help="as of `instructsam serve`")
-    parser.add_argument("--loop-seconds", type=float, default=20, help="of the loop, before and after")
+    parser.add_argument("--loop-seconds", type=float, default=10, help="of the loop, each time")
+    parser.add_argument("--slices", type=int, default=4, help="of the time; the loop runs between them")
     parser.add_argument("--loop-threads", type=int, default=1, help="of torch in the loop")
     parser.add_argument("--parts", action="store_true", help="measure the parts, without a server")
     parser.add_argument("--runs", type=int, default=5, help="of each part")

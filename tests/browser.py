@@ -116,7 +116,7 @@ class Browser:
             raise RuntimeError(str(found["exceptionDetails"]))
         return found["result"].get("value")
 
-    def wait_for(self, script: str, seconds: float = 20.0) -> Any:
+    def wait_for(self, script: str, seconds: float = 10.0) -> Any:
         """The value of an expression as soon as it is truthy."""
         end = time.monotonic() + seconds
         while not (value := self.run(script)):

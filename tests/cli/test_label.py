@@ -143,12 +143,13 @@ def test_bad_images_are_skipped_and_reported(
     for _ in range(2):
         code, text, err = label(photos, "-i", "left", "--out", out, "--json")
         assert code == 1
-        assert "4 of 9 images could not be used" in err
+        assert "5 of 10 images could not be used" in err
         entries = [json.loads(line) for line in (out / "skipped.jsonl").read_text().splitlines()]
         names = sorted((Path(entry["image"]).name, entry["kind"]) for entry in entries)
         assert names == [
             ("cut.png", "failed"),
             ("empty.png", "failed"),
+            ("gone.png", "failed"),
             ("text.jpg", "failed"),
             ("twice.png", "duplicate"),
             ("unlucky.png", "failed"),

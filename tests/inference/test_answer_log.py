@@ -14,7 +14,7 @@ from PIL import Image
 
 from instructsam.errors import InputError
 from instructsam.inference.answer_lines import recorded_overlays, restore
-from instructsam.inference.answer_log import AnswerLog, Key
+from instructsam.inference.answer_log import AnswerLog, Key, NewAnswer
 from instructsam.structures.instances import Instances
 from instructsam.structures.predictions import Prediction
 
@@ -176,3 +176,29 @@ def test_a_stored_answer_with_a_bad_field_is_refused(field: str) -> None:
         restore(fields, "predictions.jsonl, line 7")
     with pytest.raises(InputError, match="damaged"):
         restore({**prediction().to_dict(), "original_size": [3, 3]}, "x")
+
+
+def test_answers_that_are_written_together_are_all_kept_or_none(tmp_path: Path, image: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    words = ("a", "b", "c")
+    with AnswerLog(out) as log:
+        log.begin(HEADER)
+        content = log.content_of(image, image.name)
+        keys = [Key(image.name, content.hash, text) for text in words]
+        fields = prediction().to_dict()
+        log.append_all([NewAnswer(keys[0], content, image, None, fields)])
+        first = log.path.stat().st_size
+        log.append_all([NewAnswer(key, content, image, None, fields) for key in keys[1:]])
+        assert [log.fields(key) for key in keys] == [fields] * 3
+    whole = log.path.read_bytes()
+    for end in (len(whole) - 3, whole.rindex(b"\n", 0, -1) + 1, first + 5):
+        log.path.write_bytes(whole[:end])
+        with AnswerLog(out) as again:
+            assert [key in again for key in keys] == [True, False, False]
+            assert again.notes
+        assert again.path.stat().st_size == first
+    log.path.write_bytes(whole)
+    with AnswerLog(out) as again:
+        assert [again.fields(key) for key in keys] == [fields] * 3
+        assert not again.notes

@@ -25,6 +25,8 @@ from tests.serving.processes import ServerProcess, server_process
 from tests.serving.test_server import FAKE
 
 _REFUSED_HEADS = {0, 200, 201, 307, 400, 401, 403, 404, 405, 408, 413, 415, 422, 431, 503}
+# Routes that the OpenAPI document leaves out: those of the page, and the one with a protocol of its own.
+_HIDDEN = ("/app/preview", "/app/export", "/mcp")
 _MEGABYTE = 1024
 
 
@@ -32,11 +34,12 @@ def documented(server: ServerProcess) -> dict[str, set[int]]:
     """The statuses of each route that takes a body."""
     with urlopen(server.url + "/openapi.json") as answer:
         paths = json.load(answer)["paths"]
-    return {
+    known = {
         path: {int(status) for status in operations["post"]["responses"]}
         for path, operations in paths.items()
         if "post" in operations and "{" not in path
     }
+    return known | {path: _REFUSED_HEADS | {202, 406, 504} for path in _HIDDEN}
 
 
 def status_of(server: ServerProcess, request: Malformed) -> int:
@@ -60,10 +63,10 @@ def memory(server: ServerProcess) -> int:
     return int(text.partition("VmRSS:")[2].split()[0])
 
 
-def attack(server: ServerProcess, seeds: range, threads: int = 4) -> Counter[tuple[str, int]]:
-    """Send the requests of these seeds; counts by kind and status."""
+def attack(server: ServerProcess, seeds: range, threads: int = 4) -> tuple[Counter[int], list[str]]:
+    """Send the requests of these seeds; counts by status, and the answers with a status that is not documented."""
     known = documented(server)
-    counts: Counter[tuple[str, int]] = Counter()
+    counts: Counter[int] = Counter()
     problems: list[str] = []
 
     def send(seed: int) -> None:
@@ -74,17 +77,17 @@ def attack(server: ServerProcess, seeds: range, threads: int = 4) -> Counter[tup
             problems.append(
                 f"seed {seed}, {request.kind}, {request.path}: {status}, expected {sorted(allowed)}"
             )
-        counts[request.kind, status] += 1
+        counts[status] += 1
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(send, seeds))
-    assert not problems, f"{len(problems)} problems:\n" + "\n".join(sorted(problems)[:20])
-    return counts
+    return counts, sorted(problems)
 
 
 def test_malformed_requests(tmp_path: Path) -> None:
     with server_process(tmp_path, "0", code=FAKE) as server:
-        attack(server, range(300))
+        _, problems = attack(server, range(300))
+        assert not problems
         assert server.status("/health") == 200
         assert not [record for record in server.records() if record.get("level") == "error"]
 
@@ -96,18 +99,16 @@ def test_ten_thousand_malformed_requests_to_the_shipped_model(tmp_path: Path) ->
         server.wait_until("/ready", 200)
         attack(server, range(10_000, 10_300))
         before, start = memory(server), time.monotonic()
-        counts = attack(server, range(10_000))
+        counts, problems = attack(server, range(10_000))
         seconds, after = time.monotonic() - start, memory(server)
+        print(
+            f"\n{sum(counts.values())} requests in {seconds:.0f} s, by status {dict(sorted(counts.items()))}"
+        )
+        print(f"resident memory: {before // _MEGABYTE} MB before, {after // _MEGABYTE} MB after")
+        assert not problems, "\n".join(problems[:20])
         assert server.status("/ready") == 200
         assert not [record for record in server.records() if record.get("level") == "error"]
-    by_status: Counter[int] = Counter()
-    for (_, status), count in counts.items():
-        by_status[status] += count
-    print(
-        f"\n{sum(counts.values())} requests in {seconds:.0f} s, by status {dict(sorted(by_status.items()))}"
-    )
-    print(f"resident memory: {before // _MEGABYTE} MB before, {after // _MEGABYTE} MB after")
-    assert after - before < 300 * _MEGABYTE
+        assert after - before < 300 * _MEGABYTE
 
 
 _APP = create_app(FakeService(), ServeSettings(public_hosts=("testserver",)))
@@ -130,7 +131,7 @@ def test_answers_fit_the_openapi_document(case: schemathesis.Case) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @schema.parametrize()
-@settings(max_examples=1000, phases=_PHASES, suppress_health_check=_UNCHECKED, database=None)
+@settings(max_examples=400, phases=_PHASES, suppress_health_check=_UNCHECKED, database=None)
 def test_many_answers_fit_the_openapi_document(case: schemathesis.Case) -> None:
     is_form = (case.media_type or "").startswith("multipart")
     case.call_and_validate(excluded_checks=_OF_FORMS if is_form else _OF_ALL)

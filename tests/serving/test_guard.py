@@ -81,6 +81,11 @@ def test_a_key_in_the_query_is_for_one_protocol_alone(with_key: ServeSettings) -
     assert client(settings=with_key).get(f"/v1/models?api_key={KEY}").status_code == 401
 
 
+def test_a_query_with_many_fields() -> None:
+    answer = client().post("/sam3/concept_segment?" + "a=b&" * 200, json={})
+    assert answer.status_code == 400
+
+
 @pytest.mark.parametrize("text", ["", "short", "with space in the key", "ümlaut-in-the-key-0123", "a" * 513])
 def test_unfit_keys_are_refused_without_showing_them(text: str, tmp_path: Path) -> None:
     path = tmp_path / "key"

@@ -49,6 +49,7 @@ def test_the_page_is_served_with_strict_headers_and_revalidated() -> None:
         assert "unsafe" not in policy
         again = http.get("/app", headers={"If-None-Match": page.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["content-security-policy"] == policy  # browsers keep the newer one
         for path in FOLDER.iterdir():
             answer = http.get(f"/app/files/{path.name}")
             assert answer.content == path.read_bytes()

@@ -105,7 +105,7 @@ def label_folder(command: LabelCommand) -> int:
         document = _document(command, log, outputs, progress)
         write_json(folder / SUMMARY_NAME, document)
     _show(outputs, progress, folder) if not command.as_json else console.print_json(document)
-    return _exit_code(progress, len(images))
+    return _exit_code(progress, len(images) + len(found.dangling))
 
 
 def _answer(
@@ -153,7 +153,7 @@ def _without_outputs(found: FoundImages, folder: Path) -> list[FoundImage]:
 
 
 def _skipped(found: FoundImages) -> list[Skipped]:
-    """Duplicates and folders that cannot be listed; other remarks are printed."""
+    """Duplicates, dangling links and folders that cannot be listed; other remarks are printed."""
     if found.skipped:
         console.note(f"{count_text(found.skipped)} images in subfolders are skipped: add --recursive")
     if found.own:
@@ -164,7 +164,8 @@ def _skipped(found: FoundImages) -> list[Skipped]:
         Skipped(str(path), "duplicate", f"the same file as {first}") for path, first in found.repeated
     ]
     folders = [Skipped(str(path), "folder", f"{path}: {why}") for path, why in found.unreadable]
-    return [*duplicates, *folders]
+    links = [Skipped(str(path), "failed", f"{path}: the link leads to no file") for path in found.dangling]
+    return [*duplicates, *links, *folders]
 
 
 def _document(command: LabelCommand, log: AnswerLog, outputs: Outputs, progress: Progress) -> dict[str, Any]:

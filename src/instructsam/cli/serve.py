@@ -126,23 +126,24 @@ def run(
         from instructsam.serving.app import create_app
         from instructsam.serving.logs import log_to_stderr
         from instructsam.serving.server import check_address, open_socket, run_server
-        from instructsam.serving.services import make_service
         from instructsam.serving.settings import Limits, ServeSettings
     except ImportError as error:
         raise MissingExtraError(f"the server needs {error.name}: pip install 'instructsam[serve]'") from error
     settings = ServeSettings(**given, limits=Limits(**limits))
     check_address(settings)
     _note_readable_key(settings)
-    app = create_app(make_service(settings), settings)
-    listener = open_socket(settings.host, settings.port)
-    log_to_stderr()
     names = ", ".join(settings.models)
 
     def announce(url: str) -> None:
         print(announcement.format(models=names, url=url), flush=True)
         listening(url)
 
-    run_server(app, listener, announce)
+    with open_socket(settings.host, settings.port) as listener:
+        from instructsam.serving.services import make_service  # imports torch, which takes seconds
+
+        app = create_app(make_service(settings), settings)
+        log_to_stderr()
+        run_server(app, listener, announce)
     return 0
 
 

@@ -35,7 +35,7 @@ from instructsam.structures.predictions import Prediction
 DOCUMENT_NAME = "predictions.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Content:
     """A hash of a file's content; size and modification time avoid hashing an unchanged file again."""
 
@@ -44,7 +44,7 @@ class Content:
     mtime_ns: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Key:
     """The identity of an answer.
 
@@ -59,7 +59,7 @@ class Key:
     instruction: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NewAnswer:
     """An answer to be stored.
 
@@ -78,7 +78,7 @@ class NewAnswer:
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """The offset of an answer in the log, and the paths of its image and overlay."""
 

@@ -21,7 +21,7 @@ _COUNT_LIMIT = 10_000  # of skipped images, after which the search ends
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FoundImage:
     """An image file.
 
@@ -43,6 +43,7 @@ class FoundImages:
         skipped: images in subfolders that were not searched.
         own: overlays and exports of earlier runs that were skipped.
         repeated: links and names of a file that is already in the list, with its first path; skipped.
+        dangling: links with the name of an image that lead to no file; skipped.
         unreadable: folders that cannot be listed, with the reason.
     """
 
@@ -50,6 +51,7 @@ class FoundImages:
     skipped: int = 0
     own: int = 0
     repeated: list[tuple[Path, Path]] = field(default_factory=list)
+    dangling: list[Path] = field(default_factory=list)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
 
 
@@ -155,7 +157,9 @@ def _files_in(
             continue
         if os.path.isdir(path):
             subfolders += [] if path.is_symlink() else [path]
-        elif path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+        elif path.suffix.lower() in IMAGE_SUFFIXES and not path.is_file():
+            result.dangling += [path] if path.is_symlink() else []
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
             if _real(path) in own:
                 result.own += 1
             else:

@@ -32,7 +32,7 @@ _OUTLINES_PER_IMAGE = 100
 _OUTLINE_STEPS = 250  # of an outline along the longer side of the image, about the size of its thumbnail
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Place:
     """Where an item is stored, and what decides on its page."""
 

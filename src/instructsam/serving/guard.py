@@ -54,7 +54,7 @@ class Guard:
         path, keys = scope["path"], presented_keys(scope["headers"])
         in_body = path.startswith(KEY_IN_BODY)
         if in_body:
-            keys += parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=100).get("api_key", [])
+            keys += _query(scope).get("api_key", [])
         authorized = self.context.keys.accept(keys)
         scope.setdefault("state", {})["authorized"] = authorized
         public_path = path in PUBLIC or path.startswith(PUBLIC_FOLDERS)
@@ -77,6 +77,13 @@ def _only(headers: list[tuple[str, str]], name: str) -> str:
     return values[0] if values else ""
 
 
+def _query(scope: Scope) -> dict[str, list[str]]:
+    try:
+        return parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=100)
+    except ValueError as error:
+        raise RequestError("the query of the URL has more than 100 fields") from error
+
+
 def _is_own(netloc: str, public: tuple[str, ...]) -> bool:
     """Whether the name in HOST or HOST:PORT is loopback or configured."""
     try:
@@ -90,7 +97,9 @@ def _check_site(headers: list[tuple[str, str]], host: str, public: tuple[str, ..
     origin, site = _only(headers, "origin"), _only(headers, "sec-fetch-site")
     try:
         parts = urlsplit(origin)
-        own = parts.netloc == host or (bool(parts.netloc) and (parts.hostname or "") in public)
+        own = parts.netloc == host or (
+            bool(parts.netloc) and (parts.hostname or "") in [name.lower() for name in public]
+        )
     except ValueError:
         own = False
     if (origin and not own) or (not origin and site and site not in _OWN_SITE):

@@ -90,7 +90,7 @@ class Batch:
     counts: dict[QueuedJob, int] = field(default_factory=dict)
 
     def jobs(self) -> list[ImageJob]:
-        """What a worker computes."""
+        """The jobs that a worker computes."""
         images: dict[object, LoadedImage] = {}  # the same object for jobs about the same image
         found = []
         for queued, count in self.counts.items():

@@ -55,4 +55,5 @@ def log_to_stderr() -> None:
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
     logging.getLogger("instructsam").setLevel(logging.INFO)
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings show parts of bodies
+    for name in ("python_multipart", "tifffile"):  # they log broken input, with parts of it
+        logging.getLogger(name).setLevel(logging.CRITICAL)

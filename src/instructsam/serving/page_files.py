@@ -40,7 +40,8 @@ class StaticFiles:
             raise UnknownFileError(f"there is no file {name!r:.80} here")
         headers = {**_HEADERS, "ETag": self._tags[name]}
         if request.headers.get("if-none-match") == self._tags[name]:
-            return Response(status_code=304, headers=headers)
+            # With its type: browsers replace the headers of their copy, and those of a page differ from other ones.
+            return Response(status_code=304, headers=headers, media_type=_media_type(name))
         return Response(self._files[name], headers=headers, media_type=_media_type(name))
 
 

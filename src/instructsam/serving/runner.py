@@ -1,4 +1,4 @@
-"""The models of one device: opened by name, and asked for batches of jobs. Knows no queue and no event loop."""
+"""The models of one device: opened by name, they compute batches of jobs. Knows no queue and no event loop."""
 
 from __future__ import annotations
 

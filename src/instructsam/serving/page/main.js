@@ -308,6 +308,7 @@ class App {
     byId("problem-close").addEventListener("click", () => this.clearProblem());
     document.addEventListener("paste", (event) => this.take(event, event.clipboardData));
     document.addEventListener("keydown", (event) => {
+      if (event.target === document.body) this.panes[0].key(event);
       if (event.key !== "/" || event.target.matches("input, select, textarea")) return;
       event.preventDefault();
       byId("instruction").select();

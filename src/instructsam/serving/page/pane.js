@@ -214,13 +214,17 @@ export class Pane {
       event.preventDefault();
       download(this, this.part("format").value);
     });
-    this.root.addEventListener("keydown", (event) => {
-      const typing = event.target.matches("input, select");
-      if (event.key === "Escape" && this.view.box.active) this._endBox();
-      else if (event.key === "z" && (event.ctrlKey || event.metaKey) && !typing) this.undo();
-      else if (event.key === "b" && !typing && this.edits && !event.ctrlKey) this._startBox();
-      else return;
-      event.preventDefault();
-    });
+    this.root.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  /** A key that was pressed in this pane, or in none. */
+  key(event) {
+    const typing = event.target.matches("input, select");
+    const command = event.ctrlKey || event.metaKey;
+    if (event.key === "Escape" && this.view.box.active) this._endBox();
+    else if (event.key === "z" && command && !typing) this.undo();
+    else if (event.key === "b" && !command && !typing && this.edits) this._startBox();
+    else return;
+    event.preventDefault();
   }
 }

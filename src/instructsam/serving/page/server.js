@@ -47,7 +47,8 @@ async function send(path, options) {
   const headers = key ? { "X-API-Key": key } : {};
   let answer;
   try {
-    answer = await fetch(path, { ...options, headers, cache: "no-store" });
+    // Without credentials: the browser would open its own password dialog after status 401.
+    answer = await fetch(path, { ...options, headers, cache: "no-store", credentials: "omit" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem("gone", "The server does not answer. Start it again, then repeat this step; your picture is kept.");
