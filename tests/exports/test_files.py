@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
+import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -313,6 +315,19 @@ def test_folders_with_other_files_are_refused(tmp_path: Path, name: str) -> None
     with pytest.raises(InputError, match="expected a folder"):
         export(prediction(), name, tmp_path / "mine.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("name", ["yolo", "png", "labelme"])
+def test_corrected_exports_are_not_replaced(tmp_path: Path, name: str) -> None:
+    given = prediction(image=Image.new("RGB", (6, 4)))
+    export(given, name, tmp_path / "out")
+    corrected = next(path for path in (tmp_path / "out").rglob("image_*.*") if path.is_file())
+    os.utime(corrected, ns=(time.time_ns() + 10**9,) * 2)
+    with pytest.raises(InputError, match=r"image_.* was changed or added after the export: choose another"):
+        export(given, name, tmp_path / "out")
+    corrected.unlink()
+    export(given, name, tmp_path / "out")
+    assert corrected.is_file()
 
 
 def test_many_images_stream(tmp_path: Path) -> None:

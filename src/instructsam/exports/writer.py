@@ -131,12 +131,13 @@ class FolderWriter(Writer):
     """Base of formats of one folder; subclasses write into `_folder`.
 
     Args:
-        path: new, empty, or an earlier export of the same format, which is replaced.
+        path: new, empty, or an earlier export, which is replaced unless one of its files was changed.
         format_name: recorded in `MARKER`.
     """
 
     def __init__(self, path: Path, format_name: str) -> None:
         super().__init__(path)
+        _check_unchanged(path)
         self._pending = PendingFolder(path, MARKER)
         self._facts: dict[str, Any] = {"format": format_name}
 
@@ -154,3 +155,21 @@ class FolderWriter(Writer):
 
     def _discard(self) -> None:
         self._pending.discard()
+
+
+def _check_unchanged(folder: Path) -> None:
+    """Refuse to replace an earlier export with files that were changed or added, such as corrected labels.
+
+    The marker is the last file that an export writes.
+
+    Raises:
+        InputError: a file is newer than the marker.
+    """
+    if not (folder / MARKER).is_file():
+        return
+    written = (folder / MARKER).stat().st_mtime_ns
+    for path in folder.rglob("*"):
+        if not path.is_dir() and path.lstat().st_mtime_ns > written:
+            raise InputError(
+                f"{path} was changed or added after the export: choose another folder, or remove {folder} to replace it"
+            )

@@ -64,7 +64,11 @@ class _Target:
 
 
 async def fetch(
-    url: str, settings: ServeSettings, headers: Mapping[str, str] | None = None, name: str = "image"
+    url: str,
+    settings: ServeSettings,
+    headers: Mapping[str, str] | None = None,
+    name: str = "image",
+    body: bytes | None = None,
 ) -> bytes:
     """The content of a URL.
 
@@ -73,6 +77,7 @@ async def fetch(
         settings: of the server.
         headers: of the request, such as an authorization for that host.
         name: for messages.
+        body: sent by POST; None sends a GET.
 
     Raises:
         RequestError: the host is not allowed, or its address is private; no answer in time, or one other than 200.
@@ -81,7 +86,7 @@ async def fetch(
     target = _parse(url, settings, name)
     try:
         return await asyncio.wait_for(
-            _fetch(target, headers or {}, settings.limits.max_bytes, name), FETCH_SECONDS
+            _fetch(target, headers or {}, body, settings.limits.max_bytes, name), FETCH_SECONDS
         )
     except asyncio.TimeoutError as error:
         raise RequestError(
@@ -119,7 +124,9 @@ def _listed(host: str, port: int, allowed: tuple[str, ...]) -> bool:
     return f"{host}:{port}" in names or (host in names and port in _DEFAULT_PORTS.values())
 
 
-async def _fetch(target: _Target, headers: Mapping[str, str], limit: int, name: str) -> bytes:
+async def _fetch(
+    target: _Target, headers: Mapping[str, str], body: bytes | None, limit: int, name: str
+) -> bytes:
     address = await _resolve(target, name)
     context = ssl.create_default_context() if target.scheme == "https" else None
     reader, writer = await asyncio.open_connection(
@@ -128,8 +135,12 @@ async def _fetch(target: _Target, headers: Mapping[str, str], limit: int, name: 
     try:
         connection = h11.Connection(h11.CLIENT)
         fields = [("Host", target.netloc), ("Accept-Encoding", "identity"), ("Connection", "close")]
-        request = h11.Request(method="GET", target=target.path, headers=[*fields, *headers.items()])
-        writer.write((connection.send(request) or b"") + (connection.send(h11.EndOfMessage()) or b""))
+        if body is not None:
+            fields.append(("Content-Length", str(len(body))))
+        method = "GET" if body is None else "POST"
+        request = h11.Request(method=method, target=target.path, headers=[*fields, *headers.items()])
+        for event in (request, h11.Data(data=body or b""), h11.EndOfMessage()):
+            writer.write(connection.send(event) or b"")
         await writer.drain()
         return await _read_answer(connection, reader, limit, name)
     finally:

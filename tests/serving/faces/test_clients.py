@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from instructsam.serving.server import open_socket
 from instructsam.serving.settings import ServeSettings
 from instructsam.structures.masks import decode_rle
 from tests.serving.fakes import FakeService
@@ -95,3 +99,67 @@ def test_x_anylabeling(locked_server: str, picture: Path) -> None:
     assert found["box"] == [[0, 0], [40, 0], [40, 64], [0, 64]]
     assert len(found["messages"]) == 1
     assert "422" in found["messages"][0]
+
+
+TOKEN = "a1b2c3d4e5f6a7b8c9d0"
+
+
+@pytest.fixture
+def label_studio(tmp_path: Path) -> Iterator[str]:
+    """The URL of a new Label Studio; its database takes a minute or more."""
+    python = os.environ.get("CLIENT_PYTHON_LABEL_STUDIO")
+    if not python:
+        pytest.skip("CLIENT_PYTHON_LABEL_STUDIO does not name an interpreter: run `make test-clients`")
+    with open_socket("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+    variables = {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(tmp_path),
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "COLLECT_ANALYTICS": "false",
+        "ML_BLOCK_LOCAL_IP": "false",
+        "SSRF_PROTECTION_ENABLED": "false",
+    }
+    user = ["--username", "me@example.org", "--password", "of-twelve-letters", "--user-token", TOKEN]
+    command = [Path(python).with_name("label-studio"), "start", "--no-browser", "--port", str(port), *user]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, **variables}, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        end = time.monotonic() + 420
+        while not _answers(f"{url}/health"):
+            assert process.poll() is None, (tmp_path / "log").read_text()[-2000:]
+            assert time.monotonic() < end, "Label Studio did not start"
+            time.sleep(1)
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.mark.timeout(700)
+def test_label_studio(
+    label_studio: str, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", TOKEN)
+    (tmp_path / "key").write_text(KEY)
+    settings = ServeSettings(api_key_file=tmp_path / "key", label_studio_url=label_studio)
+    service = FakeService()
+    with live_server(service, settings) as url:
+        found = run("label_studio", label_studio, TOKEN, url, picture, KEY)
+    assert found["state"] == "CO"
+    assert found["image"].startswith("/data/upload/")
+    assert found["stored"] == found["version"] == "instructsam default 0123456789ab"
+    assert found["labels"] == [["mug"]]
+    assert found["areas"] == [64 * 40 - 1] * 2
+    assert service.jobs[0][0].instructions == ("the mugs that are not red", "nothing")
+    assert service.jobs[-1][0].instructions == ("the mug on the left",)

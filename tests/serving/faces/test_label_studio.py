@@ -161,12 +161,17 @@ def test_other_faults_are_refused(changes: dict[str, Any], status: int) -> None:
     assert answer.status_code == status, answer.text
 
 
+ACCESS = b'{"access": "a.short.one"}'
+
+
 def test_paths_are_fetched_from_the_configured_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, Any, Any]] = []
 
-    async def fetch(url: str, settings: ServeSettings, headers: Any = None, name: str = "") -> bytes:
+    async def fetch(
+        url: str, settings: ServeSettings, headers: Any = None, name: str = "", body: bytes | None = None
+    ) -> bytes:
         sent.append((url, settings.allow_private_hosts, headers))
-        return base64.b64decode(base64_png())
+        return base64.b64decode(base64_png()) if body is None else ACCESS
 
     monkeypatch.setattr("instructsam.serving.faces.label_studio_images.fetch", fetch)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "token-of-a-user")
@@ -175,3 +180,9 @@ def test_paths_are_fetched_from_the_configured_host_alone(monkeypatch: pytest.Mo
     assert client(FakeService(), settings).post("/predict", json=body).status_code == 200
     expected = ("http://label-studio:8080/data/upload/1/a%20b.jpg", ("label-studio:8080",))
     assert sent == [(*expected, {"Authorization": "Token token-of-a-user"})]
+
+    sent.clear()
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "a.personal.token")
+    client(FakeService(), settings).post("/predict", json={**body, "tasks": body["tasks"] * 2})
+    assert sent[0][0] == "http://label-studio:8080/api/token/refresh"
+    assert sent[-1] == (*expected, {"Authorization": "Bearer a.short.one"})

@@ -20,7 +20,7 @@ from instructsam.exports.label_studio_regions import region, region_values
 from instructsam.serving.context import Context
 from instructsam.serving.errors import BodyError, TimeLimitError, TooLargeError
 from instructsam.serving.faces.label_studio_config import Interface, parse_interface
-from instructsam.serving.faces.label_studio_images import task_image
+from instructsam.serving.faces.label_studio_images import TaskImages
 from instructsam.serving.failures import describe_failure, error_body
 from instructsam.serving.jobs import make_job, segment
 from instructsam.serving.requests import parse_body
@@ -67,6 +67,7 @@ class PredictRequest(_Body):
 def router(context: Context) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["label-studio"])
+    images = TaskImages(context)
 
     @routes.post("/setup")
     async def setup(request: Request) -> dict[str, str]:
@@ -90,7 +91,7 @@ def router(context: Context) -> APIRouter:
 
         async def answer(task: dict[str, Any], name: str) -> dict[str, Any]:
             async with places:
-                return await _predict(context, interface, task, name, text)
+                return await _predict(context, images, interface, task, name, text)
 
         results = await _in_time([answer(*entry) for entry in zip(body.tasks, names, strict=True)])
         return JSONResponse({"results": results})
@@ -164,7 +165,12 @@ def _instruction(result: list[dict[str, Any]]) -> str:
 
 
 async def _predict(
-    context: Context, interface: Interface, task: dict[str, Any], place: str, text: str | None
+    context: Context,
+    images: TaskImages,
+    interface: Interface,
+    task: dict[str, Any],
+    place: str,
+    text: str | None,
 ) -> dict[str, Any]:
     data = task.get("data")
     address = data.get(interface.field) if isinstance(data, dict) else None
@@ -172,7 +178,7 @@ async def _predict(
         raise BodyError(
             f"{place}.data.{interface.field} must be the address of an image, got {describe(address)}"
         )
-    picture = await task_image(context, address, f"{place}.data.{interface.field}")
+    picture = await images.read(address, f"{place}.data.{interface.field}")
     instructions = list(dict.fromkeys(interface.labels.values())) if text is None else [text]
     predictions = await segment(context, make_job(picture, context.limits, instructions))
     regions = await asyncio.to_thread(_regions, interface, predictions, text is not None)

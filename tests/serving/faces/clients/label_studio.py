@@ -11,7 +11,10 @@ import time
 from typing import Any
 
 import requests
+from label_studio_sdk.converter.brush import decode_rle
 
+# Label Studio refuses backends at private addresses unless it is started with ML_BLOCK_LOCAL_IP and
+# SSRF_PROTECTION_ENABLED false.
 studio, token, server, path, key = sys.argv[1:]
 INTERFACE = """<View>
   <Image name="image" value="$image"/>
@@ -57,14 +60,19 @@ typed = call(
     f"ml/{backend['id']}/interactive-annotating",
     json={"task": task["id"], "context": {"result": result}},
 )
+areas = [
+    int((decode_rle(region["value"]["rle"]).reshape(-1, 4)[:, 3] > 0).sum())
+    for region in [*predictions[0]["result"], *typed["data"]["result"]]
+]
 print(
     json.dumps(
         {
+            "areas": areas,
             "state": state["state"],
             "version": state["model_version"],
             "image": task["data"]["image"],
-            "predictions": [[entry["model_version"], entry["result"]] for entry in predictions],
-            "typed": typed,
+            "labels": [region["value"]["brushlabels"] for region in predictions[0]["result"]],
+            "stored": predictions[0]["model_version"],
         }
     )
 )
