@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +32,12 @@ def test_the_browser_opens_once_the_server_listens(
 
     monkeypatch.setattr(app, "run", run)
     monkeypatch.setattr(app.webbrowser, "open", open_page)
-    assert main.run(["app", "--model", "a=default", "--model", "b=default", *options]) == 0
+    logger = logging.getLogger("instructsam")
+    level = logger.level
+    try:
+        assert main.run(["app", "--model", "a=default", "--model", "b=default", *options]) == 0
+    finally:
+        logger.setLevel(level)
     assert done.wait(0.1 if options else 5) == (not options)
     assert opened == ([] if options else ["http://127.0.0.1:1/app"])
     assert seen["models"] == {"a": "default", "b": "default"}
