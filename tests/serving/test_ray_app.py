@@ -55,15 +55,17 @@ def _request(url: str, body: Any = None) -> tuple[int, Any]:
         with urllib.request.urlopen(request, timeout=100) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+        return error.code, error.read().decode()
 
 
 def _until_ready(address: str) -> None:
+    answers: list[Any] = []
     for _ in range(200):  # both replicas must have loaded their model
-        if all(_request(f"{address}/ready")[0] == 200 for _ in range(8)):
+        answers = [_request(f"{address}/ready") for _ in range(8)]
+        if all(status == 200 for status, _ in answers):
             return
         time.sleep(0.5)
-    raise AssertionError("the replicas are not ready")
+    raise AssertionError(answers)
 
 
 @pytest.mark.slow
@@ -71,18 +73,17 @@ def _until_ready(address: str) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_replicas_answer_and_replace_a_killed_one(address: str) -> None:
     import ray
-    from ray.util.state import list_actors
+    from ray.util import list_named_actors
 
     _until_ready(address)
     body = {"image": base64_png(), "instructions": ["the red mugs"]}
     status, answer = _request(f"{address}/v1/segment", body)
     assert (status, answer["model"]) == (200, "default"), answer
     assert _request(f"{address}/v1/segment", {"image": "?", "instructions": ["x"]})[0] == 400
-    replicas = [
-        actor for actor in list_actors() if "ServeReplica" in actor.class_name and actor.state == "ALIVE"
-    ]
-    assert len(replicas) == 2
-    ray.kill(ray.get_actor(replicas[0].name, namespace="serve"))
+    names = [actor["name"] for actor in list_named_actors(all_namespaces=True)]
+    replicas = [name for name in names if name.startswith("SERVE_REPLICA::")]
+    assert len(replicas) == 2, names
+    ray.kill(ray.get_actor(replicas[0], namespace="serve"))
     statuses = [_request(f"{address}/v1/segment", body)[0] for _ in range(10)]
     assert 200 in statuses
     _until_ready(address)

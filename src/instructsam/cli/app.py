@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import webbrowser
 from typing import Annotated
@@ -39,12 +40,13 @@ def open_app(
         "dtype": dtype,
     }
     announcement = "InstructSAM shows {models} on {url}" + PAGE + "; Ctrl+C ends it"
-    return run(given, {}, announcement, _open_in_background if browser else lambda url: None)
 
+    def listening(url: str) -> None:
+        logging.getLogger("instructsam").setLevel(logging.WARNING)  # no line per request of the page
+        if browser:  # in a thread: some browsers return only when they are closed
+            threading.Thread(target=_open_page, args=(url,), daemon=True).start()
 
-def _open_in_background(url: str) -> None:
-    # Some browsers return only when they are closed.
-    threading.Thread(target=_open_page, args=(url,), daemon=True).start()
+    return run(given, {}, announcement, listening)
 
 
 def _open_page(url: str) -> None:

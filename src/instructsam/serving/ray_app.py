@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI
@@ -54,8 +53,14 @@ def app(args: Mapping[str, Any]) -> serve.Application:
     """
     settings = parse_settings(args)
     limits = settings.serve.limits
+
+    def make_routes() -> (
+        FastAPI
+    ):  # called in the process of each replica; Ray takes a plain function for this
+        return create_app(make_service(settings.serve), settings.serve)
+
     deployment = serve.deployment(
-        serve.ingress(partial(_routes, settings.serve))(Server),
+        serve.ingress(make_routes)(Server),
         name="instructsam",
         num_replicas=settings.replicas,
         ray_actor_options={"num_gpus": settings.gpus, "num_cpus": settings.cpus},
@@ -82,8 +87,3 @@ def parse_settings(args: Mapping[str, Any]) -> RaySettings:
         f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()
     ]
     return load_config(RaySettings, file, changes)
-
-
-def _routes(settings: ServeSettings) -> FastAPI:
-    """The routes of a replica, made in its own process."""
-    return create_app(make_service(settings), settings)
