@@ -33,6 +33,32 @@ PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 pic
 KeyOption = Annotated[
     Path | None, typer.Option("--api-key-file", help="File whose first line is the key of every request.")
 ]
+PublicHostOption = Annotated[
+    list[str] | None, typer.Option("--public-host", help="Name under which clients reach the server.")
+]
+AllowHostOption = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", help="HOST or HOST:PORT that images may be fetched from."),
+]
+AllowPrivateHostOption = Annotated[
+    list[str] | None,
+    typer.Option("--allow-private-host", help="The same, for hosts of the local network."),
+]
+LabelStudioOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label-studio-url", help="Label Studio to fetch images from; token in LABEL_STUDIO_API_KEY."
+    ),
+]
+DrainOption = Annotated[
+    float, typer.Option("--drain-seconds", min=0, help="After SIGTERM, until connections are refused.")
+]
+DevicesOption = Annotated[
+    str, typer.Option("--devices", help="auto, cpu, cuda:0 or a list such as cuda:0,cuda:1.")
+]
+CacheOption = Annotated[
+    int, typer.Option("--cache-bytes", min=0, help="Memory for image features; 0 for none.")
+]
 
 
 def serve(
@@ -40,9 +66,7 @@ def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     api_key_file: KeyOption = None,
-    devices: Annotated[
-        str, typer.Option("--devices", help="auto, cpu, cuda:0 or a list such as cuda:0,cuda:1.")
-    ] = "auto",
+    devices: DevicesOption = "auto",
     dtype: DtypeOption = "auto",
     max_batch: Annotated[int, typer.Option("--max-batch", min=1, help="Images of one forward pass.")] = 8,
     max_wait_ms: Annotated[
@@ -51,33 +75,16 @@ def serve(
     queue: Annotated[
         int, typer.Option("--queue", min=1, help="Images that wait; above it, status 503.")
     ] = 128,
-    cache_bytes: Annotated[
-        int, typer.Option("--cache-bytes", min=0, help="Memory for image features; 0 for none.")
-    ] = 256 * 2**20,
+    cache_bytes: CacheOption = 256 * 2**20,
     max_bytes: Annotated[int, typer.Option("--max-bytes", min=1, help="Largest body of a request.")] = 32
     * 2**20,
     max_pixels: Annotated[int, typer.Option("--max-pixels", min=1, help="Largest image.")] = 50_000_000,
     max_seconds: Annotated[float, typer.Option("--max-seconds", min=1, help="Until an answer.")] = 90.0,
-    public_host: Annotated[
-        list[str] | None, typer.Option("--public-host", help="Name under which clients reach the server.")
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option("--allow-host", help="HOST or HOST:PORT that images may be fetched from."),
-    ] = None,
-    allow_private_host: Annotated[
-        list[str] | None,
-        typer.Option("--allow-private-host", help="The same, for hosts of the local network."),
-    ] = None,
-    label_studio_url: Annotated[
-        str | None,
-        typer.Option(
-            "--label-studio-url", help="Label Studio to fetch images from; token in LABEL_STUDIO_API_KEY."
-        ),
-    ] = None,
-    drain_seconds: Annotated[
-        float, typer.Option("--drain-seconds", min=0, help="After SIGTERM, until connections are refused.")
-    ] = 2.0,
+    public_host: PublicHostOption = None,
+    allow_host: AllowHostOption = None,
+    allow_private_host: AllowPrivateHostOption = None,
+    label_studio_url: LabelStudioOption = None,
+    drain_seconds: DrainOption = 2.0,
     log_text: Annotated[bool, typer.Option("--log-text", help="Log instructions and phrases.")] = False,
 ) -> int:
     """Serve models over HTTP, to programs and to labelling tools.

@@ -51,7 +51,7 @@ def make_tool_server(context: Context, read: Read) -> MCPServer:
     @server.tool(NAME, description=_USE)
     async def segment_image(
         image: Annotated[str, Field(description=_IMAGE)],
-        instruction: Annotated[str, Field(description="What to segment, in plain words.")],
+        instruction: Annotated[str, Field(description="The objects to segment, in plain words.")],
         score_threshold: Annotated[
             float | None, Field(ge=0, le=1, description="Minimum score; the model's default if null.")
         ] = None,
