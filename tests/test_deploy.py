@@ -141,3 +141,5 @@ def test_the_start_command_works_without_a_home_that_can_be_written(tmp_path: Pa
     finally:
         process.terminate()
         assert process.wait(60) == 0
+        if process.stdout is not None:
+            process.stdout.close()

@@ -54,19 +54,17 @@ def app(args: Mapping[str, Any]) -> serve.Application:
     settings = parse_settings(args)
     limits = settings.serve.limits
 
-    def make_routes() -> (
-        FastAPI
-    ):  # called in the process of each replica; Ray takes a plain function for this
+    def make_routes() -> FastAPI:
+        """Called in the process of each replica; Ray accepts only a plain function for this."""
         return create_app(make_service(settings.serve), settings.serve)
 
     deployment = serve.deployment(
-        serve.ingress(make_routes)(Server),
         name="instructsam",
         num_replicas=settings.replicas,
         ray_actor_options={"num_gpus": settings.gpus, "num_cpus": settings.cpus},
         max_ongoing_requests=2 * settings.serve.queue,
         graceful_shutdown_timeout_s=limits.max_seconds + _EXTRA_SECONDS,
-    )
+    )(serve.ingress(make_routes)(Server))
     found: serve.Application = deployment.bind()
     return found
 
