@@ -29,6 +29,10 @@ export class History {
     this.draw(entry);
   }
 
+  drawAll() {
+    for (const entry of this.entries) this.draw(entry);
+  }
+
   /** Draw the tile of an entry again, after a correction. */
   draw(entry) {
     const { colorOf, threshold } = this.handlers;

@@ -7,6 +7,8 @@ import { InstanceList } from "./instance_list.js";
 import { sentence } from "./server.js";
 import { View } from "./view.js";
 
+const MOST_RATIO = 3; // of the sides of the stage
+
 export class Pane {
   /** @param app {facts, threshold(), picture(), labelForBox(), onModel(pane), onEdit(pane)} */
   constructor(app, number) {
@@ -34,7 +36,7 @@ export class Pane {
   setModels(models, chosen) {
     const select = this.part("model");
     select.replaceChildren(...models.map((model) => make("option", { value: model.name, text: model.name })));
-    select.value = chosen;
+    select.value = models.some((model) => model.name === chosen) ? chosen : models[0].name;
     this.part("model-row").hidden = models.length < 2;
   }
 
@@ -45,11 +47,16 @@ export class Pane {
   /** Show a picture without an answer. */
   showPicture(picture) {
     this.edits = null;
-    const size = { width: picture.bitmap.width, height: picture.bitmap.height };
-    this.part("stage").style.setProperty("--ratio", String(size.width / size.height));
-    this.view.show(picture.bitmap, size);
+    this._showBitmap(picture.bitmap, picture.bitmap);
     this._endBox();
     this.render();
+  }
+
+  /** Give the stage the shape of the picture; a strip keeps room around it for zooming in. */
+  _showBitmap(bitmap, { width, height }) {
+    const ratio = Math.min(MOST_RATIO, Math.max(1 / MOST_RATIO, width / height));
+    this.part("stage").style.setProperty("--ratio", String(ratio));
+    this.view.show(bitmap, { width, height });
   }
 
   /** Show an answer with the user's edits. */
@@ -57,8 +64,7 @@ export class Pane {
     this.edits = edits;
     const { width, height } = edits.answer;
     if (this.view.bitmap !== picture.bitmap || this.view.size.width !== width) {
-      this.part("stage").style.setProperty("--ratio", String(width / height));
-      this.view.show(picture.bitmap, { width, height });
+      this._showBitmap(picture.bitmap, edits.answer);
     }
     this._endBox();
     this.part("done").textContent = "";
@@ -142,6 +148,7 @@ export class Pane {
     const { hidden } = this.edits;
     if (!hidden.delete(label)) hidden.add(label);
     this.render();
+    this.app.onEdit(this);
   }
 
   _edit(change) {
