@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.browser import Browser
-from tests.serving.page_in_browser import KEY, SERVICE, ask, choose, rows, slide
+from tests.serving.page_in_browser import KEY, SERVICE, ask, choose, kept, rows, saved, slide
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +59,29 @@ def test_tiles_of_the_history_follow_the_threshold_and_the_chips(browser: Browse
     assert browser.run(captions) == "1 instance,1 instance"
     browser.click_on(".chip")
     assert browser.run(captions) == "no instance,1 instance"
+
+
+def test_all_answers_about_a_picture_are_saved_together(
+    browser: Browser, image: Path, tmp_path: Path
+) -> None:
+    choose(browser, image)
+    hidden = "document.querySelector('[data-part=all-row]').hidden"
+    assert browser.run(hidden)
+    ask(browser, "the plates")
+    ask(browser, "the mugs")  # again: counts once
+    browser.click_on("[data-part=reject]")
+    assert kept(browser) == "Instances kept: 1"
+    browser.click_on("[data-part=all]")
+    assert kept(browser) == "Instances kept: 3 in 2 answers"
+    document = json.loads(saved(browser, tmp_path, "coco").read_text())
+    names = {entry["id"]: entry["name"] for entry in document["categories"]}
+    found = sorted(names[row["category_id"]] for row in document["annotations"])
+    assert found == ["the mugs", "the plates", "the plates"]
+    browser.choose_file("#file", image)
+    browser.wait_for("document.querySelector('[data-part=result]').hidden")
+    ask(browser, "another picture")
+    assert browser.run(hidden)
+    assert kept(browser) == "Instances kept: 2"
 
 
 def test_strips_are_usable_and_large_pictures_take_bounded_memory(browser: Browser, tmp_path: Path) -> None:

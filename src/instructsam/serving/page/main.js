@@ -109,6 +109,10 @@ class App {
     return this.current;
   }
 
+  answersLike(edits) {
+    return this.history.answersLike(this.current, edits);
+  }
+
   threshold() {
     return Number(byId("threshold").value);
   }
@@ -200,8 +204,8 @@ class App {
       if (running.signal.aborted) return;
       this.entry = { picture: this.current, instruction, edits };
       byId("controls").hidden = false;
-      this.showEntry(this.entry);
       this.history.add(this.entry);
+      this.showEntry(this.entry);
     } catch (problem) {
       if (running.signal.aborted) return; // by the user, or by a newer run
       running.abort();

@@ -10,7 +10,7 @@ import { View } from "./view.js";
 const MOST_RATIO = 3; // of the sides of the stage
 
 export class Pane {
-  /** @param app {facts, threshold(), picture(), labelForBox(), onModel(pane), onEdit(pane)} */
+  /** @param app {facts, threshold(), picture(), labelForBox(), answersLike(edits), onModel(pane), onEdit(pane)} */
   constructor(app, number) {
     this.app = app;
     this.root = clone("pane");
@@ -111,8 +111,21 @@ export class Pane {
     this._renderChips(edits, threshold);
     this.list.render(edits.listed(threshold), edits.hidden, color);
     const kept = edits.kept(threshold).length;
-    this.part("download-count").textContent = `Instances kept: ${kept}`;
+    this.part("all-row").hidden = this.app.answersLike(edits).length < 2;
+    this._renderCount();
     this.part("canvas").setAttribute("aria-label", `The picture with ${kept} instances marked`);
+  }
+
+  /** The answers that a download contains. */
+  downloaded() {
+    return this.part("all").checked ? this.app.answersLike(this.edits) : [this.edits];
+  }
+
+  _renderCount() {
+    const answers = this.downloaded();
+    const kept = answers.flatMap((edits) => edits.kept(this.app.threshold())).length;
+    const where = answers.length > 1 ? ` in ${answers.length} answers` : "";
+    this.part("download-count").textContent = `Instances kept: ${kept}${where}`;
   }
 
   _renderStatus(edits, threshold) {
@@ -217,6 +230,7 @@ export class Pane {
     on("undo", () => this.undo());
     on("draw", () => (this.view.box.active ? this._endBox() : this._startBox()));
     this.part("model").addEventListener("change", () => this.app.onModel(this));
+    this.part("all").addEventListener("change", () => this._renderCount());
     this.part("download").addEventListener("submit", (event) => {
       event.preventDefault();
       download(this, this.part("format").value);
