@@ -156,7 +156,9 @@ export class View {
   _drawNumber(layer, scale) {
     const { context } = this;
     const radius = 10 / scale;
-    const [x, y] = layer.anchor;
+    const { width, height } = this.size;
+    const inside = (value, side) => Math.max(radius, Math.min(side - radius, value)); // whole at the border, too
+    const [x, y] = [inside(layer.anchor[0], width), inside(layer.anchor[1], height)];
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
     context.fillStyle = layer.color;
