@@ -6,6 +6,7 @@ may stand in a .prj file. Both describe the pixels as they are stored; here, pix
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -186,7 +187,7 @@ def _world_suffixes(suffix: str) -> list[str]:
 
 def _beside(path: Path, suffixes: list[str]) -> Path | None:
     names = [path.with_suffix(form) for suffix in suffixes for form in (suffix, suffix.upper())]
-    return next((name for name in names if name.is_file()), None)
+    return next((name for name in names if os.path.isfile(name)), None)
 
 
 def _text(path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -134,7 +134,7 @@ def _content(image: LabelledImage) -> tuple[bytes, str]:
         raise InputError(f"{image.path}: the image cannot be read ({reason(error)})") from error
     if read_size_of_bytes(content, str(image.path)) != image.size:
         image.pixels()
-    return content, image.path.name
+    return content, PurePosixPath(image.name).name
 
 
 def _object(

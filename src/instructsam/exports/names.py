@@ -8,6 +8,7 @@ from pathlib import PurePath, PurePosixPath
 from instructsam.structures.file_names import safe_file_name
 
 _NUMBERED = "image_{:06d}.png"  # of an image in memory
+_ROOM = " " * 20  # of a file name, for a number and a suffix
 
 
 class UniqueNames:
@@ -46,8 +47,12 @@ class UniqueNames:
         return candidate
 
     def stem(self, name: str) -> str:
-        """The path of a file beside an image, without a suffix: "a/photo" of "a/photo.jpg", unless it was given out."""
-        return self.take(PurePosixPath(name).with_suffix("").as_posix())
+        """The path of a file beside an image, without a suffix: "a/photo" of "a/photo.jpg", unless it was given out.
+
+        Its last part has room for a number and a suffix.
+        """
+        path = PurePosixPath(name)
+        return self.take(path.with_name(safe_file_name(path.stem, _ROOM)[: -len(_ROOM)]).as_posix())
 
 
 def safe_path(name: str) -> str:

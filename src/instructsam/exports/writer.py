@@ -21,6 +21,8 @@ from instructsam.structures.pending import PendingFile, PendingFolder
 MARKER = ".instructsam-export.json"
 """The file that says that a folder is an export and may be replaced by a newer one."""
 
+RENAMED = "images have another name than their file, one that is valid and different on every file system"
+
 
 class Writer(ABC):
     """A context manager: `add` each image, then `close`; an exception inside the block abandons the export.
@@ -110,11 +112,16 @@ class Writer(ABC):
 
 
 class FileWriter(Writer):
-    """Base of formats of one file; subclasses write to it with `_write`."""
+    """Base of formats of one file, which name the images; subclasses write to it with `_write`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._file = PendingFile(path)
+
+    def add(self, image: LabelledImage) -> None:
+        """Write one image with its instances. Raises as `Writer.add`."""
+        self._count(RENAMED, int(image.path is not None and not str(image.path).endswith(image.name)))
+        super().add(image)
 
     def _write(self, text: str) -> None:
         """Append text as UTF-8; halves of characters become escapes."""

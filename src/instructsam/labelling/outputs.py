@@ -16,6 +16,7 @@ from typing import Any
 
 from instructsam.errors import InputError
 from instructsam.exports.export_call import open_exports
+from instructsam.exports.names import UniqueNames
 from instructsam.exports.registry import FORMATS, find_format
 from instructsam.inference.answer_log import AnswerLog, Content, Key
 from instructsam.inference.image_list import FoundImage
@@ -179,6 +180,7 @@ def _outdated(folder: Path, settings: OutputSettings) -> list[str]:
 def _selected(
     log: AnswerLog, images: Iterable[FoundImage], classes: ClassList, selection: Selection
 ) -> Iterator[tuple[Content, SelectedImage]]:
+    names = UniqueNames()
     for image in images:
         content = stored_content(log, image)
         if content is None:
@@ -186,4 +188,4 @@ def _selected(
         keys = [Key(image.name, content.hash, text) for text in classes.instructions]
         if all(key in log for key in keys):
             answers = [log.fields(key) for key in keys]
-            yield content, select(image.name, image.path, answers, classes.labels, selection)
+            yield content, select(names.name(image.name), image.path, answers, classes.labels, selection)
