@@ -28,10 +28,10 @@ from typing import Any
 
 import httpx
 import torch
-from PIL import Image, ImageEnhance
+from PIL import ImageEnhance
 
 import instructsam
-from instructsam.images.loader import load_bytes
+from instructsam.images.loader import load_bytes, load_image
 from instructsam.inference.feature_cache import FeatureCache
 from instructsam.inference.jobs import ImageJob
 from instructsam.inference.segmenter import Segmenter
@@ -56,7 +56,7 @@ def pictures(count: int) -> list[bytes]:
     scenes = sorted(Path(str(files("instructsam") / "assets" / "examples")).glob("*.png"))
     made = []
     for number in range(count):
-        image = Image.open(scenes[number % len(scenes)]).convert("RGB")
+        image = load_image(scenes[number % len(scenes)]).image
         image = ImageEnhance.Brightness(image.resize(SIZES[number % len(SIZES)])).enhance(
             1 - 0.001 * (number // len(scenes))
         )

@@ -4,6 +4,8 @@ import { count } from "./answer.js";
 import { make, part } from "./dom.js";
 import { post, sentence } from "./server.js";
 
+const MOST_TEXT = 4000; // characters of an instruction that the server accepts
+
 /** Fill a <select>; formats that cannot be downloaded are disabled and say why. */
 export function offerFormats(select, formats) {
   const usable = formats.filter((format) => !format.unavailable);
@@ -23,11 +25,12 @@ export function offerFormats(select, formats) {
 /** Send what a pane keeps to the server and save what it returns. */
 export async function download(pane, format) {
   const done = part(pane.root, "done");
-  const kept = pane.edits.kept(pane.app.threshold());
+  const all = pane.downloaded();
+  const kept = all.flatMap((edits) => edits.kept(pane.app.threshold()));
   const picture = pane.app.picture();
   done.textContent = "Converting…";
   try {
-    const answer = await post("app/export", exportForm(pane.edits.answer, kept, picture, format));
+    const answer = await post("app/export", exportForm(all.map((edits) => edits.answer), kept, picture, format));
     const name = `${picture.name.replace(/\.[^.]*$/, "")}_${format}${answer.headers.get("X-Suffix")}`;
     save(await answer.blob(), name);
     const notes = JSON.parse(decodeURIComponent(answer.headers.get("X-Notes")));
@@ -38,12 +41,12 @@ export async function download(pane, format) {
   }
 }
 
-function exportForm(answer, kept, picture, format) {
+function exportForm(answers, kept, picture, format) {
   const request = {
     format,
     name: picture.name,
-    instruction: answer.instruction,
-    phrases: answer.phrases,
+    instruction: answers.map((answer) => answer.instruction).join("; ").slice(0, MOST_TEXT),
+    phrases: [...new Set(answers.flatMap((answer) => answer.phrases))],
     instances: kept.map(({ label, score, mask }) => ({ label, score, mask })),
   };
   const form = new FormData();

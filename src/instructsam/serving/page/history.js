@@ -29,6 +29,21 @@ export class History {
     this.draw(entry);
   }
 
+  /** The newest answer per instruction by the same model about the same picture; the given one first. */
+  answersLike(picture, edits) {
+    const found = new Map([[edits.answer.instruction, edits]]);
+    for (const entry of this.entries.filter((entry) => entry.picture === picture)) {
+      for (const other of entry.edits.filter((one) => one.answer.model === edits.answer.model)) {
+        if (!found.has(other.answer.instruction)) found.set(other.answer.instruction, other);
+      }
+    }
+    return [...found.values()];
+  }
+
+  drawAll() {
+    for (const entry of this.entries) this.draw(entry);
+  }
+
   /** Draw the tile of an entry again, after a correction. */
   draw(entry) {
     const { colorOf, threshold } = this.handlers;

@@ -2,13 +2,20 @@
 
 import { setKey } from "./server.js";
 
-/** Ask until the user has entered one; the promise resolves then. */
+let asked = null; // the promise while the dialog is open
+
+/** Ask until the user has entered one; the promise resolves then, for everyone who asked meanwhile. */
 export function askForKey(note = "") {
+  asked ??= ask(note).finally(() => (asked = null));
+  return asked;
+}
+
+function ask(note) {
   const dialog = document.getElementById("key");
   const field = document.getElementById("key-field");
   document.getElementById("key-note").textContent = `${note} It is kept until you close this tab.`.trim();
   dialog.addEventListener("cancel", (event) => event.preventDefault());
-  if (!dialog.open) dialog.showModal();
+  dialog.showModal();
   return new Promise((done) => {
     dialog.addEventListener(
       "close",

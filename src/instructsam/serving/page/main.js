@@ -24,6 +24,8 @@ class App {
     this.entry = null; // of the history, shown now
     this.running = null; // AbortController
     this.waiting = false; // an instruction runs as soon as the model is ready
+    this.watching = false;
+    this.opening = 0; // number of the last picture asked for; one that opens later than a newer one is left out
   }
 
   async start() {
@@ -63,6 +65,14 @@ class App {
 
   /** Follow the model while it loads. */
   async watch() {
+    if (this.watching) return;
+    this.watching = true;
+    await this.followModel();
+    this.watching = false;
+    if (this.ready && this.waiting) this.run();
+  }
+
+  async followModel() {
     const start = performance.now();
     for (;;) {
       let pause = POLL;
@@ -72,7 +82,8 @@ class App {
         this.showState("loading", `Loading the model… ${seconds} s`);
       } catch (problem) {
         this.showState("gone", problem.message);
-        pause = RETRY;
+        if (problem.kind === "key") await askForKey();
+        else pause = RETRY;
       }
       await new Promise((done) => setTimeout(done, pause));
     }
@@ -86,17 +97,20 @@ class App {
     this.ready = true;
     this.offerModels();
     this.showState("ready", this.models.length > 1 ? `${this.models.length} models ready` : "Ready");
-    if (this.waiting) this.run();
   }
 
   offerModels() {
     const names = this.models.map((model) => model.name);
-    this.panes.forEach((pane, index) => pane.setModels(this.models, pane.model || names[index] || names[0]));
+    this.panes.forEach((pane, index) => pane.setModels(this.models, pane.model || names[index]));
     byId("compare-row").hidden = names.length < 2;
   }
 
   picture() {
     return this.current;
+  }
+
+  answersLike(edits) {
+    return this.history.answersLike(this.current, edits);
   }
 
   threshold() {
@@ -119,26 +133,31 @@ class App {
   async openFile(file) {
     if (!file) return;
     this.clearProblem();
-    try {
-      this.showPicture(await openPicture(file, this.facts.limits));
-      this.suggest([]);
-      byId("instruction").focus({ preventScroll: true });
-    } catch (problem) {
-      this.onProblem(problem);
-    }
+    if (!(await this.openNewest(() => file))) return;
+    this.suggest([]);
+    byId("instruction").focus({ preventScroll: true });
   }
 
   async openExample({ name, instructions }) {
-    try {
-      this.showPicture(await openPicture(await openExample(name), this.facts.limits));
-    } catch (problem) {
-      this.onProblem(problem);
-      return;
-    }
+    if (!(await this.openNewest(() => openExample(name)))) return;
     this.suggest(instructions);
     byId("instruction").value = instructions[0];
     byId("ask").scrollIntoView({ block: "nearest" });
     this.run();
+  }
+
+  /** Show a picture unless the user has asked for another since; returns whether it is shown. */
+  async openNewest(find) {
+    const number = ++this.opening;
+    try {
+      const picture = await openPicture(await find(), this.facts.limits);
+      if (number !== this.opening) return false;
+      this.showPicture(picture);
+      return true;
+    } catch (problem) {
+      if (number === this.opening) this.onProblem(problem);
+      return false;
+    }
   }
 
   showPicture(picture) {
@@ -185,9 +204,10 @@ class App {
       if (running.signal.aborted) return;
       this.entry = { picture: this.current, instruction, edits };
       byId("controls").hidden = false;
-      this.showEntry(this.entry);
       this.history.add(this.entry);
+      this.showEntry(this.entry);
     } catch (problem) {
+      if (running.signal.aborted) return; // by the user, or by a newer run
       running.abort();
       this.onProblem(problem);
     } finally {
@@ -217,6 +237,7 @@ class App {
 
   /** Return to an answer of the history. */
   open(entry) {
+    this.opening++;
     this.running?.abort();
     this.clearProblem();
     this.entry = entry;
@@ -242,11 +263,11 @@ class App {
       second.setModels(this.models, other.name);
     }
     if (this.current) second.showPicture(this.current);
-    if (this.entry && this.shown.length > 1) this.run();
+    if (this.running || (this.entry && this.shown.length > 1)) this.run();
   }
 
   onModel() {
-    if (this.entry) this.run();
+    if (this.entry || this.running) this.run();
   }
 
   onEdit() {
@@ -277,7 +298,8 @@ class App {
 
   setBusy(busy) {
     byId("run").textContent = busy ? "Cancel" : "Segment";
-    for (const pane of this.shown) pane.setBusy(busy);
+    const shown = this.shown;
+    for (const pane of this.panes) pane.setBusy(busy && shown.includes(pane));
     if (!busy) {
       this.running = null;
       this.progress("");
@@ -304,6 +326,7 @@ class App {
       for (const pane of this.panes) pane.render();
       this.onEdit();
     });
+    byId("threshold").addEventListener("change", () => this.history.drawAll());
     byId("compare").addEventListener("change", () => this.compare());
     byId("problem-close").addEventListener("click", () => this.clearProblem());
     document.addEventListener("paste", (event) => this.take(event, event.clipboardData));

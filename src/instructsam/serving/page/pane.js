@@ -7,8 +7,10 @@ import { InstanceList } from "./instance_list.js";
 import { sentence } from "./server.js";
 import { View } from "./view.js";
 
+const MOST_RATIO = 3; // of the sides of the stage
+
 export class Pane {
-  /** @param app {facts, threshold(), picture(), labelForBox(), onModel(pane), onEdit(pane)} */
+  /** @param app {facts, threshold(), picture(), labelForBox(), answersLike(edits), onModel(pane), onEdit(pane)} */
   constructor(app, number) {
     this.app = app;
     this.root = clone("pane");
@@ -34,7 +36,7 @@ export class Pane {
   setModels(models, chosen) {
     const select = this.part("model");
     select.replaceChildren(...models.map((model) => make("option", { value: model.name, text: model.name })));
-    select.value = chosen;
+    select.value = models.some((model) => model.name === chosen) ? chosen : models[0].name;
     this.part("model-row").hidden = models.length < 2;
   }
 
@@ -45,11 +47,16 @@ export class Pane {
   /** Show a picture without an answer. */
   showPicture(picture) {
     this.edits = null;
-    const size = { width: picture.bitmap.width, height: picture.bitmap.height };
-    this.part("stage").style.setProperty("--ratio", String(size.width / size.height));
-    this.view.show(picture.bitmap, size);
+    this._showBitmap(picture.bitmap, picture.bitmap);
     this._endBox();
     this.render();
+  }
+
+  /** Give the stage the shape of the picture; a strip keeps room around it for zooming in. */
+  _showBitmap(bitmap, { width, height }) {
+    const ratio = Math.min(MOST_RATIO, Math.max(1 / MOST_RATIO, width / height));
+    this.part("stage").style.setProperty("--ratio", String(ratio));
+    this.view.show(bitmap, { width, height });
   }
 
   /** Show an answer with the user's edits. */
@@ -57,8 +64,7 @@ export class Pane {
     this.edits = edits;
     const { width, height } = edits.answer;
     if (this.view.bitmap !== picture.bitmap || this.view.size.width !== width) {
-      this.part("stage").style.setProperty("--ratio", String(width / height));
-      this.view.show(picture.bitmap, { width, height });
+      this._showBitmap(picture.bitmap, edits.answer);
     }
     this._endBox();
     this.part("done").textContent = "";
@@ -105,8 +111,21 @@ export class Pane {
     this._renderChips(edits, threshold);
     this.list.render(edits.listed(threshold), edits.hidden, color);
     const kept = edits.kept(threshold).length;
-    this.part("download-count").textContent = `Instances kept: ${kept}`;
+    this.part("all-row").hidden = this.app.answersLike(edits).length < 2;
+    this._renderCount();
     this.part("canvas").setAttribute("aria-label", `The picture with ${kept} instances marked`);
+  }
+
+  /** The answers that a download contains. */
+  downloaded() {
+    return this.part("all").checked ? this.app.answersLike(this.edits) : [this.edits];
+  }
+
+  _renderCount() {
+    const answers = this.downloaded();
+    const kept = answers.flatMap((edits) => edits.kept(this.app.threshold())).length;
+    const where = answers.length > 1 ? ` in ${answers.length} answers` : "";
+    this.part("download-count").textContent = `Instances kept: ${kept}${where}`;
   }
 
   _renderStatus(edits, threshold) {
@@ -142,6 +161,7 @@ export class Pane {
     const { hidden } = this.edits;
     if (!hidden.delete(label)) hidden.add(label);
     this.render();
+    this.app.onEdit(this);
   }
 
   _edit(change) {
@@ -210,6 +230,7 @@ export class Pane {
     on("undo", () => this.undo());
     on("draw", () => (this.view.box.active ? this._endBox() : this._startBox()));
     this.part("model").addEventListener("change", () => this.app.onModel(this));
+    this.part("all").addEventListener("change", () => this._renderCount());
     this.part("download").addEventListener("submit", (event) => {
       event.preventDefault();
       download(this, this.part("format").value);

@@ -3,6 +3,7 @@
 import { Problem, getBlob, post } from "./server.js";
 
 const THUMBNAIL = 132; // px
+const MOST_SIDE = 4096; // px, of a picture in the memory of the tab; the server receives the file itself
 
 /**
  * A picture from a file. Browsers show JPEG, PNG, WebP, GIF, AVIF and BMP; the server converts the others.
@@ -19,11 +20,18 @@ export async function openPicture(file, limits) {
 }
 
 async function decode(file) {
+  let bitmap;
   try {
-    return await createImageBitmap(file);
+    bitmap = await createImageBitmap(file);
   } catch {
-    return createImageBitmap(await preview(file));
+    bitmap = await createImageBitmap(await preview(file));
   }
+  const scale = MOST_SIDE / Math.max(bitmap.width, bitmap.height);
+  if (scale >= 1) return bitmap;
+  const [resizeWidth, resizeHeight] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const small = await createImageBitmap(bitmap, { resizeWidth, resizeHeight, resizeQuality: "high" });
+  bitmap.close();
+  return small;
 }
 
 async function preview(file) {

@@ -58,7 +58,7 @@ async function send(path, options) {
 }
 
 async function problemOf(answer) {
-  const message = await messageOf(answer);
+  const message = (await messageOf(answer)).replace(/^instructions\[0\]/, "the instruction");
   if (answer.status === 401) return new Problem("key", "This server needs its key.");
   if (answer.status === 503) {
     const problem = new Problem("busy", `The server is busy: ${message}.`);
