@@ -53,7 +53,7 @@ def test_empty_lines_are_reported(tmp_path: Path) -> None:
         ("c.txt", ": mugs\n", "line 1: the name is empty"),
         ("c.txt", "\n\n", "has no class"),
         ("c.yaml", "mug: a\nmug: b\n", "the key 'mug' appears twice"),
-        ("c.yaml", "mug: 3\n", "must be text, got"),
+        ("c.yaml", "mug: 3\n", "expected text, got"),
         ("c.yaml", "just words\n", "expected lines such as"),
         ("c.csv", "label\nmug\n", "expected the column names"),
         ("c.csv", "name,instruction\nmug\n", "line 2: expected 2 fields"),
@@ -72,3 +72,11 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         class_list([], tmp_path / "c.txt")
     with pytest.raises(InputError, match="cannot be read"):
         class_list([], tmp_path / "absent.txt")
+
+
+@pytest.mark.parametrize("text", ["no: the mugs", "mug: on", "12: the plates", "- yes"])
+def test_yaml_values_that_are_no_text_need_quotes(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "classes.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"class 1: expected text, got .*: put it in quotes"):
+        class_list([], file)

@@ -47,4 +47,4 @@ def test_every_cell_runs(path: Path, tmp_path: Path) -> None:
     ]
     assert texts[0].startswith("ok ")
     assert "no_target 0" in texts[2]
-    assert texts[-1].startswith("ok ")
+    assert float(texts[-2].split()[-1]) > 0.3  # .15 before the training

@@ -28,6 +28,7 @@ class FakeWorker:
 
     Attributes:
         batches: instructions of each job of each batch.
+        is_lost: its process has ended; opening a model starts another one.
         opened: how often a model was opened.
         closed: with this many seconds.
     """
@@ -39,12 +40,14 @@ class FakeWorker:
         self.batches: Batches = []
         self.images: list[int] = []
         self.opened = 0
+        self.is_lost = False
         self.closed: float | None = None
         self.cannot_open: Exception | None = None
 
     async def open(self, model: str) -> ServedModel:
         await asyncio.sleep(0.4)
         self.opened += 1
+        self.is_lost = False
         if self.cannot_open is not None:
             raise self.cannot_open
         return ServedModel(model, "0123", "direct", 0.3, 10)

@@ -224,6 +224,19 @@ def test_another_worker_takes_the_jobs_of_a_lost_one() -> None:
     assert other.batches == [[("b",)], [("a",)]]
 
 
+def test_a_worker_that_is_lost_while_idle_is_started_before_the_next_job() -> None:
+    worker = FakeWorker(seconds=1.0)
+
+    async def test(service: BatchingService) -> None:
+        worker.is_lost = True
+        await asyncio.sleep(4.0)
+        assert worker.opened == 2
+        assert texts(await service.segment(job("a"))) == ["a"]
+
+    served(test, worker)
+    assert worker.batches == [[("a",)]]
+
+
 def test_idle_workers_share_the_jobs() -> None:
     fast, slow = FakeWorker(1.0, name="fast"), FakeWorker(3.0, name="slow")
 

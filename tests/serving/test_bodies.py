@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import copy_context
 from typing import Any
 
 import pytest
 
 from instructsam.serving import bodies
 from instructsam.serving.app import create_app
+from instructsam.serving.errors import BusyError
+from instructsam.serving.memory import Memory, reserve
 from instructsam.serving.settings import Limits, ServeSettings
 from tests.serving.clients import client
 from tests.serving.fakes import FakeService
@@ -54,6 +57,16 @@ def test_memory_is_released() -> None:
     for image in (base64_png(), "broken"):
         call(app, f'{{"image": "{image}", "instructions": ["a"]}}'.encode())
     assert app.state.context.memory.used == 0
+
+
+def test_a_thread_that_outlives_its_request_reserves_nothing() -> None:
+    memory = Memory(100)
+    with memory.request():
+        reserve(60)
+        thread = copy_context()
+    with pytest.raises(BusyError, match="ended"):
+        thread.run(reserve, 60)
+    assert memory.used == 0
 
 
 def call(

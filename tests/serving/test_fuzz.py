@@ -95,6 +95,11 @@ def test_malformed_requests(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_ten_thousand_malformed_requests_to_the_shipped_model(tmp_path: Path) -> None:
+    """Memory may grow by the caches (256 MiB of features, 64 MiB of images) and by what was freed lately.
+
+    Measured from 1000 requests on: 250 MB at the end, 408 MB at most; 687 MB where `serving.heap` gives nothing back;
+    7 MB at the end without a cache of features.
+    """
     with server_process(tmp_path) as server:
         server.wait_until("/ready", 200)
         attack(server, range(10_000, 10_300))
@@ -108,7 +113,7 @@ def test_ten_thousand_malformed_requests_to_the_shipped_model(tmp_path: Path) ->
         assert not problems, "\n".join(problems[:20])
         assert server.status("/ready") == 200
         assert not [record for record in server.records() if record.get("level") == "error"]
-        assert after - before < 300 * _MEGABYTE
+        assert after - before < 450 * _MEGABYTE
 
 
 _APP = create_app(FakeService(), ServeSettings(public_hosts=("testserver",)))

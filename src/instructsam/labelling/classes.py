@@ -123,6 +123,11 @@ def _of_yaml(text: str, path: Path) -> Iterator[LabelClass]:
             f"{path}: expected lines such as {_EXAMPLE!r} or a list of names, got {describe(document)}"
         )
     for number, (name, instruction) in enumerate(entries, start=1):
+        for value in (name, instruction):
+            if isinstance(value, bool | int | float):  # such as no and 12
+                raise InputError(
+                    f"{path}, class {number}: expected text, got {describe(value)}: put it in quotes"
+                )
         yield _checked(name, name if instruction is None else instruction, f"{path}, class {number}")
 
 

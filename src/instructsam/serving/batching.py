@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_LOSSES = 2  # workers that one job may lose
 LONGEST_PAUSE = 30.0  # seconds between two starts of a worker that fails
+CHECK_SECONDS = 1.0  # until it is noticed that an idle worker has ended
 _logger = logging.getLogger(__name__)
 
 
@@ -203,7 +204,7 @@ class BatchingService:
                 await self._open(worker)
                 pause = 1.0
                 while True:
-                    await self._run(worker, await self._next_batch())
+                    await self._run(worker, await self._next_batch(worker))
             except WorkerLostError as error:
                 _logger.warning("%s; it is started again", error)
                 await asyncio.sleep(pause)
@@ -218,12 +219,17 @@ class BatchingService:
                 self._problems[name] = str(error)
                 _logger.error("the model %s could not be loaded: %s", name, error, exc_info=error)
 
-    async def _next_batch(self) -> Batch:
+    async def _next_batch(self, worker: Worker) -> Batch:
+        """The next batch for a worker, as soon as there is one; `WorkerLostError` if its process ends before."""
         while True:
             self._drop_expired()
+            if worker.is_lost:
+                raise WorkerLostError(
+                    f"the process of the worker {worker.name} ended while it was idle", False
+                )
             self._changed.clear()
             if not len(self._queue):
-                await self._changed.wait()
+                await _within(self._changed.wait(), CHECK_SECONDS)
                 continue
             wait = min(queued.arrived for queued in self._queue) + self.settings.max_wait - self._now()
             if wait > 0 and not self._stopping and not self._queue.fills_a_batch():
@@ -335,11 +341,12 @@ async def _answers(worker: Worker, batch: Batch) -> list[JobResult]:
 
 
 async def _within(call: Coroutine[Any, Any, Any], seconds: float) -> None:
-    """Await a call for some time."""
+    """Await a call for some time. Unlike `asyncio.wait_for` of Python 3.11, it never swallows a cancellation."""
+    task = asyncio.ensure_future(call)
     try:
-        await asyncio.wait_for(call, max(seconds, 0.0))
-    except asyncio.TimeoutError:
-        return
+        await asyncio.wait({task}, timeout=max(seconds, 0.0))
+    finally:
+        task.cancel()
 
 
 def _fail(queued: QueuedJob, error: Exception) -> None:

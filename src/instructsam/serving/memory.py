@@ -32,7 +32,7 @@ class Memory:
             yield
         finally:
             _CURRENT.reset(token)
-            self.add(-reservation.count)
+            reservation.end()
 
     def add(self, count: int) -> None:
         """Reserve bytes, or release them with a negative number.
@@ -48,11 +48,20 @@ class Memory:
 
 class _Reservation:
     def __init__(self, memory: Memory) -> None:
-        self.memory, self.count = memory, 0
+        self._memory, self._count, self._ended = memory, 0, False
+        self._lock = threading.Lock()  # an image is decoded in a thread, which may outlive the request
 
     def add(self, count: int) -> None:
-        self.memory.add(count)
-        self.count += count
+        with self._lock:
+            if self._ended:
+                raise BusyError("the request has ended", 1)
+            self._memory.add(count)
+            self._count += count
+
+    def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            self._memory.add(-self._count)
 
 
 _CURRENT: ContextVar[_Reservation | None] = ContextVar("reservation", default=None)

@@ -19,6 +19,7 @@ from instructsam.structures.byte_cache import ByteCache
 _LONGEST_PREFIX = 200  # characters of "data:image/png;base64"
 # Images decoded lately, by the hash of their file: several requests about one image are the rule in labelling.
 _DECODED: ByteCache[str, LoadedImage] = ByteCache(64 * 2**20)
+_PIXEL_BYTES = 4  # Pillow keeps RGB in four bytes
 _SPACE = str.maketrans("", "", " \t\r\n")
 
 
@@ -99,12 +100,13 @@ def _read(content: bytes, limits: Limits, name: str) -> Picture:
     known = _DECODED.get(key)
     if known is not None:
         return Picture(known, key)
-    reserve(3 * height * width)
+    size = _PIXEL_BYTES * height * width
+    reserve(size)
     try:
         loaded = load_bytes(content, name)
     except RecursionError as error:
         raise ImageError(f"{name}: the image is damaged ({error})") from error
-    _DECODED.keep(key, loaded, 3 * height * width)
+    _DECODED.keep(key, loaded, size)
     return Picture(loaded, key)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import math
 import os
@@ -20,6 +21,7 @@ from instructsam.errors import CheckpointError, InputError
 from instructsam.serving.connections import TimedConnection
 from instructsam.serving.context import Context
 from instructsam.serving.guard import is_loopback
+from instructsam.serving.heap import Heap
 from instructsam.serving.settings import ServeSettings
 from instructsam.structures.files import reason
 
@@ -103,6 +105,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._context, self._announce = context, announce
         self._exit_at = math.inf
+        self._heap = Heap()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Announce the URL once the socket is served."""
@@ -111,10 +114,15 @@ class _Server(uvicorn.Server):
             self._announce(url_of(sockets[0]))
 
     async def on_tick(self, counter: int) -> bool:
-        """Begin to end when a model cannot be loaded, or load balancers have had time to see that `/ready` fails."""
+        """Begin to end when a model cannot be loaded, or load balancers have had time to see that `/ready` fails.
+
+        Freed memory is given back every few seconds.
+        """
         failed = any(model.problem for model in self._context.service.models())
         if failed or time.monotonic() >= self._exit_at:
             self.should_exit = True
+        if self._heap.is_due:
+            await asyncio.to_thread(self._heap.give_back)
         return await super().on_tick(counter)
 
     @contextmanager

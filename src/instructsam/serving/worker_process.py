@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from instructsam.errors import InputError, InstructSAMError
+from instructsam.serving.heap import Heap
 from instructsam.serving.runner import ModelRunner
 from instructsam.serving.wire import PackedPrediction, Reply, WireError
 
@@ -28,7 +29,7 @@ def serve_models(
         openers, cache_bytes: as in `ModelRunner`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which lets its workers finish
-    runner = ModelRunner(openers, cache_bytes)
+    runner, heap = ModelRunner(openers, cache_bytes), Heap()
     while True:
         try:
             action, name, jobs = connection.recv()
@@ -45,6 +46,7 @@ def serve_models(
             connection.send(Reply(value, runner.statistics()))
         except (BrokenPipeError, ConnectionResetError):
             break
+        heap.give_back()
     runner.close()
 
 

@@ -46,6 +46,11 @@ class Worker(Protocol):
 
     name: str
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether its process has ended while it had nothing to do."""
+        ...
+
     async def open(self, model: str) -> ServedModel:
         """Open a model, and start the worker if it does not run.
 
@@ -85,6 +90,10 @@ class ThreadWorker:
         self.name = name
         self._runner = ModelRunner(openers, cache_bytes)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    @property
+    def is_lost(self) -> bool:
+        return False
 
     async def open(self, model: str) -> ServedModel:
         return await self._call(lambda: self._runner.open(model))
@@ -126,6 +135,10 @@ class ProcessWorker:
         """Of the running process."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def is_lost(self) -> bool:
+        return self._process is None or not self._process.is_alive()
+
     async def open(self, model: str) -> ServedModel:
         found = await self._ask("open", model, ())
         if not isinstance(found, ServedModel):
@@ -157,15 +170,16 @@ class ProcessWorker:
         return reply.value
 
     def _exchange(self, request: tuple[str, str, Sequence[ImageJob]]) -> Reply:
-        if self._process is None and request[0] == "open":
-            self._start()
-        if self._connection is None or self._process is None or not self._process.is_alive():
+        if self.is_lost:
             self._end()
+            if request[0] == "open":
+                self._start()
+        if self._connection is None:
             raise WorkerLostError(f"the process of the worker {self.name} does not run", began=False)
         try:
             self._connection.send(request)
             reply: Reply = self._connection.recv()
-        except (EOFError, ConnectionError) as error:
+        except (EOFError, OSError) as error:  # OSError: it ended in the middle of an answer
             self._end()
             raise WorkerLostError(f"the process of the worker {self.name} ended") from error
         self._statistics = reply.statistics
