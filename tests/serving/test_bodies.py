@@ -11,7 +11,7 @@ import pytest
 
 from instructsam.serving import bodies
 from instructsam.serving.app import create_app
-from instructsam.serving.errors import BusyError
+from instructsam.serving.errors import BusyError, TooLargeError
 from instructsam.serving.memory import Memory, reserve
 from instructsam.serving.settings import Limits, ServeSettings
 from tests.serving.clients import client
@@ -46,7 +46,8 @@ def test_too_many_parts_are_refused() -> None:
 
 
 def test_memory_of_all_requests_is_limited() -> None:
-    caller = client(settings=ServeSettings(request_bytes=1000))
+    caller = client(settings=ServeSettings(request_bytes=1_000_000))
+    caller.app.state.context.memory.add(990_000)  # type: ignore[attr-defined] # by other requests
     answer = caller.post("/v1/segment", json={"image": base64_png(), "instructions": ["a"]})
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
@@ -166,3 +167,19 @@ def test_readiness() -> None:
     assert caller.get("/ready").status_code == 200
     caller.app.state.context.stopping = True  # type: ignore[attr-defined]
     assert caller.get("/ready").status_code == 503
+
+
+def test_masks_of_answers_count_too() -> None:
+    """An image of 80 x 64 px takes 20,480 bytes, a mask 5,120; one is counted before the model runs."""
+    phrases = [f"mug {number}" for number in range(9)]
+    body = {"image": base64_png(), "instructions": ["all"], "phrases": phrases}
+    few = client(settings=ServeSettings(request_bytes=300_000)).post("/v1/segment", json=body)
+    assert few.status_code == 200, few.text
+    large = client(settings=ServeSettings(request_bytes=100_000)).post("/v1/segment", json=body)
+    assert large.status_code == 503, large.text
+
+
+def test_a_request_that_never_fits_is_too_large() -> None:
+    memory = Memory(100)
+    with memory.request(), pytest.raises(TooLargeError, match="for all requests"):
+        reserve(101)

@@ -55,12 +55,14 @@ def make_job(
 async def segment(context: Context, job: ImageJob, model: str | None = None) -> list[Prediction]:
     """The predictions of a job, within the time limit of a request.
 
-    Raises: as `Service.segment`.
+    Raises: as `Service.segment`, and BusyError where the masks do not fit into the memory of all requests.
     """
     if context.settings.log_text:
         facts = {"instructions": list(job.instructions), "phrases": list(job.phrases or ())}
         _LOG.info("texts", extra={"facts": facts})
-    return await context.service.segment(job, model, context.limits.max_seconds)
+    predictions = await context.service.segment(job, model, context.limits.max_seconds)
+    reserve(sum(prediction.instances.masks.nbytes for prediction in predictions))
+    return predictions
 
 
 def _check_texts(texts: Sequence[str], name: str, most: int, limits: Limits) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from instructsam.serving.errors import BusyError
+from instructsam.serving.errors import BusyError, TooLargeError
 
 
 class Memory:
@@ -38,8 +38,14 @@ class Memory:
         """Reserve bytes, or release them with a negative number.
 
         Raises:
-            BusyError: they do not fit.
+            BusyError: they do not fit now.
+            TooLargeError: they never fit.
         """
+        if count > self.limit:
+            raise TooLargeError(
+                f"the images and masks of this request take {count / 2**20:.0f} MiB, the server has "
+                f"{self.limit / 2**20:.0f} MiB for all requests: send smaller images or fewer masks"
+            )
         with self._lock:
             if count > 0 and self.used + count > self.limit:
                 raise BusyError("the server holds as many images as its memory limit allows: try again", 2)
@@ -72,6 +78,7 @@ def reserve(count: int) -> None:
 
     Raises:
         BusyError: the limit of the server is reached.
+        TooLargeError: it is above the limit by itself.
     """
     reservation = _CURRENT.get()
     if reservation is not None:

@@ -17,6 +17,7 @@ from instructsam.exports.labelled_image import LabelledImage
 from instructsam.exports.names import safe_path
 from instructsam.exports.registry import FORMATS, Format, find_format
 from instructsam.serving.errors import RequestError
+from instructsam.serving.memory import reserve
 from instructsam.serving.pictures import Picture
 from instructsam.structures.instances import Instances
 from instructsam.structures.masks import decode_rles, mask_boxes_xyxy
@@ -89,6 +90,7 @@ def convert_kept(request: ExportRequest, picture: Picture) -> Download:
 
     Raises:
         RequestError: the format cannot be downloaded.
+        TooLargeError, BusyError: the masks do not fit into the memory of all requests.
         InputError: there is no such format, or a mask is malformed or of another size than the image.
     """
     entry = find_format(request.format)
@@ -111,6 +113,7 @@ def _unavailable(entry: Format) -> str:
 
 def _labelled_image(request: ExportRequest, picture: Picture) -> LabelledImage:
     height, width = picture.size
+    reserve(height * width * len(request.instances))
     masks = decode_rles([one.mask for one in request.instances], (height, width), "instances")
     phrases = tuple(dict.fromkeys([*request.phrases, *(one.label for one in request.instances)]))
     instances = Instances(
