@@ -89,7 +89,8 @@ class LabelledImage:
 
         Args:
             predictions: at least one.
-            name, path: of the image.
+            name: relative path of the image with forward slashes.
+            path: of the image file.
             labels: "phrases": the phrase of an instance is its label; "instructions": its instruction is; or a label
                 for each instruction.
 

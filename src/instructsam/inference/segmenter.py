@@ -268,7 +268,9 @@ class Segmenter:
             jobs: images with their instructions or phrases, mode and threshold.
             batch_size: instructions per forward pass.
             cache: keeps features for later calls, of jobs that have a key.
-            mask_threshold, max_new_tokens, max_phrases: as in `segment`.
+            mask_threshold: binarisation of the mask logits.
+            max_new_tokens: as in `segment`.
+            max_phrases: as in `segment`.
 
         Returns:
             Per job its predictions, in order, or the `InputError` that `segment` would raise; a bad job leaves the
