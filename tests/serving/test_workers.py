@@ -19,7 +19,6 @@ from instructsam.inference.jobs import ImageJob
 from instructsam.inference.segmenter import Segmenter
 from instructsam.serving.batching import BatchingService, QueueSettings
 from instructsam.serving.errors import BusyError, OutOfMemoryError
-from instructsam.serving.local_service import LocalService
 from instructsam.serving.services import make_service, worker_names
 from instructsam.serving.settings import ServeSettings
 from instructsam.serving.wire import PackedPrediction, WireError
@@ -112,7 +111,9 @@ def test_a_thread_answers_as_the_segmenter_does(
     loop: asyncio.AbstractEventLoop, segmenter: Segmenter
 ) -> None:
     async def main() -> list[Any]:
-        service = LocalService({"tiny": tiny})
+        service = BatchingService(
+            ("tiny",), (ThreadWorker({"tiny": tiny}, 256 * 2**20),), QueueSettings(seconds=90.0)
+        )
         await service.start()
         await until(lambda: service.ready)
         found = await gather(*(service.segment(asked) for asked in JOBS))

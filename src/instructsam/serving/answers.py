@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from instructsam.structures.masks import encode_rle
 from instructsam.structures.predictions import Prediction
 
 MaskFormat: TypeAlias = Literal["rle", "polygon", "png"]
-MASK_FORMATS: tuple[MaskFormat, ...] = get_args(MaskFormat)
 
 
 def prediction_json(
