@@ -25,6 +25,7 @@ from instructsam.errors import ConfigError
 from instructsam.structures.checks import check_choices
 from instructsam.world.instructions.caption import ORDERS, caption
 from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
+from instructsam.world.instructions.free import FreeSettings
 from instructsam.world.instructions.invented import with_invented_word
 from instructsam.world.instructions.nouns import Nouns
 from instructsam.world.scenes.render import SHORT_SIDES
@@ -54,6 +55,11 @@ class WorldSourceSettings(Config):
         layouts: how objects lie, some of `world.scenes.scene.LAYOUTS`, or `piles`; empty for all but piles.
         invented_words: share of instructions in [0, 1] whose only kind, where they have one, gets an invented name, so
             that nothing is meant (`world.instructions.invented`).
+        free_share: share of instructions in [0, 1] that are free (`world.instructions.free`): composed programs in the
+            sayings and words of the language's data files, in place of templates.
+        negatives_per_positive: of the free instructions, those without target for each one with targets.
+        look_alikes: share of those without target that differ in one value from one with targets.
+        absent_words: share of those without target that name a real thing that the world does not have.
         captions: one more text per scene, that describes it in words (`world.instructions.caption`).
     """
 
@@ -65,6 +71,10 @@ class WorldSourceSettings(Config):
     nouns: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     layouts: tuple[str, ...] = ()
     invented_words: float = Field(default=0.0, ge=0, le=1)
+    free_share: float = Field(default=0.0, ge=0, le=1)
+    negatives_per_positive: float = Field(default=0.25, ge=0, le=100)
+    look_alikes: float = Field(default=0.4, ge=0, le=1)
+    absent_words: float = Field(default=0.25, ge=0, le=1)
     captions: bool = False
 
     @model_validator(mode="after")
@@ -82,6 +92,11 @@ class WorldSourceSettings(Config):
         if self.nouns and min(self.nouns.values()) > 0:
             raise ConfigError("nouns must name the level of batch 0, for example {colors: 0}")
         shares_of(tuple(self.families), self.family_shares)
+        if self.look_alikes + self.absent_words > 1:
+            raise ConfigError(
+                "look_alikes and absent_words are shares of the same instructions and must not exceed 1 together, got "
+                f"{self.look_alikes} and {self.absent_words}"
+            )
         return self
 
 
@@ -114,6 +129,12 @@ class WorldSource:
             families=tuple(settings.families),
             layouts=tuple(settings.layouts),
             family_shares=settings.family_shares,
+            free_share=settings.free_share,
+            free=FreeSettings(
+                negatives=settings.negatives_per_positive,
+                look_alikes=settings.look_alikes,
+                absent_words=settings.absent_words,
+            ),
         )
 
     @property

@@ -22,6 +22,15 @@ DISTRACTOR_TRIES = 6
 
 def chatty_slots(speaker: Speaker, program: Program, found: tuple[int, ...]) -> dict[str, str]:
     """The wanted words and a {distractor} that shares no word and no object with them; empty if none is found."""
+    distractor = choose_distractor(speaker, program, found)
+    if distractor is None:
+        return {}
+    slots = program.noun_phrase(speaker).slots()
+    return slots | {"distractor": distractor.noun_phrase(speaker, distractor.is_plural(speaker)).the}
+
+
+def choose_distractor(speaker: Speaker, program: Program, found: tuple[int, ...]) -> Program | None:
+    """A description that shares no word and no object with the program; None if none is found."""
     rng, things = speaker.rng, speaker.facts.seen.objects
     taken = set(program.phrase().split())
     taken |= {FAMILY_OF[kind] for kind in KINDS if kind in program.phrase()}
@@ -36,9 +45,8 @@ def chatty_slots(speaker: Speaker, program: Program, found: tuple[int, ...]) -> 
             continue
         if _without(program, distractor).answer(speaker.facts) != found:
             continue  # "ignore the mugs" could change which object is the second one from the left
-        slots = program.noun_phrase(speaker).slots()
-        return slots | {"distractor": distractor.noun_phrase(speaker, distractor.is_plural(speaker)).the}
-    return {}
+        return distractor
+    return None
 
 
 def _without(program: Program, distractor: Program) -> Program:

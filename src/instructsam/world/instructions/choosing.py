@@ -49,14 +49,21 @@ def choose(
             continue
         if found and focus and focus.isdisjoint(found):
             continue
-        if not program.is_sensible(facts, found):
-            continue
-        if found and program.is_trivial(facts, found) and not chance(rng, TRIVIAL_SHARE):
+        if not is_worthwhile(program, facts, found, rng):
             continue
         if wanted == "none" or (wanted == "one") == (len(found) == 1):
             return program, found
         reserve = (program, found)
     return reserve
+
+
+def is_worthwhile(
+    program: Program, facts: Facts, found: tuple[int, ...], rng: np.random.Generator
+) -> bool:
+    """Whether a person could say it, and a shorter program would not answer just as well (but for `TRIVIAL_SHARE`)."""
+    if not program.is_sensible(facts, found):
+        return False
+    return not (found and program.is_trivial(facts, found)) or chance(rng, TRIVIAL_SHARE)
 
 
 def names_held_out(program: Program) -> bool:

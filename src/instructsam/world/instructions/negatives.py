@@ -13,6 +13,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from instructsam.errors import ConfigError
+from instructsam.world.instructions.choosing import names_held_out
 from instructsam.world.instructions.families import FAMILY_SHARES
 from instructsam.world.instructions.generate import instructions_about
 from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
@@ -20,6 +21,7 @@ from instructsam.world.language import lexicon
 from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.lexicon import Swaps
 from instructsam.world.programs.operations import OPERATIONS, from_dict
+from instructsam.world.programs.program import Program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +79,18 @@ def _hardest(
     seen = {getattr(fact, field, None) for fact in facts.seen.objects}
     tempting = [(value, made) for value, made in options if value in seen]
     return pick(rng, tempting if tempting and chance(rng, TEMPTING_SHARE) else options)[1]
+
+
+def values_away(program: Program, facts: Facts) -> Iterator[Program]:
+    """Every program that differs in one value and has no target."""
+    data = program.to_dict()
+    for path, field, value, tables in _places(data):
+        for new in {new: None for table in tables if value in table for new in table}:
+            if new == value or _is_far(value, new):
+                continue
+            changed = from_dict(_edited(data, path, new))
+            if changed.answer(facts) == () and changed.is_sensible(facts, ()) and not names_held_out(changed):
+                yield changed
 
 
 def one_word_away(original: Instruction, facts: Facts) -> Iterator[tuple[str, str | int, Instruction]]:

@@ -11,6 +11,8 @@ Split = Literal[
     "test_unseen_wording",
     "test_crowded",
     "test_hard_negative",
+    "val_unseen_style",
+    "test_unseen_style",
     "calibration",
 ]
 SPLIT_NAMES: tuple[Split, ...] = get_args(Split)

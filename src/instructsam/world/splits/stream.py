@@ -9,10 +9,12 @@ import numpy as np
 
 from instructsam.errors import ConfigError
 from instructsam.world.instructions.families import FAMILY_SHARES
+from instructsam.world.instructions.free import FreeSettings, free_instructions
 from instructsam.world.instructions.generate import instructions_about
 from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.instructions.negatives import hard_negatives
 from instructsam.world.instructions.nouns import Nouns, noun_phrases
+from instructsam.world.language.styles import StyleSplit
 from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.pairs import HELD_OUT_PAIRS
@@ -27,7 +29,11 @@ SPLITS: dict[str, int] = {
     "unseen_pairs": 4,
     "crowded": 5,
     "hard_negative": 6,
+    "unseen_style": 7,
+    "val_unseen_style": 8,
 }
+_STYLES: dict[str, StyleSplit] = {"unseen_style": "test", "val_unseen_style": "val"}
+"""Split -> the styles that its free instructions are said in; of every other split, those of training."""
 CROWDED = (13, 14)  # objects; no stage of training has more than 12
 _SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo this, so splits share no scene
 
@@ -46,6 +52,9 @@ class WorldSettings:
         layouts: as in `SceneSettings`; empty for all but piles.
         family_shares: factors on the share of a family, as in `instructions_about`; without effect in split
             "hard_negative" and with `nouns`.
+        free_share: share of the instructions in [0, 1] that are free (`instructions.free`) in place of one from a
+            template; without effect with `nouns` and in splits with a language of their own.
+        free: how free instructions are drawn.
     """
 
     short_sides: tuple[int, ...] = (160,)
@@ -57,6 +66,8 @@ class WorldSettings:
     nouns: Nouns = ""
     layouts: tuple[str, ...] = ()
     family_shares: Mapping[str, float] = field(default_factory=dict, hash=False)
+    free_share: float = 0.0
+    free: FreeSettings = FreeSettings()
 
 
 @dataclass(frozen=True)
@@ -113,14 +124,20 @@ def _instructions(
     count, facts = settings.instructions_per_scene, Facts.of(rendered)
     if settings.nouns:
         return noun_phrases(facts, rng, count, settings.nouns)
+    if settings.split in _STYLES:
+        return free_instructions(facts, rng, count, FreeSettings(_STYLES[settings.split]))
     if settings.split == "hard_negative":
         return hard_negatives(facts, rng, count, settings.split)
     held_out: frozenset[int] = frozenset()
     if settings.split == "unseen_pairs":
         new = (fact.index for fact in facts.seen.objects if (fact.kind, fact.color) in HELD_OUT_PAIRS)
         held_out = frozenset(new)
-    return instructions_about(
-        facts, rng, count, settings.split, settings.families, held_out, settings.family_shares
+    said: list[Instruction] = []
+    if settings.free_share:
+        number = int(rng.binomial(count, settings.free_share))
+        said = free_instructions(facts, rng, number, settings.free)
+    return said + instructions_about(
+        facts, rng, count - len(said), settings.split, settings.families, held_out, settings.family_shares
     )
 
 
