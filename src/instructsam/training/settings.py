@@ -44,7 +44,9 @@ class ModelSettings(Config):
         preset: name of a new model's size preset (`instructsam.model.presets`).
         overrides: changes to the preset's values.
         vocab_size: largest size of a new model's tokenizer, which is trained on texts of the data source.
-        tokenizer_texts: instructions and phrases that it is trained on.
+        tokenizer_texts: instructions and phrases that a tokenizer is trained on.
+        extend_tokenizer: tokens to which the tokenizer of `path` grows, with merges learned from texts of the data
+            source; a new token starts as the mean of the tokens that it replaces. 0 leaves it as it is.
     """
 
     renamed_keys: ClassVar[Mapping[str, str]] = {
@@ -60,6 +62,7 @@ class ModelSettings(Config):
     overrides: dict[str, Value] = Field(default_factory=dict)
     vocab_size: int = Field(default=2048, ge=300, le=1_000_000)
     tokenizer_texts: int = Field(default=8000, ge=1, le=1_000_000)
+    extend_tokenizer: int = Field(default=0, ge=0, le=1_000_000)
 
     @model_validator(mode="after")
     def _check(self) -> ModelSettings:
@@ -73,6 +76,8 @@ class ModelSettings(Config):
                 "path continues with a whole model, which model.overrides and model.reinitialize cannot change: "
                 "remove them"
             )
+        if self.extend_tokenizer and not self.path:
+            raise ConfigError("extend_tokenizer grows the tokenizer of a trained model: set model.path too")
         if self.reinitialize and not self.init_from:
             raise ConfigError(
                 "reinitialize names tensors that are not taken from model.init_from: set model.init_from too"

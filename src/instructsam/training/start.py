@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from instructsam.model.vlm.registry import VLMS
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.processing.settings import ProcessorSettings
 from instructsam.processing.tokens import TokenIds, train_tokenizer
+from instructsam.processing.vocabulary import extend_tokenizer
 from instructsam.training.export import export_of, require_current
 from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
 from instructsam.training.stage_table import STAGES
@@ -81,7 +82,12 @@ def start_model(
         CheckpointError: `settings.path` or `settings.init_from` holds no usable model.
     """
     if settings.path:
-        return open_model(Path(model_name(settings.path)), attention)
+        model, processor = open_model(Path(model_name(settings.path)), attention)
+        if settings.extend_tokenizer:
+            processor = extend_vocabulary(
+                model, processor, texts(settings.tokenizer_texts), settings.extend_tokenizer
+            )
+        return model, processor
     preset = get_preset(settings.preset, settings.overrides)
     donor = None
     if settings.init_from:
@@ -97,6 +103,37 @@ def start_model(
         for line in initialize_from(model, donor, settings.init_from, settings.reinitialize):
             logging.getLogger(__name__).warning("%s", line)
     return model, InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
+
+
+@torch.no_grad()
+def extend_vocabulary(
+    model: InstructSAMModel, processor: InstructSAMProcessor, texts: Iterable[str], vocab_size: int
+) -> InstructSAMProcessor:
+    """Grow the tokenizer and, in place, the model's token tables; a new row is the mean of the rows it replaces.
+
+    Returns:
+        The processor with the tokenizer that has grown.
+
+    Raises:
+        ConfigError: as `extend_tokenizer`.
+    """
+    tokenizer = processor.tokenizer
+    replaced = extend_tokenizer(tokenizer, texts, vocab_size)
+    for table in (model.get_input_embeddings(), model.lm_head):
+        old = table.weight
+        rows = [
+            old[[token]] if token not in replaced else old[replaced[token]] for token in range(len(tokenizer))
+        ]
+        table.weight = torch.nn.Parameter(torch.stack([row.mean(0) for row in rows]))
+    model.get_input_embeddings().num_embeddings = model.lm_head.out_features = len(tokenizer)
+    family = VLMS[model.config.vlm_config.model_type]
+    ids = TokenIds.from_tokenizer(tokenizer, family).as_dict()
+    model.config.token_ids = ids
+    model.config.vlm_config.get_text_config().vocab_size = len(tokenizer)
+    for name, number in ids.items():
+        if hasattr(model.config.vlm_config, f"{name}_token_id"):
+            setattr(model.config.vlm_config, f"{name}_token_id", number)
+    return InstructSAMProcessor(tokenizer, processor.settings)
 
 
 @torch.no_grad()

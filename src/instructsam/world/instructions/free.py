@@ -23,7 +23,7 @@ from instructsam.world.instructions.negatives import values_away
 from instructsam.world.language import words
 from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.free_speaker import FreeSpeaker
-from instructsam.world.language.lexicon import Noun, indefinite
+from instructsam.world.language.lexicon import Noun, indefinite, plural_name
 from instructsam.world.language.sayings_table import ONE, SEVERAL, Saying, load_sayings
 from instructsam.world.language.styles import StyleSplit, load_styles
 from instructsam.world.programs.all_objects import All
@@ -213,7 +213,11 @@ def _said(
 
 def _renamed_phrase(phrase: str, renamed: Mapping[str, Noun]) -> str:
     for kind, noun in renamed.items():
-        phrase = phrase.replace(kind, noun.one, 1)
+        many = plural_name(kind)
+        if many != kind and many in phrase:
+            phrase = phrase.replace(many, noun.many, 1)
+        else:
+            phrase = phrase.replace(kind, noun.one, 1)
     return phrase
 
 
