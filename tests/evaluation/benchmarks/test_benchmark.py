@@ -76,6 +76,8 @@ def test_names_and_limits(tmp_path: Path) -> None:
         "world/test_unseen_wording",
         "world/test_crowded",
         "world/test_hard_negative",
+        "world/val_unseen_style",
+        "world/test_unseen_style",
         "world/calibration",
         "world/own_words",
         "world/own_words_open",

@@ -1,6 +1,6 @@
 """Instructions in a person's own words, from no template, on scenes of their own; answers are chosen by hand.
 
-own_words.jsonl has one instruction per line: `scene` (the seed of the scene), `part`, `style` (who types it),
+own_words.jsonl has one instruction per line: `scene` (the seed of the scene), `part`, `style` (whom it imitates),
 `instruction`, `family` (the ability that the answer needs) and `phrases`, each with its `text` and `objects`. Those
 hold the `index` of each answer in the scene, and in `is` its colour and kind, so that a change of the drawn world
 cannot make an answer another object unnoticed.
