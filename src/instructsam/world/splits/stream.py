@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from instructsam.errors import ConfigError
-from instructsam.world.instructions.families import FAMILY_SHARES
+from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
 from instructsam.world.instructions.free import FreeSettings, free_instructions
 from instructsam.world.instructions.generate import instructions_about
 from instructsam.world.instructions.instruction import Instruction
@@ -67,7 +67,7 @@ class WorldSettings:
     layouts: tuple[str, ...] = ()
     family_shares: Mapping[str, float] = field(default_factory=dict, hash=False)
     free_share: float = 0.0
-    free: FreeSettings = FreeSettings()
+    free: FreeSettings = field(default_factory=FreeSettings)
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,9 @@ def _instructions(
     count, facts = settings.instructions_per_scene, Facts.of(rendered)
     if settings.nouns:
         return noun_phrases(facts, rng, count, settings.nouns)
+    shares = shares_of(settings.families, settings.family_shares)
     if settings.split in _STYLES:
-        return free_instructions(facts, rng, count, FreeSettings(_STYLES[settings.split]))
+        return free_instructions(facts, rng, count, FreeSettings(_STYLES[settings.split]), shares)
     if settings.split == "hard_negative":
         return hard_negatives(facts, rng, count, settings.split)
     held_out: frozenset[int] = frozenset()
@@ -135,7 +136,7 @@ def _instructions(
     said: list[Instruction] = []
     if settings.free_share:
         number = int(rng.binomial(count, settings.free_share))
-        said = free_instructions(facts, rng, number, settings.free)
+        said = free_instructions(facts, rng, number, settings.free, shares)
     return said + instructions_about(
         facts, rng, count - len(said), settings.split, settings.families, held_out, settings.family_shares
     )
