@@ -174,10 +174,8 @@ def test_the_tokenizer_of_a_trained_model_grows(tmp_path: Path) -> None:
     assert grown.lm_head.weight.shape[0] == grown.get_input_embeddings().weight.shape[0] == size
     assert grown.image_token_id == new.token_ids.image
     image, scene = Image.new("RGB", (64, 64), "white"), "the red mug"
-    answers = [
-        Segmenter(model.eval(), one).segment(image, scene, mode="direct")
-        for model, one in ((small, processor), (grown, new))
-    ]
+    before = Segmenter(small.eval(), processor).segment(image, scene, mode="direct")
+    after = Segmenter(grown.eval(), new).segment(image, scene, mode="direct")
     np.testing.assert_allclose(before.instances.scores, after.instances.scores, atol=1e-6)
     grown.save_pretrained(tmp_path / "grown")
     new.save_pretrained(tmp_path / "grown")
