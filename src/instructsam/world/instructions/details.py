@@ -185,19 +185,29 @@ def _of_filter(program: Filter, speaker: Speaker) -> Details:
 
 
 def _function_slots(speaker: Speaker, function: Function, found: dict[str, str], head: NounPhrase) -> Slots:
-    """Words for a function of objects with the attributes `found`, which `head` names."""
-    tail = pick(speaker.rng, function.tails)
+    """Words for a function of objects with the attributes `found`, which `head` names.
+
+    A question, a reason or a relative clause without the head would leave the attributes out.
+    """
+    rng = speaker.rng
+    tail = pick(rng, function.tails)
     thing = head.bare() if head.many else indefinite(head.bare())
     if not head.many and "kind" not in found and "family" not in found:
         thing = f"something {head.adjectives}".strip()
-    that = pick(speaker.rng, function.that)
-    slots = {"heads": head.bare(many=True), "that": that, "that_single": that}
-    slots |= {"thing_to": f"{thing} {tail}", "bare": f"{head.bare()} {tail}"}
-    if not found:
-        slots["ask"] = pick(speaker.rng, function.ask)
-    if function.need:
-        slots["need"] = pick(speaker.rng, function.need)
-    return slots
+    slots = {
+        "thing_to": f"{thing} {tail}",
+        "bare": f"{head.bare()} {pick(rng, (tail, pick(rng, function.that)))}",
+    }
+    if found:
+        return slots
+    that = pick(rng, function.that)
+    slots |= {
+        "heads": head.bare(many=True),
+        "that": that,
+        "that_single": that,
+        "ask": pick(rng, function.ask),
+    }
+    return slots | ({"need": pick(rng, function.need)} if function.need else {})
 
 
 def described(kind: str, speaker: Speaker, many: bool) -> Details | None:

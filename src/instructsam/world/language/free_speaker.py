@@ -46,14 +46,6 @@ class FreeSpeaker(Speaker):
         self.renamed: Mapping[str, Noun] = renamed or {}
         self._nouns |= self.renamed
 
-    def noun(self, words_of: dict[str, str], loose: bool = False, countable: bool = False) -> Noun:
-        key = words_of.get("kind") or words_of.get("family") or "object"
-        if key not in self._nouns or (countable and not self._nouns[key].countable):
-            self._nouns[key] = self._new_noun(words_of, key, countable)
-        if loose and key == "object" and words_of and chance(self.rng, 0.35):
-            return lexicon.ONE_NOUN
-        return self._nouns[key]
-
     def _new_noun(self, words_of: dict[str, str], key: str, countable: bool) -> Noun:
         options = lexicon.THING_NOUNS
         if "kind" in words_of:
