@@ -39,7 +39,7 @@ def test_every_script_is_covered() -> None:
 
 def test_gallery_writes_an_image_per_scene(script: Script, tmp_path: Path) -> None:
     script("gallery.py", "--out", tmp_path, "--scenes", "meadow.png")
-    assert [path.name for path in tmp_path.iterdir()] == ["meadow.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["meadow.png", "sheet.jpg"]
     Image.open(tmp_path / "meadow.png").verify()
 
 

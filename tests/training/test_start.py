@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from instructsam.data.sample import relative_boxes_cxcywh
 from instructsam.errors import CheckpointError, ConfigError
+from instructsam.inference.segmenter import Segmenter
 from instructsam.losses.targets import resize_masks
 from instructsam.model.variants.token_per_instance import TokenPerInstance
 from instructsam.processing.settings import ProcessorSettings
@@ -155,3 +158,25 @@ def test_a_processor_of_another_model_is_not_trained_with(tmp_path: Path) -> Non
     path.write_text(json.dumps(fields | {"settings": fields["settings"] | {"num_queries": 9}}))
     with pytest.raises(CheckpointError, match=r"processor_config\.json in .* num_queries 9, config.json 4"):
         open_model(tmp_path)
+
+
+def test_the_tokenizer_of_a_trained_model_grows(tmp_path: Path) -> None:
+    texts = ["fetch me the Honeycrisp apples"] * 4
+    small, processor = start_model(
+        ModelSettings(preset="tiny", vocab_size=400, tokenizer_texts=300), all_texts
+    )
+    small.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    settings = ModelSettings(path=str(tmp_path), extend_tokenizer=430)
+    grown, new = start_model(settings, lambda count: iter(texts))
+    size = len(new.tokenizer)  # type: ignore[arg-type]
+    assert 400 < size <= 430
+    assert grown.lm_head.weight.shape[0] == grown.get_input_embeddings().weight.shape[0] == size
+    assert grown.image_token_id == new.token_ids.image
+    image, scene = Image.new("RGB", (64, 64), "white"), "the red mug"
+    before = Segmenter(small.eval(), processor).segment(image, scene, mode="direct")
+    after = Segmenter(grown.eval(), new).segment(image, scene, mode="direct")
+    np.testing.assert_allclose(before.instances.scores, after.instances.scores, atol=1e-6)
+    grown.save_pretrained(tmp_path / "grown")
+    new.save_pretrained(tmp_path / "grown")
+    open_model(tmp_path / "grown")

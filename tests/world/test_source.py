@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from instructsam.errors import ConfigError
 from instructsam.experiments.sources import open_source
 from instructsam.training.data_settings import DataSettings
 from instructsam.world.scenes.layout import sample_scene
@@ -24,7 +26,24 @@ def test_a_sample_is_a_scene_with_its_instructions() -> None:
         "Describe the picture from left to right.",
         "Describe the picture from top to bottom.",
     ]
-    assert list(source.texts(5)) == list(all_texts(5))
+
+
+def test_texts_for_a_tokenizer_are_half_free() -> None:
+    source = WorldSource(WorldSourceSettings(short_sides=(64,)), 7, 3, 2)
+    texts = list(source.texts(60))
+    assert texts == list(all_texts(60, free_share=0.5))
+    assert texts != list(all_texts(60))
+
+
+def test_settings_of_free_instructions_reach_the_stream() -> None:
+    settings = WorldSourceSettings(
+        short_sides=(64,), free_share=1.0, negatives_per_positive=100.0, look_alikes=0.0, absent_words=1.0
+    )
+    made = [one for index in range(3) for one in WorldSource(settings, 7, 4, 2)[index].instructions]
+    assert len(made) == 12
+    assert sum(not any(phrase.instances for phrase in one.phrases) for one in made) > 9
+    with pytest.raises(ConfigError, match=r"must not exceed 1 together, got 0\.9 and 0\.25"):
+        WorldSourceSettings(look_alikes=0.9)
 
 
 def test_classes_of_a_scene() -> None:

@@ -37,6 +37,8 @@ class Split(str, Enum):
     test_unseen_wording = "test_unseen_wording"
     test_crowded = "test_crowded"
     test_hard_negative = "test_hard_negative"
+    val_unseen_style = "val_unseen_style"
+    test_unseen_style = "test_unseen_style"
 
 
 @app.command()
@@ -44,13 +46,17 @@ def sample(
     out: Annotated[Path, typer.Option("--out", help="Folder for sheet.png.")],
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the stream of scenes.")] = 7,
     count: Annotated[int, typer.Option("--count", min=1, max=400, help="Number of scenes.")] = 12,
+    free: Annotated[
+        bool,
+        typer.Option("--free", help="Free instructions, in the words of eight styles, not from templates."),
+    ] = False,
 ) -> int:
     """Draw a sheet of scenes, one instruction below each, with its targets outlined."""
     from instructsam.world.scenes.sheet import scene_sheet
     from instructsam.world.splits.stream import WorldSettings, world_sample
 
     path = check_file_destination(out / "sheet.png")
-    settings = WorldSettings(short_sides=(SHEET_SIDE,))
+    settings = WorldSettings(short_sides=(SHEET_SIDE,), free_share=float(free))
     cells = [_cell(world_sample(seed, index, settings), index) for index in range(count)]
     _write_picture(path, scene_sheet(cells, SHEET_COLUMNS))
     console.say(f"{count} scenes of seed {seed}: {path}")

@@ -65,6 +65,7 @@ class EvaluationSettings(Config):
     """The val scenes that every variant answers, drawn like those of training but of another split.
 
     Attributes:
+        split: "val", or "val_unseen_style" for free instructions in a style that no training has.
         instructions: how many.
         calibration: instructions on scenes like those of training on which each run's score threshold is chosen
             (highest set gIoU); 0 keeps the threshold of the model's configuration.
@@ -73,6 +74,7 @@ class EvaluationSettings(Config):
         layouts: as in `WorldSourceSettings`.
     """
 
+    split: Literal["val", "val_unseen_style"] = "val"
     instructions: int = Field(default=300, ge=1, le=1_000_000)
     calibration: int = Field(default=100, ge=0, le=1_000_000)
     mode: Literal["direct", "generate"] = "direct"
@@ -108,8 +110,9 @@ class EvaluationSettings(Config):
     def fingerprint(self) -> str:
         """Eight characters that differ between settings."""
         settings = to_dict(self)
-        if not self.layouts:  # runs that were scored before there were layouts to choose stay valid
-            del settings["layouts"]
+        for name in ("layouts", "split"):  # runs that were scored before there was a choice stay valid
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del settings[name]
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
 
     def _samples(self, split: Literal["val", "train"]) -> Iterator[Sample]:
@@ -122,7 +125,7 @@ class EvaluationSettings(Config):
             instructions_per_scene=self.instructions_per_scene,
             min_objects=self.min_objects,
             max_objects=self.max_objects,
-            split=split,
+            split=self.split if split == "val" else split,
             families=tuple(self.families),
             nouns=cast("Nouns", self.nouns),
             layouts=tuple(self.layouts),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from instructsam.errors import ConfigError
@@ -79,7 +80,7 @@ def _merges(words: dict[tuple[str, ...], int], number: int, known: set[str]) -> 
     pairs: Counter[tuple[str, str]] = Counter()
     places: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     for index, word in enumerate(spelled):
-        for pair in zip(word, word[1:], strict=False):
+        for pair in pairwise(word):
             pairs[pair] += counts[index]
             places[pair].add(index)
     merges: list[tuple[str, str]] = []
@@ -108,7 +109,7 @@ def _merge(
 ) -> None:
     """Merge the pair in one word, and count its neighbours again."""
     word = spelled[index]
-    for old in zip(word, word[1:], strict=False):
+    for old in pairwise(word):
         pairs[old] -= count
         if pairs[old] <= 0:
             del pairs[old]
@@ -119,6 +120,6 @@ def _merge(
         else:
             merged.append(token)
     spelled[index] = merged
-    for new in zip(merged, merged[1:], strict=False):
+    for new in pairwise(merged):
         pairs[new] += count
         places[new].add(index)

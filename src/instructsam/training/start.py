@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -117,7 +118,7 @@ def extend_vocabulary(
     Raises:
         ConfigError: as `extend_tokenizer`.
     """
-    tokenizer = processor.tokenizer
+    tokenizer: Any = processor.tokenizer
     replaced = extend_tokenizer(tokenizer, texts, vocab_size)
     for table in (model.get_input_embeddings(), model.lm_head):
         old = table.weight

@@ -38,6 +38,7 @@ ATTRIBUTES = (
     ObjectAttribute("size", len(SIZES)),
     ObjectAttribute("pattern", len(PATTERNS)),
 )
+TEXTS_FREE_SHARE = 0.5  # of the instructions that a tokenizer is trained on
 _INVENTED_STREAM = 0x1_57EA4  # keeps the choice of unknown words apart from the world's own random numbers
 
 
@@ -92,12 +93,16 @@ class WorldSourceSettings(Config):
         if self.nouns and min(self.nouns.values()) > 0:
             raise ConfigError("nouns must name the level of batch 0, for example {colors: 0}")
         shares_of(tuple(self.families), self.family_shares)
-        if self.look_alikes + self.absent_words > 1:
-            raise ConfigError(
-                "look_alikes and absent_words are shares of the same instructions and must not exceed 1 together, got "
-                f"{self.look_alikes} and {self.absent_words}"
-            )
+        self.free_settings()  # raises where shares are too large
         return self
+
+    def free_settings(self) -> FreeSettings:
+        """How free instructions are drawn."""
+        return FreeSettings(
+            negatives=self.negatives_per_positive,
+            look_alikes=self.look_alikes,
+            absent_words=self.absent_words,
+        )
 
 
 class WorldSource:
@@ -130,11 +135,7 @@ class WorldSource:
             layouts=tuple(settings.layouts),
             family_shares=settings.family_shares,
             free_share=settings.free_share,
-            free=FreeSettings(
-                negatives=settings.negatives_per_positive,
-                look_alikes=settings.look_alikes,
-                absent_words=settings.absent_words,
-            ),
+            free=settings.free_settings(),
         )
 
     @property
@@ -154,8 +155,8 @@ class WorldSource:
         )
 
     def texts(self, count: int) -> Iterator[str]:
-        """The world's language, whatever the settings and the seed."""
-        return all_texts(count)
+        """The world's language, half of it free, whatever the settings and the seed."""
+        return all_texts(count, free_share=TEXTS_FREE_SHARE)
 
     def _nouns(self, step: int) -> Nouns:
         """The level of bare noun phrases at a step, "" for instructions."""

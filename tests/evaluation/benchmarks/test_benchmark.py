@@ -64,7 +64,8 @@ def test_a_published_benchmark_is_one_reader_and_one_line(
 
 
 def test_every_split_of_the_world_is_a_benchmark() -> None:
-    assert benchmark_names() == (*(f"world/{split}" for split in get_args(Split)), "world/own_words")
+    names = (*get_args(Split), "own_words", "own_words_open", "own_words_closed")
+    assert benchmark_names() == tuple(f"world/{name}" for name in names)
 
 
 def test_names_and_limits(tmp_path: Path) -> None:
@@ -75,10 +76,14 @@ def test_names_and_limits(tmp_path: Path) -> None:
         "world/test_unseen_wording",
         "world/test_crowded",
         "world/test_hard_negative",
+        "world/val_unseen_style",
+        "world/test_unseen_style",
         "world/calibration",
         "world/own_words",
+        "world/own_words_open",
+        "world/own_words_closed",
     )
-    with pytest.raises(InputError, match=r"world/own_words, or a folder .* got 'world/vall'"):
+    with pytest.raises(InputError, match=r"world/own_words_closed, or a folder .* got 'world/vall'"):
         get_benchmark("world/vall")
     with pytest.raises(InputError, match=r"must hold records\.jsonl"):
         get_benchmark(tmp_path)
@@ -97,6 +102,13 @@ def test_own_words_are_a_benchmark() -> None:
     pairs = list(get_benchmark("world/own_words").iterate(4))
     assert [record.family for _, record in pairs][:2] == ["function", "logic"]
     assert all(min(image.size) == 256 for image, _ in pairs)
+
+
+def test_the_parts_of_own_words_are_benchmarks() -> None:
+    for part in ("open", "closed"):
+        benchmark = get_benchmark(f"world/own_words_{part}")
+        assert benchmark.check() == 90
+        assert [record.meta["part"] for record in benchmark.records(4)] == [part] * 4
 
 
 def test_a_record_with_a_target_without_mask_is_left_out_and_counted(tmp_path: Path) -> None:

@@ -17,13 +17,18 @@ from instructsam.world.instructions.generate import instructions_about
 from instructsam.world.language.knowledge import FUNCTIONS
 from instructsam.world.programs.all_objects import All
 from instructsam.world.programs.between import Between
+from instructsam.world.programs.both import Both
 from instructsam.world.programs.compare import Compare
 from instructsam.world.programs.counted import Counted
+from instructsam.world.programs.difference import Difference
+from instructsam.world.programs.extreme import Extreme
 from instructsam.world.programs.filter import Filter
 from instructsam.world.programs.nearest import Nearest
 from instructsam.world.programs.on_shelf import OnShelf
 from instructsam.world.programs.operations import from_dict
+from instructsam.world.programs.position import Position
 from instructsam.world.programs.program import AmbiguousProgramError, Program
+from instructsam.world.programs.relate import Relate
 from instructsam.world.programs.same import Same
 from instructsam.world.programs.superlative import Superlative
 from instructsam.world.scenes.facts import Facts, ObjectFact
@@ -78,14 +83,41 @@ BUS = Filter(All(), "kind", "bus")
         (Compare(MUG, "smaller", APPLE), "mug smaller than apple", (0,)),
         (Compare(MUG, "smaller", BUS), "mug smaller than bus", ()),
         (Superlative(All(), "smallest"), "smallest object", (0,)),
-        (Superlative(All(), "largest", 2), "two largest object", (1, 2)),
-        (Counted(MUG, 2), "two mug", (0, 1)),
-        (Counted(MUG, 3), "three mug", ()),
+        (Superlative(All(), "largest", 2), "two largest objects", (1, 2)),
+        (Counted(MUG, 2), "two mugs", (0, 1)),
+        (Counted(MUG, 3), "three mugs", ()),
     ],
 )
 def test_answers_and_phrases(program: Program, phrase: str, expected: tuple[int, ...]) -> None:
     assert program.execute(TABLE) == program.answer(TABLE) == expected
     assert program.phrase() == phrase
+
+
+@pytest.mark.parametrize(
+    ("source", "phrase"),
+    [
+        (Filter(All(), "kind", "knife"), "two largest knives"),
+        (Filter(RED_MUG, "pattern", "striped"), "two largest striped red mugs"),
+        (Relate(MUG, "left_of", BUS), "two largest mugs left of bus"),
+        (
+            Both(Relate(MUG, "left_of", BUS), Position(MUG, "top")),
+            "two largest mugs left of bus and in top half",
+        ),
+        (Difference(MUG, RED_MUG), "two largest mugs not red"),
+        (Filter(All(), "function", "drink from"), "two largest things to drink from"),
+        (Filter(Filter(All(), "family", "toy"), "function", "fly"), "two largest toys that can fly"),
+        (Filter(All(), "family", "cutlery"), "two largest pieces of cutlery"),
+        (Filter(All(), "family", "drinkware"), "two largest pieces of drinkware"),
+        (Filter(All(), "family", "clothes"), "two largest pieces of clothing"),
+    ],
+)
+def test_the_noun_after_a_number_is_plural(source: Program, phrase: str) -> None:
+    two = Superlative(source, "largest", 2)
+    assert two.phrase() == phrase
+    assert Relate(two, "left_of", BUS).phrase() == f"{phrase} left of bus"
+    assert Extreme(source, "left", 2).phrase() == phrase.replace("largest", "leftmost")
+    assert Counted(source, 2).phrase() == phrase.replace("largest ", "")
+    assert Superlative(source, "largest").phrase() == f"largest {source.phrase()}"
 
 
 def moved(index: int, shelves: int = 2, **changes: Any) -> Facts:

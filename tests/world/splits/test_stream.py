@@ -9,6 +9,8 @@ import pytest
 from scipy.ndimage import label
 
 from instructsam.errors import ConfigError
+from instructsam.world.instructions.free import FreeSettings
+from instructsam.world.language.styles import load_styles
 from instructsam.world.scenes.facts import Facts
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.pairs import HELD_OUT_PAIRS
@@ -75,6 +77,38 @@ def test_families_can_be_chosen() -> None:
     assert families == {"category", "attribute"}
     with pytest.raises(ConfigError, match=r"families must be some of category, .* got riddles"):
         world_sample(3, 0, WorldSettings(families=("riddles",)))
+
+
+def styles_in(settings: WorldSettings, scenes: int) -> list[str]:
+    """The style of every instruction; empty for a template."""
+    drawn = [made for index in range(scenes) for made in world_sample(2, index, settings).instructions]
+    assert len(drawn) == scenes * settings.instructions_per_scene
+    styles = [made.template.partition(": ")[0] for made in drawn]
+    return [style if style in load_styles() else "" for style in styles]
+
+
+def test_a_share_of_the_instructions_is_free() -> None:
+    settings = WorldSettings(short_sides=(64,), free_share=0.5)
+    assert 0.35 < np.mean([bool(style) for style in styles_in(settings, 12)]) < 0.65
+    assert not any(styles_in(WorldSettings(short_sides=(64,)), 3))
+    with pytest.raises(ConfigError, match=r"in \[0, 1\], got 1.5"):
+        world_sample(0, 0, WorldSettings(free_share=1.5))
+
+
+def test_family_shares_hold_for_free_instructions() -> None:
+    free = FreeSettings(absent_words=0.0)
+    settings = WorldSettings(short_sides=(64,), free_share=1.0, families=("comparison", "multi"), free=free)
+    drawn = [made.family for index in range(6) for made in world_sample(3, index, settings).instructions]
+    assert set(drawn) == {"comparison", "multi"}
+
+
+def test_styles_of_a_split_are_in_no_other() -> None:
+    styles = load_styles()
+    for split, own in (("unseen_style", "test"), ("val_unseen_style", "val")):
+        found = set(styles_in(WorldSettings(short_sides=(64,), split=split), 3))
+        assert found == {name for name, style in styles.items() if style.split == own}
+    trained = set(styles_in(WorldSettings(short_sides=(64,), free_share=1.0), 3))
+    assert trained <= {name for name, style in styles.items() if style.split == "train"}
 
 
 def pairs_of(split: str, count: int) -> list[set[tuple[str, str]]]:

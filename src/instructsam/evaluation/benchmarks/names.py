@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from os.path import isdir, samefile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from instructsam.data.published import PUBLISHED
 from instructsam.errors import InputError
@@ -12,13 +13,20 @@ from instructsam.evaluation.benchmarks.benchmark import Benchmark
 from instructsam.structures.checks import check_path
 from instructsam.world.splits.names import SPLIT_NAMES
 
-_OWN_WORDS = "own_words"
+if TYPE_CHECKING:
+    from instructsam.world.splits.own_words import Part
+
+_OWN_WORDS: dict[str, Part | None] = {
+    "own_words": None,
+    "own_words_open": "open",
+    "own_words_closed": "closed",
+}
 DEFAULT_BENCHMARK = "world/val"
 
 
 def benchmark_names() -> tuple[str, ...]:
     """The names that `get_benchmark` knows without a data folder."""
-    return tuple(f"world/{name}" for name in (*SPLIT_NAMES, _OWN_WORDS))
+    return tuple(f"world/{name}" for name in (*SPLIT_NAMES, *_OWN_WORDS))
 
 
 def is_benchmark_name(name: str) -> bool:
@@ -66,10 +74,13 @@ def get_benchmark(name: str | Path, data: str | Path | None = None) -> Benchmark
 
 def _world_benchmark(split: str) -> Benchmark:
     """The code that draws is imported only where it is needed."""
-    if split == _OWN_WORDS:
+    if split in _OWN_WORDS:
         from instructsam.world.splits.own_words import own_lines, own_words
 
-        return Benchmark(f"world/{split}", own_words, size=lambda: len(own_lines()))
+        part = _OWN_WORDS[split]
+        return Benchmark(
+            f"world/{split}", lambda limit: own_words(limit, part), size=lambda: len(own_lines(part))
+        )
     from instructsam.world.splits.build import INSTRUCTIONS, benchmark_records
 
     (known,) = (name for name in SPLIT_NAMES if name == split)

@@ -32,8 +32,9 @@ def chatty_slots(speaker: Speaker, program: Program, found: tuple[int, ...]) -> 
 def choose_distractor(speaker: Speaker, program: Program, found: tuple[int, ...]) -> Program | None:
     """A description that shares no word and no object with the program; None if none is found."""
     rng, things = speaker.rng, speaker.facts.seen.objects
-    taken = set(program.phrase().split())
-    taken |= {FAMILY_OF[kind] for kind in KINDS if kind in program.phrase()}
+    phrase = program.phrase(many=False)
+    taken = set(phrase.split())
+    taken |= {FAMILY_OF[kind] for kind in KINDS if kind in phrase}
     for _ in range(DISTRACTOR_TRIES):
         kind = pick(rng, things).kind if things and chance(rng, 0.7) else pick(rng, KINDS)
         distractor: Program = Filter(All(), "kind", kind)

@@ -57,9 +57,7 @@ def choose(
     return reserve
 
 
-def is_worthwhile(
-    program: Program, facts: Facts, found: tuple[int, ...], rng: np.random.Generator
-) -> bool:
+def is_worthwhile(program: Program, facts: Facts, found: tuple[int, ...], rng: np.random.Generator) -> bool:
     """Whether a person could say it, and a shorter program would not answer just as well (but for `TRIVIAL_SHARE`)."""
     if not program.is_sensible(facts, found):
         return False

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from instructsam.world.language import words
 from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.lexicon import indefinite
 from instructsam.world.language.speaker import NounPhrase
+from instructsam.world.programs.all_objects import All
 from instructsam.world.programs.between import Between
 from instructsam.world.programs.both import Both
 from instructsam.world.programs.compare import Compare
@@ -17,7 +19,6 @@ from instructsam.world.programs.difference import Difference
 from instructsam.world.programs.either import Either
 from instructsam.world.programs.extreme import Extreme
 from instructsam.world.programs.filter import ADJECTIVES, Filter, filters_of
-from instructsam.world.programs.all_objects import All
 from instructsam.world.programs.nearest import Nearest
 from instructsam.world.programs.on_shelf import OnShelf
 from instructsam.world.programs.ordinal import Ordinal
@@ -27,11 +28,12 @@ from instructsam.world.programs.same import Same
 from instructsam.world.programs.superlative import Superlative
 
 if TYPE_CHECKING:
+    from instructsam.world.language.knowledge import Function
     from instructsam.world.language.speaker import Speaker
-    from instructsam.world.programs.program import Program
+    from instructsam.world.programs.program import Program, Slots
 
-DESCRIBED_SHARE = 0.35  # of the plain kinds: a riddle in place of the name
-_DEFINITE = (Nearest, Ordinal, Extreme, Superlative)
+KEY_ADJECTIVE_SHARE = 0.6  # of the single adjectives: lines for this value, not for any adjective
+DEFINITE = (Nearest, Ordinal, Extreme, Superlative)
 """Operations whose noun phrase is the only one of its sort: "the second mug", never "a second mug"."""
 
 
@@ -41,49 +43,70 @@ class Details:
 
     Attributes:
         key: of `sayings_table.KEYS`; "any" where no key suits.
-        slots: of the key.
+        own_slots: of the key.
         many: whether several objects are meant, in words.
         verb: "is" or "are".
         indefinite: whether "a" and "any" may stand before it.
         needs_count: whether a line must have the slot {count}.
+        long_head: whether {head} has words after its noun: "mugs left of the bus".
     """
 
     key: str
-    slots: dict[str, str]
+    own_slots: Slots
     many: bool
     verb: str
     indefinite: bool = True
     needs_count: bool = False
+    long_head: bool = False
+
+    @cached_property
+    def slots(self) -> Slots:
+        """The slots of the key, and words that agree in number."""
+        return {**self.own_slots, **agreement(self.many, self.verb)}
+
+    @cached_property
+    def single_slots(self) -> Slots:
+        """The same slots for one of several objects."""
+        head = {"head": self.own_slots["single"]} if "single" in self.own_slots else {}
+        return {**self.own_slots, **head, **agreement(False, "is")}
 
 
 def details_of(program: Program, speaker: Speaker) -> Details:
     """The key and the words of a program, chosen by the speaker."""
+    match program:
+        case All():
+            return Details("all", {}, True, "are", indefinite=False)
+        case Filter():
+            return _of_filter(program, speaker)
+        case Either():
+            return _of_either(program, speaker)
+        case Counted():
+            return _of_counted(program, speaker)
+        case Difference(negated=None):
+            return _of_exception(program, speaker)
+        case _:
+            return _of_modified(program, speaker)
+
+
+def _of_modified(program: Program, speaker: Speaker) -> Details:
+    """An operation on a head noun."""
+    definite = isinstance(program, DEFINITE)
     many = _is_many(program, speaker)
-    verb = "are" if many else "is"
-    if isinstance(program, Filter):
-        return _of_filter(program, speaker, many)
-    if isinstance(program, Either):
-        return _of_either(program, speaker)
-    if isinstance(program, Difference) and not program.negated:
-        kept = program.source.noun_phrase(speaker, True)
-        everything = isinstance(program.source, All)
-        slots = {"kept": "everything" if everything else kept.the, "removed": program.removed.noun_phrase(speaker).the}
-        return Details("except", slots, True, kept.verb, indefinite=False)
-    if isinstance(program, Counted):
-        return _of_counted(program, speaker)
-    if isinstance(program, All):
-        return Details("all", {}, True, "are", indefinite=False)
-    head = program.head.noun_phrase(speaker, many, countable=isinstance(program, _DEFINITE))
+    head = program.head.noun_phrase(speaker, many, countable=definite)
     key, slots = _operation(program, speaker)
-    slots |= {"head": head.bare(), "heads": head.bare(many=True), "single": head.bare(many=False)}
     return Details(
         key,
-        slots,
+        slots | _head_slots(head),
         many,
-        head.verb if many else verb,
-        indefinite=not isinstance(program, _DEFINITE),
+        head.verb if many else "is",
+        indefinite=not definite,
         needs_count="count" in slots,
+        long_head=bool(head.after),
     )
+
+
+def _head_slots(head: NounPhrase) -> Slots:
+    return {"head": head.bare(), "heads": head.bare(many=True), "single": head.bare(many=False)}
 
 
 def _is_many(program: Program, speaker: Speaker) -> bool:
@@ -94,7 +117,7 @@ def _is_many(program: Program, speaker: Speaker) -> bool:
     return program.is_plural_in_use(speaker)
 
 
-def _operation(program: Program, speaker: Speaker) -> tuple[str, dict[str, str]]:
+def _operation(program: Program, speaker: Speaker) -> tuple[str, Slots]:
     """The key of an operation that modifies a head, and its slots without the head."""
     match program:
         case Relate():
@@ -132,74 +155,78 @@ def _operation(program: Program, speaker: Speaker) -> tuple[str, dict[str, str]]
             return "any", {}
 
 
-def _count(count: int, speaker: Speaker) -> dict[str, str]:
+def _count(count: int, speaker: Speaker) -> Slots:
     return {"count": speaker.number(count)} if count > 1 else {}
 
 
-def _of_filter(program: Filter, speaker: Speaker, many: bool) -> Details:
+def _of_filter(program: Filter, speaker: Speaker) -> Details:
+    many = program.is_plural_in_use(speaker)
     found, base = filters_of(program)
     phrase = program.noun_phrase(speaker, many)
     if not isinstance(base, All):
         return Details("any", {}, many, phrase.verb)
     if "function" in found:
-        slots = function_slots(program, speaker, many)
-        return Details("function", slots, many, phrase.verb)
-    adjectives = {name: found[name] for name in ADJECTIVES if name in found}
-    if not adjectives:
-        return Details("kind", {"kind": phrase.bare(many=False), "kinds": phrase.bare(many=True)}, many, phrase.verb)
-    spoken = dict(adjectives)
+        function = words.functions()[found.pop("function")]
+        head = NounPhrase(speaker.noun(found), many, "", " ".join(speaker.adjectives(found)))
+        return Details("function", _function_slots(speaker, function, found, head), many, head.verb)
+    spoken = [name for name in ADJECTIVES if name in found]
+    if not spoken:
+        kinds = {"kind": phrase.bare(many=False), "kinds": phrase.bare(many=True)}
+        return Details("kind", kinds, many, phrase.verb)
     if len(spoken) > 1 and chance(speaker.rng, 0.5):
-        del spoken[pick(speaker.rng, tuple(spoken))]
+        spoken.remove(pick(speaker.rng, spoken))
     kept = {name: value for name, value in found.items() if name not in spoken}
     head = NounPhrase(speaker.noun(kept), many, "", " ".join(speaker.adjectives(kept)))
-    slots = {
-        "head": head.bare(),
-        "heads": head.bare(many=True),
-        "single": head.bare(many=False),
-        "mod": " and ".join(speaker.adjectives(spoken)),
-    }
+    mod = " and ".join(speaker.adjectives({name: found[name] for name in spoken}))
     key = "attribute"
-    if len(spoken) == 1 and chance(speaker.rng, 0.6):
-        ((name, value),) = spoken.items()
-        key = "color" if name == "color" else f"{name} {value}"
-    return Details(key, slots, many, head.verb)
+    if len(spoken) == 1 and chance(speaker.rng, KEY_ADJECTIVE_SHARE):
+        key = "color" if spoken == ["color"] else f"{spoken[0]} {found[spoken[0]]}"
+    return Details(key, {**_head_slots(head), "mod": mod}, many, head.verb)
 
 
-def function_slots(program: Filter, speaker: Speaker, many: bool) -> dict[str, str]:
-    """{ask}, {need}, {thing_to}, {that} and {heads} of a function, possibly of a colour or a family."""
-    found, _ = filters_of(program)
-    function = words.functions()[found.pop("function")]
-    head = NounPhrase(speaker.noun(found), many, "", " ".join(speaker.adjectives(found)))
-    slots = {"that": pick(speaker.rng, function.that), "heads": head.bare(many=True)}
-    thing = head.bare() if many else indefinite(head.bare())
-    if not many and "kind" not in found and "family" not in found:
+def _function_slots(speaker: Speaker, function: Function, found: dict[str, str], head: NounPhrase) -> Slots:
+    """Words for a function of objects with the attributes `found`, which `head` names.
+
+    A question, a reason or a relative clause without the head would leave the attributes out.
+    """
+    rng = speaker.rng
+    tail = pick(rng, function.tails)
+    thing = head.bare() if head.many else indefinite(head.bare())
+    if not head.many and "kind" not in found and "family" not in found:
         thing = f"something {head.adjectives}".strip()
-    slots["thing_to"] = f"{thing} {pick(speaker.rng, function.tails)}"
-    if not found:
-        slots["ask"] = pick(speaker.rng, function.ask)
+    slots = {
+        "thing_to": f"{thing} {tail}",
+        "bare": f"{head.bare()} {pick(rng, (tail, pick(rng, function.that)))}",
+    }
+    if found:
+        return slots
+    that = pick(rng, function.that)
+    slots |= {
+        "heads": head.bare(many=True),
+        "that": that,
+        "that_single": that,
+        "ask": pick(rng, function.ask),
+    }
+    return slots | ({"need": pick(rng, function.need)} if function.need else {})
+
+
+def described(kind: str, speaker: Speaker, many: bool) -> Details | None:
+    """A riddle in place of the name of a kind, with key "function"; None where the kind has none."""
+    function = words.kinds()[kind].described
+    if function is None:
+        return None
+    that = pick(speaker.rng, function.that)
+    plural, single = (that.format_map(agreement(*number)) for number in ((True, "are"), (False, "is")))
+    slots = {"heads": "things", "that": plural, "that_single": single, "ask": pick(speaker.rng, function.ask)}
+    slots["bare"] = f"things {plural}" if many else f"thing {single}"
+    if function.tails and not many:
+        slots["thing_to"] = pick(speaker.rng, function.tails)
     if function.need:
         slots["need"] = pick(speaker.rng, function.need)
-    return slots
+    return Details("function", slots, many, "are" if many else "is")
 
 
-def described_slots(kind: str, speaker: Speaker, many: bool) -> dict[str, str]:
-    """The slots of key "function" for a riddle about one kind."""
-    described = words.kinds()[kind].described
-    if described is None:
-        return {}
-    slots = {
-        "that": _agreeing(pick(speaker.rng, described.that), True),
-        "heads": "things",
-        "ask": pick(speaker.rng, described.ask),
-    }
-    if described.tails:
-        slots["thing_to"] = pick(speaker.rng, described.tails)
-    if described.need:
-        slots["need"] = pick(speaker.rng, described.need)
-    return slots
-
-
-def agreement(many: bool, verb: str) -> dict[str, str]:
+def agreement(many: bool, verb: str) -> Slots:
     """Words that agree with the noun phrase in number."""
     are = verb == "are"
     return {
@@ -215,26 +242,30 @@ def agreement(many: bool, verb: str) -> dict[str, str]:
     }
 
 
-def _agreeing(text: str, many: bool) -> str:
-    return text.format_map(agreement(many, "are" if many else "is"))
-
-
 def _of_either(program: Either, speaker: Speaker) -> Details:
     first, second = (
-        one.noun_phrase(speaker, one.is_plural(speaker)) for one in (program.first, program.second)
+        part.noun_phrase(speaker, part.is_plural(speaker)) for part in (program.first, program.second)
     )
     slots = {"one_of": first.the, "other": second.the}
-    if first.many is False and second.many is False or chance(speaker.rng, 0.5):
-        slots |= {"a_one": indefinite(first.bare(many=False)), "a_other": indefinite(second.bare(many=False))}
+    if not (first.many or second.many) or chance(speaker.rng, 0.5):
+        slots |= {
+            "a_one": indefinite(first.bare(many=False)),
+            "a_other": indefinite(second.bare(many=False)),
+        }
     return Details("either", slots, True, "are", indefinite=False)
 
 
 def _of_counted(program: Counted, speaker: Speaker) -> Details:
-    slots = program.slots(speaker)
-    kept = {name: slots[name] for name in ("count", "head", "heads", "all_count", "the_count")}
-    kept["single"] = kept["head"]
-    if program.count > 1:
-        kept["head"] = kept["heads"]
-    return Details("counted", kept, program.count > 1, slots["is"], indefinite=False)
+    found = program.slots(speaker)
+    slots = {name: found[name] for name in ("count", "heads", "all_count", "the_count")}
+    many = program.count > 1
+    slots |= {"head": found["heads" if many else "head"], "single": found["head"]}
+    return Details("counted", slots, many, found["is"], indefinite=False)
 
 
+def _of_exception(program: Difference, speaker: Speaker) -> Details:
+    kept = program.source.noun_phrase(speaker, True)
+    slots = {"kept": kept.the, "removed": program.removed.noun_phrase(speaker).the}
+    if isinstance(program.source, All):
+        return Details("except", slots | {"kept": "everything"}, True, "is", indefinite=False)
+    return Details("except", slots, True, kept.verb, indefinite=False)

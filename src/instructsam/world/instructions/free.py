@@ -2,50 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from instructsam.world.instructions.chatty import choose_distractor
-from instructsam.world.instructions.choosing import MAX_TARGETS, Answered, choose, is_worthwhile
-from instructsam.world.instructions.details import (
-    DESCRIBED_SHARE,
-    Details,
-    agreement,
-    described_slots,
-    details_of,
+from instructsam.errors import ConfigError
+from instructsam.world.instructions import chatty
+from instructsam.world.instructions.choosing import (
+    MAX_TARGETS,
+    Answered,
+    choose,
+    is_worthwhile,
+    names_held_out,
 )
 from instructsam.world.instructions.families import FAMILY_SHARES
-from instructsam.world.instructions.groups import GROUPS, choose_groups
+from instructsam.world.instructions.free_wording import word_groups, word_program
+from instructsam.world.instructions.groups import choose_groups
 from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
-from instructsam.world.instructions.negatives import values_away
+from instructsam.world.instructions.negatives import look_alike
 from instructsam.world.language import words
 from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.free_speaker import FreeSpeaker
-from instructsam.world.language.lexicon import Noun, indefinite
-from instructsam.world.language.sayings_table import ONE, SEVERAL, Saying, load_sayings
-from instructsam.world.language.styles import StyleSplit, load_styles
+from instructsam.world.language.lexicon import NUMBERS, plural_name
+from instructsam.world.language.styles import STYLE_SPLITS, StyleSplit, load_styles, styles_of
 from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.counted import Counted
+from instructsam.world.programs.difference import Difference
 from instructsam.world.programs.filter import Filter
+from instructsam.world.programs.modified import Modified
 from instructsam.world.programs.operation import Subject
 from instructsam.world.programs.operations import propose
 from instructsam.world.programs.proposer import Proposer
+from instructsam.world.programs.same import Same
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from instructsam.world.language.lexicon import Noun
     from instructsam.world.programs.program import Program
     from instructsam.world.scenes.facts import Facts
 
-KEY_SHARE = 0.6  # of the texts: a saying of the program's own key, not one for any noun phrase
-PARAPHRASE_SHARE = 0.6  # of the whole noun phrases
-COMPOSED_SHARE = 0.3  # of the programs: a second condition on what the first one denotes
-NOTHING: Mapping[str, Noun] = MappingProxyType({})
-ALL_SHARE = 0.02
+ONE_TARGET_SHARE = 0.45
+ALL_SHARE = 0.02  # of the instructions with targets: everything in the picture
+COMPOSED_SHARE = 0.4  # of the programs of these families: a second condition on what the first one denotes
+_COMPOSED_FAMILIES = ("attribute", "spatial", "comparison", "logic", "knowledge", "chatty")
+COMPOSED_TRIES = 6
 TRIES = 40
-_FREE_FAMILIES = {name: share for name, share in FAMILY_SHARES.items() if name != "chatty"}
-_CHATTY_SHARE = FAMILY_SHARES["chatty"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ class FreeSettings:
         negatives: instructions without target for each one with targets.
         look_alikes: share of those without target that differ in one value from one with targets.
         absent_words: share of those without target that name a real thing that the world does not have.
+
+    Raises:
+        ConfigError: an unknown split, a negative number, or shares that exceed 1 together.
     """
 
     split: StyleSplit = "train"
@@ -64,241 +71,241 @@ class FreeSettings:
     look_alikes: float = 0.4
     absent_words: float = 0.25
 
+    def __post_init__(self) -> None:
+        if self.split not in STYLE_SPLITS:
+            raise ConfigError(
+                f"the styles' split must be one of {', '.join(STYLE_SPLITS)}, got {self.split!r}"
+            )
+        if self.negatives < 0 or self.look_alikes < 0 or self.absent_words < 0:
+            raise ConfigError(
+                "negatives, look_alikes and absent_words must not be negative, got "
+                f"{self.negatives}, {self.look_alikes} and {self.absent_words}"
+            )
+        if self.look_alikes + self.absent_words > 1:
+            raise ConfigError(
+                "look_alikes and absent_words are shares of the same instructions and must not exceed 1 together, got "
+                f"{self.look_alikes} and {self.absent_words}"
+            )
+
 
 def free_instructions(
-    facts: Facts, rng: np.random.Generator, count: int, settings: FreeSettings = FreeSettings()
+    facts: Facts,
+    rng: np.random.Generator,
+    count: int,
+    settings: FreeSettings = FreeSettings(),
+    shares: Mapping[str, float] = FAMILY_SHARES,
 ) -> list[Instruction]:
-    """Up to `count` free instructions about a scene, with different texts, deterministic in `rng`."""
+    """Up to `count` free instructions about a scene, with different texts, deterministic in `rng`.
+
+    Args:
+        facts: the scene.
+        rng: source of every choice.
+        count: the largest number; a scene with few objects may have fewer.
+        settings: how they are drawn.
+        shares: family -> how often it is drawn, as `families.shares_of` returns it.
+    """
+    scene = _Scene(facts, rng, settings, shares)
     found: dict[str, Instruction] = {}
     for _ in range(TRIES * count):
         if len(found) == count:
             break
-        made = _instruction(facts, rng, settings)
+        made = scene.instruction()
         if made is not None:
             found.setdefault(made.text, made)
     return list(found.values())
 
 
-def _instruction(facts: Facts, rng: np.random.Generator, settings: FreeSettings) -> Instruction | None:
-    positive = chance(rng, 1 / (1 + settings.negatives))
-    family = _family(rng)
-    if not positive:
-        choice = rng.random()
-        if choice < settings.absent_words:
-            return _absent(facts, rng, settings)
-        if choice < settings.absent_words + settings.look_alikes:
-            return _look_alike(facts, rng, family, settings)
-    wanted = "none" if not positive else "one" if chance(rng, 0.45) else "many"
-    if family == "multi":
-        groups = choose_groups(rng, facts, wanted)
-        return _said_groups(facts, rng, groups, settings) if groups else None
-    if positive and chance(rng, ALL_SHARE):
-        everything = All().answer(facts)
-        if everything and len(everything) <= MAX_TARGETS:
-            return _said(facts, rng, (All(), everything), "category", settings)
-    chosen = choose(rng, facts, family, wanted)
-    if chosen is None:
+@dataclass(frozen=True)
+class _Scene:
+    """Draws free instructions about one scene; every method returns None where its try has failed."""
+
+    facts: Facts
+    rng: np.random.Generator
+    settings: FreeSettings
+    shares: Mapping[str, float]
+
+    @cached_property
+    def families(self) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The families, and how often each is drawn; sums to 1."""
+        total = sum(self.shares.values())
+        return tuple(self.shares), tuple(share / total for share in self.shares.values())
+
+    def instruction(self) -> Instruction | None:
+        """One instruction."""
+        family = _drawn(self.rng, *self.families)
+        if chance(self.rng, 1 / (1 + self.settings.negatives)):
+            if family == "category" and chance(self.rng, ALL_SHARE / self.shares[family]):
+                return self.everything()
+            return self.meant(family, "one" if chance(self.rng, ONE_TARGET_SHARE) else "many")
+        choice = self.rng.random()
+        if choice < self.settings.absent_words:
+            return self.absent()
+        if choice < self.settings.absent_words + self.settings.look_alikes:
+            return self.alike(family)
+        return self.meant(family, "none")
+
+    def everything(self) -> Instruction | None:
+        """All objects."""
+        found = All().answer(self.facts)
+        return self.worded((All(), found), "category") if found and len(found) <= MAX_TARGETS else None
+
+    def meant(self, family: str, wanted: str) -> Instruction | None:
+        """One of the family, with `wanted` ("none", "one" or "many") targets."""
+        if family == "multi":
+            return self.worded_groups(choose_groups(self.rng, self.facts, wanted))
+        chosen = self.chosen(family, wanted)
+        return self.worded(chosen, family) if chosen else None
+
+    def chosen(self, family: str, wanted: str) -> Answered | None:
+        """A program of the family with its answer, sometimes composed of two."""
+        chosen = choose(self.rng, self.facts, _plain_family(self.rng, family), wanted)
+        if chosen and wanted != "none" and family in _COMPOSED_FAMILIES and chance(self.rng, COMPOSED_SHARE):
+            return self.composed(chosen[0]) or chosen
+        return chosen
+
+    def composed(self, source: Program) -> Answered | None:
+        """A second condition on several objects that are described already: "the largest of the mugs on the shelf"."""
+        members = source.members(self.facts)
+        if not _is_composable(source) or len(members) < 2:
+            return None
+        draw = Proposer(self.rng, self.facts)
+        thing = pick(self.rng, [fact for fact in self.facts.seen.objects if fact.index in members])
+        for _ in range(COMPOSED_TRIES):
+            made = self.second_condition(source, draw, Subject(thing, thing, source))
+            found = made.answer(self.facts) if made is not None else None
+            if made is None or not found or names_held_out(made):
+                continue
+            changes = len(found) < len(members) or isinstance(made, Counted)
+            if changes and is_worthwhile(made, self.facts, found, self.rng):
+                return made, found
         return None
-    if chance(rng, COMPOSED_SHARE):
-        chosen = _composed(facts, rng, chosen, wanted) or chosen
-    return _said(facts, rng, chosen, family, settings)
+
+    def second_condition(self, source: Program, draw: Proposer, subject: Subject) -> Program | None:
+        """An operation on the source: a place, a rank, a comparison, "not red", or the number of its objects."""
+        family = pick(self.rng, ("spatial", "ordinal", "ordinal", "comparison", "not", "counted"))
+        members = len(source.members(self.facts))
+        if family == "counted":
+            return Counted(source, members) if members <= len(NUMBERS) else None
+        if family == "not":
+            attribute = draw.adjective()
+            return Difference(source, Filter(source, attribute, getattr(subject.thing, attribute)))
+        return propose(family, draw, subject, False)
+
+    def alike(self, family: str) -> Instruction | None:
+        """Nothing is meant, and one value away something would be."""
+        if family == "multi":
+            return self.alike_groups()
+        chosen = self.chosen(family, "one")
+        changed = look_alike(self.rng, chosen[0], self.facts) if chosen and chosen[1] else None
+        return self.worded((changed, ()), family) if changed else None
+
+    def alike_groups(self) -> Instruction | None:
+        """Two or three groups, none of which is meant."""
+        groups: dict[str, Answered] = {}
+        for program, found in choose_groups(self.rng, self.facts, "one"):
+            changed = look_alike(self.rng, program, self.facts) if found else None
+            if changed is None or changed.phrase() in groups:
+                return None
+            groups[changed.phrase()] = (changed, ())
+        return self.worded_groups(list(groups.values()))
+
+    def absent(self) -> Instruction | None:
+        """About a real thing that the world does not have, alone or as the head of a description."""
+        draw = Proposer(self.rng, self.facts)
+        if not draw.things:
+            return None
+        kind, noun = draw.missing("kind"), pick(self.rng, words.absent_nouns())
+        thing = draw.thing()
+        family = pick(self.rng, ("category", "category", "attribute", "spatial", "ordinal", "comparison"))
+        source: Program = Filter(All(), "kind", kind)
+        program: Program | None = source
+        if family == "attribute":
+            attribute = draw.adjective()
+            program = Filter(source, attribute, getattr(thing, attribute))
+        elif family != "category":
+            program = propose(family, draw, Subject(thing, thing, source), False)
+        if program is None or program.answer(self.facts) != () or names_held_out(program):
+            return None
+        return self.worded_absent(program, family, kind, noun)
+
+    def worded(self, answered: Answered, family: str) -> Instruction | None:
+        """The program in words of a style of the split."""
+        program, found = answered
+        speaker = FreeSpeaker(self.rng, self.facts)
+        ignored = None
+        if family == "chatty":
+            ignored = chatty.choose_distractor(speaker, program, found)
+            if ignored is None or names_held_out(ignored):
+                return None
+        style = _drawn(self.rng, *styles_of(self.settings.split))
+        filled = word_program(speaker, program, found, style, ignored)
+        if filled is None or self.names_the_answer(program, found, filled[1]):
+            return None
+        return self.typed(style, filled, [(program.phrase(), answered)], family)
+
+    def worded_absent(self, program: Program, family: str, kind: str, noun: Noun) -> Instruction | None:
+        """The program in words, in which the noun of another thing stands in place of a kind."""
+        style = _drawn(self.rng, *styles_of(self.settings.split))
+        filled = word_program(FreeSpeaker(self.rng, self.facts, {kind: noun}), program, (), style)
+        if filled is None or not (noun.one in filled[1] or noun.many in filled[1]):
+            return None
+        phrase = program.phrase()
+        for old, new in ((plural_name(kind), noun.many), (kind, noun.one)):
+            phrase = re.sub(rf"\b{old}\b", new, phrase)
+        made = self.typed(style, filled, [(phrase, (program, ()))], family)
+        return replace(made, program={**made.program, "renamed": {kind: noun.one}})
+
+    def worded_groups(self, groups: list[Answered]) -> Instruction | None:
+        """Two or three groups in one text of a style of the split."""
+        if len(groups) < 2:
+            return None
+        style = _drawn(self.rng, *styles_of(self.settings.split))
+        filled = word_groups(FreeSpeaker(self.rng, self.facts), [program for program, _ in groups], style)
+        phrases = [(answered[0].phrase(), answered) for answered in groups]
+        return self.typed(style, filled, phrases, "multi") if filled else None
+
+    def typed(
+        self, style: str, filled: tuple[str, str], groups: list[tuple[str, Answered]], family: str
+    ) -> Instruction:
+        """The instruction as a speaker of the style types it, from a saying with its text and phrases with programs."""
+        saying, text = filled
+        return Instruction(
+            text=load_styles()[style].typed(self.rng, text),
+            phrases=tuple(PhraseAnswer(phrase, found) for phrase, (_, found) in groups),
+            family=family,
+            template=f"{style}: {saying}",
+            program={"phrases": [program.to_dict() for _, (program, _) in groups]},
+        )
+
+    def names_the_answer(self, program: Program, found: tuple[int, ...], text: str) -> bool:
+        """Whether the text of a question for the same kind of thing names that kind."""
+        if not _asks_for_a_kind(program):
+            return False
+        names = {
+            name
+            for index in found
+            for noun in words.kinds()[self.facts.objects[index].kind].nouns
+            for name in (noun.one, noun.many)
+        }
+        return any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names)
 
 
-def _family(rng: np.random.Generator) -> str:
-    names, shares = list(_FREE_FAMILIES), list(_FREE_FAMILIES.values())
-    return names[int(rng.choice(len(names), p=[share / sum(shares) for share in shares]))]
+def _drawn(rng: np.random.Generator, names: tuple[str, ...], shares: tuple[float, ...]) -> str:
+    return names[int(rng.choice(len(names), p=shares))]
 
 
-def _composed(
-    facts: Facts, rng: np.random.Generator, chosen: Answered, wanted: str
-) -> Answered | None:
-    """A second operation over the objects of a program that has a head noun: "the largest of the mugs on the shelf"."""
-    program, found = chosen
-    thing = next((fact for fact in facts.seen.objects if fact.index in found), None)
-    if thing is None or not _has_noun_phrase(program, facts, rng):
-        return None
-    draw = Proposer(rng, facts)
-    for _ in range(4):
-        made = propose(pick(rng, ("spatial", "ordinal", "comparison")), draw, Subject(thing, thing, program), False)
-        answer = made.answer(facts) if made is not None else None
-        if made is None or answer is None or (wanted == "none") == bool(answer):
-            continue
-        if is_worthwhile(made, facts, answer, rng) and answer != found:
-            return made, answer
-    return None
+def _plain_family(rng: np.random.Generator, family: str) -> str:
+    return pick(rng, chatty.FAMILIES) if family == "chatty" else family
 
 
-def _has_noun_phrase(program: Program, facts: Facts, rng: np.random.Generator) -> bool:
-    try:
-        program.noun_phrase(FreeSpeaker(rng, facts), True)
-    except TypeError:
-        return False
-    return True
+def _is_composable(program: Program) -> bool:
+    """Whether a second condition can follow its noun phrase, and does not change which objects the first one means."""
+    if isinstance(program, Difference):
+        return program.negated is not None
+    return isinstance(program, Filter | Modified)
 
 
-def _look_alike(
-    facts: Facts, rng: np.random.Generator, family: str, settings: FreeSettings
-) -> Instruction | None:
-    """Nothing is meant, and one value away something would be."""
-    if family == "multi":
-        family = "attribute"
-    chosen = choose(rng, facts, family, "one")
-    options = list(values_away(chosen[0], facts)) if chosen and chosen[1] else []
-    if not options:
-        return None
-    return _said(facts, rng, (pick(rng, options), ()), family, settings)
-
-
-def _absent(facts: Facts, rng: np.random.Generator, settings: FreeSettings) -> Instruction | None:
-    """About a real thing that the world does not have, alone or as the head of a description."""
-    draw = Proposer(rng, facts)
-    if not draw.things:
-        return None
-    noun = pick(rng, words.absent_nouns())
-    kind = draw.missing("kind")
-    program: Program = Filter(All(), "kind", kind)
-    thing = draw.thing()
-    if chance(rng, 0.3):
-        program = Filter(program, "color", thing.color)
-    elif chance(rng, 0.35):
-        program = propose("spatial", draw, Subject(thing, thing, program), False) or program
-    made = _said(facts, rng, (program, ()), "category", settings, {kind: noun})
-    if made is None or noun.one not in made.phrases[0].text:
-        return None
-    return Instruction(made.text, made.phrases, made.family, made.template, {})
-
-
-def _said(
-    facts: Facts,
-    rng: np.random.Generator,
-    chosen: Answered,
-    family: str,
-    settings: FreeSettings,
-    renamed: Mapping[str, Noun] = NOTHING,
-) -> Instruction | None:
-    """The program in words, or None where no saying of the style suits it."""
-    program, found = chosen
-    speaker = FreeSpeaker(rng, facts, renamed)
-    style = _style(rng, settings.split)
-    details = details_of(program, speaker)
-    if details.key == "kind" and not renamed and chance(rng, DESCRIBED_SHARE):
-        details = _described(program, speaker, details) or details
-    slots = {**details.slots, **agreement(details.many, details.verb)}
-    if details.key not in ("all", "function") or (details.key == "function" and "ask" not in slots):
-        slots |= whole_slots(program, speaker, details)
-    elif details.key == "function" and family == "knowledge":
-        slots |= whole_slots(program, speaker, details)
-    table = load_sayings("sayings")[style]
-    keys = [details.key, "any"]
-    if "the" in slots and chance(rng, _CHATTY_SHARE):
-        distractor = choose_distractor(speaker, program, found)
-        if distractor:
-            ignored = distractor.noun_phrase(speaker, distractor.is_plural(speaker)).the
-            keys, slots = ["chatty"], slots | {"distractor": ignored}
-    elif not chance(rng, KEY_SHARE):
-        keys.reverse()
-    saying = next((one for key in keys for one in _suiting(rng, table.get(key, ()), slots, details, len(found))), None)
-    if saying is None:
-        return None
-    text = load_styles()[style].typed(rng, " ".join(saying.text.format_map(slots).split()))
-    phrase = _renamed_phrase(program.phrase(), renamed)
-    return Instruction(
-        text=text,
-        phrases=(PhraseAnswer(phrase, found),),
-        family="chatty" if keys == ["chatty"] else family,
-        template=f"{style}: {saying.text}",
-        program={"phrases": [program.to_dict()]},
-    )
-
-
-def _renamed_phrase(phrase: str, renamed: Mapping[str, Noun]) -> str:
-    for kind, noun in renamed.items():
-        phrase = phrase.replace(kind, noun.one, 1)
-    return phrase
-
-
-def _described(program: Program, speaker: FreeSpeaker, details: Details) -> Details | None:
-    """A riddle in place of a kind's name."""
-    if not isinstance(program, Filter) or program.attribute != "kind":
-        return None
-    slots = described_slots(program.value, speaker, details.many)
-    return Details("function", slots, details.many, details.verb) if slots else None
-
-
-def _style(rng: np.random.Generator, split: StyleSplit) -> str:
-    styles = {name: style for name, style in load_styles().items() if style.split == split}
-    shares = [style.share for style in styles.values()]
-    return list(styles)[int(rng.choice(len(shares), p=[share / sum(shares) for share in shares]))]
-
-
-def _suiting(
-    rng: np.random.Generator, sayings: tuple[Saying, ...], slots: dict[str, str], details: Details, found: int
-) -> Iterator[Saying]:
-    """One of the sayings that suit the words and the number of objects; none where there is none."""
-    fitting = [
-        one
-        for one in sayings
-        if one.slots <= slots.keys()
-        and one.number != (SEVERAL if not details.many or found == 1 else ONE)
-        and (one.number != ONE or found <= 1)
-        and (not details.needs_count or one.is_whole or "count" in one.slots)
-    ]
-    if fitting:
-        yield pick(rng, fitting)
-
-
-def whole_slots(program: Program, speaker: FreeSpeaker, details: Details) -> dict[str, str]:
-    """{the}, {bare}, and where English has them {a}, {each}, {several}, in a paraphrase or in the program's own words."""
-    rng, many = speaker.rng, details.many
-    sayings = [one for table in load_sayings("paraphrases").values() for one in table.get(details.key, ())]
-    own = {**details.slots, **agreement(many, details.verb)}
-    chosen = next(iter(_suiting(rng, tuple(sayings), own, details, 2 if many else 1)), None)
-    if chosen is not None and chance(rng, PARAPHRASE_SHARE):
-        bare = " ".join(chosen.text.format_map(own).split())
-        if details.key in ("either", "except"):
-            return {"the": bare, "bare": bare.removeprefix("the ")}
-        return _with_articles(bare, details)
-    if details.key == "either":
-        bare = f"{own['one_of']} {pick(rng, ('and', 'and', 'or'))} {own['other']}"
-        return {"the": bare, "bare": bare.removeprefix("the ")}
-    if details.key == "except":
-        bare = f"{own['kept']} {pick(rng, ('except', 'but not', 'apart from'))} {own['removed']}"
-        return {"the": bare, "bare": bare.removeprefix("the ")}
-    if details.key == "counted":
-        return {"the": own["the_count"], "bare": f"{own['count']} {own['heads' if many else 'head']}"}
-    if details.key == "function":
-        bare = f"{own['heads']} {own['that']}" if many else own["thing_to"]
-        return {"the": f"the {bare}" if many else bare, "bare": bare}
-    return _with_articles(program.noun_phrase(speaker, many).bare(), details)
-
-
-def _with_articles(bare: str, details: Details) -> dict[str, str]:
-    slots = {"the": f"the {bare}", "bare": bare}
-    if details.indefinite:
-        slots["a"] = f"any {bare}" if details.many else indefinite(bare)
-        if details.many and details.verb == "are":
-            slots["several"] = bare
-    return slots
-
-
-def _said_groups(
-    facts: Facts, rng: np.random.Generator, groups: list[Answered], settings: FreeSettings
-) -> Instruction | None:
-    """Two or three groups in one text."""
-    speaker = FreeSpeaker(rng, facts)
-    style = _style(rng, settings.split)
-    slots = {}
-    for name, (program, _) in zip(GROUPS, groups, strict=False):
-        slots[name] = whole_slots(program, speaker, details_of(program, speaker))["the"]
-    key = {2: "two", 3: "three"}[len(groups)]
-    sayings = load_sayings("sayings")[style].get(key, ())
-    if not sayings:
-        return None
-    saying = pick(rng, sayings)
-    return Instruction(
-        text=load_styles()[style].typed(rng, saying.text.format_map(slots)),
-        phrases=tuple(PhraseAnswer(program.phrase(), found) for program, found in groups),
-        family="multi",
-        template=f"{style}: {saying.text}",
-        program={"phrases": [program.to_dict() for program, _ in groups]},
-    )
+def _asks_for_a_kind(program: Program) -> bool:
+    if isinstance(program, Same) and program.same == "kind":
+        return True
+    return program.head is not program and _asks_for_a_kind(program.head)

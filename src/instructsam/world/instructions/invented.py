@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
-from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, plural
+from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, plural, plural_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,9 @@ def with_invented_word(instruction: Instruction, rng: np.random.Generator) -> In
         return None
     word = invented_word(rng)
     text = renamed(instruction.text, kinds[0], word)
-    phrase = re.sub(rf"\b{re.escape(kinds[0])}\b", word, instruction.phrases[0].text)
+    phrase = instruction.phrases[0].text
+    for old, new in ((kinds[0], word), (plural_name(kinds[0]), plural(word))):
+        phrase = re.sub(rf"\b{re.escape(old)}\b", new, phrase)
     if word not in text or word not in phrase or names_kind(text, kinds[0]):
         return None
     return replace(instruction, text=text, phrases=(PhraseAnswer(phrase, ()),), program={})

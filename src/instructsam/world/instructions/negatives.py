@@ -20,8 +20,11 @@ from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
 from instructsam.world.language import lexicon
 from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.lexicon import Swaps
+from instructsam.world.programs.both import Both
+from instructsam.world.programs.filter import ATTRIBUTES
 from instructsam.world.programs.operations import OPERATIONS, from_dict
 from instructsam.world.programs.program import Program
+from instructsam.world.scenes.scene import FAMILIES, FAMILY_OF
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +38,7 @@ TEMPTING_SHARE = 0.8
 MAX_STEP = 2  # between two numbers
 
 Words = tuple[str, ...]
+_FAMILY_KINDS = {kind: FAMILIES[family] for kind, family in FAMILY_OF.items()}
 
 
 # A word in one of these cannot be replaced alone: "coffee teapot" and "higher down" are not English.
@@ -81,16 +85,54 @@ def _hardest(
     return pick(rng, tempting if tempting and chance(rng, TEMPTING_SHARE) else options)[1]
 
 
-def values_away(program: Program, facts: Facts) -> Iterator[Program]:
-    """Every program that differs in one value and has no target."""
+def look_alike(rng: np.random.Generator, program: Program, facts: Facts) -> Program | None:
+    """A program that differs in one value and has no target for any viewer; None where there is none.
+
+    Every value is edited equally often, mostly to one that tempts: that another object of the scene has, or for a kind
+    one of its family.
+    """
     data = program.to_dict()
-    for path, field, value, tables in _places(data):
-        for new in {new: None for table in tables if value in table for new in table}:
-            if new == value or _is_far(value, new):
-                continue
+    places = list(_values(data))
+    seen = facts.seen.objects
+    for place in rng.permutation(len(places)):
+        path, field, value, options = places[place]
+        tempting = (
+            {getattr(fact, field, None) for fact in seen}
+            if field != "kind"
+            else _FAMILY_KINDS.get(str(value))
+        )
+        others = [options[index] for index in rng.permutation(len(options)) if options[index] != value]
+        if chance(rng, TEMPTING_SHARE):
+            others.sort(key=lambda option: option not in (tempting or ()))
+        for new in others:
             changed = from_dict(_edited(data, path, new))
-            if changed.answer(facts) == () and changed.is_sensible(facts, ()) and not names_held_out(changed):
-                yield changed
+            if changed.answer(facts) == () and _is_taught(changed, facts):
+                return changed
+    return None
+
+
+def _is_taught(changed: Program, facts: Facts) -> bool:
+    """Whether a person could say it, in the same words but one, and training may."""
+    parts = isinstance(changed, Both) and changed.first.head != changed.second.head
+    return not parts and changed.is_sensible(facts, ()) and not names_held_out(changed)
+
+
+def _values(data: Mapping[str, Any], path: Words = ()) -> Iterator[tuple[Words, str, Any, tuple[Any, ...]]]:
+    """Every value of a stored program: its path, its field (of a filter its attribute), and what else it could be."""
+    choices = OPERATIONS[data["op"]].choices
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _values(value, (*path, name))
+        elif name == "value":
+            attribute = data["attribute"]
+            yield (*path, name), attribute, value, tuple(v for v in ATTRIBUTES[attribute] if v != "accessory")
+        elif isinstance(value, int) and (value > 1 or name == "nth"):
+            highest = len(lexicon.ORDINALS if name == "nth" else lexicon.NUMBERS)
+            lowest = 1 if name == "nth" else 2
+            near = range(max(lowest, value - MAX_STEP), min(highest, value + MAX_STEP) + 1)
+            yield (*path, name), name, value, tuple(near)
+        elif name != "attribute" and name in choices:
+            yield (*path, name), name, value, choices[name]
 
 
 def one_word_away(original: Instruction, facts: Facts) -> Iterator[tuple[str, str | int, Instruction]]:

@@ -36,8 +36,12 @@ def fill_template(
         return None
     template = pick(rng, own if own and (not common or chance(rng, 0.5)) else common)
     text = template.text.format_map(slots)
-    clumsy = len(_PICTURE.findall(text)) > 1 or _TWICE.search(text)
-    return None if clumsy else (template.text, _typed(rng, template.style, text))
+    return None if is_clumsy(text) else (template.text, _typed(rng, template.style, text))
+
+
+def is_clumsy(text: str) -> bool:
+    """Whether the text has a word twice in a row, or "picture" twice."""
+    return len(_PICTURE.findall(text)) > 1 or bool(_TWICE.search(text))
 
 
 def _suiting(templates: tuple[Template, ...], held_out: bool, slots: dict[str, str]) -> list[Template]:

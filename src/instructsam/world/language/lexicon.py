@@ -80,6 +80,16 @@ FAMILY_NOUNS: dict[str, tuple[Noun, ...]] = {
     family: _FAMILY_NOUNS.get(family) or tuple(_noun(w) for w in (family, *FAMILY_SYNONYMS.get(family, ())))
     for family in FAMILIES
 }
+
+
+def plural_name(name: str) -> str:
+    """The canonical plural of a kind or a family that a number can stand before: "mugs", "pieces of cutlery"."""
+    if name in KIND_NOUNS:
+        return KIND_NOUNS[name][0].many
+    nouns = [noun for noun in FAMILY_NOUNS[name] if noun.countable]
+    return next((noun.many for noun in nouns if name in noun.many), nouns[0].many)
+
+
 THING_NOUNS: tuple[Noun, ...] = (Noun("thing", "things"), Noun("object", "objects"), Noun("item", "items"))
 ONE_NOUN = Noun("one", "ones")
 EXTREME_WORDS: dict[str, tuple[str, ...]] = {

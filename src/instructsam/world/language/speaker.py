@@ -82,17 +82,21 @@ class Speaker:
         """
         key = words.get("kind") or words.get("family") or "object"
         if key not in self._nouns or (countable and not self._nouns[key].countable):
-            if "kind" in words:
-                options = lexicon.KIND_NOUNS[key]
-                options = (options[0],) * (2 if len(options) > 1 else 1) + options
-            else:
-                options = lexicon.FAMILY_NOUNS[key] if "family" in words else lexicon.THING_NOUNS
-            if countable:
-                options = tuple(noun for noun in options if noun.countable)
-            self._nouns[key] = pick(self.rng, options)
+            self._nouns[key] = self._new_noun(words, key, countable)
         if loose and key == "object" and len(words) and chance(self.rng, 0.35):
             return lexicon.ONE_NOUN
         return self._nouns[key]
+
+    def _new_noun(self, words: dict[str, str], key: str, countable: bool) -> Noun:
+        """A noun for a kind, a family or "object" (`key`) that has none yet."""
+        if "kind" in words:
+            options = lexicon.KIND_NOUNS[key]
+            options = (options[0],) * (2 if len(options) > 1 else 1) + options
+        else:
+            options = lexicon.FAMILY_NOUNS[key] if "family" in words else lexicon.THING_NOUNS
+        if countable:
+            options = tuple(noun for noun in options if noun.countable)
+        return pick(self.rng, options)
 
     def adjectives(self, words: dict[str, str]) -> list[str]:
         """Size, pattern and colour in English order."""

@@ -19,8 +19,8 @@ class All(Program):
     def select(self, facts: Facts) -> list[ObjectFact]:
         return list(facts.objects)
 
-    def phrase(self) -> str:
-        return "object"
+    def phrase(self, many: bool | None = None) -> str:
+        return "objects" if many else "object"
 
     def noun_phrase(
         self, speaker: Speaker, many: bool | None = None, *, countable: bool = False

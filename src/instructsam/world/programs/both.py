@@ -51,9 +51,11 @@ class Both(Program):
             return Filter(first, second.attribute, second.value)
         return None
 
-    def phrase(self) -> str:
+    def phrase(self, many: bool | None = None) -> str:
         chain = self.chain()
-        return chain.phrase() if chain else f"{self.first.phrase()} and {self.second.modifier_phrase()}"
+        if chain:
+            return chain.phrase(many)
+        return f"{self.first.phrase(many)} and {self.second.modifier_phrase()}"
 
     def noun_phrase(
         self, speaker: Speaker, many: bool | None = None, *, countable: bool = False

@@ -29,8 +29,9 @@ class Counted(Program):
         source = self.source.select(facts)
         return source if len(source) == self.count else []
 
-    def phrase(self) -> str:
-        return f"{NUMBERS[self.count - 1]} {self.source.phrase()}"
+    def phrase(self, many: bool | None = None) -> str:
+        plural = self.count > 1 if many is None else many
+        return f"{NUMBERS[self.count - 1]} {self.source.phrase(plural)}"
 
     def noun_phrase(
         self, speaker: Speaker, many: bool | None = None, *, countable: bool = False

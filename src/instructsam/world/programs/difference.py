@@ -48,10 +48,10 @@ class Difference(Program):
             return removed
         return None
 
-    def phrase(self) -> str:
+    def phrase(self, many: bool | None = None) -> str:
         if self.negated:
-            return f"{self.source.phrase()} not {self.negated.value}"
-        return f"{self.source.phrase()} except {self.removed.phrase()}"
+            return f"{self.source.phrase(many)} not {self.negated.value}"
+        return f"{self.source.phrase(many)} except {self.removed.phrase()}"
 
     def noun_phrase(
         self, speaker: Speaker, many: bool | None = None, *, countable: bool = False

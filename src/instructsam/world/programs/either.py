@@ -33,8 +33,8 @@ class Either(Program):
         left, right = self.first.members(facts), self.second.members(facts)
         return not found or not (left <= right or right <= left)
 
-    def phrase(self) -> str:
-        return f"{self.first.phrase()} or {self.second.phrase()}"
+    def phrase(self, many: bool | None = None) -> str:
+        return f"{self.first.phrase(many)} or {self.second.phrase(many)}"
 
     def slots(self, speaker: Speaker) -> Slots:
         first = self.first.noun_phrase(speaker, self.first.is_plural(speaker))

@@ -34,8 +34,9 @@ class Extreme(Ranked):
     def select(self, facts: Facts) -> list[ObjectFact]:
         return take(ranked_from(self.side, self.source.select(facts)), 0, self.count)
 
-    def phrase(self) -> str:
-        return f"{number_word(self.count)}{_MOST[self.side]} {self.source.phrase()}"
+    def phrase(self, many: bool | None = None) -> str:
+        plural = self.count > 1 if many is None else many
+        return f"{number_word(self.count)}{_MOST[self.side]} {self.source.phrase(plural)}"
 
     def noun_phrase(
         self, speaker: Speaker, many: bool | None = None, *, countable: bool = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.knowledge import DISPUTED_FAMILY, FUNCTIONS
-from instructsam.world.language.lexicon import KIND_NOUNS, Swaps, indefinite
+from instructsam.world.language.lexicon import KIND_NOUNS, Swaps, indefinite, plural_name
 from instructsam.world.language.speaker import NounPhrase, Speaker
 from instructsam.world.language.synonyms import SIZE_WORDS
 from instructsam.world.programs.program import AmbiguousProgramError, Program, Slots
@@ -71,12 +71,13 @@ class Filter(Program):
     def is_trivial(self, facts: Facts, found: tuple[int, ...]) -> bool:
         return self.source.answer(facts) == found
 
-    def phrase(self) -> str:
+    def phrase(self, many: bool | None = None) -> str:
         words, base = filters_of(self)
-        noun = words.get("kind") or words.get("family") or base.phrase()
+        name = words.get("kind") or words.get("family")
+        noun = base.phrase(many) if name is None else plural_name(name) if many else name
         if "function" in words:
-            tail = FUNCTIONS[words["function"]].tails[0]
-            noun = f"{'thing' if noun == 'object' else noun} {tail}"
+            noun = {"object": "thing", "objects": "things"}.get(noun, noun)
+            noun = f"{noun} {FUNCTIONS[words['function']].tails[0]}"
         return " ".join([*(words[name] for name in ADJECTIVES if name in words), noun])
 
     def noun_phrase(

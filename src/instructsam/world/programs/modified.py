@@ -31,8 +31,8 @@ class Modified(Program):
 
     links: ClassVar[tuple[str, ...]] = THAT_IS
 
-    def phrase(self) -> str:
-        return f"{self.source.phrase()} {self.modifier_phrase()}"
+    def phrase(self, many: bool | None = None) -> str:
+        return f"{self.source.phrase(many)} {self.modifier_phrase()}"
 
     def noun_phrase(
         self, speaker: Speaker, many: bool | None = None, *, countable: bool = False

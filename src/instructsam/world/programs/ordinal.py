@@ -42,7 +42,7 @@ class Ordinal(Ranked):
         members = len(self.source.members(facts))
         return members >= 2 if found else self.nth <= members + 2
 
-    def phrase(self) -> str:
+    def phrase(self, many: bool | None = None) -> str:
         return f"{ORDINALS[self.nth - 1]} {self.source.phrase()} from the {self.side}"
 
     def noun_phrase(

@@ -102,10 +102,14 @@ class Program(ABC):
     # Words
 
     @abstractmethod
-    def phrase(self) -> str:
+    def phrase(self, many: bool | None = None) -> str:
         """The canonical noun phrase: what the VLM writes and the detector is conditioned on.
 
-        Deterministic, lower case, singular, no article, synonyms resolved: "second red mug from the left".
+        Deterministic, lower case, no article, synonyms resolved: "second red mug from the left". The noun is singular,
+        however many objects there are, unless a number stands before it: "two largest mugs".
+
+        Args:
+            many: plural; None for the program's own number.
         """
 
     def modifier_phrase(self) -> str:

@@ -47,8 +47,9 @@ class Superlative(Ranked):
             raise AmbiguousProgramError(f"a smaller object is longer: {self.extreme}?")
         return chosen
 
-    def phrase(self) -> str:
-        return f"{number_word(self.count)}{self.extreme} {self.source.phrase()}"
+    def phrase(self, many: bool | None = None) -> str:
+        plural = self.count > 1 if many is None else many
+        return f"{number_word(self.count)}{self.extreme} {self.source.phrase(plural)}"
 
     def noun_phrase(
         self, speaker: Speaker, many: bool | None = None, *, countable: bool = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from instructsam.errors import ConfigError
-from instructsam.world.instructions.families import FAMILY_SHARES
+from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
 from instructsam.world.instructions.free import FreeSettings, free_instructions
 from instructsam.world.instructions.generate import instructions_about
 from instructsam.world.instructions.instruction import Instruction
@@ -53,8 +53,8 @@ class WorldSettings:
         family_shares: factors on the share of a family, as in `instructions_about`; without effect in split
             "hard_negative" and with `nouns`.
         free_share: share of the instructions in [0, 1] that are free (`instructions.free`) in place of one from a
-            template; without effect with `nouns` and in splits with a language of their own.
-        free: how free instructions are drawn.
+            template; without effect with `nouns` and in splits of hard negatives or unseen styles.
+        free: how these are drawn.
     """
 
     short_sides: tuple[int, ...] = (160,)
@@ -67,7 +67,7 @@ class WorldSettings:
     layouts: tuple[str, ...] = ()
     family_shares: Mapping[str, float] = field(default_factory=dict, hash=False)
     free_share: float = 0.0
-    free: FreeSettings = FreeSettings()
+    free: FreeSettings = field(default_factory=FreeSettings)
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,15 @@ def world_sample(seed: int, index: int, settings: WorldSettings = WorldSettings(
     """Sample number `index` of the stream `seed`; a pure function of its arguments.
 
     Raises:
-        ConfigError: unknown split or family, factors that `shares_of` refuses, or a negative seed or index.
+        ConfigError: unknown split or family, factors that `shares_of` refuses, a free share outside [0, 1], or a
+            negative seed or index.
     """
     if settings.split not in SPLITS:
         raise ConfigError(f"the split must be one of {', '.join(SPLITS)}, got {settings.split!r}")
     if seed < 0 or index < 0:
         raise ConfigError(f"seed and index must not be negative, got seed {seed} and index {index}")
+    if not 0 <= settings.free_share <= 1:
+        raise ConfigError(f"free_share must be a share in [0, 1], got {settings.free_share}")
     unknown = sorted(set(settings.families) - set(FAMILY_SHARES))
     if unknown:
         raise ConfigError(f"families must be some of {', '.join(FAMILY_SHARES)}, got {', '.join(unknown)}")
@@ -124,26 +127,33 @@ def _instructions(
     count, facts = settings.instructions_per_scene, Facts.of(rendered)
     if settings.nouns:
         return noun_phrases(facts, rng, count, settings.nouns)
+    shares = shares_of(settings.families, settings.family_shares)
     if settings.split in _STYLES:
-        return free_instructions(facts, rng, count, FreeSettings(_STYLES[settings.split]))
+        return free_instructions(facts, rng, count, FreeSettings(_STYLES[settings.split]), shares)
     if settings.split == "hard_negative":
         return hard_negatives(facts, rng, count, settings.split)
     held_out: frozenset[int] = frozenset()
     if settings.split == "unseen_pairs":
         new = (fact.index for fact in facts.seen.objects if (fact.kind, fact.color) in HELD_OUT_PAIRS)
         held_out = frozenset(new)
-    said: list[Instruction] = []
+    free: list[Instruction] = []
     if settings.free_share:
         number = int(rng.binomial(count, settings.free_share))
-        said = free_instructions(facts, rng, number, settings.free)
-    return said + instructions_about(
-        facts, rng, count - len(said), settings.split, settings.families, held_out, settings.family_shares
+        free = free_instructions(facts, rng, number, settings.free, shares)
+    return free + instructions_about(
+        facts, rng, count - len(free), settings.split, settings.families, held_out, settings.family_shares
     )
 
 
-def all_texts(count: int, seed: int = 0) -> Iterator[str]:
-    """`count` texts of the train split, instructions and their phrases, to train a tokenizer on."""
-    settings = WorldSettings(short_sides=(64,), instructions_per_scene=16)
+def all_texts(count: int, seed: int = 0, free_share: float = 0.0) -> Iterator[str]:
+    """`count` texts of the train split, instructions and their phrases, to train a tokenizer on.
+
+    Args:
+        count: number of texts.
+        seed: of the stream.
+        free_share: share of the instructions in [0, 1] that are free, as in `WorldSettings`.
+    """
+    settings = WorldSettings(short_sides=(64,), instructions_per_scene=16, free_share=free_share)
     given, index = 0, 0
     while True:
         for instruction in world_sample(seed, index, settings).instructions:
