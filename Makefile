@@ -10,8 +10,9 @@ INSTRUCTION ?= red vehicles
 PROCESSES ?= 2
 WORKERS ?= 2
 MINUTES ?= 9
+PACK ?= out/run
 
-.PHONY: help setup demo test test-slow test-browser test-clients check docs format bench train train-gpu ablations clean
+.PHONY: help setup demo test test-slow test-browser test-clients check docs format bench train train-gpu train-gpu-stages ablations clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -81,7 +82,13 @@ train: $(RUNTIME) ## Train the shipped default, three stages on two processes; r
 	@OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --nproc_per_node $(PROCESSES) -m instructsam train \
 		configs/world/default_vision.yaml configs/world/default_phrases.yaml configs/world/default.yaml --resume
 
-train-gpu: $(RUNTIME) ## Train it on one GPU, MINUTES=9 at a time; run again, it resumes
+train-language: $(RUNTIME) ## Teach the shipped default free language on a CPU, MINUTES=9 at a time; run again, it resumes
+	@OMP_NUM_THREADS=1 $(BIN)/instructsam train configs/world/language.yaml configs/world/language_all.yaml --resume --max-minutes $(MINUTES)
+
+train-gpu: $(RUNTIME) ## Teach it free language on one GPU, MINUTES=9 at a time; run again, it resumes, with PACK=out/run on a new machine
+	@$(BIN)/instructsam train configs/world/gpu/language.yaml --pack $(PACK) --max-minutes $(MINUTES)
+
+train-gpu-stages: $(RUNTIME) ## The three stages before that, MINUTES=9 at a time; run again, it resumes
 	@$(BIN)/instructsam train configs/world/gpu/vision.yaml configs/world/gpu/phrases.yaml configs/world/gpu/all.yaml --resume --max-minutes $(MINUTES)
 
 ablations: $(RUNTIME) ## The paper's claims in miniature, MINUTES=9 at a time; run again, it resumes

@@ -24,6 +24,7 @@ from instructsam.cli.false_alarms import false_alarms
 from instructsam.cli.label import label
 from instructsam.cli.mcp import mcp
 from instructsam.cli.models import build, convert
+from instructsam.cli.packing import pack_run, unpack_run
 from instructsam.cli.robustness import robustness
 from instructsam.cli.segment import segment
 from instructsam.cli.serve import serve
@@ -64,6 +65,8 @@ for command in (
     false_alarms,
     calibrate,
     train,
+    pack_run,
+    unpack_run,
     ablate,
     demo,
     serve,

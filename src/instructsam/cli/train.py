@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from instructsam.cli import console
+from instructsam.cli.packing import finish_pack, pack_writer
 from instructsam.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ ResumeOption = Annotated[
 MaxMinutesOption = Annotated[
     float, typer.Option("--max-minutes", min=0.0, help="Time box of this command, 0 for none.")
 ]
+PackOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--pack",
+        help="Folder of a packed run (pack-run): resume from it where the run has no checkpoint, and write it at each "
+        "checkpoint.",
+    ),
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop; nothing is written.")]
 
 
@@ -63,6 +72,7 @@ def train(
     output_dir: OutputDirOption = None,
     resume: ResumeOption = False,
     max_minutes: MaxMinutesOption = 0.0,
+    pack: PackOption = None,
     dry_run: DryRunOption = False,
 ) -> int:
     """Train a model on labelled images, or with the settings of YAML files, one stage after the other.
@@ -86,6 +96,10 @@ def train(
         raise InputError(f"--preset takes the place of a YAML file: leave out --preset or {configs[0]}")
     if not configs and preset is None and not any(word.startswith("data.source=") for word in changes):
         raise InputError("expected --data FILE to train on, or a YAML file such as configs/finetune.yaml")
+    if pack is not None and (len(configs) > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1):
+        raise InputError(
+            "--pack takes one YAML file and one process: leave it out and run instructsam pack-run"
+        )
     if len(configs) > 1:
         return _train_stages(configs, changes, resume, max_minutes, dry_run)
     if configs:
@@ -95,10 +109,14 @@ def train(
     # a wrong key or destination is reported before torch is imported
     box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
     settings = load_run(path, [*changes, *box])
-    return _train(settings, choice, resume, dry_run)
+    if pack is not None and not dry_run:
+        from instructsam.training.packing import open_pack
+
+        resume = open_pack(pack, settings.folder)
+    return _train(settings, choice, resume, dry_run, pack)
 
 
-def _train(config: RunConfig, choice: str, resume: bool, dry_run: bool) -> int:
+def _train(config: RunConfig, choice: str, resume: bool, dry_run: bool, pack: Path | None) -> int:
     from instructsam.experiments.finetune import prepare, train_prepared
 
     run = prepare(config, resume)
@@ -109,9 +127,12 @@ def _train(config: RunConfig, choice: str, resume: bool, dry_run: bool) -> int:
     if _is_main():
         for line in lines:
             console.note(line)
-    result = _to_the_end(lambda: train_prepared(run, resume))
+    write_pack = None if pack is None else pack_writer(config.folder, pack)
+    result = _to_the_end(lambda: train_prepared(run, resume, write_pack))
     if isinstance(result, int):
         return result
+    if pack is not None:
+        finish_pack(config.folder, pack)
     _say([f"trained model: {result.last}"])
     if result.metrics and run.validate is not None:
         score = result.metrics.get(run.validate.metric)

@@ -20,6 +20,7 @@ from instructsam.training.settings import RunConfig
 if TYPE_CHECKING:
     from instructsam.data.sources import SampleSource
     from instructsam.training.plan import Plan
+    from instructsam.training.run_state import OnCheckpoint
     from instructsam.training.validation import Validate
 
 DEFAULT_MODEL = "default"  # the shipped one
@@ -212,11 +213,13 @@ def prepare(config: RunConfig, resume: bool = False) -> PreparedRun:
     return PreparedRun(config, source, validate, fit_notes(plan, resolved, source, model.config))
 
 
-def train_prepared(run: PreparedRun, resume: bool = False) -> TrainingResult:
-    """Train a prepared run to its end or the end of its time box."""
+def train_prepared(
+    run: PreparedRun, resume: bool = False, on_checkpoint: OnCheckpoint | None = None
+) -> TrainingResult:
+    """Train a prepared run to its end or the end of its time box; `on_checkpoint` as in `trainer.run`."""
     from instructsam.training.trainer import run_config
 
-    run_config(run.config, lambda *_: run.source, resume, None, lambda _: run.validate)
+    run_config(run.config, lambda *_: run.source, resume, on_checkpoint, lambda _: run.validate)
     return result_of(run.config)
 
 

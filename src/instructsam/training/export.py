@@ -66,11 +66,20 @@ def export_model(
 
 def export_folder(folder: Path, write: Callable[[Path], None], record: dict[str, Any]) -> Path:
     """Let `write` fill a folder, which replaces `folder` only when everything is written; `record` is stored in it."""
+
+    def write_with_record(staging: Path) -> None:
+        write(staging)
+        (staging / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    return replace_folder(folder, write_with_record)
+
+
+def replace_folder(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Let `write` fill a folder, which replaces `folder` only when everything is written and on the disk."""
     staging = _staging(folder)
     discard_export(folder)
     staging.mkdir(parents=True)
     write(staging)
-    (staging / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     sync_tree(staging)
     return publish(staging, folder)
 
