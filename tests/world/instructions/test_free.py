@@ -38,7 +38,7 @@ def scene(seed: int) -> Facts:
 
 
 @cache
-def drawn(settings: FreeSettings = TRAIN, scenes: int = 80) -> tuple[Made, ...]:
+def drawn(settings: FreeSettings = TRAIN, scenes: int = 50) -> tuple[Made, ...]:
     return tuple(
         (scene(seed), made)
         for seed in range(scenes)
@@ -64,7 +64,7 @@ def test_every_family_occurs_in_its_share_with_and_without_targets() -> None:
     empty = Counter(made.family for _, made in drawn() if not any(one.instances for one in made.phrases))
     assert families.keys() == empty.keys() == FAMILY_SHARES.keys()
     for family, share in FAMILY_SHARES.items():
-        assert families[family] / families.total() == pytest.approx(share, abs=0.06), family
+        assert families[family] / families.total() == pytest.approx(share, abs=0.05), family
     assert empty.total() / families.total() == pytest.approx(0.2, abs=0.06)
 
 
@@ -97,7 +97,7 @@ def test_an_absent_thing_is_named_in_text_and_phrase() -> None:
         assert one in made.phrases[0].text or nouns[one].many in made.phrases[0].text
         assert not re.search(rf"\b(?:{kind}|{KIND_NOUNS[kind][0].many})\b", made.phrases[0].text), made
     families = {made.family for _, made in made_absent}
-    assert families == {"category", "attribute", "spatial", "ordinal", "comparison"}
+    assert families == FAMILY_SHARES.keys()
 
 
 def test_look_alikes_of_every_family_are_one_value_away() -> None:

@@ -180,7 +180,9 @@ def _of_filter(program: Filter, speaker: Speaker) -> Details:
     mod = " and ".join(speaker.adjectives({name: found[name] for name in spoken}))
     key = "attribute"
     if len(spoken) == 1 and chance(speaker.rng, KEY_ADJECTIVE_SHARE):
-        key = "color" if spoken == ["color"] else f"{spoken[0]} {found[spoken[0]]}"
+        key = f"{spoken[0]} {found[spoken[0]]}"
+        if spoken == ["color"]:
+            key = "color" if words.is_color_name(mod) else "attribute"
     return Details(key, {**_head_slots(head), "mod": mod}, many, head.verb)
 
 

@@ -10,6 +10,7 @@ The page docs/world_language.md explains the format for authors.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,8 @@ from instructsam.world.language.knowledge import FUNCTIONS, Function
 from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, plural
 
 NAME_FIELDS = ("names", "narrower", "british", "american")
+_ONLY_ADJECTIVE = re.compile(r"(ish|coloured|colored|(?<![bv])y)$")
+"""Endings of adjectives that are no name of a color: "reddish", "orangey", but "ruby" and "navy"."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,11 @@ def adjectives() -> dict[str, dict[str, tuple[str, ...]]]:
     """Attribute -> value -> adjectives, without the value itself."""
     rows = _file("attributes")
     return {name: {value: tuple(map(str, words)) for value, words in row.items()} for name, row in rows.items()}
+
+
+def is_color_name(adjective: str) -> bool:
+    """Whether it can stand where a name does: "a mug in navy", never "a mug in reddish"."""
+    return not _ONLY_ADJECTIVE.search(adjective)
 
 
 @cache
