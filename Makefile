@@ -12,7 +12,7 @@ WORKERS ?= 2
 MINUTES ?= 9
 PACK ?= out/run
 
-.PHONY: help setup demo test test-slow test-browser test-clients check docs format bench train train-gpu train-gpu-stages ablations clean
+.PHONY: help setup demo test test-slow test-browser test-clients check docs format bench train train-language train-gpu train-gpu-stages ablations clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets

@@ -16,10 +16,10 @@ _known: dict[object, Any] = {}
 
 
 def _once(function: Callable[..., Any], key: Callable[..., object]) -> Callable[..., Any]:
-    def cached(*arguments: Any) -> Any:
-        place = (function.__name__, key(*arguments))
+    def cached(*arguments: Any, **named: Any) -> Any:
+        place = (function.__name__, key(*arguments, **named))
         if place not in _known:
-            _known[place] = function(*arguments)
+            _known[place] = function(*arguments, **named)
         return _known[place]
 
     return cached
@@ -28,7 +28,10 @@ def _once(function: Callable[..., Any], key: Callable[..., object]) -> Callable[
 @contextmanager
 def cached_inputs() -> Iterator[None]:
     """Inside, equal scenes, texts and tokenizers are computed once; the functions stay the real ones."""
-    texts = _once(lambda count: tuple(plain_texts(count)), lambda count: count)
+    texts = _once(
+        lambda count, free_share=0.0: tuple(plain_texts(count, free_share=free_share)),
+        lambda count, free_share=0.0: (count, free_share),
+    )
     scene = _once(source.world_sample, lambda seed, index, settings: (seed, index, repr(settings)))
     tokenizer = _once(start.train_tokenizer, lambda given, size, family: (given, size, family))
     plain_texts = source.all_texts

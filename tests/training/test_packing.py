@@ -185,7 +185,22 @@ def test_one_command_repeated_on_new_machines_trains_to_the_end(
         assert f"packed step {step} into {pack}: 1 files, " in capsys.readouterr().out
     assert list(losses(tmp_path / "three" / "runs" / "sliced")) == [1, 2]
     assert facts_of(pack) == Pack(2, 1, next(pack.glob("*.safetensors")).stat().st_size)
+    assert command([*words, "--dry-run"]) == 0
     assert command([*words[:2], str(config), *words[2:]]) == 2
     assert "--pack takes one YAML file and one process" in capsys.readouterr().err
     with pytest.raises(InstructSAMError):
         unpack_run(pack, tmp_path / "three")
+
+
+def test_the_commands_report_and_refuse_in_one_line(
+    run_of_one_step: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack, made = str(tmp_path / "pack"), str(tmp_path / "run")
+    assert command(["pack-run", str(run_of_one_step), pack, "--max-megabytes", "0.9"]) == 0
+    assert command(["unpack-run", pack, made]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"packed step 1 into {pack}: ")
+    assert second.startswith(f"unpacked step 1 into {made}: continue with")
+    for words in (["unpack-run", pack, made], ["pack-run", made, pack, "--max-megabytes", "0"]):
+        assert command(words) == 2
+        assert capsys.readouterr().err.count("\n") == 1

@@ -109,10 +109,11 @@ def train(
     # a wrong key or destination is reported before torch is imported
     box = [f"schedule.max_minutes={max_minutes:g}"] if max_minutes else []
     settings = load_run(path, [*changes, *box])
-    if pack is not None and not dry_run:
-        from instructsam.training.packing import open_pack
+    if pack is not None:
+        from instructsam.training.packing import latest_step, open_pack
 
-        resume = open_pack(pack, settings.folder)
+        folder = settings.folder
+        resume = latest_step(folder) is not None if dry_run else open_pack(pack, folder)
     return _train(settings, choice, resume, dry_run, pack)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from instructsam.errors import ConfigError
 from instructsam.world.instructions import chatty
+from instructsam.world.instructions.absent import with_kind
 from instructsam.world.instructions.choosing import (
     MAX_TARGETS,
     Answered,
@@ -50,6 +51,8 @@ COMPOSED_SHARE = 0.4  # of the programs of these families: a second condition on
 _COMPOSED_FAMILIES = ("attribute", "spatial", "comparison", "logic", "knowledge", "chatty")
 COMPOSED_TRIES = 6
 TRIES = 40
+FAMILY_TRIES = 8
+_NO_ABSENT_WORD = ("multi", "knowledge")
 
 
 @dataclass(frozen=True)
@@ -131,18 +134,23 @@ class _Scene:
         return tuple(self.shares), tuple(share / total for share in self.shares.values())
 
     def instruction(self) -> Instruction | None:
-        """One instruction."""
+        """One instruction of a family, with or without targets, drawn by their shares."""
         family = _drawn(self.rng, *self.families)
         if chance(self.rng, 1 / (1 + self.settings.negatives)):
             if family == "category" and chance(self.rng, ALL_SHARE / self.shares[family]):
                 return self.everything()
-            return self.meant(family, "one" if chance(self.rng, ONE_TARGET_SHARE) else "many")
+            return self.retried(self.meant, family, "one" if chance(self.rng, ONE_TARGET_SHARE) else "many")
         choice = self.rng.random()
         if choice < self.settings.absent_words:
-            return self.absent()
+            return self.retried(self.absent, family)
         if choice < self.settings.absent_words + self.settings.look_alikes:
-            return self.alike(family)
-        return self.meant(family, "none")
+            return self.retried(self.alike, family)
+        return self.retried(self.meant, family, "none")
+
+    def retried(self, draw: Callable[..., Instruction | None], *arguments: str) -> Instruction | None:
+        """The first success of a few tries, so that families and negatives keep their shares."""
+        tries = (draw(*arguments) for _ in range(FAMILY_TRIES))
+        return next((made for made in tries if made is not None), None)
 
     def everything(self) -> Instruction | None:
         """All objects."""
@@ -209,29 +217,23 @@ class _Scene:
             groups[changed.phrase()] = (changed, ())
         return self.worded_groups(list(groups.values()))
 
-    def absent(self) -> Instruction | None:
-        """About a real thing that the world does not have, alone or as the head of a description."""
-        draw = Proposer(self.rng, self.facts)
-        if not draw.things:
+    def absent(self, family: str) -> Instruction | None:
+        """About a real thing that the world does not have, described like one of the scene."""
+        chosen = self.chosen("category" if family in _NO_ABSENT_WORD else family, "one")
+        if chosen is None or not chosen[1]:
             return None
-        kind, noun = draw.missing("kind"), pick(self.rng, words.absent_nouns())
-        thing = draw.thing()
-        family = pick(self.rng, ("category", "category", "attribute", "spatial", "ordinal", "comparison"))
-        source: Program = Filter(All(), "kind", kind)
-        program: Program | None = source
-        if family == "attribute":
-            attribute = draw.adjective()
-            program = Filter(source, attribute, getattr(thing, attribute))
-        elif family != "category":
-            program = propose(family, draw, Subject(thing, thing, source), False)
+        kind = Proposer(self.rng, self.facts).missing("kind")
+        program = with_kind(chosen[0], kind)
         if program is None or program.answer(self.facts) != () or names_held_out(program):
             return None
-        return self.worded_absent(program, family, kind, noun)
+        return self.worded((program, ()), family, {kind: pick(self.rng, words.absent_nouns())})
 
-    def worded(self, answered: Answered, family: str) -> Instruction | None:
-        """The program in words of a style of the split."""
+    def worded(
+        self, answered: Answered, family: str, renamed: Mapping[str, Noun] | None = None
+    ) -> Instruction | None:
+        """The program in words of a style of the split; `renamed` kinds go by the name of something else."""
         program, found = answered
-        speaker = FreeSpeaker(self.rng, self.facts)
+        speaker = FreeSpeaker(self.rng, self.facts, renamed)
         ignored = None
         if family == "chatty":
             ignored = chatty.choose_distractor(speaker, program, found)
@@ -239,21 +241,16 @@ class _Scene:
                 return None
         style = _drawn(self.rng, *styles_of(self.settings.split))
         filled = word_program(speaker, program, found, style, ignored)
-        if filled is None or self.names_the_answer(program, found, filled[1]):
+        if filled is None or names_the_answer(program, found, self.facts, filled[1]):
             return None
-        return self.typed(style, filled, [(program.phrase(), answered)], family)
-
-    def worded_absent(self, program: Program, family: str, kind: str, noun: Noun) -> Instruction | None:
-        """The program in words, in which the noun of another thing stands in place of a kind."""
-        style = _drawn(self.rng, *styles_of(self.settings.split))
-        filled = word_program(FreeSpeaker(self.rng, self.facts, {kind: noun}), program, (), style)
-        if filled is None or not (noun.one in filled[1] or noun.many in filled[1]):
-            return None
-        phrase = program.phrase()
-        for old, new in ((plural_name(kind), noun.many), (kind, noun.one)):
-            phrase = re.sub(rf"\b{old}\b", new, phrase)
-        made = self.typed(style, filled, [(phrase, (program, ()))], family)
-        return replace(made, program={**made.program, "renamed": {kind: noun.one}})
+        made = self.typed(style, filled, [answered], family)
+        for kind, noun in speaker.renamed.items():
+            if noun.one not in filled[1] and noun.many not in filled[1]:
+                return None
+            phrase = PhraseAnswer(_renamed(program.phrase(), kind, noun), found)
+            stored = {**made.program, "renamed": {kind: noun.one}}
+            made = replace(made, phrases=(phrase,), program=stored)
+        return made
 
     def worded_groups(self, groups: list[Answered]) -> Instruction | None:
         """Two or three groups in one text of a style of the split."""
@@ -261,37 +258,38 @@ class _Scene:
             return None
         style = _drawn(self.rng, *styles_of(self.settings.split))
         filled = word_groups(FreeSpeaker(self.rng, self.facts), [program for program, _ in groups], style)
-        phrases = [(answered[0].phrase(), answered) for answered in groups]
-        return self.typed(style, filled, phrases, "multi") if filled else None
+        return self.typed(style, filled, groups, "multi") if filled else None
 
-    def typed(
-        self, style: str, filled: tuple[str, str], groups: list[tuple[str, Answered]], family: str
-    ) -> Instruction:
-        """The instruction as a speaker of the style types it, from a saying with its text and phrases with programs."""
+    def typed(self, style: str, filled: tuple[str, str], groups: list[Answered], family: str) -> Instruction:
+        """The instruction as a speaker of the style types it, from a saying with its text, and its programs."""
         saying, text = filled
         return Instruction(
             text=load_styles()[style].typed(self.rng, text),
-            phrases=tuple(PhraseAnswer(phrase, found) for phrase, (_, found) in groups),
+            phrases=tuple(PhraseAnswer(program.phrase(), found) for program, found in groups),
             family=family,
             template=f"{style}: {saying}",
-            program={"phrases": [program.to_dict() for _, (program, _) in groups]},
+            program={"phrases": [program.to_dict() for program, _ in groups]},
         )
 
-    def names_the_answer(self, program: Program, found: tuple[int, ...], text: str) -> bool:
-        """Whether the text of a question for the same kind of thing names that kind."""
-        if not _asks_for_a_kind(program):
-            return False
-        names = {
-            name
-            for index in found
-            for noun in words.kinds()[self.facts.objects[index].kind].nouns
-            for name in (noun.one, noun.many)
-        }
-        return any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names)
+
+def names_the_answer(program: Program, found: tuple[int, ...], facts: Facts, text: str) -> bool:
+    """Whether the text of a question for the same kind of thing names that kind."""
+    if not _asks_for_a_kind(program):
+        return False
+    kinds = {facts.objects[index].kind for index in found}
+    nouns = (noun for kind in kinds for noun in words.kinds()[kind].nouns)
+    names = {name for noun in nouns for name in (noun.one, noun.many)}
+    return any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names)
 
 
 def _drawn(rng: np.random.Generator, names: tuple[str, ...], shares: tuple[float, ...]) -> str:
     return names[int(rng.choice(len(names), p=shares))]
+
+
+def _renamed(phrase: str, kind: str, noun: Noun) -> str:
+    for old, new in ((plural_name(kind), noun.many), (kind, noun.one)):
+        phrase = re.sub(rf"\b{old}\b", new, phrase)
+    return phrase
 
 
 def _plain_family(rng: np.random.Generator, family: str) -> str:

@@ -19,11 +19,13 @@ from instructsam.world.instructions.generate import instructions_about
 from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
 from instructsam.world.language import lexicon
 from instructsam.world.language.chance import chance, pick
+from instructsam.world.language.knowledge import FUNCTIONS
 from instructsam.world.language.lexicon import Swaps
 from instructsam.world.programs.both import Both
-from instructsam.world.programs.filter import ATTRIBUTES
+from instructsam.world.programs.filter import ATTRIBUTES, filters_of
 from instructsam.world.programs.operations import OPERATIONS, from_dict
 from instructsam.world.programs.program import Program
+from instructsam.world.programs.same import Same
 from instructsam.world.scenes.scene import FAMILIES, FAMILY_OF
 
 if TYPE_CHECKING:
@@ -113,8 +115,21 @@ def look_alike(rng: np.random.Generator, program: Program, facts: Facts) -> Prog
 
 def _is_taught(changed: Program, facts: Facts) -> bool:
     """Whether a person could say it, in the same words but one, and training may."""
-    parts = isinstance(changed, Both) and changed.first.head != changed.second.head
-    return not parts and changed.is_sensible(facts, ()) and not names_held_out(changed)
+    if isinstance(changed, Both) and changed.first.head != changed.second.head:
+        return False
+    return _is_consistent(changed) and changed.is_sensible(facts, ()) and not names_held_out(changed)
+
+
+def _is_consistent(program: Program) -> bool:
+    """Whether no part contradicts itself: "a vehicle to fly on a string", "a tool of the same kind as the banana"."""
+    found, base = filters_of(program)
+    function, family = FUNCTIONS.get(found.get("function", "")), found.get("family")
+    if function and family and not set(function.kinds) & set(FAMILIES[family]):
+        return False
+    if isinstance(base, Same) and base.same == "kind":
+        head, anchor = filters_of(base.source)[0], filters_of(base.anchor)[0]
+        return not {"kind", "family", "function"} & head.keys() and "kind" not in anchor
+    return base.head is base or _is_consistent(base.head)
 
 
 def _values(data: Mapping[str, Any], path: Words = ()) -> Iterator[tuple[Words, str, Any, tuple[Any, ...]]]:
