@@ -11,7 +11,7 @@ The page docs/world_language.md explains the format for authors.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from string import Formatter
@@ -54,8 +54,8 @@ def parse_noun(entry: str) -> Noun:
 
 
 def rows_of(
-    lines: dict[tuple[str, ...], tuple[Line, ...]],
-    known: dict[str, Collection[str]],
+    lines: Mapping[tuple[str, ...], tuple[Line, ...]],
+    known: Mapping[str, Collection[str]],
     slots: Collection[str] = (),
 ) -> Rows:
     """The texts of a file with two keys above each list.
@@ -90,7 +90,7 @@ def _checked(line: Line, slots: Collection[str]) -> str:
     return line.text
 
 
-def _file(name: str, known: dict[str, Collection[str]], slots: Collection[str] = ()) -> Rows:
+def _file(name: str, known: Mapping[str, Collection[str]], slots: Collection[str] = ()) -> Rows:
     return rows_of(read_lines(f"words/{name}.yaml", 2), known, slots)
 
 
