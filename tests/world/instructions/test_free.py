@@ -10,22 +10,33 @@ import numpy as np
 import pytest
 
 from instructsam.errors import ConfigError
+from instructsam.world.instructions.absent import with_kind
 from instructsam.world.instructions.choosing import names_held_out
 from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
-from instructsam.world.instructions.free import FreeSettings, free_instructions
+from instructsam.world.instructions.free import FreeSettings, free_instructions, names_the_answer
 from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.instructions.negatives import look_alike
 from instructsam.world.language import words
 from instructsam.world.language.lexicon import KIND_NOUNS
 from instructsam.world.language.styles import load_styles
+from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.both import Both
+from instructsam.world.programs.difference import Difference
+from instructsam.world.programs.either import Either
+from instructsam.world.programs.extreme import Extreme
+from instructsam.world.programs.filter import Filter
 from instructsam.world.programs.operations import from_dict
 from instructsam.world.programs.program import Program
+from instructsam.world.programs.relate import Relate
+from instructsam.world.programs.same import Same
+from instructsam.world.programs.superlative import Superlative
 from instructsam.world.scenes.facts import Facts, ObjectFact
 from instructsam.world.scenes.pairs import HELD_OUT_PAIRS
 from instructsam.world.scenes.scene import COLORS, FAMILY_OF
 from tests.world.random_facts import random_facts
 
 TWICE = re.compile(r"\b(\w+) \1\b", re.IGNORECASE)
+MUGS, RED = Filter(All(), "kind", "mug"), Filter(All(), "color", "red")
 TRAIN = FreeSettings()
 ONLY_ABSENT = FreeSettings(negatives=1e9, look_alikes=0.0, absent_words=1.0)
 ONLY_ALIKE = FreeSettings(negatives=1e9, look_alikes=1.0, absent_words=0.0)
@@ -98,6 +109,56 @@ def test_an_absent_thing_is_named_in_text_and_phrase() -> None:
         assert not re.search(rf"\b(?:{kind}|{KIND_NOUNS[kind][0].many})\b", made.phrases[0].text), made
     families = {made.family for _, made in made_absent}
     assert families == FAMILY_SHARES.keys()
+
+
+def test_no_absent_thing_is_a_part_of_a_drawing() -> None:
+    drawn_parts = {
+        "tile",
+        "rug",
+        "meadow",
+        "cloud",
+        "shelf",
+        "wheel",
+        "window",
+        "leaf",
+        "handle",
+        "face",
+        "seed",
+        "bow",
+    }
+    assert not drawn_parts & {noun.one for noun in words.absent_nouns()}
+
+
+@pytest.mark.parametrize(
+    ("phrase", "program"),
+    [
+        ("fork", MUGS),
+        ("red fork", Filter(All(), "color", "red")),
+        ("largest red fork", Superlative(Filter(MUGS, "color", "red"), "largest")),
+        ("fork not red left of mug", Relate(Difference(MUGS, Filter(MUGS, "color", "red")), "left_of", MUGS)),
+        ("small red fork", Both(Filter(MUGS, "size", "small"), Filter(MUGS, "color", "red"))),
+        ("", Either(MUGS, Filter(All(), "color", "red"))),
+        ("", Same(All(), "kind", Filter(All(), "color", "red"))),
+        ("", Filter(All(), "function", "drink from")),
+    ],
+)
+def test_the_kind_of_a_program_is_replaced(phrase: str, program: Program) -> None:
+    changed = with_kind(program, "fork")
+    assert (changed.phrase() if changed else "") == phrase
+
+
+@pytest.mark.parametrize(
+    ("program", "text", "named"),
+    [
+        (Same(All(), "kind", RED), "find things like the red one", False),
+        (Same(All(), "kind", RED), "which other Mugs are like the red one?", True),
+        (Extreme(Same(All(), "kind", RED), "left"), "the leftmost thing like the red coffee mug", True),
+        (Same(All(), "color", RED), "mugs of the colour of the red one", False),
+    ],
+)
+def test_a_question_for_a_kind_does_not_name_it(program: Program, text: str, named: bool) -> None:
+    facts = Facts((ObjectFact(0, "mug", "drinkware", "red", "small", 0.5, 0.5, 0.02, 1.0),))
+    assert names_the_answer(program, (0,), facts, text) == named
 
 
 def test_look_alikes_of_every_family_are_one_value_away() -> None:

@@ -241,7 +241,7 @@ class _Scene:
                 return None
         style = _drawn(self.rng, *styles_of(self.settings.split))
         filled = word_program(speaker, program, found, style, ignored)
-        if filled is None or self.names_the_answer(program, found, filled[1]):
+        if filled is None or names_the_answer(program, found, self.facts, filled[1]):
             return None
         made = self.typed(style, filled, [answered], family)
         for kind, noun in speaker.renamed.items():
@@ -271,17 +271,15 @@ class _Scene:
             program={"phrases": [program.to_dict() for program, _ in groups]},
         )
 
-    def names_the_answer(self, program: Program, found: tuple[int, ...], text: str) -> bool:
-        """Whether the text of a question for the same kind of thing names that kind."""
-        if not _asks_for_a_kind(program):
-            return False
-        names = {
-            name
-            for index in found
-            for noun in words.kinds()[self.facts.objects[index].kind].nouns
-            for name in (noun.one, noun.many)
-        }
-        return any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names)
+
+def names_the_answer(program: Program, found: tuple[int, ...], facts: Facts, text: str) -> bool:
+    """Whether the text of a question for the same kind of thing names that kind."""
+    if not _asks_for_a_kind(program):
+        return False
+    kinds = {facts.objects[index].kind for index in found}
+    nouns = (noun for kind in kinds for noun in words.kinds()[kind].nouns)
+    names = {name for noun in nouns for name in (noun.one, noun.many)}
+    return any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names)
 
 
 def _drawn(rng: np.random.Generator, names: tuple[str, ...], shares: tuple[float, ...]) -> str:
