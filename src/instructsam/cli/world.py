@@ -1,4 +1,4 @@
-"""`instructsam world sample` and `instructsam world build`."""
+"""`instructsam world`: picture sheets, splits, and a check of the language."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHEET_SIDE = 256
 SHEET_COLUMNS = 4
 
 app = typer.Typer(
-    help="The drawn world: picture sheets and splits.",
+    help="The drawn world: picture sheets, splits and its language.",
     rich_markup_mode=None,
 )
 
@@ -87,6 +87,31 @@ def build(
     check_file_destination(out / "records.jsonl")
     build_split(split.value, out)
     console.say(f"world/{split.value}: {out / 'records.jsonl'}")
+    return 0
+
+
+@app.command()
+def language(
+    style: Annotated[
+        str, typer.Option("--style", help="Style of speaking; all of training without it.")
+    ] = "",
+    count: Annotated[int, typer.Option("--count", min=0, max=1000, help="Number of samples.")] = 20,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the scenes.")] = 7,
+) -> int:
+    """Check the data files of the language, and print instructions in the words of a style with what they mean."""
+    from instructsam.world.instructions.samples import language_samples
+    from instructsam.world.language.check import language_counts, language_problems
+
+    problems = list(language_problems())
+    for problem in problems:
+        console.error(problem)
+    if problems:
+        return 1
+    console.note(f"checked: {language_counts()}")
+    for made in language_samples(style, count, seed):
+        answer = "; ".join(f"{phrase.text} ({len(phrase.instances)})" for phrase in made.phrases)
+        console.say(made.text)
+        console.say(f"    {made.family}: {answer}")
     return 0
 
 

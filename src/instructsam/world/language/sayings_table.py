@@ -1,7 +1,7 @@
 """Sayings and paraphrases: whole requests and noun modifiers in data files, each under the key of what it can say.
 
-A key is an operation, for some with a value: "relate left_of", "superlative smallest", "kind". `KEYS` lists them with the
-slots that their lines may use. The page docs/world_language.md explains the format for authors.
+A key is an operation, for some with a value: "relate left_of", "superlative smallest", "kind". `KEYS` lists them
+with the slots that their lines may use. The page docs/world_language.md explains the format for authors.
 
 - sayings/STYLE.yaml: whole requests of one style of speaking, key -> list of lines.
 - paraphrases/*.yaml: modifiers that follow a noun, "{head} on the left of {anchor}".
@@ -9,16 +9,14 @@ slots that their lines may use. The page docs/world_language.md explains the for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from string import Formatter
-from typing import Any
-
-import yaml
 
 from instructsam.errors import InputError
+from instructsam.world.language.data_files import PACKAGE, Line, parse_lines
 
 GENERAL = frozenset(
     {"the", "bare", "a", "each", "several", "is", "does", "has", "was", "s", "es", "them", "one", "this"}
@@ -71,7 +69,7 @@ class Saying:
         text: with slots.
         slots: their names.
         number: `ONE` or `SEVERAL` where the line fits only one object or only several, else "".
-        place: "FILE, KEY", for messages.
+        place: "FILE, line NUMBER, KEY", for messages.
     """
 
     text: str
@@ -89,48 +87,40 @@ def parse_sayings(text: str, file: str) -> dict[str, tuple[Saying, ...]]:
     """Key -> its lines.
 
     Raises:
-        InputError: the file is no YAML mapping of known keys to lists of lines, a slot is unknown, or a line occurs twice.
+        InputError: the file does not map known keys to lists of lines, a slot is unknown, or a line occurs twice.
     """
-    try:
-        rows = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} must be YAML, got: {error}") from error
-    if not isinstance(rows, Mapping):
-        raise InputError(f"{file} must map keys to lists of lines, got {type(rows).__name__}")
     found: dict[str, tuple[Saying, ...]] = {}
     seen: dict[str, str] = {}
-    for key, lines in rows.items():
+    for (key,), lines in parse_lines(text, file).items():
         if key not in KEYS:
-            raise InputError(f"{file}: a key must be one of {', '.join(KEYS)}, got {key!r}")
-        if not isinstance(lines, list):
-            raise InputError(f"{file}, {key}: expected a list of lines, got {type(lines).__name__}")
-        found[key] = tuple(_parse_line(line, str(key), f"{file}, {key}") for line in lines)
+            place = lines[0].place if lines else file
+            raise InputError(f"{place}: a key must be one of {', '.join(KEYS)}, got {key!r}")
+        found[key] = tuple(_parse_line(line, key) for line in lines)
         for saying in found[key]:
-            if saying.text.lower() in seen:
+            if earlier := seen.get(saying.text.lower()):
                 raise InputError(
-                    f"{saying.place}: {saying.text!r} is there twice, also under {seen[saying.text.lower()]}"
+                    f"{saying.place}: {saying.text!r} is there twice, also in {earlier}; leave out one"
                 )
             seen[saying.text.lower()] = saying.place
     return found
 
 
-def _parse_line(line: Any, key: str, place: str) -> Saying:
-    if not isinstance(line, str) or not line.strip():
-        raise InputError(
-            f"{place}: a line must be text, got {line!r}; put quotes around one with a colon or a leading brace"
-        )
-    number = next((mark for mark in (ONE, SEVERAL) if line.startswith(mark)), "")
-    text = " ".join(line.removeprefix(number).split())
+def _parse_line(line: Line, key: str) -> Saying:
+    number = next((mark for mark in (ONE, SEVERAL) if line.text.startswith(mark)), "")
+    text = " ".join(line.text.removeprefix(number).split())
     try:
         slots = frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
     except ValueError as error:
-        raise InputError(f"{place}: braces must enclose slots, got {line!r} ({error})") from error
+        raise InputError(f"{line.place}: braces must enclose slots, got {line.text!r} ({error})") from error
     known = KEYS[key] | (frozenset() if key in NO_PHRASE else GENERAL)
     if unknown := sorted(slots - known):
-        raise InputError(f"{place}: slots must be some of {', '.join(sorted(known))}, got {unknown} in {line!r}")
+        known_names = ", ".join(sorted(known))
+        raise InputError(f"{line.place}: slots must be some of {known_names}, got {unknown} in {line.text!r}")
     if missing := _missing(key, slots):
-        raise InputError(f"{place}: {line!r} leaves out {missing}: without it the request means another thing")
-    return Saying(text, slots, number, place)
+        raise InputError(
+            f"{line.place}: {line.text!r} leaves out {missing}: without it the request means another thing"
+        )
+    return Saying(text, slots, number, line.place)
 
 
 def _missing(key: str, slots: frozenset[str]) -> str:
@@ -145,10 +135,10 @@ def _missing(key: str, slots: frozenset[str]) -> str:
     if key == "chatty":
         return "" if slots & {"the", "bare"} and "distractor" in slots else "{the} or {bare}, or {distractor}"
     if key == "either":
-        enough = slots & {"one_of", "a_one"} and slots & {"other", "a_other"}
+        enough = bool(slots & {"one_of", "a_one"} and slots & {"other", "a_other"})
         return "" if enough else "{one_of} or {a_one}, or {other} or {a_other}"
     if key == "counted":
-        enough = slots & {"all_count", "the_count"} or ("count" in slots and slots & _HEAD)
+        enough = bool(slots & {"all_count", "the_count"} or ("count" in slots and slots & _HEAD))
         return "" if enough else "{all_count}, {the_count}, or {count} with {heads}"
     needed = own - _HEAD - {"count", "pair", "kind", "kinds"}
     if lost := sorted(needed - slots):
@@ -163,7 +153,7 @@ def _missing(key: str, slots: frozenset[str]) -> str:
 @cache
 def load_sayings(folder: str) -> dict[str, dict[str, tuple[Saying, ...]]]:
     """File name without ending -> key -> lines, of all files of a folder beside this module."""
-    files = resources.files("instructsam.world.language").joinpath(folder)
+    files = resources.files(PACKAGE).joinpath(folder)
     return {
         name.removesuffix(".yaml"): parse_sayings(
             files.joinpath(name).read_text(encoding="utf-8"), f"{folder}/{name}"
@@ -173,5 +163,5 @@ def load_sayings(folder: str) -> dict[str, dict[str, tuple[Saying, ...]]]:
 
 
 def _names(folder: str) -> Iterator[str]:
-    files = resources.files("instructsam.world.language").joinpath(folder)
+    files = resources.files(PACKAGE).joinpath(folder)
     return iter(sorted(file.name for file in files.iterdir() if file.name.endswith(".yaml")))

@@ -11,18 +11,25 @@ The page docs/world_language.md explains the format for authors.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import Any
+from string import Formatter
 
-import yaml
-
+from instructsam.errors import InputError
+from instructsam.world.language.data_files import Line, read_lines
 from instructsam.world.language.knowledge import FUNCTIONS, Function
 from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, plural
+from instructsam.world.scenes.scene import COLORS, PATTERNS, SIZES
 
 NAME_FIELDS = ("names", "narrower", "british", "american")
+FUNCTION_FIELDS = ("tails", "that", "ask", "need")
+VALUES: dict[str, Collection[str]] = {"color": COLORS, "size": SIZES, "pattern": PATTERNS}
+"""Attribute -> its values, which attributes.yaml has adjectives for."""
+AGREEING = frozenset({"is", "does", "has", "was", "s", "es", "them", "one", "this"})
+"""Slots of a description, which agree with one thing or several."""
+Rows = dict[str, dict[str, tuple[str, ...]]]
+"""Key -> field -> its texts."""
 _ONLY_ADJECTIVE = re.compile(r"(ish|coloured|colored|(?<![bv])y)$")
 """Endings of adjectives that are no name of a color: "reddish", "orangey", but "ruby" and "navy"."""
 
@@ -46,18 +53,49 @@ def parse_noun(entry: str) -> Noun:
     return Noun(one, many or plural(one))
 
 
-@cache
-def _file(name: str) -> Any:
-    text = resources.files("instructsam.world.language").joinpath(f"words/{name}.yaml").read_text("utf-8")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+def rows_of(
+    lines: Mapping[tuple[str, ...], tuple[Line, ...]],
+    known: Mapping[str, Collection[str]],
+    slots: Collection[str] = (),
+) -> Rows:
+    """The texts of a file with two keys above each list.
+
+    Args:
+        lines: from `data_files.parse_lines`.
+        known: key -> fields that it may have.
+        slots: that a text may have.
+
+    Raises:
+        InputError: a key, a field or a slot is unknown.
+    """
+    rows: Rows = {}
+    for (key, field), entries in lines.items():
+        place = entries[0].place if entries else f"{key}, {field}"
+        if key not in known:
+            raise InputError(f"{place}: a key must be one of {', '.join(known)}, got {key!r}")
+        if field not in known[key]:
+            raise InputError(f"{place}: a field must be one of {', '.join(known[key])}, got {field!r}")
+        rows.setdefault(key, {})[field] = tuple(_checked(entry, slots) for entry in entries)
+    return rows
 
 
-def _texts(row: Mapping[str, Any], field: str) -> tuple[str, ...]:
-    return tuple(str(text) for text in row.get(field) or ())
+def _checked(line: Line, slots: Collection[str]) -> str:
+    try:
+        found = {name for _, name, _, _ in Formatter().parse(line.text) if name is not None}
+    except ValueError as error:
+        raise InputError(f"{line.place}: braces must enclose slots, got {line.text!r} ({error})") from error
+    if unknown := sorted(found - set(slots)):
+        expected = ", ".join(sorted(slots)) or "none"
+        raise InputError(f"{line.place}: slots must be some of: {expected}, got {unknown} in {line.text!r}")
+    return line.text
 
 
-def _nouns(row: Mapping[str, Any], known: tuple[Noun, ...]) -> tuple[Noun, ...]:
-    entries = [entry for field in NAME_FIELDS for entry in _texts(row, field)]
+def _file(name: str, known: Mapping[str, Collection[str]], slots: Collection[str] = ()) -> Rows:
+    return rows_of(read_lines(f"words/{name}.yaml", 2), known, slots)
+
+
+def _nouns(row: dict[str, tuple[str, ...]], known: tuple[Noun, ...]) -> tuple[Noun, ...]:
+    entries = [entry for field in NAME_FIELDS for entry in row.get(field, ())]
     found = {noun.one: noun for noun in (*known, *map(parse_noun, entries))}
     return tuple(found.values())
 
@@ -65,41 +103,42 @@ def _nouns(row: Mapping[str, Any], known: tuple[Noun, ...]) -> tuple[Noun, ...]:
 @cache
 def kinds() -> dict[str, Concept]:
     """Kind -> its names and descriptions; the canonical name comes first."""
-    return {kind: _concept(_file("kinds").get(kind, {}), kind, nouns) for kind, nouns in KIND_NOUNS.items()}
+    fields = (*NAME_FIELDS, "thing_to", "that", "ask", "need")
+    rows = _file("kinds", dict.fromkeys(KIND_NOUNS, fields), AGREEING)
+    return {kind: _concept(rows.get(kind, {}), kind, nouns) for kind, nouns in KIND_NOUNS.items()}
 
 
 @cache
 def families() -> dict[str, Concept]:
     """Family -> its names."""
-    rows = _file("families")
+    rows = _file("families", dict.fromkeys(FAMILY_NOUNS, NAME_FIELDS))
     return {family: _concept(rows.get(family, {}), "", nouns) for family, nouns in FAMILY_NOUNS.items()}
 
 
-def _concept(row: Mapping[str, Any], kind: str, known: tuple[Noun, ...]) -> Concept:
+def _concept(row: dict[str, tuple[str, ...]], kind: str, known: tuple[Noun, ...]) -> Concept:
     described = None
     if kind and row.get("ask"):
-        fields = {name: _texts(row, name) for name in ("that", "ask", "need")}
-        described = Function(kinds=(kind,), tails=_texts(row, "thing_to"), **fields)
+        fields = {name: row.get(name, ()) for name in ("that", "ask", "need")}
+        described = Function(kinds=(kind,), tails=row.get("thing_to", ()), **fields)
     return Concept(_nouns(row, known), described)
 
 
 @cache
 def functions() -> dict[str, Function]:
     """Function -> all words for it, those of knowledge.yaml included."""
-    rows = _file("functions")
+    rows = _file("functions", dict.fromkeys(FUNCTIONS, FUNCTION_FIELDS))
     found = {}
     for name, known in FUNCTIONS.items():
         row = rows.get(name, {})
-        more = {field: (*getattr(known, field), *_texts(row, field)) for field in ("tails", "that", "ask", "need")}
+        more = {field: (*getattr(known, field), *row.get(field, ())) for field in FUNCTION_FIELDS}
         found[name] = Function(kinds=known.kinds, disputed=known.disputed, **more)
     return found
 
 
 @cache
-def adjectives() -> dict[str, dict[str, tuple[str, ...]]]:
-    """Attribute -> value -> adjectives, without the value itself."""
-    rows = _file("attributes")
-    return {name: {value: tuple(map(str, words)) for value, words in row.items()} for name, row in rows.items()}
+def adjectives() -> Rows:
+    """Attribute -> value -> adjectives."""
+    return _file("attributes", VALUES)
 
 
 def is_color_name(adjective: str) -> bool:
@@ -110,7 +149,9 @@ def is_color_name(adjective: str) -> bool:
 @cache
 def absent_nouns() -> tuple[Noun, ...]:
     """Names of real things that no scene shows."""
-    return tuple(parse_noun(entry) for entries in _file("absent").values() for entry in entries)
+    return tuple(
+        parse_noun(_checked(line, ())) for lines in read_lines("words/absent.yaml").values() for line in lines
+    )
 
 
 def every_word() -> Iterator[str]:
@@ -132,5 +173,5 @@ def every_word() -> Iterator[str]:
 
 
 def _function_texts(function: Function) -> Iterator[str]:
-    for field in ("tails", "that", "ask", "need"):
+    for field in FUNCTION_FIELDS:
         yield from getattr(function, field)
