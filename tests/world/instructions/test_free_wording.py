@@ -12,6 +12,7 @@ from instructsam.world.instructions import free_wording
 from instructsam.world.instructions.details import described, details_of
 from instructsam.world.instructions.free import FreeSettings, free_instructions
 from instructsam.world.instructions.free_wording import whole_slots, word_groups, word_program
+from instructsam.world.instructions.suiting import HEAD_INSIDE
 from instructsam.world.language import words
 from instructsam.world.language.free_speaker import FreeSpeaker
 from instructsam.world.language.lexicon import NUMBERS, ORDINALS
@@ -112,7 +113,7 @@ def test_words_after_a_noun_are_kept() -> None:
     ],
 )
 def test_a_long_noun_ends_its_clause(line: str, inside: bool) -> None:
-    assert bool(free_wording._HEAD_INSIDE.search(line)) == inside
+    assert bool(HEAD_INSIDE.search(line)) == inside
 
 
 def test_riddles_agree_in_number() -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from instructsam.world.instructions.suiting import PARAPHRASES, Need, filled, suiting
 from instructsam.world.language import words
 from instructsam.world.language.chance import chance, pick
-from instructsam.world.language.lexicon import indefinite
+from instructsam.world.language.lexicon import Noun, indefinite
 from instructsam.world.language.speaker import NounPhrase
 from instructsam.world.programs.all_objects import All
 from instructsam.world.programs.between import Between
@@ -19,6 +20,7 @@ from instructsam.world.programs.difference import Difference
 from instructsam.world.programs.either import Either
 from instructsam.world.programs.extreme import Extreme
 from instructsam.world.programs.filter import ADJECTIVES, Filter, filters_of
+from instructsam.world.programs.modified import Modified
 from instructsam.world.programs.nearest import Nearest
 from instructsam.world.programs.on_shelf import OnShelf
 from instructsam.world.programs.ordinal import Ordinal
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from instructsam.world.programs.program import Program, Slots
 
 KEY_ADJECTIVE_SHARE = 0.6  # of the single adjectives: lines for this value, not for any adjective
+PARAPHRASED_HEAD_SHARE = 0.6  # of the heads that are modified themselves
 DEFINITE = (Nearest, Ordinal, Extreme, Superlative)
 """Operations whose noun phrase is the only one of its sort: "the second mug", never "a second mug"."""
 
@@ -64,6 +67,16 @@ class Details:
         """The slots of the key, and words that agree in number."""
         return {**self.own_slots, **agreement(self.many, self.verb)}
 
+    def need(self, slots: Slots, found: int) -> Need:
+        """What lines with these slots about so many objects have to suit."""
+        return Need(
+            frozenset(slots),
+            one=not self.many and found <= 1,
+            several=self.many and found != 1,
+            needs_count=self.needs_count,
+            long_head=self.long_head,
+        )
+
     @cached_property
     def single_slots(self) -> Slots:
         """The same slots for one of several objects."""
@@ -85,14 +98,13 @@ def details_of(program: Program, speaker: Speaker) -> Details:
         case Difference(negated=None):
             return _of_exception(program, speaker)
         case _:
-            return _of_modified(program, speaker)
+            return _of_modified(program, speaker, _is_many(program, speaker))
 
 
-def _of_modified(program: Program, speaker: Speaker) -> Details:
+def _of_modified(program: Program, speaker: Speaker, many: bool) -> Details:
     """An operation on a head noun."""
     definite = isinstance(program, DEFINITE)
-    many = _is_many(program, speaker)
-    head = program.head.noun_phrase(speaker, many, countable=definite)
+    head = _head(program.head, speaker, many, definite)
     key, slots = _operation(program, speaker)
     return Details(
         key,
@@ -101,8 +113,22 @@ def _of_modified(program: Program, speaker: Speaker) -> Details:
         head.verb if many else "is",
         indefinite=not definite,
         needs_count="count" in slots,
-        long_head=bool(head.after),
+        long_head=bool(head.after) or program.head.head is not program.head,
     )
+
+
+def _head(source: Program, speaker: Speaker, many: bool, countable: bool) -> NounPhrase:
+    """What the operation chooses from, sometimes in a paraphrase: "mugs | on the left-hand side of the bus"."""
+    if isinstance(source, Modified) and chance(speaker.rng, PARAPHRASED_HEAD_SHARE):
+        inner = _of_modified(source, speaker, many)
+        lines = [
+            line for line in suiting(PARAPHRASES, inner.key, inner.need(inner.slots, 2)) if not line.number
+        ]
+        if lines:
+            line = pick(speaker.rng, lines)
+            plural = inner.slots | {"head": inner.slots["heads"]} | agreement(True, "are")
+            return NounPhrase(Noun(filled(line, inner.single_slots), filled(line, plural)), many)
+    return source.noun_phrase(speaker, many, countable=countable)
 
 
 def _head_slots(head: NounPhrase) -> Slots:

@@ -107,7 +107,7 @@ def free_instructions(
         settings: how they are drawn.
         shares: family -> how often it is drawn, as `families.shares_of` returns it.
     """
-    scene = _Scene(facts, rng, settings, shares)
+    scene = _Generator(facts, rng, settings, shares)
     found: dict[str, Instruction] = {}
     for _ in range(TRIES * count):
         if len(found) == count:
@@ -119,7 +119,7 @@ def free_instructions(
 
 
 @dataclass(frozen=True)
-class _Scene:
+class _Generator:
     """Draws free instructions about one scene; every method returns None where its try has failed."""
 
     facts: Facts
@@ -138,40 +138,42 @@ class _Scene:
         family = _drawn(self.rng, *self.families)
         if chance(self.rng, 1 / (1 + self.settings.negatives)):
             if family == "category" and chance(self.rng, ALL_SHARE / self.shares[family]):
-                return self.everything()
-            return self.retried(self.meant, family, "one" if chance(self.rng, ONE_TARGET_SHARE) else "many")
+                return self.all_objects()
+            return self.retried(
+                self.of_family, family, "one" if chance(self.rng, ONE_TARGET_SHARE) else "many"
+            )
         choice = self.rng.random()
         if choice < self.settings.absent_words:
-            return self.retried(self.absent, family)
+            return self.retried(self.absent_thing, family)
         if choice < self.settings.absent_words + self.settings.look_alikes:
-            return self.retried(self.alike, family)
-        return self.retried(self.meant, family, "none")
+            return self.retried(self.look_alike, family)
+        return self.retried(self.of_family, family, "none")
 
     def retried(self, draw: Callable[..., Instruction | None], *arguments: str) -> Instruction | None:
         """The first success of a few tries, so that families and negatives keep their shares."""
         tries = (draw(*arguments) for _ in range(FAMILY_TRIES))
         return next((made for made in tries if made is not None), None)
 
-    def everything(self) -> Instruction | None:
+    def all_objects(self) -> Instruction | None:
         """All objects."""
         found = All().answer(self.facts)
-        return self.worded((All(), found), "category") if found and len(found) <= MAX_TARGETS else None
+        return self.write((All(), found), "category") if found and len(found) <= MAX_TARGETS else None
 
-    def meant(self, family: str, wanted: str) -> Instruction | None:
+    def of_family(self, family: str, wanted: str) -> Instruction | None:
         """One of the family, with `wanted` ("none", "one" or "many") targets."""
         if family == "multi":
-            return self.worded_groups(choose_groups(self.rng, self.facts, wanted))
-        chosen = self.chosen(family, wanted)
-        return self.worded(chosen, family) if chosen else None
+            return self.write_groups(choose_groups(self.rng, self.facts, wanted))
+        chosen = self.choose_program(family, wanted)
+        return self.write(chosen, family) if chosen else None
 
-    def chosen(self, family: str, wanted: str) -> Answered | None:
+    def choose_program(self, family: str, wanted: str) -> Answered | None:
         """A program of the family with its answer, sometimes composed of two."""
         chosen = choose(self.rng, self.facts, _plain_family(self.rng, family), wanted)
         if chosen and wanted != "none" and family in _COMPOSED_FAMILIES and chance(self.rng, COMPOSED_SHARE):
-            return self.composed(chosen[0]) or chosen
+            return self.compose(chosen[0]) or chosen
         return chosen
 
-    def composed(self, source: Program) -> Answered | None:
+    def compose(self, source: Program) -> Answered | None:
         """A second condition on several objects that are described already: "the largest of the mugs on the shelf"."""
         members = source.members(self.facts)
         if not _is_composable(source) or len(members) < 2:
@@ -199,15 +201,15 @@ class _Scene:
             return Difference(source, Filter(source, attribute, getattr(subject.thing, attribute)))
         return propose(family, draw, subject, False)
 
-    def alike(self, family: str) -> Instruction | None:
+    def look_alike(self, family: str) -> Instruction | None:
         """Nothing is meant, and one value away something would be."""
         if family == "multi":
-            return self.alike_groups()
-        chosen = self.chosen(family, "one")
+            return self.look_alike_groups()
+        chosen = self.choose_program(family, "one")
         changed = look_alike(self.rng, chosen[0], self.facts) if chosen and chosen[1] else None
-        return self.worded((changed, ()), family) if changed else None
+        return self.write((changed, ()), family) if changed else None
 
-    def alike_groups(self) -> Instruction | None:
+    def look_alike_groups(self) -> Instruction | None:
         """Two or three groups, none of which is meant."""
         groups: dict[str, Answered] = {}
         for program, found in choose_groups(self.rng, self.facts, "one"):
@@ -215,20 +217,21 @@ class _Scene:
             if changed is None or changed.phrase() in groups:
                 return None
             groups[changed.phrase()] = (changed, ())
-        return self.worded_groups(list(groups.values()))
+        return self.write_groups(list(groups.values()))
 
-    def absent(self, family: str) -> Instruction | None:
+    def absent_thing(self, family: str) -> Instruction | None:
         """About a real thing that the world does not have, described like one of the scene."""
-        chosen = self.chosen("category" if family in _NO_ABSENT_WORD else family, "one")
+        family = "category" if family in _NO_ABSENT_WORD else family
+        chosen = self.choose_program(family, "one")
         if chosen is None or not chosen[1]:
             return None
         kind = Proposer(self.rng, self.facts).missing("kind")
         program = with_kind(chosen[0], kind)
         if program is None or program.answer(self.facts) != () or names_held_out(program):
             return None
-        return self.worded((program, ()), family, {kind: pick(self.rng, words.absent_nouns())})
+        return self.write((program, ()), family, {kind: pick(self.rng, words.absent_nouns())})
 
-    def worded(
+    def write(
         self, answered: Answered, family: str, renamed: Mapping[str, Noun] | None = None
     ) -> Instruction | None:
         """The program in words of a style of the split; `renamed` kinds go by the name of something else."""
@@ -243,7 +246,7 @@ class _Scene:
         filled = word_program(speaker, program, found, style, ignored)
         if filled is None or names_the_answer(program, found, self.facts, filled[1]):
             return None
-        made = self.typed(style, filled, [answered], family)
+        made = self.finish(style, filled, [answered], family)
         for kind, noun in speaker.renamed.items():
             if noun.one not in filled[1] and noun.many not in filled[1]:
                 return None
@@ -252,15 +255,15 @@ class _Scene:
             made = replace(made, phrases=(phrase,), program=stored)
         return made
 
-    def worded_groups(self, groups: list[Answered]) -> Instruction | None:
+    def write_groups(self, groups: list[Answered]) -> Instruction | None:
         """Two or three groups in one text of a style of the split."""
         if len(groups) < 2:
             return None
         style = _drawn(self.rng, *styles_of(self.settings.split))
         filled = word_groups(FreeSpeaker(self.rng, self.facts), [program for program, _ in groups], style)
-        return self.typed(style, filled, groups, "multi") if filled else None
+        return self.finish(style, filled, groups, "multi") if filled else None
 
-    def typed(self, style: str, filled: tuple[str, str], groups: list[Answered], family: str) -> Instruction:
+    def finish(self, style: str, filled: tuple[str, str], groups: list[Answered], family: str) -> Instruction:
         """The instruction as a speaker of the style types it, from a saying with its text, and its programs."""
         saying, text = filled
         return Instruction(

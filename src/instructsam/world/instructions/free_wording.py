@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from instructsam.world.instructions.details import Details, described, details_of
 from instructsam.world.instructions.groups import GROUPS
+from instructsam.world.instructions.suiting import PARAPHRASES, filled, lines_of, suiting
 from instructsam.world.instructions.wording import is_clumsy
 from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.lexicon import indefinite
-from instructsam.world.language.sayings_table import ONE, SEVERAL, Saying, load_sayings
+from instructsam.world.language.sayings_table import SEVERAL, Saying
 from instructsam.world.programs.difference import EXCEPT_WORDS, Difference
 from instructsam.world.programs.filter import Filter
 from instructsam.world.programs.ordinal import Ordinal
@@ -23,12 +22,9 @@ if TYPE_CHECKING:
 KEY_SHARE = 0.6  # of the texts: a saying of the program's own key, not one for any noun phrase
 PARAPHRASE_SHARE = 0.6  # of the whole noun phrases
 DESCRIBED_SHARE = 0.35  # of the plain kinds: a riddle in place of the name
-PARAPHRASES = "paraphrases"
 _LOSING_WORDS = (Ordinal, Difference)
 """Operations whose own noun phrase leaves out the words after a long noun."""
 _GROUP_KEYS = {2: "two", 3: "three"}
-_HEAD_INSIDE = re.compile(r"\{(?:head|heads|single)\}(?! (?:that|which|who|where|whose)\b|[,.;:?!]| -|$)")
-"""A noun with words of the line after it that would seem to belong to a long noun's own last words."""
 
 
 def word_program(
@@ -56,7 +52,7 @@ def word_program(
     elif not chance(speaker.rng, KEY_SHARE):
         keys.reverse()
     for key in keys:
-        if sayings := _suiting_words(style, key, slots, details, len(found)):
+        if sayings := suiting(style, key, details.need(slots, len(found))):
             return _filled(pick(speaker.rng, sayings), slots)
     return None
 
@@ -69,7 +65,7 @@ def word_groups(speaker: FreeSpeaker, programs: list[Program], style: str) -> tu
         if "the" not in whole:
             return None
         slots[name] = whole["the"]
-    sayings = _lines(style, _GROUP_KEYS[len(programs)])
+    sayings = lines_of(style, _GROUP_KEYS[len(programs)])
     return _filled(pick(speaker.rng, sayings), slots) if sayings else None
 
 
@@ -89,13 +85,13 @@ def whole_slots(speaker: FreeSpeaker, program: Program, details: Details) -> Slo
     if details.key == "function":
         return _function_articles(speaker, details)
     loses_words = details.long_head and isinstance(program, _LOSING_WORDS)
-    lines = _suiting_words(PARAPHRASES, details.key, own, details, 2 if details.many else 1)
+    lines = suiting(PARAPHRASES, details.key, details.need(own, 2 if details.many else 1))
     if lines and (loses_words or chance(rng, PARAPHRASE_SHARE)):
         line = pick(rng, lines)
         if details.key in ("either", "except"):
-            return _definite(_one_space(line.text.format_map(own)))
-        single = "" if line.number == SEVERAL else _one_space(line.text.format_map(details.single_slots))
-        return _with_articles(_one_space(line.text.format_map(own)), single, details)
+            return _definite(filled(line, own))
+        single = "" if line.number == SEVERAL else filled(line, details.single_slots)
+        return _with_articles(filled(line, own), single, details)
     if loses_words:
         return {}
     if details.key == "either":
@@ -136,44 +132,6 @@ def _function_articles(speaker: FreeSpeaker, details: Details) -> Slots:
 def _filled(saying: Saying, slots: Slots) -> tuple[str, str] | None:
     if "that" in saying.slots and "heads" not in saying.slots:
         slots = slots | {"that": slots["that_single"]}
-    text = _one_space(saying.text.format_map(slots))
+    text = filled(saying, slots)
     clumsy = is_clumsy(text.lower()) and not is_clumsy(saying.text.lower())
     return None if clumsy else (saying.text, text)
-
-
-def _one_space(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _suiting_words(table: str, key: str, slots: Slots, details: Details, found: int) -> tuple[Saying, ...]:
-    """The lines of a style, or of `PARAPHRASES`, that suit the words and the number of objects."""
-    one, several = not details.many and found <= 1, details.many and found != 1
-    return _suiting(table, key, frozenset(slots), one, several, details.needs_count, details.long_head)
-
-
-@cache
-def _suiting(
-    table: str,
-    key: str,
-    slots: frozenset[str],
-    one: bool,
-    several: bool,
-    needs_count: bool,
-    long_head: bool,
-) -> tuple[Saying, ...]:
-    numbers = {"": True, ONE: one, SEVERAL: several}
-    return tuple(
-        line
-        for line in _lines(table, key)
-        if line.slots <= slots
-        and numbers[line.number]
-        and (not needs_count or line.is_whole or "count" in line.slots)
-        and not (long_head and _HEAD_INSIDE.search(line.text))
-    )
-
-
-@cache
-def _lines(table: str, key: str) -> tuple[Saying, ...]:
-    """All lines of a key, of one style or of `PARAPHRASES`."""
-    files = load_sayings(PARAPHRASES).values() if table == PARAPHRASES else (load_sayings("sayings")[table],)
-    return tuple(line for lines in files for line in lines.get(key, ()))

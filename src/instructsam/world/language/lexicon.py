@@ -5,10 +5,15 @@ The first noun of a kind or family is its canonical name, the one that phrases u
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from instructsam.world.language.synonyms import FAMILY_SYNONYMS, KIND_SYNONYMS, PLURALS
 from instructsam.world.scenes.scene import FAMILIES, KINDS
+
+_VOWEL_SOUND = re.compile(
+    r"(?!uni[cfv]|uku|eu|use|one\b)[aeiouAEIO]|hour|honest|heir|[FHLMNRSX](?:[A-Z\d]|-[a-z])"
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def plural(noun: str) -> str:
 
 def indefinite(words: str) -> str:
     """The words with "a" or "an" before them."""
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+    return f"{'an' if _VOWEL_SOUND.match(words) else 'a'} {words}"
 
 
 def _noun(word: str) -> Noun:
