@@ -58,7 +58,8 @@ WRONG = re.compile(
 )
 WRITTEN_OUT = re.compile(
     r"\{(?:the|head|bare)\} (?:is|are|has|have|was|were|looks|sits|lies|stands|comes|needs)\b"
-    r"|\b(?:a|an|every|each|another|single) (?:(?!the\b|that\b)[\w']+ ){0,2}\{head\}",
+    r"|\b(?:a|an|every|each|another|single) (?:(?!the\b|that\b)[\w']+ ){0,2}\{head\}"
+    r"|\b(?:answer|the suspect|matters|one|trial|that search|thing i need) \{(?:is|was|has)\}",
     re.IGNORECASE,
 )
 """A verb or an article that fits only one number."""
