@@ -117,7 +117,7 @@ def test_a_broken_image_stops_with_a_checkpoint(
             ["data.source={world: 1, RECORDS: 0}"],
             "data.source must be a name, or names with weights in (0, 1000000]",
         ),
-        (["data.world.colour=red"], "unknown key data.world.colour; known keys: data.world.captions"),
+        (["data.world.colour=red"], "unknown key data.world.colour; known keys: data.world.absent_words"),
     ],
 )
 def test_a_source_that_cannot_be_trained_on_is_refused(

@@ -68,7 +68,7 @@ class Details:
         return {**self.own_slots, **agreement(self.many, self.verb)}
 
     def need(self, slots: Slots, found: int) -> Need:
-        """What lines with these slots about so many objects have to suit."""
+        """Requirements on lines with these slots about so many objects."""
         return Need(
             frozenset(slots),
             one=not self.many and found <= 1,
@@ -118,7 +118,7 @@ def _of_modified(program: Program, speaker: Speaker, many: bool) -> Details:
 
 
 def _head(source: Program, speaker: Speaker, many: bool, countable: bool) -> NounPhrase:
-    """What the operation chooses from, sometimes in a paraphrase: "mugs | on the left-hand side of the bus"."""
+    """The noun phrase of the objects to choose from, sometimes in a paraphrase: "mugs | to the left of it"."""
     if isinstance(source, Modified) and chance(speaker.rng, PARAPHRASED_HEAD_SHARE):
         inner = _of_modified(source, speaker, many)
         lines = [

@@ -1,4 +1,4 @@
-"""Free instructions: composed programs, said in the sayings, paraphrases and words of the language's data files."""
+"""Free instructions: composed programs in the sayings, paraphrases and words of the language's data files."""
 
 from __future__ import annotations
 

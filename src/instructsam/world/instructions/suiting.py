@@ -15,7 +15,7 @@ HEAD_INSIDE = re.compile(r"\{(?:head|heads|single)\}(?! (?:that|which|who|where|
 
 @dataclass(frozen=True)
 class Need:
-    """What a line has to suit.
+    """Requirements on a line.
 
     Attributes:
         slots: the slots for which there are words.

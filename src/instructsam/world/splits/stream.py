@@ -33,7 +33,7 @@ SPLITS: dict[str, int] = {
     "val_unseen_style": 8,
 }
 _STYLES: dict[str, StyleSplit] = {"unseen_style": "test", "val_unseen_style": "val"}
-"""Split -> the styles that its free instructions are said in; of every other split, those of training."""
+"""Split -> the styles of its free instructions; every other split uses those of training."""
 CROWDED = (13, 14)  # objects; no stage of training has more than 12
 _SPLIT_SLOTS = 16  # scene seeds are congruent to their split's number modulo this, so splits share no scene
 
