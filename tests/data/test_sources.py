@@ -41,6 +41,9 @@ class Numbered:
     def texts(self, count: int) -> Iterator[str]:
         return (f"{self.name} {number}" for number in range(count))
 
+    def phrases(self) -> Iterator[str]:
+        return iter([f"every {self.name}"])
+
 
 def ids(source: Shuffled | Mixture, count: int) -> list[str]:
     return [source[index].id for index in range(count)]
@@ -54,6 +57,11 @@ def test_every_pass_holds_every_sample_once_in_another_order() -> None:
     assert ids(Shuffled(Numbered("a", 7), seed=3), 21) == seen != ids(Shuffled(Numbered("a", 7), seed=4), 21)
     world = Numbered("endless")
     assert endless(world, 0) is world
+
+
+def test_phrases_come_from_every_source() -> None:
+    mixture = Mixture([(Shuffled(Numbered("a", 7), seed=3), 1.0), (Numbered("b"), 3.0)], seed=5)
+    assert list(mixture.phrases()) == ["every a", "every b"]
 
 
 def test_a_mixture_keeps_its_weights_and_repeats_nothing_early() -> None:

@@ -52,7 +52,7 @@ def script(processor: InstructSAMProcessor, *phrases: str) -> list[int]:
 
 
 def decode(
-    model: InstructSAMModel, inputs: ModelInputs, scripts: list[list[int]], **settings: int
+    model: InstructSAMModel, inputs: ModelInputs, scripts: list[list[int]], **settings: Any
 ) -> list[Reply]:
     head = model.lm_head
     model.lm_head = Scripted(scripts, head.weight.shape[0])

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 import instructsam
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.model.vlm.registry import VLMS
+from instructsam.processing.word_list import save_words
 from instructsam.training.export import LAST
 from instructsam.training.lora import ADAPTER, add_adapters, modules_to_save, target_layers
 from instructsam.training.part_settings import LoraSettings
@@ -152,6 +153,16 @@ def test_a_second_run_trains_on_the_merged_model_or_on_the_adapter(trained: Path
         run(None, adapt(folder, trained / start, "schedule.total_steps=1"))
         assert instructsam.load(folder / LAST).model is not None
         assert instructsam.load(folder / ADAPTER).model is not None
+
+
+def test_both_exports_carry_the_word_list_with_the_words_of_the_data(base: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(base, tmp_path / "base")
+    save_words(["zyzzyva"], copy)
+    run(None, adapt(tmp_path / "run", copy, "schedule.total_steps=1"))
+    for folder in (LAST, ADAPTER):
+        words = instructsam.load(tmp_path / "run" / folder).processor.words
+        assert words is not None
+        assert {"zyzzyva", "mugs", "topmost"} <= words
 
 
 def test_a_missing_base_is_named(trained: Path, tmp_path: Path) -> None:

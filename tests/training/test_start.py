@@ -94,6 +94,23 @@ def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFi
         start_model(ModelSettings(path=str(tmp_path), init_from=str(tmp_path)), all_texts)
 
 
+def test_the_word_list_gets_the_words_of_the_data(tmp_path: Path) -> None:
+    """A model that is trained on other phrases must be able to write them; one without a list gets none."""
+    model, processor = tiny_pair()
+    Segmenter(model, processor.with_words(["mug"])).save(tmp_path)
+    phrases = ("safety helmet", "left man's mug")
+    for settings in (
+        ModelSettings(path=str(tmp_path)),
+        ModelSettings(preset="tiny", init_from=str(tmp_path)),
+        ModelSettings(path=str(tmp_path), extend_tokenizer=len(processor.tokenizer.get_vocab()) + 1),
+    ):
+        _, its_processor = start_model(settings, all_texts, phrases=lambda: phrases)
+        assert its_processor.words == frozenset({"mug", "safety", "helmet", "left", "man's"})
+    Segmenter(model, processor).save(tmp_path)
+    _, its_processor = start_model(ModelSettings(path=str(tmp_path)), all_texts, phrases=lambda: phrases)
+    assert its_processor.words is None
+
+
 def test_one_block_per_instance_from_left_to_right() -> None:
     model, processor = tiny_pair(num_queries=1, instance_form="token_per_instance")
     scene = world_sample(5, 1, SCENE)

@@ -24,6 +24,7 @@ from instructsam.checkpoints.processors import load_processor
 from instructsam.checkpoints.published_layout import config_to_published, map_published_name, published_name
 from instructsam.checkpoints.saving import model_folder
 from instructsam.errors import CheckpointError, InputError
+from instructsam.processing.word_list import save_words
 from instructsam.structures.checks import check_count
 from instructsam.structures.destinations import check_new_folder
 from instructsam.structures.files import write_text
@@ -103,6 +104,7 @@ def convert(
             text = json.dumps(config_to_published(config), indent=2, default=str)
             write_text(staging / "config.json", text + "\n")
             processor.tokenizer.save_pretrained(str(staging))
+            save_words(processor.words, staging)
             main, unused = [*main, *unused], []
         write(staging, main, number_format, max_shard_bytes)
         if unused:

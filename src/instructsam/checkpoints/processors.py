@@ -1,4 +1,4 @@
-"""Tokenizer and image settings of a model folder, checked against the model."""
+"""Tokenizer, image settings and word list of a model folder, checked against the model."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ FIXED = (
 )  # fmt: skip
 
 
-def load_processor(folder: Path) -> InstructSAMProcessor:
-    """Tokenizer and image settings of a folder in either layout.
+def load_processor(folder: Path, adapter: Path | None = None) -> InstructSAMProcessor:
+    """Tokenizer, image settings and word list of a folder in either layout.
+
+    Args:
+        folder: of a whole model.
+        adapter: of an adapter on it, whose word list, if it has one, replaces the model's.
 
     Raises:
         CheckpointError: the tokenizer is missing, damaged or not the model's.
@@ -27,15 +31,18 @@ def load_processor(folder: Path) -> InstructSAMProcessor:
     from instructsam.processing.processor import InstructSAMProcessor
     from instructsam.processing.settings import ProcessorSettings
     from instructsam.processing.tokenizer_files import load_tokenizer
+    from instructsam.processing.word_list import read_words
 
     config, published = read_config(folder)
     if published:
-        processor = InstructSAMProcessor(load_tokenizer(folder), ProcessorSettings.from_config(config))
+        settings = ProcessorSettings.from_config(config)
+        processor = InstructSAMProcessor(load_tokenizer(folder), settings, read_words(folder))
     else:
         processor = InstructSAMProcessor.from_pretrained(folder)
         require_same_sizes(folder, processor.settings, ProcessorSettings.from_config(config))
     require_same_tokens(folder, processor, config)
-    return processor
+    words = None if adapter is None else read_words(adapter)
+    return processor if words is None else processor.with_words(words)
 
 
 def require_same_sizes(folder: Path, found: ProcessorSettings, expected: ProcessorSettings) -> None:

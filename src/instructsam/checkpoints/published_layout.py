@@ -42,7 +42,7 @@ KEY_MAPPING: dict[str, str] = {
 }  # for `from_pretrained`: regular expression -> replacement
 
 
-OURS = ("score_threshold", "min_pixels", "max_pixels", "max_instruction_tokens", "default_mode")
+OURS = ("score_threshold", "min_pixels", "max_pixels", "max_instruction_tokens", "default_mode", "real_words")
 OURS_KEY = "instructsam"  # holds OURS in models that we write in the published layout
 
 ABLATIONS = {**METHOD_VALUES, "slot_boxes": False}

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from instructsam.checkpoints.quiet import quiet_transformers
 from instructsam.checkpoints.scope import Scope, save_scope
 from instructsam.errors import InputError, first_line
+from instructsam.processing.word_list import WORDS_FILE
 from instructsam.structures.folders import whole_folder
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ WEIGHT_FILES = ("model.safetensors", "model-*-of-*.safetensors", "model.safetens
 def save_model(
     model: InstructSAMModel, processor: InstructSAMProcessor, folder: Path, scope: Scope | None = None
 ) -> None:
-    """Write model, processor and scope, all files or none; weights of an earlier model in the folder are removed.
+    """Write model, processor and scope, all files or none; other weights and words of an earlier model are removed.
 
     Raises:
         InputError: the folder cannot be written, a file has its name, or the disk is full.
     """
-    with model_folder(folder, stale=WEIGHT_FILES) as staging:
+    with model_folder(folder, stale=(*WEIGHT_FILES, WORDS_FILE)) as staging:
         with quiet_transformers():
             model.save_pretrained(staging)
         processor.save_pretrained(staging)

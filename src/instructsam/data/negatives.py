@@ -150,3 +150,7 @@ class WithNegatives:
     def texts(self, count: int) -> Iterator[str]:
         """Those of the records."""
         return self.source.texts(count)
+
+    def phrases(self) -> Iterator[str]:
+        """Those of the records."""
+        return self.source.phrases()

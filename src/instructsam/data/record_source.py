@@ -153,6 +153,10 @@ class RecordSource:
             count,
         )
 
+    def phrases(self) -> Iterator[str]:
+        """The phrases of all records."""
+        return (phrase.text for group in self.groups for record in group for phrase in record.phrases)
+
 
 def size_within(size: tuple[int, int], max_side: int) -> tuple[int, int]:
     """(height, width) of an image whose sides are to be at most `max_side`; 0 for any size."""

@@ -49,6 +49,9 @@ class SampleSource(Protocol):
     def texts(self, count: int) -> Iterator[str]:
         """At most `count` instructions and phrases, to train a tokenizer on."""
 
+    def phrases(self) -> Iterator[str]:
+        """Phrases whose words a model with a word list may write after training; may repeat."""
+
 
 @runtime_checkable
 class VaryingSource(Protocol):
@@ -83,6 +86,10 @@ class Shuffled:
     def texts(self, count: int) -> Iterator[str]:
         """Those of the source."""
         return self.source.texts(count)
+
+    def phrases(self) -> Iterator[str]:
+        """Those of the source."""
+        return self.source.phrases()
 
 
 def endless(source: SampleSource, seed: int) -> SampleSource:
@@ -142,6 +149,11 @@ class Mixture:
         """From every source, in proportion to its share."""
         for source, share in zip(self.sources, self.counts, strict=True):
             yield from source.texts(-(-count * share // self.block))
+
+    def phrases(self) -> Iterator[str]:
+        """From every source."""
+        for source in self.sources:
+            yield from source.phrases()
 
 
 def _block_counts(names: Sequence[str], weights: Sequence[float]) -> tuple[int, ...]:

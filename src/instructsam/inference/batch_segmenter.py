@@ -46,6 +46,7 @@ class BatchSegmenter:
         encoded: all images of the call.
         mask_threshold: binarisation of the mask logits.
         limits: of the replies.
+        real_words: phrases of a model with a word list have only its words and those of the instruction.
     """
 
     model: InstructSAMModel
@@ -54,6 +55,7 @@ class BatchSegmenter:
     encoded: EncodedImages
     mask_threshold: float
     limits: GenerationSettings
+    real_words: bool = True
 
     def run(self, tasks: Sequence[Task], batch_size: int) -> list[Prediction]:
         """One prediction per task, in order.
@@ -120,10 +122,13 @@ class BatchSegmenter:
         """Let the VLM write its replies, or the blocks of phrases that are given."""
         if self.released_decoding:
             return generate_released(self.model, inputs, features, self.limits)
+        limits = self.limits
+        if self.real_words:
+            limits = replace(limits, words=self.processor.phrase_words([one.instruction for one in samples]))
         named = [sample.phrases for sample in samples]
         given = [self.processor.encode_phrases(phrases) for phrases in named if phrases is not None]
         separator = self.processor.conversations.separator
-        return self._form.generate(self.model, inputs, features, self.limits, separator, given or None)
+        return self._form.generate(self.model, inputs, features, limits, separator, given or None)
 
     def _detect(self, inputs: ModelInputs, states: Tensor, features: ImageFeatures) -> SegmentationOutput:
         """The detector over all phrases, some at a time: each holds a copy of its image's features."""

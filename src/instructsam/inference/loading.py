@@ -30,6 +30,7 @@ def load(
     released_decoding: bool = False,
     adapter: Adapter = "merge",
     quantize: Quantize | None = None,
+    real_words: bool | None = None,
 ) -> Segmenter:
     """Load a model, ready to segment.
 
@@ -44,6 +45,8 @@ def load(
         adapter: for the folder of a LoRA adapter, whose base is loaded too (from the hub if it names a hub id):
             "merge" adds it to the weights, "keep" leaves it as separate layers.
         quantize: "int8" or "int4" keeps the VLM's weights in that many bits (docs/weights.md, "Memory").
+        real_words: True lets phrases have only words of the model's `words.txt` and of the instruction, False any; None
+            is the model's default. Without effect on models without the file (docs/model.md, "Decoding").
 
     Raises:
         CheckpointError: the model does not exist, a file is missing or damaged, or tensors do not fit.
@@ -57,6 +60,8 @@ def load(
         check_text(revision, "revision")
     check_flag(released_decoding, "released_decoding")
     check_choice(adapter, "adapter", get_args(Adapter))
+    if real_words is not None:
+        check_flag(real_words, "real_words")
     folder = resolve(name_or_path, revision)
     from instructsam.inference.segmenter import Segmenter
     from instructsam.inference.threads import check_process
@@ -67,7 +72,7 @@ def load(
         raise InputError("an adapter loses precision when merged into quantized weights: use adapter='keep'")
     kind = pick_dtype(dtype, target)
     model, base = load_adapted(folder, kind, device=target, quantize=quantize, adapter=adapter)
-    processor = load_processor(base)
+    processor = load_processor(base, folder)
     model.config.token_ids = processor.token_ids.as_dict()
     if device == "auto" and target.type == "cpu" and model.num_parameters() > LARGE:
         logging.getLogger(__name__).warning(
@@ -75,4 +80,4 @@ def load(
             model.num_parameters() / 1e9,
             quantize or str(model.dtype).removeprefix("torch."),
         )
-    return Segmenter(model, processor, released_decoding, scope=read_scope(folder))
+    return Segmenter(model, processor, released_decoding, scope=read_scope(folder), real_words=real_words)

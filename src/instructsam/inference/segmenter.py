@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast, overload
@@ -52,6 +53,7 @@ class Segmenter:
     the instruction as its own phrase, in one forward pass. "auto" is the mode in the model's configuration.
 
     Attributes:
+        real_words: whether phrases have only words of the model's word list and of the instruction; may be set.
         calls: None, there is no log of calls (see `structures.answering`).
     """
 
@@ -64,6 +66,7 @@ class Segmenter:
         released_decoding: bool = False,
         origin: tuple[str, ...] = (),
         scope: Scope | None = None,
+        real_words: bool | None = None,
     ) -> None:
         """A model with its processor.
 
@@ -73,6 +76,8 @@ class Segmenter:
             released_decoding: write phrases exactly as the released research code does.
             origin: the sources of the parts of a built model.
             scope: the things and words that the model was trained on.
+            real_words: phrases that the model writes have only words of its word list and of the instruction; None is
+                the model's default. Models without a word list, and released decoding, write any word.
 
         Raises:
             InputError: released decoding of an ablation variant.
@@ -86,6 +91,7 @@ class Segmenter:
         self.processor = processor
         self.released_decoding = released_decoding
         self.origin, self.scope = origin, scope
+        self.real_words = bool(model.config.real_words) if real_words is None else real_words
         self._number = next(_numbers)
 
     @property
@@ -149,6 +155,14 @@ class Segmenter:
     def score_threshold(self) -> float:
         """Default selection threshold on scores, in [0, 1]."""
         return float(self.model.config.score_threshold)
+
+    @property
+    def word_list(self) -> str:
+        """Twelve characters that differ between word lists that phrases are held to; "" where they are to none."""
+        words = self.processor.words
+        if words is None or not self.real_words or self.released_decoding:
+            return ""
+        return sha256("\n".join(sorted(words)).encode()).hexdigest()[:12]
 
     @property
     def default_mode(self) -> Mode:
@@ -306,5 +320,11 @@ class Segmenter:
         encoder = encoder_key(self._number, self.model, self.processor)
         encoded = EncodedImages(self.model, self.processor, images, contents, cache, encoder)
         return BatchSegmenter(
-            self.model, self.processor, self.released_decoding, encoded, mask_threshold, limits
+            self.model,
+            self.processor,
+            self.released_decoding,
+            encoded,
+            mask_threshold,
+            limits,
+            self.real_words,
         )

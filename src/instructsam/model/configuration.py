@@ -13,7 +13,7 @@ from instructsam.model.variants.base import Variant
 from instructsam.model.variants.registry import check_variants, variant
 from instructsam.model.vlm.base import hidden_size
 from instructsam.model.vlm.registry import vlm_config
-from instructsam.structures.checks import check_count, check_fraction
+from instructsam.structures.checks import check_count, check_flag, check_fraction
 
 MODES = ("generate", "direct")
 
@@ -34,6 +34,8 @@ class InstructSAMConfig(PreTrainedConfig):
         max_pixels: upper limit of the VLM's smart resize.
         max_instruction_tokens: longer instructions are refused.
         default_mode: mode of `Segmenter.segment` where none is given: "generate" or "direct".
+        real_words: phrases that the model writes have only words of its word list (`words.txt`, if it has one) and
+            of the instruction.
         slot_boxes: tell each instance query inside the VLM where its detector slot starts to look.
         query_attention: "hybrid", or a variant for ablations (`model.variants`).
         projectors: False is a variant for ablations.
@@ -56,6 +58,7 @@ class InstructSAMConfig(PreTrainedConfig):
     max_pixels: int = 1048576
     max_instruction_tokens: int = 4096
     default_mode: str = "generate"
+    real_words: bool = True
     query_attention: str = "hybrid"
     projectors: bool = True
     slot_boxes: bool = False
@@ -77,6 +80,7 @@ class InstructSAMConfig(PreTrainedConfig):
             low = check_count(self.min_pixels, "min_pixels")
             check_count(self.max_pixels, "max_pixels", low=low)
             check_count(self.max_instruction_tokens, "max_instruction_tokens")
+            check_flag(self.real_words, "real_words")
         except InputError as error:
             raise ConfigError(str(error)) from error
 

@@ -3,7 +3,8 @@
 When a sample emits the reference end, ONE step runs over `[ref_end, mask_start, Q queries, mask_end]` with hybrid
 attention and the cache; the final-norm hidden states at the Q positions are the query states. Decoding with the
 cache equals one teacher-forced forward over the finished sequence. Nothing is kept on the module: re-entrant, and
-batched with samples at different points of their replies.
+batched with samples at different points of their replies. Of a model with a word list, phrases have real words only
+(`model.phrase_words`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from instructsam.structures.outputs import require_numbers
 
 if TYPE_CHECKING:
     from instructsam.model.features import ImageFeatures
+    from instructsam.model.phrase_words import PhraseWords
     from instructsam.structures.outputs import ModelInputs
 
 # Tokens of other parts of a conversation, without meaning in a reply.
@@ -38,11 +40,12 @@ class DecodingModel(ConversationModel, Protocol):
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Limits of one decoding.
+    """Limits of one decoding, and the words of its phrases.
 
     Attributes:
         max_new_tokens: tokens that the model may emit per sample (query blocks do not count).
         max_phrases: query blocks per sample; later phrases get none and the reply counts as truncated.
+        words: of each sample, which tokens its phrases may have; None for any.
 
     Raises:
         InputError: a limit is not a whole number of at least 1.
@@ -50,6 +53,7 @@ class GenerationSettings:
 
     max_new_tokens: int = 128
     max_phrases: int = 16
+    words: tuple[PhraseWords, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_count(self.max_new_tokens, "max_new_tokens")
@@ -183,7 +187,7 @@ class Decoder:
             logits = self.model.lm_head(self.last)
             chosen = logits.argmax(-1, keepdim=True)
             require_numbers({"token logits": logits.gather(-1, chosen)})  # NaN counts as the largest
-            tokens = chosen[:, 0].tolist()
+            tokens = self.real_words(chosen[:, 0].tolist(), logits)
             steps = [self.step_ids(reply, token) for reply, token in zip(self.replies, tokens, strict=True)]
             if all(reply.finished and not step for reply, step in zip(self.replies, steps, strict=True)):
                 break
@@ -191,6 +195,19 @@ class Decoder:
         for reply in self.replies:
             reply.detector_phrases = self.detector_phrases(reply)
         return self.replies
+
+    def real_words(self, tokens: list[int], logits: Tensor) -> list[int]:
+        """The likeliest tokens [B] of logits [B, V]; inside phrases the likeliest ones that the words allow."""
+        if self.settings.words is None:
+            return tokens
+        return [
+            token
+            if reply.finished or reply.open_phrase is None
+            else words.choose(reply.open_phrase, token, row)
+            for token, reply, words, row in zip(
+                tokens, self.replies, self.settings.words, logits, strict=True
+            )
+        ]
 
     def step_ids(self, reply: Reply, token: int) -> list[int]:
         """The next input ids of a sample: nothing when done, a token, or a token with its query block."""

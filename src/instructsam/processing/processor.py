@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,15 @@ from instructsam.processing.results import select_instances
 from instructsam.processing.settings import ProcessorSettings
 from instructsam.processing.tokenizer_files import load_tokenizer
 from instructsam.processing.tokens import TokenIds, TokenizerLike, encode_text
+from instructsam.processing.word_list import phrase_words, read_words, save_words
 from instructsam.structures.instances import Instances
 from instructsam.structures.model_files import read_object, require_inside
 from instructsam.structures.outputs import ModelInputs, SegmentationOutput
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from instructsam.model.phrase_words import PhraseWords
 
 PROCESSOR_FILE = "processor_config.json"
 
@@ -54,11 +58,15 @@ class Sample:
 
 
 class InstructSAMProcessor:
-    """Tokenizer and image settings of one model."""
+    """Tokenizer, image settings and word list of one model."""
 
-    def __init__(self, tokenizer: TokenizerLike, settings: ProcessorSettings) -> None:
+    def __init__(
+        self, tokenizer: TokenizerLike, settings: ProcessorSettings, words: Collection[str] | None = None
+    ) -> None:
+        """A processor; `words` are those that phrases may have, None for any."""
         self.tokenizer = tokenizer
         self.settings = settings
+        self.words = None if words is None else frozenset(words)
         self.vlm = vlm_class(settings.vlm)
         self.pixel_rules = settings.pixel_rules
         self.token_ids = TokenIds.from_tokenizer(tokenizer, self.vlm)
@@ -79,13 +87,33 @@ class InstructSAMProcessor:
             settings = ProcessorSettings.from_fields(read_object(path).get("settings"))
         except (InputError, TypeError) as error:
             raise CheckpointError(f"{path} is damaged: {error}") from error
-        return cls(load_tokenizer(folder), settings)
+        return cls(load_tokenizer(folder), settings, read_words(folder))
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the tokenizer and `processor_config.json`."""
+        """Write the tokenizer, `processor_config.json` and, with a word list, `words.txt`."""
         self.tokenizer.save_pretrained(str(folder))
         fields = {"processor_class": type(self).__name__, "settings": self.settings.to_fields()}
         (Path(folder) / PROCESSOR_FILE).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+        save_words(self.words, folder)
+
+    def with_words(self, words: Collection[str]) -> InstructSAMProcessor:
+        """The same tokenizer and settings with another word list."""
+        return type(self)(self.tokenizer, self.settings, words)
+
+    @cached_property
+    def _word_list(self) -> PhraseWords | None:
+        if self.words is None:
+            return None
+        return phrase_words(self.tokenizer, self.token_ids.as_dict().values(), self.words)
+
+    def phrase_words(self, instructions: Sequence[str]) -> tuple[PhraseWords, ...] | None:
+        """Of each instruction the words that its phrases may have; None without a word list.
+
+        Raises:
+            CheckpointError: the tokenizer is no byte-level BPE.
+        """
+        words = self._word_list
+        return None if words is None else tuple(words.with_instruction(text) for text in instructions)
 
     def encode_instruction(self, instruction: str) -> list[int]:
         """Ids of an instruction; special tokens in it stay text.

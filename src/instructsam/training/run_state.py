@@ -14,6 +14,7 @@ from torch import Tensor
 from instructsam.data.sources import SampleSource
 from instructsam.errors import InputError
 from instructsam.processing.processor import InstructSAMProcessor
+from instructsam.processing.word_list import save_words
 from instructsam.training import checkpointing, state_tensors
 from instructsam.training.ema import Average
 from instructsam.training.export import (
@@ -245,6 +246,7 @@ class RunState:
 
         def write(staging: Path) -> None:
             save_adapter(staging, model, self._whole, lora, base, self._export_dtype)
+            save_words(self.processor.words, staging)
 
         return export_folder(folder, write, record)
 

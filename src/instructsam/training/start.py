@@ -69,7 +69,10 @@ def model_name(name: str) -> str:
 
 
 def start_model(
-    settings: ModelSettings, texts: Callable[[int], Iterator[str]], attention: str = "sdpa"
+    settings: ModelSettings,
+    texts: Callable[[int], Iterator[str]],
+    attention: str = "sdpa",
+    phrases: Callable[[], Iterable[str]] = tuple,
 ) -> tuple[InstructSAMModel, InstructSAMProcessor]:
     """The model to train, in float32, and its processor.
 
@@ -77,6 +80,7 @@ def start_model(
         settings: where it comes from.
         texts: at most so many texts, to train the tokenizer of a new model on (`SampleSource.texts`).
         attention: kernel of every attention layer.
+        phrases: whose words the word list gets, if the model to start from has one (`SampleSource.phrases`).
 
     Raises:
         ConfigError: the size preset or one of its overrides is unknown, or no tensor of `settings.init_from` fits.
@@ -88,12 +92,13 @@ def start_model(
             processor = extend_vocabulary(
                 model, processor, texts(settings.tokenizer_texts), settings.extend_tokenizer
             )
-        return model, processor
+        return model, extend_words(processor, phrases)
     preset = get_preset(settings.preset, settings.overrides)
-    donor = None
+    donor, words = None, None
     if settings.init_from:
         donor, its_processor = open_model(Path(model_name(settings.init_from)), attention)
         tokenizer, vocab_size = its_processor.tokenizer, donor.lm_head.weight.shape[0]
+        words = its_processor.words
     else:
         tokenizer = train_tokenizer(texts(settings.tokenizer_texts), settings.vocab_size, VLMS[preset.vlm])
         vocab_size = len(tokenizer)
@@ -103,7 +108,17 @@ def start_model(
     if donor is not None:
         for line in initialize_from(model, donor, settings.init_from, settings.reinitialize):
             logging.getLogger(__name__).warning("%s", line)
-    return model, InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config))
+    processor = InstructSAMProcessor(tokenizer, ProcessorSettings.from_config(config), words)
+    return model, extend_words(processor, phrases)
+
+
+def extend_words(
+    processor: InstructSAMProcessor, phrases: Callable[[], Iterable[str]]
+) -> InstructSAMProcessor:
+    """The processor with the words of the phrases in its word list; unchanged if it has none."""
+    if processor.words is None:
+        return processor
+    return processor.with_words(processor.words.union(*(phrase.split() for phrase in phrases())))
 
 
 @torch.no_grad()
@@ -134,7 +149,7 @@ def extend_vocabulary(
     for name, number in ids.items():
         if hasattr(model.config.vlm_config, f"{name}_token_id"):
             setattr(model.config.vlm_config, f"{name}_token_id", number)
-    return InstructSAMProcessor(tokenizer, processor.settings)
+    return InstructSAMProcessor(tokenizer, processor.settings, processor.words)
 
 
 @torch.no_grad()
@@ -215,7 +230,7 @@ def open_model(folder: Path, attention: str = "sdpa") -> tuple[InstructSAMModel,
     """
     folder = resolve(folder)
     model, base = load_adapted(folder, torch.float32, attention)
-    processor = load_processor(base)
+    processor = load_processor(base, folder)
     model.config.token_ids = processor.token_ids.as_dict()
     return model, processor
 

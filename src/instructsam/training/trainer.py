@@ -104,7 +104,9 @@ def run_config(
         if resume and exported.is_dir():
             model, processor = open_model(exported, attention_kernel(config))
         else:
-            model, processor = start_model(config.model, source.texts, attention_kernel(config))
+            model, processor = start_model(
+                config.model, source.texts, attention_kernel(config), source.phrases
+            )
         return Trainer(config, source, model, processor, criterion, on_checkpoint, validate).fit(resume)
 
 

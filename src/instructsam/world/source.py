@@ -28,6 +28,7 @@ from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
 from instructsam.world.instructions.free import FreeSettings
 from instructsam.world.instructions.invented import with_invented_word
 from instructsam.world.instructions.nouns import Nouns
+from instructsam.world.programs.every_phrase import phrase_words
 from instructsam.world.scenes.render import SHORT_SIDES
 from instructsam.world.scenes.scene import COLORS, KINDS, LAYOUTS, MOST_OBJECTS, PATTERNS, PILES, SIZES, Scene
 from instructsam.world.splits.stream import WorldSample, WorldSettings, all_texts, world_sample
@@ -157,6 +158,10 @@ class WorldSource:
     def texts(self, count: int) -> Iterator[str]:
         """The world's language, half of it free, whatever the settings and the seed."""
         return all_texts(count, free_share=TEXTS_FREE_SHARE)
+
+    def phrases(self) -> Iterator[str]:
+        """The words of all canonical phrases and of the lexicon."""
+        return iter(phrase_words())
 
     def _nouns(self, step: int) -> Nouns:
         """The level of bare noun phrases at a step, "" for instructions."""

@@ -26,6 +26,7 @@ def answer_settings(segmenter: object) -> dict[str, str]:
     found: dict[str, Any] = {"precision": getattr(getattr(detector, "model", None), "dtype", None)}
     found["limits"] = getattr(segmenter, "limits", None)
     found["released_decoding"] = getattr(detector, "released_decoding", None) or None
+    found["word_list"] = getattr(detector, "word_list", None) or None
     segment = getattr(detector, "segment", None)
     if segment is not None:
         parameters = inspect.signature(segment).parameters
