@@ -12,11 +12,12 @@ from instructsam.world.instructions import free_wording
 from instructsam.world.instructions.details import described, details_of
 from instructsam.world.instructions.free import FreeSettings, free_instructions
 from instructsam.world.instructions.free_wording import whole_slots, word_groups, word_program
-from instructsam.world.instructions.suiting import HEAD_INSIDE
+from instructsam.world.instructions.suiting import HEAD_INSIDE, PARAPHRASES, Need, suiting
 from instructsam.world.language import words
 from instructsam.world.language.free_speaker import FreeSpeaker
 from instructsam.world.language.lexicon import NUMBERS, ORDINALS
-from instructsam.world.language.sayings_table import ONE, SEVERAL, Saying, load_sayings
+from instructsam.world.language.sayings_table import GENERAL, KEYS, ONE, SEVERAL, Saying, load_sayings
+from instructsam.world.language.styles import load_styles
 from instructsam.world.programs.all_objects import All
 from instructsam.world.programs.counted import Counted
 from instructsam.world.programs.difference import Difference
@@ -114,6 +115,15 @@ def test_words_after_a_noun_are_kept() -> None:
 )
 def test_a_long_noun_ends_its_clause(line: str, inside: bool) -> None:
     assert bool(HEAD_INSIDE.search(line)) == inside
+
+
+def test_a_ranked_long_noun_has_no_relative_clause() -> None:
+    for key in ("superlative largest", "extreme left", "ordinal top"):
+        for table in (PARAPHRASES, *load_styles()):
+            slots = frozenset(KEYS[key] | GENERAL)
+            lines = suiting(table, key, Need(slots, one=True, several=True, long_head=True, ranks=True))
+            assert not any("head} that" in line.text or "heads} which" in line.text for line in lines)
+        assert suiting(PARAPHRASES, key, Need(slots, one=True, several=True, long_head=True, ranks=True))
 
 
 def test_riddles_agree_in_number() -> None:

@@ -136,6 +136,23 @@ def test_every_line_is_english_in_each_number(folder: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "every {head} here",
+        "mark a {bare}",
+        "the {the} please",
+        "these {single} here",
+        "which {head} {is} that, and where {is} that?",
+        "take what {is} {mod}",
+        "{head} that look {s} {mod}",
+    ],
+)
+def test_the_check_of_the_grammar_finds_mistakes(line: str) -> None:
+    (saying,) = parse_sayings(f'attribute:\n- "{line} {{the}}"', "x.yaml")["attribute"]
+    assert any(WRONG.search(text) for text in rendered("attribute", saying))
+
+
 def test_every_line_can_be_used_in_some_number() -> None:
     unused = [
         line.place

@@ -75,6 +75,7 @@ class Details:
             several=self.many and found != 1,
             needs_count=self.needs_count,
             long_head=self.long_head,
+            ranks=not self.indefinite,
         )
 
     @cached_property

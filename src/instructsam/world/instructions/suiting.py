@@ -11,6 +11,8 @@ from instructsam.world.language.sayings_table import ONE, SEVERAL, Saying, load_
 PARAPHRASES = "paraphrases"
 HEAD_INSIDE = re.compile(r"\{(?:head|heads|single)\}(?! (?:that|which|who|where|whose)\b|[,.;:?!]| -|$)")
 """A noun with words of the line after it that would seem to belong to a long noun's own last words."""
+HEAD_RELATED = re.compile(r"\{(?:head|heads|single)\} (?:that|which|who|where|whose)\b")
+"""A noun with a relative clause: "the mug left of the bus that is larger than the others" may be about the bus."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Need:
         several: whether it may be a line for several objects only.
         needs_count: whether it must have {count}, or a whole noun phrase.
         long_head: whether {head} has words after its noun: "mugs left of the bus".
+        ranks: whether the line picks some of the objects by their rank.
     """
 
     slots: frozenset[str]
@@ -30,6 +33,7 @@ class Need:
     several: bool
     needs_count: bool = False
     long_head: bool = False
+    ranks: bool = False
 
 
 @cache
@@ -43,6 +47,7 @@ def suiting(table: str, key: str, need: Need) -> tuple[Saying, ...]:
         and numbers[line.number]
         and (not need.needs_count or line.is_whole or "count" in line.slots)
         and not (need.long_head and HEAD_INSIDE.search(line.text))
+        and not (need.long_head and need.ranks and HEAD_RELATED.search(line.text))
     )
 
 

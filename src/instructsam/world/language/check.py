@@ -1,4 +1,4 @@
-"""What is wrong with the data files of the language beyond their format, as messages for their authors."""
+"""Faults of the language's data files beyond their format, as messages for their authors."""
 
 from __future__ import annotations
 
