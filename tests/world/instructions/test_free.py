@@ -13,18 +13,26 @@ from instructsam.errors import ConfigError
 from instructsam.world.instructions.absent import with_kind
 from instructsam.world.instructions.choosing import names_held_out
 from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
-from instructsam.world.instructions.free import FreeSettings, free_instructions, names_the_answer
+from instructsam.world.instructions.free import (
+    FreeSettings,
+    describes_an_anchor,
+    free_instructions,
+    is_between_one_and_itself,
+    names_the_answer,
+)
 from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.instructions.negatives import look_alike
 from instructsam.world.language import words
 from instructsam.world.language.lexicon import KIND_NOUNS
 from instructsam.world.language.styles import load_styles
 from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.between import Between
 from instructsam.world.programs.both import Both
 from instructsam.world.programs.difference import Difference
 from instructsam.world.programs.either import Either
 from instructsam.world.programs.extreme import Extreme
 from instructsam.world.programs.filter import Filter
+from instructsam.world.programs.on_shelf import OnShelf
 from instructsam.world.programs.operations import from_dict
 from instructsam.world.programs.program import Program
 from instructsam.world.programs.relate import Relate
@@ -111,6 +119,48 @@ def test_an_absent_thing_is_named_in_text_and_phrase() -> None:
     assert families == FAMILY_SHARES.keys() - {"multi", "knowledge"}
 
 
+def test_the_phrase_of_one_absent_thing_is_singular() -> None:
+    nouns = {noun.one: noun for noun in words.absent_nouns()}
+    for _, made in drawn(ONLY_ABSENT):
+        ((_, one),) = made.program["renamed"].items()
+        if "count" not in str(made.program) and nouns[one].many != one:
+            assert nouns[one].many not in made.phrases[0].text, made.phrases[0].text
+
+
+ON_TOP = OnShelf(MUGS, "top")
+SIDES = Between(MUGS, RED, Filter(RED, "size", "small"))
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        (OnShelf(Same(All(), "pattern", MUGS), "top"), True),
+        (Relate(Relate(MUGS, "left_of", RED), "above", RED), True),
+        (Difference(Relate(MUGS, "above", RED), Filter(Relate(MUGS, "above", RED), "size", "small")), True),
+        (Superlative(Same(All(), "pattern", MUGS), "largest"), False),
+        (Same(ON_TOP, "color", RED), False),
+        (ON_TOP, False),
+    ],
+)
+def test_a_condition_after_an_anchor_reads_as_the_anchors(program: Program, expected: bool) -> None:
+    assert describes_an_anchor(program) == expected
+
+
+def test_nothing_is_asked_for_that_reads_as_a_condition_on_an_anchor() -> None:
+    for settings in (TRAIN, ONLY_ALIKE):
+        for facts, made in drawn(settings):
+            for program in programs_of(made):
+                assert not describes_an_anchor(program), made.text
+                assert not is_between_one_and_itself(program, facts), made.text
+
+
+def test_nothing_is_between_an_object_and_itself() -> None:
+    facts = Facts((ObjectFact(0, "mug", "drinkware", "red", "small", 0.5, 0.5, 0.02, 1.0),))
+    assert is_between_one_and_itself(SIDES, facts)
+    assert is_between_one_and_itself(Superlative(SIDES, "largest"), facts)
+    assert not is_between_one_and_itself(Between(MUGS, RED, Filter(All(), "color", "blue")), facts)
+
+
 def test_no_absent_thing_is_a_part_of_a_drawing() -> None:
     drawn_parts = {
         "tile",
@@ -125,6 +175,13 @@ def test_no_absent_thing_is_a_part_of_a_drawing() -> None:
         "face",
         "seed",
         "bow",
+        "bow tie",
+        "straw",
+        "chain",
+        "buckle",
+        "porthole",
+        "ring",
+        "cheek",
     }
     assert not drawn_parts & {noun.one for noun in words.absent_nouns()}
 

@@ -29,13 +29,17 @@ from instructsam.world.language.free_speaker import FreeSpeaker
 from instructsam.world.language.lexicon import NUMBERS, plural_name
 from instructsam.world.language.styles import STYLE_SPLITS, StyleSplit, load_styles, styles_of
 from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.between import Between
+from instructsam.world.programs.compare import Compare
 from instructsam.world.programs.counted import Counted
 from instructsam.world.programs.difference import Difference
 from instructsam.world.programs.filter import Filter
 from instructsam.world.programs.modified import Modified
+from instructsam.world.programs.nearest import Nearest
 from instructsam.world.programs.operation import Subject
 from instructsam.world.programs.operations import propose
 from instructsam.world.programs.proposer import Proposer
+from instructsam.world.programs.relate import Relate
 from instructsam.world.programs.same import Same
 
 if TYPE_CHECKING:
@@ -52,6 +56,7 @@ _COMPOSED_FAMILIES = ("attribute", "spatial", "comparison", "logic", "knowledge"
 COMPOSED_TRIES = 6
 TRIES = 40
 FAMILY_TRIES = 8
+_WITH_ANCHORS = (Relate, Nearest, Between, Compare, Same)
 _NO_ABSENT_WORD = ("multi", "knowledge")
 
 
@@ -183,7 +188,7 @@ class _Generator:
         for _ in range(COMPOSED_TRIES):
             made = self.second_condition(source, draw, Subject(thing, thing, source))
             found = made.answer(self.facts) if made is not None else None
-            if made is None or not found or names_held_out(made):
+            if made is None or not found or names_held_out(made) or describes_an_anchor(made):
                 continue
             changes = len(found) < len(members) or isinstance(made, Counted)
             if changes and is_worthwhile(made, self.facts, found, self.rng):
@@ -226,6 +231,8 @@ class _Generator:
         if chosen is None or not chosen[1]:
             return None
         kind = Proposer(self.rng, self.facts).missing("kind")
+        if plural_name(kind) == kind:  # the phrase would not tell whether one or several are meant
+            return None
         program = with_kind(chosen[0], kind)
         if program is None or program.answer(self.facts) != () or names_held_out(program):
             return None
@@ -236,6 +243,8 @@ class _Generator:
     ) -> Instruction | None:
         """The program in words of a style of the split; `renamed` kinds go by the name of something else."""
         program, found = answered
+        if is_between_one_and_itself(program, self.facts):
+            return None
         speaker = FreeSpeaker(self.rng, self.facts, renamed)
         ignored = None
         if family == "chatty":
@@ -257,7 +266,7 @@ class _Generator:
 
     def write_groups(self, groups: list[Answered]) -> Instruction | None:
         """Two or three groups in one text of a style of the split."""
-        if len(groups) < 2:
+        if len(groups) < 2 or any(is_between_one_and_itself(program, self.facts) for program, _ in groups):
             return None
         style = _drawn(self.rng, *styles_of(self.settings.split))
         filled = word_groups(FreeSpeaker(self.rng, self.facts), [program for program, _ in groups], style)
@@ -283,6 +292,22 @@ def names_the_answer(program: Program, found: tuple[int, ...], facts: Facts, tex
     nouns = (noun for kind in kinds for noun in words.kinds()[kind].nouns)
     names = {name for noun in nouns for name in (noun.one, noun.many)}
     return any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names)
+
+
+def describes_an_anchor(program: Program) -> bool:
+    """Whether its last condition reads as one on an anchor: "the things like the mug | on the top shelf"."""
+    trails = isinstance(program, Modified) or (
+        isinstance(program, Difference) and program.negated is not None
+    )
+    return trails and isinstance(program.head, _WITH_ANCHORS)
+
+
+def is_between_one_and_itself(program: Program, facts: Facts) -> bool:
+    """Whether both anchors are the same object: "the mug between the bus and the red bus" where one bus is."""
+    if isinstance(program, Between):
+        first = program.first.answer(facts)
+        return bool(first) and first == program.second.answer(facts)
+    return program.head is not program and is_between_one_and_itself(program.head, facts)
 
 
 def _drawn(rng: np.random.Generator, names: tuple[str, ...], shares: tuple[float, ...]) -> str:
