@@ -2,6 +2,7 @@
 
     python benchmarks/scope.py --photographs FOLDER
     python benchmarks/scope.py --photographs FOLDER --fit src/instructsam/assets/default
+    python benchmarks/scope.py --words src/instructsam/assets/default    # after a change of the language
 
 FOLDER holds the unpacked packages of `PHOTOGRAPHS`, e.g. `dpkg-deb -x mate-backgrounds_*.deb FOLDER` and
 `python -m zipfile -e scikit_image-*.whl FOLDER`. Those of "fit" choose weights and limit, those of "measure" are only
@@ -15,6 +16,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +139,6 @@ def fit(folder: Path, count: int, texts: int) -> Scope:
     means, scales = features.mean(axis=0), features.std(axis=0) + 1e-6
     weights = _logistic((features - means) / scales, is_taken)
     scores = (np.array(drawn) - means) / scales @ weights[:-1] + weights[-1]
-    words = Counter(word for text in all_texts(texts) for word in set(content_words(text)))
 
     def rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
         return tuple(round(float(value), 5) for value in values)
@@ -150,8 +151,14 @@ def fit(folder: Path, count: int, texts: int) -> Scope:
         bias=round(float(weights[-1]), 5),
         limit=round(float(np.quantile(scores, QUANTILE)), 5),
         unknown_share=0.5,
-        vocabulary=frozenset(word for word, times in words.items() if times >= LEAST),
+        vocabulary=known_words(texts),
     )
+
+
+def known_words(texts: int) -> frozenset[str]:
+    """The words that carry meaning in training texts, half of them free, and occur at least `LEAST` times."""
+    words = Counter(word for text in all_texts(texts, free_share=0.5) for word in set(content_words(text)))
+    return frozenset(word for word, times in words.items() if times >= LEAST)
 
 
 def _logistic(features: NDArray[np.float64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -213,15 +220,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--photographs", type=Path, required=True, help="folder of the unpacked packages")
+    parser.add_argument("--photographs", type=Path, help="folder of the unpacked packages")
+    parser.add_argument(
+        "--words", type=Path, help="model folder whose scope.json gets the words of today's language"
+    )
     parser.add_argument("--fit", type=Path, help="model folder that gets a new scope.json")
     parser.add_argument("--model", type=Path, default=Path("src/instructsam/assets/default"))
     parser.add_argument("--scenes", type=int, default=500, help="that are fitted")
-    parser.add_argument("--texts", type=int, default=16_000, help="whose words are known")
+    parser.add_argument("--texts", type=int, default=60_000, help="whose words are known")
     parser.add_argument(
         "--limit", type=int, default=1000, help="instructions of world/test that are measured"
     )
     arguments = parser.parse_args()
+    if arguments.words is not None:
+        old = read_scope(arguments.words)
+        if old is None:
+            parser.error(f"{arguments.words} has no scope.json: fit one with --fit")
+        save_scope(replace(old, vocabulary=known_words(arguments.texts)), arguments.words)
+        return
+    if arguments.photographs is None:
+        parser.error("give --photographs, or --words alone")
     if arguments.fit is not None:
         scope = fit(arguments.photographs, arguments.scenes, arguments.texts)
         save_scope(scope, arguments.fit)
