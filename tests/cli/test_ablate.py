@@ -222,6 +222,11 @@ def test_destinations_are_checked_before_any_work(
         ("max_objects: 3", "min_objects: 9, max_objects: 3", "evaluation.min_objects must be at most"),
         ("nouns: colors}", "nouns: verbs}", "evaluation.nouns must be some of"),
         ("nouns: colors}", "nouns: colors, layouts: [heap]}", "evaluation.layouts must be some of"),
+        (
+            "nouns: colors}",
+            "nouns: colors, split: val_unseen_style}",
+            "evaluation.split val_unseen_style has no bare noun",
+        ),
         ("nouns: colors}", "nouns: colors, families: [colour]}", "evaluation.families must be some of"),
     ],
 )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
 
 from instructsam.errors import ConfigError
 from instructsam.processing.tokens import REF_START, encode_text, train_tokenizer
@@ -36,6 +40,19 @@ def test_every_text_is_still_decoded_to_itself_and_special_tokens_come_last() ->
     for text in ("Honeycrisp 漢字 ünï \n  two  spaces", f"a {REF_START} in a text"):
         assert tokenizer.decode(encode_text(tokenizer, text), skip_special_tokens=False) == text
     assert tokenizer.get_added_vocab()[REF_START] not in encode_text(tokenizer, f"a {REF_START} in a text")
+
+
+def test_special_tokens_that_are_not_last_are_refused() -> None:
+    tokenizer = train_tokenizer(OLD, 330)
+    tokenizer.backend_tokenizer.add_special_tokens(["t"])
+    with pytest.raises(ConfigError, match="whose special tokens have the largest ids"):
+        extend_tokenizer(tokenizer, NEW, 400)
+
+
+def test_another_type_of_tokenizer_is_refused() -> None:
+    for other in (SimpleNamespace(), SimpleNamespace(backend_tokenizer=Tokenizer(WordPiece()))):
+        with pytest.raises(ConfigError, match="needs a BPE tokenizer with the pre-tokenizer ByteLevel, got "):
+            extend_tokenizer(other, NEW, 400)
 
 
 def test_a_size_that_does_not_grow_is_rejected() -> None:

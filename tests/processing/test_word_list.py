@@ -56,11 +56,17 @@ def test_the_list_of_an_adapter_replaces_that_of_its_base(tmp_path: Path) -> Non
     assert load_processor(tmp_path / "base", tmp_path / "adapter").words == {"mug", "helmet"}
 
 
+def test_a_list_from_any_editor_is_read(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_bytes("\ufeffmug\r\n\r\n tasse \r\ncup".encode())
+    assert read_words(tmp_path) == {"mug", "tasse", "cup"}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "is empty"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b"\r\n \n", "expected one word per line, got blank lines"),
         (b"mug\nred mug\n", "expected one word per line, got 'red mug'"),
         (b"\xff\xfe\x00", "cannot be read"),
     ],

@@ -135,6 +135,33 @@ def test_a_pack_cannot_write_outside_the_run(pack: Path, tmp_path: Path, path: s
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"same": {"a": ["b"]}},
+        {"metadata": {"last/model.safetensors": {"format": 1}}},
+        {"metadata": {"a": "b"}},
+    ],
+)
+def test_a_list_of_other_values_is_damaged(pack: Path, tmp_path: Path, change: dict[str, object]) -> None:
+    manifest = json.loads((pack / "pack.json").read_text())
+    (pack / "pack.json").write_text(json.dumps(manifest | change))
+    with pytest.raises(CheckpointError, match=r"pack\.json does not list its files; copy"):
+        unpack_run(pack, tmp_path / "run")
+
+
+def test_a_link_to_a_folder_stays_a_link(run_of_one_step: Path, tmp_path: Path) -> None:
+    for name in ("pack", "run"):
+        (tmp_path / "disk" / name).mkdir(parents=True)
+        (tmp_path / name).symlink_to(tmp_path / "disk" / name)
+    for _ in range(2):
+        pack_run(run_of_one_step, tmp_path / "pack")
+    unpack_run(tmp_path / "pack", tmp_path / "run")
+    assert (tmp_path / "pack").is_symlink()
+    assert (tmp_path / "run").is_symlink()
+    assert export_is_current(tmp_path / "disk" / "run")
+
+
 def test_a_full_disk_leaves_the_earlier_pack(
     run_of_one_step: Path, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,8 +182,16 @@ def test_a_full_disk_leaves_the_earlier_pack(
 def test_what_is_there_is_not_overwritten(run_of_one_step: Path, pack: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").touch()
-    with pytest.raises(InputError, match="holds other files than a packed run: choose another"):
+    with pytest.raises(InputError, match=r"holds other files than a packed run \(photo.jpg\), which"):
         pack_run(run_of_one_step, tmp_path / "mine")
+    with pytest.raises(InputError, match=r"is in .*, which the next pack would replace: choose another"):
+        unpack_run(pack, pack / "run")
+    (pack / "notes.txt").touch()
+    with pytest.raises(
+        InputError, match=r"other files than a packed run \(notes.txt\), which a pack would replace"
+    ):
+        pack_run(run_of_one_step, pack)
+    (pack / "notes.txt").unlink()
     with pytest.raises(InputError, match="exists and is not empty: choose another"):
         unpack_run(pack, tmp_path / "mine")
     with pytest.raises(InputError, match="expected a folder that `instructsam pack-run` wrote"):

@@ -111,6 +111,13 @@ REFUSED = [  # (overrides, the key, what is expected there)
     ("model.tokenizer_texts=0", "model.tokenizer_texts", "[1, 1000000]"),
     ("model.path=a & model.init_from=b", "model.path", "give one of them"),
     ("model.path=a & model.overrides={heads: 2}", "model.path", "remove them"),
+    ("model.path=a & model.extend_tokenizer=-1", "model.extend_tokenizer", "[0, 1000000]"),
+    ("model.extend_tokenizer=999", "model.extend_tokenizer", "set model.path too"),
+    (
+        "model.path=a & model.extend_tokenizer=999 & lora.rank=4 & lora.merge_on_export=false",
+        "an adapter",
+        "=true",
+    ),
     ("model.reinitialize=[lm_head]", "model.reinitialize", "set model.init_from too"),
     ("model.init_from=a & model.reinitialize=['']", "model.reinitialize", "an empty one"),
 ]

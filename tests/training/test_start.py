@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from instructsam.config import load_config
 from instructsam.data.sample import relative_boxes_cxcywh
 from instructsam.errors import CheckpointError, ConfigError
 from instructsam.inference.segmenter import Segmenter
@@ -18,8 +19,9 @@ from instructsam.model.variants.token_per_instance import TokenPerInstance
 from instructsam.processing.settings import ProcessorSettings
 from instructsam.training.batch import OutputSizes
 from instructsam.training.collate import collate
-from instructsam.training.settings import ModelSettings
-from instructsam.training.start import initialize_from, open_model, start_model
+from instructsam.training.plan import meta_model
+from instructsam.training.settings import ModelSettings, RunConfig
+from instructsam.training.start import check_start, initialize_from, open_model, start_model
 from instructsam.world.source import training_sample
 from instructsam.world.splits.stream import WorldSettings, all_texts, world_sample
 from tests.published import publish
@@ -92,6 +94,34 @@ def test_a_donor_gives_its_tokenizer(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert "keep their random initialization" in caplog.text
     with pytest.raises(ConfigError, match="give one"):
         start_model(ModelSettings(path=str(tmp_path), init_from=str(tmp_path)), all_texts)
+
+
+@pytest.mark.parametrize("vlm", ["qwen3_vl", "smolvlm"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_grown_model_keeps_tied_tables_and_a_padding_token(tmp_path: Path, vlm: str, tied: bool) -> None:
+    model, processor = tiny_pair(vlm=vlm, tie_embeddings=tied)
+    Segmenter(model, processor).save(tmp_path)
+    settings = ModelSettings(path=str(tmp_path), extend_tokenizer=430)
+    grown, new = start_model(settings, lambda count: iter(["fetch the Honeycrisp apples"] * 4))
+    Segmenter(grown, new).save(tmp_path / "grown")
+    loaded, _ = open_model(tmp_path / "grown")
+    for one in (grown, loaded):
+        table = one.get_input_embeddings()
+        assert (table.weight is one.lm_head.weight) is tied
+        assert table.weight.equal(grown.get_input_embeddings().weight)
+        assert table.padding_idx in (None, new.token_ids.pad)
+
+
+def test_a_size_that_a_tokenizer_cannot_grow_to_is_refused_before_the_run(tmp_path: Path) -> None:
+    model, processor = tiny_pair()
+    Segmenter(model, processor).save(tmp_path)
+    size = len(processor.tokenizer.get_vocab())
+    for wanted in (300, size):
+        config = load_config(RunConfig, None, [f"model.path={tmp_path}", f"model.extend_tokenizer={wanted}"])
+        with pytest.raises(ConfigError, match=f"must be above the tokenizer's {size} tokens, got {wanted}"):
+            check_start(config)
+    planned = meta_model(ModelSettings(path=str(tmp_path), extend_tokenizer=size + 9))
+    assert planned.lm_head.weight.shape[0] == size + 9
 
 
 def test_the_word_list_gets_the_words_of_the_data(tmp_path: Path) -> None:

@@ -94,6 +94,10 @@ class EvaluationSettings(Config):
             )
         check_choices("families", self.families, tuple(FAMILY_SHARES))
         check_choices("nouns", (self.nouns,), get_args(Nouns))
+        if self.nouns and self.split != "val":
+            raise ConfigError(
+                f"split {self.split} has no bare noun phrases, got nouns {self.nouns!r}: remove one"
+            )
         check_choices("layouts", self.layouts, (*LAYOUTS, PILES))
         return self
 

@@ -26,24 +26,12 @@ def extend_tokenizer(tokenizer: Any, texts: Iterable[str], vocab_size: int) -> d
         Token id -> the ids of the old tokens that it stands for, for every id that is new or changed.
 
     Raises:
-        ConfigError: the tokenizer is no byte-level BPE, or is as large already.
+        ConfigError: as `extensible`.
     """
-    data = json.loads(tokenizer.backend_tokenizer.to_str())
-    vocab: dict[str, int] = data["model"].get("vocab", {})
-    if data["model"]["type"] != "BPE" or (data.get("pre_tokenizer") or {}).get("type") != "ByteLevel":
-        raise ConfigError(
-            "only a byte-level BPE tokenizer can be extended, got another type: leave it as it is"
-        )
+    data = extensible(tokenizer, vocab_size)
+    vocab: dict[str, int] = data["model"]["vocab"]
     size = len(tokenizer)
-    if vocab_size <= size:
-        raise ConfigError(
-            f"model.extend_tokenizer must be above the tokenizer's {size} tokens, got {vocab_size}"
-        )
     special = sorted(data["added_tokens"], key=lambda token: int(token["id"]))
-    if [token["id"] for token in special] != list(range(len(vocab), size)):
-        raise ConfigError(
-            "the special tokens must come last in a tokenizer that is extended: leave it as it is"
-        )
     merges = _merges(_pieces(tokenizer, texts), vocab_size - size, set(vocab))
     old: dict[int, list[int]] = {}
     for left, right in merges:
@@ -59,6 +47,34 @@ def extend_tokenizer(tokenizer: Any, texts: Iterable[str], vocab_size: int) -> d
         eos_token=tokenizer.eos_token,
     )
     return old
+
+
+def extensible(tokenizer: Any, vocab_size: int) -> dict[str, Any]:
+    """The content of a tokenizer that can grow to `vocab_size` tokens.
+
+    Raises:
+        ConfigError: the tokenizer is no byte-level BPE, its special tokens are not last, or it is as large already.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    data: dict[str, Any] = json.loads(backend.to_str()) if backend is not None else {"model": {}}
+    kinds = (data["model"].get("type"), (data.get("pre_tokenizer") or {}).get("type"))
+    if kinds != ("BPE", "ByteLevel"):
+        raise ConfigError(
+            "model.extend_tokenizer needs a BPE tokenizer with the pre-tokenizer ByteLevel, got "
+            f"{kinds[0]} with {kinds[1]}: set it to 0"
+        )
+    size = len(tokenizer)
+    if vocab_size <= size:
+        raise ConfigError(
+            f"model.extend_tokenizer must be above the tokenizer's {size} tokens, got {vocab_size}"
+        )
+    ids = sorted(int(token["id"]) for token in data["added_tokens"])
+    if ids != list(range(len(data["model"]["vocab"]), size)):
+        raise ConfigError(
+            "model.extend_tokenizer needs a tokenizer whose special tokens have the largest ids, got other ids: set "
+            "it to 0"
+        )
+    return data
 
 
 def _pieces(tokenizer: Any, texts: Iterable[str]) -> dict[tuple[str, ...], int]:

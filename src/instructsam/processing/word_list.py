@@ -32,12 +32,14 @@ def read_words(folder: str | Path) -> frozenset[str] | None:
     try:
         if path.stat().st_size > LARGEST:
             raise CheckpointError(f"{path} is damaged: expected at most {LARGEST:,} bytes of words")
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({reason(error)})") from error
     words = frozenset(line.strip() for line in lines) - {""}
     if wrong := next((word for word in sorted(words) if len(word.split()) > 1), None):
         raise CheckpointError(f"{path} is damaged: expected one word per line, got {wrong[:60]!r}")
+    if not words:
+        raise CheckpointError(f"{path} is damaged: expected one word per line, got blank lines")
     return words
 
 

@@ -7,6 +7,7 @@ all, and verified completely before anything of it is used.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ def write_pack(
         InputError: the tensors do not fit into the files, or `out` holds other files or cannot be written.
     """
     check_destination(out)
+    out = out.resolve()  # a link stays one, and "." has a name
     stored, same = _without_copies(tensors)
     plan = _divided(stored, int(max_megabytes * _MEGABYTE))
     if len(plan) > MOST_FILES:
@@ -121,7 +123,7 @@ def read_pack(pack: Path) -> tuple[Pack, dict[str, Tensor], dict[str, Any]]:
 
 def packed(pack: Path) -> Pack | None:
     """Facts about the pack in a folder, from its list of files; None where there is none."""
-    return _pack_of(_read_manifest(pack)) if (pack / MANIFEST).is_file() else None
+    return _pack_of(_read_manifest(pack)) if os.path.isfile(pack / MANIFEST) else None
 
 
 def check_destination(out: Path) -> None:
@@ -130,10 +132,16 @@ def check_destination(out: Path) -> None:
     Raises:
         InputError: it cannot be written, or holds other files.
     """
-    other = out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()
-    if other or out.is_file():
-        raise InputError(f"{out} holds other files than a packed run: choose another folder")
-    prepare_folder(out.parent, "OUT")
+    if os.path.isfile(out):  # unlike pathlib, without an error for a name that is too long
+        raise InputError(f"{out} is a file, expected the folder of a packed run: choose another name")
+    names = sorted(path.name for path in out.iterdir()) if os.path.isdir(out) else []
+    others = [name for name in names if name != MANIFEST and not _FILE.fullmatch(name)]
+    if others or (names and MANIFEST not in names):
+        found = ", ".join((others or names)[:3])
+        raise InputError(
+            f"{out} holds other files than a packed run ({found}), which a pack would replace: choose another folder"
+        )
+    prepare_folder(out.resolve().parent, "OUT")
 
 
 def damaged(pack: Path, why: str) -> str:
@@ -164,9 +172,18 @@ def _read_manifest(pack: Path) -> dict[str, Any]:
         and isinstance(shard.get("bytes"), int)
         for shard in shards or ()
     )
-    if not complete:
+    if (
+        not complete
+        or not _is_texts(manifest["same"])
+        or not all(map(_is_texts, manifest["metadata"].values()))
+    ):
         raise CheckpointError(damaged(pack, f"{MANIFEST} does not list its files"))
     return manifest
+
+
+def _is_texts(value: Any) -> bool:
+    """Whether every value of an object is a text."""
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
 def _pack_of(manifest: Mapping[str, Any]) -> Pack:

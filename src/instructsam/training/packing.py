@@ -7,6 +7,7 @@ Averaged weights are rounded to float16, as in an exported model, and the optimi
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,14 +90,18 @@ def unpack_run(pack: Path, run_folder: Path) -> Pack:
         CheckpointError: a file of the pack is missing or damaged.
         InputError: `pack` holds no packed run, or the run folder holds files or cannot be written.
     """
-    if run_folder.exists() and not _is_empty(run_folder):
+    if os.path.exists(run_folder) and not _is_empty(run_folder):
         raise InputError(f"{run_folder} exists and is not empty: choose another folder, or remove it")
+    if run_folder.resolve().is_relative_to(pack.resolve()):
+        raise InputError(
+            f"{run_folder} is in {pack}, which the next pack would replace: choose another folder"
+        )
     facts, tensors, metadata = read_pack(pack)
     files, step = _by_file(tensors, pack), facts.step
     checkpoint = f"{CHECKPOINTS}/{checkpointing.checkpoint_folder(Path(), step).name}"
     if f"{checkpoint}/{_STATE}" not in files:
         raise CheckpointError(damaged(pack, f"it holds no checkpoint of step {step}"))
-    prepare_folder(run_folder.parent, "RUN_FOLDER")
+    prepare_folder(run_folder.resolve().parent, "RUN_FOLDER")
 
     def write(staging: Path) -> None:
         root = staging / CHECKPOINTS
@@ -114,7 +119,7 @@ def unpack_run(pack: Path, run_folder: Path) -> Pack:
         link_earlier_name(staging)
 
     try:
-        replace_folder(run_folder, write)
+        replace_folder(run_folder.resolve(), write)
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{run_folder}: cannot be written ({reason(error)}): make room or choose another folder"

@@ -94,7 +94,7 @@ class Plan:
 
 
 def meta_model(settings: ModelSettings) -> InstructSAMModel:
-    """The model of a run without its weights.
+    """The model of a run without its weights; one whose tokenizer grows has as many tokens as it may get.
 
     Raises:
         CheckpointError: there is no such model, or its configuration is damaged.
@@ -103,6 +103,8 @@ def meta_model(settings: ModelSettings) -> InstructSAMModel:
     if settings.path:
         found = _small_files(model_name(settings.path))
         config, _ = read_config(_small_files(*base_of(found)) if is_adapter(found) else found)
+        text = config.vlm_config.get_text_config()
+        text.vocab_size = max(text.vocab_size, settings.extend_tokenizer)
     else:
         preset = get_preset(settings.preset, settings.overrides)
         config = preset_config(preset, settings.vocab_size, dict.fromkeys(_TOKEN_NAMES, 0))

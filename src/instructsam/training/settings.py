@@ -272,6 +272,11 @@ class RunConfig(Config):
         check_parts(self.stage, stage.trained, self.parts, self.lora)
         if self.lora.rank and not self.model.path:
             raise ConfigError("lora adapts a trained model: set model.path to it")
+        if self.model.extend_tokenizer and not self.lora.merge_on_export:
+            raise ConfigError(
+                "an adapter cannot hold the tokens that model.extend_tokenizer adds: set lora.merge_on_export=true, or "
+                "model.extend_tokenizer=0"
+            )
         if self.distributed == "fsdp2" and self.optim.muon_lr:
             raise ConfigError(
                 "distributed=fsdp2 shards the matrices that Muon needs whole: set optim.muon_lr=0 or distributed=ddp"

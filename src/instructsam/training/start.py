@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from instructsam.checkpoints.adapted import load_adapted
+from instructsam.checkpoints.adapters import is_adapter
 from instructsam.checkpoints.processors import load_processor
 from instructsam.checkpoints.resolve import DEFAULT_FOLDER, local_folder, resolve
 from instructsam.errors import ConfigError
@@ -21,8 +22,9 @@ from instructsam.model.presets import get_preset, preset_config
 from instructsam.model.vlm.registry import VLMS
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.processing.settings import ProcessorSettings
+from instructsam.processing.tokenizer_files import load_tokenizer
 from instructsam.processing.tokens import TokenIds, train_tokenizer
-from instructsam.processing.vocabulary import extend_tokenizer
+from instructsam.processing.vocabulary import extend_tokenizer, extensible
 from instructsam.training.export import export_of, require_current
 from instructsam.training.settings import LossSettings, ModelSettings, RunConfig
 from instructsam.training.stage_table import STAGES
@@ -39,7 +41,8 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
         made_before: models to start from that earlier stages of the same command will have trained.
 
     Raises:
-        ConfigError: the size preset, the loss or their combination is impossible, or the model to start from is stale.
+        ConfigError: the size preset, the loss or their combination is impossible, the model to start from is stale, or
+            its tokenizer cannot grow as `model.extend_tokenizer` says.
         CheckpointError: there is no model to start from.
     """
     settings = config.model
@@ -47,7 +50,9 @@ def check_start(config: RunConfig, made_before: Collection[Path] = ()) -> Criter
         name = model_name(given)
         if name and export_of(Path(name)) not in map(export_of, made_before):
             require_current(name, key)
-            local_folder(name)
+            folder = local_folder(name)
+            if settings.extend_tokenizer and folder is not None and not is_adapter(folder):
+                extensible(load_tokenizer(folder), settings.extend_tokenizer)
     if not settings.path:
         ids = dict.fromkeys(("image", "video", "vision_start", "vision_end"), 0)
         preset_config(get_preset(settings.preset, settings.overrides), settings.vocab_size, ids)
@@ -118,7 +123,9 @@ def extend_words(
     """The processor with the words of the phrases in its word list; unchanged if it has none."""
     if processor.words is None:
         return processor
-    return processor.with_words(processor.words.union(*(phrase.split() for phrase in phrases())))
+    return processor.with_words(
+        processor.words.union(word for phrase in phrases() for word in phrase.split())
+    )
 
 
 @torch.no_grad()
@@ -135,17 +142,22 @@ def extend_vocabulary(
     """
     tokenizer: Any = processor.tokenizer
     replaced = extend_tokenizer(tokenizer, texts, vocab_size)
-    for table in (model.get_input_embeddings(), model.lm_head):
+    rows = [replaced.get(token, [token]) for token in range(len(tokenizer))]
+    embeddings = model.get_input_embeddings()
+    grown: dict[Tensor, torch.nn.Parameter] = {}
+    for table in (embeddings, model.lm_head):
         old = table.weight
-        rows = [
-            old[[token]] if token not in replaced else old[replaced[token]] for token in range(len(tokenizer))
-        ]
-        table.weight = torch.nn.Parameter(torch.stack([row.mean(0) for row in rows]))
-    model.get_input_embeddings().num_embeddings = model.lm_head.out_features = len(tokenizer)
+        if old not in grown:  # tied tables stay one
+            grown[old] = torch.nn.Parameter(torch.stack([old[row].mean(0) for row in rows]))
+        table.weight = grown[old]
+    embeddings.num_embeddings = model.lm_head.out_features = len(tokenizer)
     family = VLMS[model.config.vlm_config.model_type]
     ids = TokenIds.from_tokenizer(tokenizer, family).as_dict()
     model.config.token_ids = ids
-    model.config.vlm_config.get_text_config().vocab_size = len(tokenizer)
+    text_config = model.config.vlm_config.get_text_config()
+    text_config.vocab_size = len(tokenizer)
+    if text_config.pad_token_id is not None:  # whose row gets no gradients
+        text_config.pad_token_id = embeddings.padding_idx = ids["pad"]
     for name, number in ids.items():
         if hasattr(model.config.vlm_config, f"{name}_token_id"):
             setattr(model.config.vlm_config, f"{name}_token_id", number)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from instructsam.errors import InputError
+from instructsam.world.language.data_files import read_data
 from instructsam.world.language.sayings_table import KEYS, ONE, SEVERAL, Saying, load_sayings, parse_sayings
 from instructsam.world.language.styles import load_styles
 from instructsam.world.scenes.scene import COLORS, KINDS
@@ -209,6 +210,7 @@ def test_paraphrases_can_stand_after_an_article() -> None:
         ("any:\n-", "line 2, any: expected a line of text, got nothing"),
         ('any: "{the}"', "line 1, any: expected a list of lines, got '{the}'; begin each line with '- '"),
         ('any:\n- "{the}"\nany:\n- "{bare}"', "line 3, any: expected each key once, got 'any' twice"),
+        ('? [any]\n: - "{the}"', "line 1: expected a key, got a list"),
         ('- "{the}"', "line 1: expected keys with lists of lines, got a list"),
         (
             'any:\n- "mark {the}',
@@ -220,6 +222,11 @@ def test_paraphrases_can_stand_after_an_article() -> None:
 def test_a_broken_file_is_explained_with_its_place(text: str, message: str) -> None:
     with pytest.raises(InputError, match=rf"^sayings/x\.yaml, {message}"):
         parse_sayings(text, "sayings/x.yaml")
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(InputError, match=r"^words/mugs\.yaml: expected a file in UTF-8, got: No such file"):
+        read_data("words/mugs.yaml")
 
 
 def test_an_empty_file_has_no_lines() -> None:

@@ -13,6 +13,7 @@ from importlib import resources
 import yaml
 
 from instructsam.errors import InputError
+from instructsam.structures.files import reason
 
 PACKAGE = "instructsam.world.language"
 _KEY = re.compile(r"^ *([\w][^\"'#:\[\]{}]*):(?: |$)")
@@ -53,7 +54,7 @@ def parse_lines(text: str, file: str, depth: int = 1) -> dict[tuple[str, ...], t
             " put every line of text into double quotes"
         ) from error
     except yaml.YAMLError as error:
-        raise InputError(f"{file}: expected YAML, got: {error}") from error
+        raise InputError(f"{file}: expected YAML, got: {' '.join(str(error).split())}") from error
     return dict(_entries(root, file, (), depth)) if root is not None else {}
 
 
@@ -77,6 +78,8 @@ def _entries(
         raise InputError(f"{place}: expected keys with lists of lines, got {_described(node)}")
     seen: set[str] = set()
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise InputError(f"{_place(file, key, keys)}: expected a key, got {_described(key)}")
         if key.value in seen:
             place = _place(file, key, (*keys, key.value))
             raise InputError(
@@ -111,4 +114,16 @@ def read_lines(name: str, depth: int = 1) -> dict[tuple[str, ...], tuple[Line, .
     Raises:
         InputError: as in `parse_lines`.
     """
-    return parse_lines(resources.files(PACKAGE).joinpath(name).read_text("utf-8"), name, depth)
+    return parse_lines(read_data(name), name, depth)
+
+
+def read_data(name: str) -> str:
+    """The text of a file beside this module.
+
+    Raises:
+        InputError: it is missing or not UTF-8.
+    """
+    try:
+        return resources.files(PACKAGE).joinpath(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{name}: expected a file in UTF-8, got: {reason(error)}") from error

@@ -16,7 +16,7 @@ from importlib import resources
 from string import Formatter
 
 from instructsam.errors import InputError
-from instructsam.world.language.data_files import PACKAGE, Line, parse_lines
+from instructsam.world.language.data_files import PACKAGE, Line, parse_lines, read_data
 
 GENERAL = frozenset(
     {"the", "bare", "a", "each", "several", "is", "does", "has", "was", "s", "es", "them", "one", "this"}
@@ -153,11 +153,8 @@ def _missing(key: str, slots: frozenset[str]) -> str:
 @cache
 def load_sayings(folder: str) -> dict[str, dict[str, tuple[Saying, ...]]]:
     """File name without ending -> key -> lines, of all files of a folder beside this module."""
-    files = resources.files(PACKAGE).joinpath(folder)
     return {
-        name.removesuffix(".yaml"): parse_sayings(
-            files.joinpath(name).read_text(encoding="utf-8"), f"{folder}/{name}"
-        )
+        name.removesuffix(".yaml"): parse_sayings(read_data(f"{folder}/{name}"), f"{folder}/{name}")
         for name in _names(folder)
     }
 

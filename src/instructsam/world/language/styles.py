@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Literal, get_args
 
 import yaml
 
 from instructsam.errors import InputError
+from instructsam.structures.checks import check_fraction, check_number
 from instructsam.world.language.chance import chance, pick
+from instructsam.world.language.data_files import read_data
 from instructsam.world.language.spelling import SPELLINGS, Spelling, spelled
 from instructsam.world.language.typos import with_typo
 
@@ -57,9 +58,8 @@ class Style:
                 f"spelling must be one of {', '.join(SPELLINGS)} or empty, got {self.spelling!r}"
             )
         for name in ("case", "punctuation", "typos", "small_i"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} must be a share in [0, 1], got {getattr(self, name)!r}")
-        if not self.share > 0:
+            check_fraction(getattr(self, name), name)
+        if not check_number(self.share, "share", 0, 1000):
             raise InputError(f"share must be above 0, got {self.share!r}")
 
     def typed(self, rng: np.random.Generator, text: str) -> str:
@@ -84,7 +84,7 @@ def parse_styles(text: str, file: str) -> dict[str, Style]:
     try:
         rows = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{file} must be YAML, got: {error}") from error
+        raise InputError(f"{file} must be YAML, got: {' '.join(str(error).split())}") from error
     known = [field.name for field in fields(Style)]
     if not isinstance(rows, dict):
         raise InputError(f"{file} must map names of styles to their fields, got {type(rows).__name__}")
@@ -106,8 +106,7 @@ def load_styles() -> dict[str, Style]:
     Raises:
         InputError: as in `parse_styles`.
     """
-    file = resources.files("instructsam.world.language").joinpath("styles.yaml")
-    return parse_styles(file.read_text("utf-8"), "styles.yaml")
+    return parse_styles(read_data("styles.yaml"), "styles.yaml")
 
 
 @cache
