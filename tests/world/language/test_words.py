@@ -11,7 +11,7 @@ from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.absent_things import ABSENT_THINGS
 from instructsam.world.language import words
 from instructsam.world.language.check import language_problems, noun_problems
-from instructsam.world.language.data_files import parse_lines
+from instructsam.world.language.data_files import AGREEING, parse_lines
 from instructsam.world.language.knowledge import Function
 from instructsam.world.language.lexicon import Noun
 from instructsam.world.scenes.scene import COLORS, FAMILIES, KINDS, PATTERNS
@@ -150,4 +150,4 @@ def test_a_name_with_two_meanings_is_reported(
 def test_a_broken_file_of_words_is_explained(text: str, message: str) -> None:
     known = {"apple": ("names", "that")}
     with pytest.raises(InputError, match=rf"kinds\.yaml, {message}"):
-        words.rows_of(parse_lines(text, "kinds.yaml", 2), known, words.AGREEING)
+        words.rows_of(parse_lines(text, "kinds.yaml", 2), known, AGREEING)

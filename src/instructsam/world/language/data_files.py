@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
+from string import Formatter
 
 import yaml
 
@@ -16,6 +17,8 @@ from instructsam.errors import InputError
 from instructsam.structures.files import reason
 
 PACKAGE = "instructsam.world.language"
+AGREEING = frozenset({"is", "does", "has", "was", "s", "es", "them", "one", "this"})
+"""Slots for words that agree with one thing or several."""
 _KEY = re.compile(r"^ *([\w][^\"'#:\[\]{}]*):(?: |$)")
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times faster
 
@@ -31,6 +34,19 @@ class Line:
 
     text: str
     place: str
+
+    def slots(self) -> frozenset[str]:
+        """The names in braces.
+
+        Raises:
+            InputError: braces enclose no name.
+        """
+        try:
+            return frozenset(name for _, name, _, _ in Formatter().parse(self.text) if name is not None)
+        except ValueError as error:
+            raise InputError(
+                f"{self.place}: braces must enclose slots, got {self.text!r} ({error})"
+            ) from error
 
 
 def parse_lines(text: str, file: str, depth: int = 1) -> dict[tuple[str, ...], tuple[Line, ...]]:

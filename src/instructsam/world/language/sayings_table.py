@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from string import Formatter
 
 from instructsam.errors import InputError
-from instructsam.world.language.data_files import PACKAGE, Line, parse_lines, read_data
+from instructsam.world.language.data_files import AGREEING, PACKAGE, Line, parse_lines, read_data
 
-GENERAL = frozenset(
-    {"the", "bare", "a", "each", "several", "is", "does", "has", "was", "s", "es", "them", "one", "this"}
-)
+_WHOLE = frozenset({"the", "bare", "a", "each", "several"})
+"""Slots that hold the whole noun phrase, so that a line needs no other."""
+GENERAL = _WHOLE | AGREEING
 """Slots of every key but "all", "two", "three": the whole noun phrase, and words that agree with it in number."""
 NO_PHRASE = frozenset({"all", "two", "three"})
 """Keys whose lines have no slot for one whole noun phrase."""
@@ -57,8 +56,6 @@ KEYS: dict[str, frozenset[str]] = {
 }
 """Key -> slots of its own."""
 ONE, SEVERAL = "1|", "2|"
-_WHOLE = frozenset({"the", "bare", "a", "each", "several"})
-"""Slots that hold the whole noun phrase, so that a line needs no other."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +105,7 @@ def parse_sayings(text: str, file: str) -> dict[str, tuple[Saying, ...]]:
 def _parse_line(line: Line, key: str) -> Saying:
     number = next((mark for mark in (ONE, SEVERAL) if line.text.startswith(mark)), "")
     text = " ".join(line.text.removeprefix(number).split())
-    try:
-        slots = frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
-    except ValueError as error:
-        raise InputError(f"{line.place}: braces must enclose slots, got {line.text!r} ({error})") from error
+    slots = line.slots()
     known = KEYS[key] | (frozenset() if key in NO_PHRASE else GENERAL)
     if unknown := sorted(slots - known):
         known_names = ", ".join(sorted(known))

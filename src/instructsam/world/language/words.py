@@ -14,10 +14,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from string import Formatter
 
 from instructsam.errors import InputError
-from instructsam.world.language.data_files import Line, read_lines
+from instructsam.world.language.data_files import AGREEING, Line, read_lines
 from instructsam.world.language.knowledge import FUNCTIONS, Function
 from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, plural
 from instructsam.world.scenes.scene import COLORS, PATTERNS, SIZES
@@ -26,8 +25,6 @@ NAME_FIELDS = ("names", "narrower", "british", "american")
 FUNCTION_FIELDS = ("tails", "that", "ask", "need")
 VALUES: dict[str, Collection[str]] = {"color": COLORS, "size": SIZES, "pattern": PATTERNS}
 """Attribute -> its values, which attributes.yaml has adjectives for."""
-AGREEING = frozenset({"is", "does", "has", "was", "s", "es", "them", "one", "this"})
-"""Slots of a description, which agree with one thing or several."""
 Rows = dict[str, dict[str, tuple[str, ...]]]
 """Key -> field -> its texts."""
 _ONLY_ADJECTIVE = re.compile(r"(ish|coloured|colored|(?<![bv])y)$")
@@ -80,11 +77,7 @@ def rows_of(
 
 
 def _checked(line: Line, slots: Collection[str]) -> str:
-    try:
-        found = {name for _, name, _, _ in Formatter().parse(line.text) if name is not None}
-    except ValueError as error:
-        raise InputError(f"{line.place}: braces must enclose slots, got {line.text!r} ({error})") from error
-    if unknown := sorted(found - set(slots)):
+    if unknown := sorted(line.slots() - set(slots)):
         expected = ", ".join(sorted(slots)) or "none"
         raise InputError(f"{line.place}: slots must be some of: {expected}, got {unknown} in {line.text!r}")
     return line.text
