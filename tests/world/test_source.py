@@ -8,6 +8,7 @@ import pytest
 from instructsam.errors import ConfigError
 from instructsam.experiments.sources import open_source
 from instructsam.training.data_settings import DataSettings
+from instructsam.world.scenes.blank import BLANK_KINDS, TRAINING_BLANKS, blank_pictures
 from instructsam.world.scenes.layout import sample_scene
 from instructsam.world.scenes.scene import COLORS, KINDS, PATTERNS, SIZES
 from instructsam.world.source import ATTRIBUTES, WorldSource, WorldSourceSettings, object_classes
@@ -33,6 +34,33 @@ def test_texts_for_a_tokenizer_are_half_free() -> None:
     texts = list(source.texts(60))
     assert texts == list(all_texts(60, free_share=0.5))
     assert texts != list(all_texts(60))
+
+
+def test_an_empty_picture_has_instructions_that_mean_nothing() -> None:
+    usual = WorldSource(WorldSourceSettings(short_sides=(64,), captions=True), 7, 3, 2)
+    mixed = WorldSource(WorldSourceSettings(short_sides=(64,), captions=True, empty_pictures=0.5), 7, 3, 2)
+    empty = [index for index in range(12) if not len(mixed[index].masks)]
+    assert 2 < len(empty) < 10
+    for index in range(12):
+        first, second = usual[index], mixed[index]
+        assert [one.text for one in first.instructions] == [one.text for one in second.instructions]
+        if index not in empty:
+            assert np.array_equal(first.image, second.image)
+            continue
+        phrases = [phrase for one in second.instructions for phrase in one.phrases]
+        assert [one.text for one in phrases] == [p.text for one in first.instructions for p in one.phrases]
+        assert not any(one.instances for one in phrases)
+        assert second.image.shape == (64, 64, 3)
+        assert second.classes is not None
+        assert second.classes.shape == (0, len(ATTRIBUTES))
+        assert not second.descriptions
+
+
+def test_empty_pictures_of_training_are_not_those_of_tests() -> None:
+    tested = {picture.tobytes() for _, picture in blank_pictures(140, 64)}
+    source = WorldSource(WorldSourceSettings(short_sides=(64,), empty_pictures=1.0), 7, 1, 1)
+    assert not tested & {source[index].image.tobytes() for index in range(40)}
+    assert set(BLANK_KINDS) - set(TRAINING_BLANKS) == {"texture", "checkerboard", "scrambled blocks"}
 
 
 def test_settings_of_free_instructions_reach_the_stream() -> None:

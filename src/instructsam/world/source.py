@@ -29,6 +29,7 @@ from instructsam.world.instructions.free import FreeSettings
 from instructsam.world.instructions.invented import with_invented_word
 from instructsam.world.instructions.nouns import Nouns
 from instructsam.world.programs.every_phrase import phrase_words
+from instructsam.world.scenes.blank import FIRST_TRAINING_BLANK, TRAINING_BLANKS, blank_picture
 from instructsam.world.scenes.render import SHORT_SIDES
 from instructsam.world.scenes.scene import COLORS, KINDS, LAYOUTS, MOST_OBJECTS, PATTERNS, PILES, SIZES, Scene
 from instructsam.world.splits.stream import WorldSample, WorldSettings, all_texts, world_sample
@@ -40,7 +41,9 @@ ATTRIBUTES = (
     ObjectAttribute("pattern", len(PATTERNS)),
 )
 TEXTS_FREE_SHARE = 0.5  # of the instructions that a tokenizer is trained on
-_INVENTED_STREAM = 0x1_57EA4  # keeps the choice of unknown words apart from the world's own random numbers
+# Keep the choice of unknown words and of empty pictures apart from the world's own random numbers.
+_INVENTED_STREAM = 0x1_57EA4
+_EMPTY_STREAM = 0x0_E4397
 
 
 class WorldSourceSettings(Config):
@@ -63,6 +66,8 @@ class WorldSourceSettings(Config):
         look_alikes: share of those without target that differ in one value from one with targets.
         absent_words: share of those without target that name a real thing that the world does not have.
         captions: one more text per scene, that describes it in words (`world.instructions.caption`).
+        empty_pictures: share of scenes in [0, 1] whose picture is replaced by one without objects, some of
+            `world.scenes.blank.TRAINING_BLANKS`; their instructions stay and mean nothing then.
     """
 
     short_sides: tuple[Annotated[int, Field(ge=SHORT_SIDES[0], le=SHORT_SIDES[1])], ...] = (160,)
@@ -78,6 +83,7 @@ class WorldSourceSettings(Config):
     look_alikes: float = Field(default=0.4, ge=0, le=1)
     absent_words: float = Field(default=0.25, ge=0, le=1)
     captions: bool = False
+    empty_pictures: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> WorldSourceSettings:
@@ -149,11 +155,12 @@ class WorldSource:
 
     def __getitem__(self, index: int) -> TrainingSample:
         settings = replace(self.world, nouns=self._nouns(index // self.images_per_step))
-        return training_sample(
+        sample = training_sample(
             f"world {self.seed}/{index}",
             self._with_invented_words(index, world_sample(self.seed, index, settings)),
             self.settings.captions,
         )
+        return self._or_empty(index, sample)
 
     def texts(self, count: int) -> Iterator[str]:
         """The world's language, half of it free, whatever the settings and the seed."""
@@ -168,6 +175,15 @@ class WorldSource:
         reached = [(first, level) for level, first in self.settings.nouns.items() if first <= step]
         return cast("Nouns", max(reached)[1]) if reached else ""
 
+    def _or_empty(self, index: int, sample: TrainingSample) -> TrainingSample:
+        """The sample, or for a share of the indices its instructions about a picture without objects."""
+        rng = np.random.default_rng([self.seed, _EMPTY_STREAM, index])
+        if rng.random() >= self.settings.empty_pictures:
+            return sample
+        kind = TRAINING_BLANKS[int(rng.integers(len(TRAINING_BLANKS)))]
+        seed = FIRST_TRAINING_BLANK + int(rng.integers(2**31))
+        return without_objects(sample, blank_picture(kind, seed, min(sample.image.shape[:2])))
+
     def _with_invented_words(self, index: int, scene: WorldSample) -> WorldSample:
         """The scene with some of its instructions about something that has an invented name."""
         if not self.settings.invented_words:
@@ -179,6 +195,22 @@ class WorldSource:
             for instruction, is_renamed in zip(scene.instructions, renamed, strict=True)
         ]
         return replace(scene, instructions=instructions)
+
+
+def without_objects(sample: TrainingSample, image: NDArray[np.uint8]) -> TrainingSample:
+    """The sample's instructions, which mean nothing now, about a picture without objects (uint8 [H, W, 3])."""
+    instructions = tuple(
+        replace(one, phrases=tuple(SamplePhrase(phrase.text, ()) for phrase in one.phrases))
+        for one in sample.instructions
+    )
+    return TrainingSample(
+        id=sample.id,
+        image=image,
+        instructions=instructions,
+        boxes_cxcywh=np.zeros((0, 4), np.float32),
+        masks=np.zeros((0, *image.shape[:2]), np.bool_),
+        classes=np.zeros((0, len(ATTRIBUTES)), np.int64),
+    )
 
 
 def training_sample(sample_id: str, scene: WorldSample, captions: bool = False) -> TrainingSample:
