@@ -1,5 +1,6 @@
-"""Instructions in a person's own words, from no template, on scenes of their own; answers are chosen by hand.
+"""Instructions written one by one in the manner of people, from no template, on scenes of their own.
 
+Words and answers were chosen by hand, by the authors of this world: they imitate users, none of them is one.
 own_words.jsonl has one instruction per line: `scene` (the seed of the scene), `part`, `style` (whom it imitates),
 `instruction`, `family` (the ability that the answer needs) and `phrases`, each with its `text` and `objects`. Those
 hold the `index` of each answer in the scene, and in `is` its colour and kind, so that a change of the drawn world
