@@ -20,6 +20,7 @@ COMMANDS = {
     "world kinds": (["world", "kinds", "--out", "OUT"], "kinds.png"),
     "world build": (["world", "build", "--split", "val", "--out", "OUT"], "records.jsonl"),
     "convert": (["convert", "absent/model", "OUT", "--to", "native"], ""),
+    "average": (["average", "absent/one", "absent/other", "OUT"], ""),
     "build": (["build", "OUT", "--vlm", "absent/vlm", "--detector", "absent/sam3"], ""),
 }
 
@@ -54,6 +55,8 @@ def test_a_destination_that_cannot_be_written(
         (["convert", "m", "OUT", "--to", "native", "--max-shard-gb", "inf"], "--max-shard-gb"),
         (["convert", "m", "OUT", "--to", "native", "--max-shard-gb", "nan"], "--max-shard-gb"),
         (["convert", "m", "OUT", "--to", "native", "--dtype", "int3"], "--dtype"),
+        (["average", "m", "n", "OUT", "--share", "1.1"], "--share"),
+        (["average", "m", "n", "OUT", "--share", "nan"], "--share"),
         (["build", "OUT", "--dtype", "int3"], "--dtype"),
         (["build", "OUT", "--num-queries", "0"], "--num-queries"),
         (["build", "OUT", "--seed", "-1"], "--seed"),

@@ -23,7 +23,7 @@ from instructsam.cli.evaluate import evaluate
 from instructsam.cli.false_alarms import false_alarms
 from instructsam.cli.label import label
 from instructsam.cli.mcp import mcp
-from instructsam.cli.models import build, convert
+from instructsam.cli.models import average, build, convert
 from instructsam.cli.packing import pack_run, unpack_run
 from instructsam.cli.robustness import robustness
 from instructsam.cli.segment import segment
@@ -74,6 +74,7 @@ for command in (
     doctor,
     build,
     convert,
+    average,
 ):
     app.command()(command)
 app.command("app")(open_app)

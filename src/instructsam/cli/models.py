@@ -1,4 +1,4 @@
-"""`instructsam convert` and `instructsam build`: model folders out of model folders."""
+"""`instructsam convert`, `average` and `build`: model folders out of model folders."""
 
 from __future__ import annotations
 
@@ -48,6 +48,23 @@ def convert(
     folder = resolve(model, check=lambda small: converting.check_layout(small, to.value))
     converting.convert(folder, out, to.value, dtype, int(max_shard_gb * 1e9))
     console.say(f"wrote {out} in the {to.value} layout")
+    return 0
+
+
+def average(
+    first: Annotated[str, typer.Argument(help="Model folder or hub id, usually what training began with.")],
+    second: Annotated[str, typer.Argument(help="Model of the same sizes, usually the trained one.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
+    share: Annotated[float, typer.Option("--share", help="Weight of SECOND in [0, 1].")] = 0.5,
+) -> int:
+    """Average the weights of two models; keeps what further training forgot."""
+    check_number(share, "--share", 0, 1)
+    check_new_folder(out)
+    from instructsam.checkpoints import average as averaging
+    from instructsam.checkpoints.resolve import resolve
+
+    averaging.average(resolve(first), resolve(second), out, share)
+    console.say(f"wrote {out}: {1 - share:.2f} of {first}, {share:.2f} of {second}")
     return 0
 
 

@@ -120,6 +120,6 @@ BLANK_KINDS: dict[str, Callable[[np.random.Generator, int], Plane]] = {
     "scrambled blocks": _scrambled,
     "empty background": _background,
 }
-# What training may see; the other kinds show how the silence of a model carries over to pictures of a new kind.
+# Kinds for training; the others show how the silence of a model carries over to pictures of a new kind.
 TRAINING_BLANKS = ("noise", "gradient", "stripes", "empty background")
 FIRST_TRAINING_BLANK = 2**20  # seeds below it are those of tests
