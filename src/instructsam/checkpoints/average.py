@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from instructsam.checkpoints.adapters import is_adapter
+from instructsam.checkpoints.convert import UNUSED_FILE
 from instructsam.checkpoints.finite import non_finite
 from instructsam.checkpoints.folder import read_config
 from instructsam.checkpoints.headers import INDEX, read_header, weight_files
@@ -21,19 +23,27 @@ from instructsam.checkpoints.inspect import LICENCE_FILES, account
 from instructsam.checkpoints.processors import load_processor
 from instructsam.checkpoints.saving import model_folder
 from instructsam.checkpoints.scope import read_scope, save_scope
-from instructsam.errors import CheckpointError
-from instructsam.structures.checks import check_number
+from instructsam.errors import CheckpointError, first_line
+from instructsam.structures.checks import check_number, shorten
 from instructsam.structures.destinations import check_new_folder
 
 if TYPE_CHECKING:
     from instructsam.processing.processor import InstructSAMProcessor
 
-_FREE_KEYS = ("dtype", "score_threshold", "transformers_version", "architectures")  # may differ
+_FREE_KEYS = {  # settings of a user or of a library, without effect on the tensors
+    *("dtype", "transformers_version", "architectures", "_name_or_path", "use_cache"),
+    *("score_threshold", "real_words", "default_mode"),
+    *("min_pixels", "max_pixels", "max_instruction_tokens"),
+}
+_TIED, _TABLE = "lm_head.weight", "embed_tokens.weight"  # where they are one, the first is stored or left out
 _NAMED = 3  # differences that a message names
 
 
 def average(first: Path, second: Path, target: Path, share: float) -> Path:
-    """Write (1 - share) x the weights of `first` + share x those of `second`; all else is that of `second`.
+    """Write (1 - share) x the weights of `first` + share x those of `second`.
+
+    Number format, configuration, tokenizer, word list, note, licences, and the tensors that only `convert` needs are
+    those of `second`.
 
     Args:
         first: a native model folder, usually the model that training began with.
@@ -50,48 +60,73 @@ def average(first: Path, second: Path, target: Path, share: float) -> Path:
     check_new_folder(target, "")
     processor = _require_alike(first, second)
     config, _ = read_config(second)
-    places = {name: path for path in weight_files(first) for name in read_header(path)[0]}
+    places = {name: (path, name) for path in weight_files(first) for name in read_header(path)[0]}
+    if config.tie_word_embeddings and _TIED not in places:
+        places[_TIED] = next(place for name, place in places.items() if name.endswith(_TABLE))
+    files = weight_files(second)
+    others = [*LICENCE_FILES, UNUSED_FILE, *([INDEX] if len(files) > 1 else [])]
     with model_folder(target) as staging:
         config.save_pretrained(staging)
         processor.save_pretrained(staging)
         save_scope(read_scope(second), staging)
-        for path in weight_files(second):
+        for path in files:
             save_file(_mean(path, places, share), staging / path.name, metadata={"format": "pt"})
-        for name in (INDEX, *LICENCE_FILES):
+        for name in others:
             if (second / name).is_file():
                 shutil.copyfile(second / name, staging / name)
     return target
 
 
-def _mean(path: Path, places: dict[str, Path], share: float) -> dict[str, torch.Tensor]:
+def _mean(path: Path, places: dict[str, tuple[Path, str]], share: float) -> dict[str, torch.Tensor]:
     """The mean of the tensors of one file of the second model, in its number format; computed in float32."""
     result = {}
-    with safe_open(path, framework="pt") as file:
-        for name in file.keys():  # noqa: SIM118 - not a mapping
-            tensor = file.get_tensor(name)
-            if tensor.is_floating_point():
-                with safe_open(places[name], framework="pt") as other:
-                    before = other.get_tensor(name).float()
-                tensor = torch.lerp(before, tensor.float(), share).to(tensor.dtype)
-            result[name] = tensor
-    if broken := non_finite(result):
-        raise CheckpointError(f"{broken[0]} would hold values that are NaN or infinite: check both models")
+    for name in read_header(path)[0]:
+        tensor = _read(path, name)
+        if tensor.is_floating_point():
+            mean = torch.lerp(_read(*places[name]).float(), tensor.float(), share)
+            tensor = mean.to(tensor.dtype)
+            if non_finite({name: tensor}):
+                raise CheckpointError(
+                    f"the mean of {name} is beyond {tensor.dtype}: convert the second model first (instructsam convert "
+                    "--dtype float32)"
+                )
+        result[name] = tensor
     return result
 
 
+def _read(path: Path, name: str) -> torch.Tensor:
+    """One tensor of a file.
+
+    Raises:
+        CheckpointError: the file is damaged, or the tensor holds values that are NaN or infinite.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensor: torch.Tensor = file.get_tensor(name)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged ({first_line(error)}): fetch it again") from error
+    if non_finite({name: tensor}):
+        raise CheckpointError(f"{name} in {path} holds values that are NaN or infinite: check the model")
+    return tensor
+
+
 def _require_alike(first: Path, second: Path) -> InstructSAMProcessor:
-    """The processor of two folders whose weights can be averaged."""
+    """The processor of `second`, if the weights of both folders can be averaged."""
     for folder in (first, second):
+        if is_adapter(folder):
+            raise CheckpointError(
+                f"{folder} holds an adapter: merge it into its base first (instructsam.load, then save)"
+            )
         if read_config(folder)[1]:
             raise CheckpointError(
-                f"{folder} is in the published layout: convert it first (instructsam convert --to native)"
+                f"{folder} is in the published layout: convert it first (instructsam convert {folder} NEW --to native)"
             )
         account(folder).require_complete()
     processors = [load_processor(folder) for folder in (first, second)]
     for what, of_both in (
         ("config.json", [_sizes(folder) for folder in (first, second)]),
         ("the weights", [_shapes(folder) for folder in (first, second)]),
-        ("the tokenizer", [processor.tokenizer.get_vocab() for processor in processors]),
+        ("the tokenizer", [_tokenizer(processor) for processor in processors]),
     ):
         if different := _differences(*of_both):
             raise CheckpointError(
@@ -102,8 +137,8 @@ def _require_alike(first: Path, second: Path) -> InstructSAMProcessor:
 
 
 def _sizes(folder: Path) -> dict[str, Any]:
-    fields = read_config(folder)[0].to_dict()
-    return {key: value for key, value in _flat(fields).items() if key.split(".")[-1] not in _FREE_KEYS}
+    fields = _flat(read_config(folder)[0].to_dict())
+    return {key: value for key, value in fields.items() if key.split(".")[-1] not in _FREE_KEYS}
 
 
 def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -115,13 +150,26 @@ def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _shapes(folder: Path) -> dict[str, Any]:
+    """Shapes of the tensors; without the output table where it is the token table."""
+    tied = read_config(folder)[0].tie_word_embeddings
+    headers = (read_header(path)[0] for path in weight_files(folder))
     return {
-        name: entry["shape"] for path in weight_files(folder) for name, entry in read_header(path)[0].items()
+        name: entry["shape"]
+        for header in headers
+        for name, entry in header.items()
+        if not (tied and name == _TIED)
     }
+
+
+def _tokenizer(processor: InstructSAMProcessor) -> dict[str, Any]:
+    """Everything that decides how text is cut, and into which numbers."""
+    tokenizer = processor.tokenizer
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    return {**tokenizer.get_vocab(), "its rules": None if fast is None else fast.to_str()}
 
 
 def _differences(one: dict[str, Any], other: dict[str, Any]) -> str:
     """The first names that have another value in one of both, "" for none."""
     names = [name for name in sorted({**one, **other}) if one.get(name) != other.get(name)]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    shown = ", ".join(shorten(name) for name in names[:_NAMED])
+    return shown + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

@@ -64,7 +64,7 @@ def average(
     from instructsam.checkpoints.resolve import resolve
 
     averaging.average(resolve(first), resolve(second), out, share)
-    console.say(f"wrote {out}: {1 - share:.2f} of {first}, {share:.2f} of {second}")
+    console.say(f"wrote {out}: {1 - share:g} of {first}, {share:g} of {second}")
     return 0
 
 

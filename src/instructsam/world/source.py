@@ -182,7 +182,8 @@ class WorldSource:
             return sample
         kind = TRAINING_BLANKS[int(rng.integers(len(TRAINING_BLANKS)))]
         seed = FIRST_TRAINING_BLANK + int(rng.integers(2**31))
-        return without_objects(sample, blank_picture(kind, seed, min(sample.image.shape[:2])))
+        height, width = sample.image.shape[:2]
+        return without_objects(sample, blank_picture(kind, seed, max(height, width))[:height, :width])
 
     def _with_invented_words(self, index: int, scene: WorldSample) -> WorldSample:
         """The scene with some of its instructions about something that has an invented name."""
