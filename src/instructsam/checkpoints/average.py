@@ -18,11 +18,12 @@ from instructsam.checkpoints.adapters import is_adapter
 from instructsam.checkpoints.convert import UNUSED_FILE
 from instructsam.checkpoints.finite import non_finite
 from instructsam.checkpoints.folder import read_config
-from instructsam.checkpoints.headers import INDEX, read_header, weight_files
+from instructsam.checkpoints.headers import INDEX, read_header, tensors, weight_files
 from instructsam.checkpoints.inspect import LICENCE_FILES, account
 from instructsam.checkpoints.processors import load_processor
 from instructsam.checkpoints.saving import model_folder
 from instructsam.checkpoints.scope import read_scope, save_scope
+from instructsam.config import flat_keys
 from instructsam.errors import CheckpointError, first_line
 from instructsam.structures.checks import check_number, shorten
 from instructsam.structures.destinations import check_new_folder
@@ -60,7 +61,7 @@ def average(first: Path, second: Path, target: Path, share: float) -> Path:
     check_new_folder(target, "")
     processor = _require_alike(first, second)
     config, _ = read_config(second)
-    places = {name: (path, name) for path in weight_files(first) for name in read_header(path)[0]}
+    places = {name: (first / entry["file"], name) for name, entry in tensors(first)}
     if config.tie_word_embeddings and _TIED not in places:
         places[_TIED] = next(place for name, place in places.items() if name.endswith(_TABLE))
     files = weight_files(second)
@@ -125,7 +126,6 @@ def _require_alike(first: Path, second: Path) -> InstructSAMProcessor:
     processors = [load_processor(folder) for folder in (first, second)]
     for what, of_both in (
         ("config.json", [_sizes(folder) for folder in (first, second)]),
-        ("the weights", [_shapes(folder) for folder in (first, second)]),
         ("the tokenizer", [_tokenizer(processor) for processor in processors]),
     ):
         if different := _differences(*of_both):
@@ -137,28 +137,9 @@ def _require_alike(first: Path, second: Path) -> InstructSAMProcessor:
 
 
 def _sizes(folder: Path) -> dict[str, Any]:
-    fields = _flat(read_config(folder)[0].to_dict())
+    """Settings that decide the names and shapes of the tensors, by full key."""
+    fields = flat_keys(read_config(folder)[0].to_dict())
     return {key: value for key, value in fields.items() if key.split(".")[-1] not in _FREE_KEYS}
-
-
-def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in fields.items():
-        flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return flat
-
-
-def _shapes(folder: Path) -> dict[str, Any]:
-    """Shapes of the tensors; without the output table where it is the token table."""
-    tied = read_config(folder)[0].tie_word_embeddings
-    headers = (read_header(path)[0] for path in weight_files(folder))
-    return {
-        name: entry["shape"]
-        for header in headers
-        for name, entry in header.items()
-        if not (tied and name == _TIED)
-    }
 
 
 def _tokenizer(processor: InstructSAMProcessor) -> dict[str, Any]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from instructsam.config.base import Config, build_config, dump_config, load_config, to_dict
+from instructsam.config.base import Config, build_config, dump_config, flat_keys, load_config, to_dict
 
-__all__ = ["Config", "build_config", "dump_config", "load_config", "to_dict"]
+__all__ = ["Config", "build_config", "dump_config", "flat_keys", "load_config", "to_dict"]

@@ -120,6 +120,17 @@ def to_dict(config: Config) -> dict[str, Any]:
     return config.model_dump(mode="json")
 
 
+def flat_keys(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by their full key, such as "optim.lr"."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat.update(flat_keys(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
 def _message(error: ValidationError, cls: type[Config], values: Any, prefix: str) -> str:
     fault = first_fault(error, cls, values, prefix)
     if fault.kind == "unknown":

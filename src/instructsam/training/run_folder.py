@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from instructsam.config import dump_config, load_config, to_dict
+from instructsam.config import dump_config, flat_keys, load_config, to_dict
 from instructsam.config.changes import NOT_SET, config_changes
 from instructsam.errors import ConfigError
 from instructsam.structures.destinations import prepare_folder
@@ -127,14 +127,4 @@ def _load_stored(path: Path) -> RunConfig:
 
 def flat_settings(config: RunConfig) -> dict[str, Any]:
     """Values by their full key, such as "optim.lr"."""
-    return _flat(to_dict(config))
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+    return flat_keys(to_dict(config))
