@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,19 @@ def full(*_: Any, **__: Any) -> None:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are another thing there")
+def test_other_accounts_can_read_a_saved_model(segmenter: Segmenter, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        segmenter.save(tmp_path / "model")
+        convert(tmp_path / "model", tmp_path / "copy", to="native")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_file()}
+    assert modes["model.safetensors"] == 0o644
+    assert set(modes.values()) == {0o644}
 
 
 def test_saving_over_a_model_in_several_files(segmenter: Segmenter, tmp_path: Path) -> None:

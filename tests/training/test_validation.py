@@ -146,7 +146,7 @@ def test_a_model_that_does_not_fit_on_the_disk_leaves_nothing(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("instructsam.training.export.sync_tree", full)
+    monkeypatch.setattr("instructsam.training.export.finish_tree", full)
     with pytest.raises(InstructSAMError, match="No space left on device"):
         train(tmp_path, Scripted({1: 0.1}))
     assert not list(tmp_path.glob(".*candidate*"))

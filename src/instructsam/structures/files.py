@@ -48,7 +48,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~umask())
+        usual_permissions(Path(temporary))
         os.replace(temporary, path)
         temporary = None
         sync_folder(path.parent)
@@ -73,20 +73,26 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def sync_file(path: Path) -> None:
-    """Flush a closed file to the disk."""
+def usual_permissions(path: Path) -> None:
+    """Give a file the permissions that the umask leaves; temporary files, and safetensors', are the owner's alone."""
+    path.chmod(0o666 & ~umask())
+
+
+def finish_file(path: Path) -> None:
+    """Give a closed file the usual permissions, and flush it to the disk."""
+    usual_permissions(path)
     with path.open("r+b") as stream:
         os.fsync(stream.fileno())
 
 
-def sync_tree(folder: Path) -> None:
-    """Flush all files of a folder and of its subfolders to the disk, and the folder's entries.
+def finish_tree(folder: Path) -> None:
+    """`finish_file` for all files of a folder and of its subfolders; the folder's entries are flushed, too.
 
     Links to other files are left alone: those files are there, and may be read-only.
     """
     for path in filter(Path.is_file, folder.rglob("*")):
         if not path.is_symlink() and path.stat().st_nlink == 1:
-            sync_file(path)
+            finish_file(path)
     sync_folder(folder)
 
 

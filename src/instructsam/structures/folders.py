@@ -11,7 +11,7 @@ from pathlib import Path
 
 from instructsam.errors import InputError
 from instructsam.structures.destinations import check_new_folder, prepare_folder
-from instructsam.structures.files import reason, sync_folder, sync_tree, umask
+from instructsam.structures.files import finish_tree, reason, sync_folder, umask
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def whole_folder(folder: Path, option: str = "OUT", stale: Sequence[str] = ()) -
         temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=base))
         yield temporary
         written = sorted(temporary.iterdir())
-        sync_tree(temporary)
+        finish_tree(temporary)
         if new:
             temporary.chmod(0o777 & ~umask())
             os.replace(temporary, folder)

@@ -10,7 +10,7 @@ from typing import IO
 
 from instructsam.errors import InputError
 from instructsam.structures.destinations import check_file_destination, prepare_folder
-from instructsam.structures.files import reason, sync_folder, sync_tree, umask
+from instructsam.structures.files import finish_tree, reason, sync_folder, umask
 
 
 class PendingFile:
@@ -82,7 +82,7 @@ class PendingFolder:
 
     def commit(self) -> Path:
         """Flush all files to the disk and move the folder to its path. Raises OSError."""
-        sync_tree(self.path)
+        finish_tree(self.path)
         self.path.chmod(0o777 & ~umask())
         if os.path.lexists(self.target):
             old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=self.target.parent))

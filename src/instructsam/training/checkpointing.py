@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from instructsam.errors import CheckpointError, InputError, InstructSAMError
-from instructsam.structures.files import file_sha256, reason, sync_folder, sync_tree, write_text
+from instructsam.structures.files import file_sha256, finish_tree, reason, sync_folder, write_text
 from instructsam.training.random_state import random_state
 
 FORMAT = 2  # 1 was before the objectives had names of their own
@@ -162,7 +162,7 @@ def finish_checkpoint(
         known: SHA-256 of files that need not be computed again.
     """
     folder = unfinished_folder(root, step)
-    sync_tree(folder)
+    finish_tree(folder)
     sums = known or {}
     files = {path.name: sums.get(path.name) or file_sha256(path) for path in sorted(folder.iterdir())}
     state = {"format": FORMAT, "step": step, "meta": meta, "files": files}

@@ -22,7 +22,7 @@ from instructsam.errors import ConfigError, InputError
 from instructsam.model.instructsam import InstructSAMModel
 from instructsam.processing.processor import InstructSAMProcessor
 from instructsam.structures.checks import parse_json
-from instructsam.structures.files import sync_folder, sync_tree
+from instructsam.structures.files import finish_tree, sync_folder
 from instructsam.training.checkpointing import is_record_of, latest_checkpoint
 from instructsam.training.part_settings import PARTS
 
@@ -80,7 +80,7 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> Path:
     discard_export(folder)
     staging.mkdir(parents=True)
     write(staging)
-    sync_tree(staging)
+    finish_tree(staging)
     return publish(staging, folder)
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from instructsam.errors import InputError, InstructSAMError
-from instructsam.structures.files import reason
+from instructsam.structures.files import reason, usual_permissions
 
 GIGABYTE = 10**9
 
@@ -106,6 +106,7 @@ class FeatureCache:
         unfinished = self.folder / f".writing-{os.getpid()}-{key}"
         try:
             save_file({name: tensor.cpu().contiguous() for name, tensor in features.items()}, unfinished)
+            usual_permissions(unfinished)
             os.replace(unfinished, self.folder / f"{key}.safetensors")
         except (OSError, SafetensorError) as error:
             unfinished.unlink(missing_ok=True)
