@@ -78,21 +78,21 @@ def usual_permissions(path: Path) -> None:
     path.chmod(0o666 & ~umask())
 
 
-def finish_file(path: Path) -> None:
-    """Give a closed file the usual permissions, and flush it to the disk."""
-    usual_permissions(path)
+def sync_file(path: Path) -> None:
+    """Flush a closed file to the disk."""
     with path.open("r+b") as stream:
         os.fsync(stream.fileno())
 
 
 def finish_tree(folder: Path) -> None:
-    """`finish_file` for all files of a folder and of its subfolders; the folder's entries are flushed, too.
+    """Give the new files of a folder and of its subfolders the usual permissions, and flush all of it to the disk.
 
     Links to other files are left alone: those files are there, and may be read-only.
     """
     for path in filter(Path.is_file, folder.rglob("*")):
         if not path.is_symlink() and path.stat().st_nlink == 1:
-            finish_file(path)
+            usual_permissions(path)
+            sync_file(path)
     sync_folder(folder)
 
 

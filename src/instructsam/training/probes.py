@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from instructsam.errors import CheckpointError
-from instructsam.structures.files import finish_file
+from instructsam.structures.files import sync_file, usual_permissions
 from instructsam.training.export import trained_parts
 from instructsam.training.objectives import Objective
 
@@ -30,7 +30,8 @@ def save_probes(state: dict[str, Tensor], run_folder: Path) -> None:
         return
     unfinished = run_folder / f".writing-{PROBES_FILE}"
     save_file(state, unfinished)
-    finish_file(unfinished)
+    usual_permissions(unfinished)
+    sync_file(unfinished)
     os.replace(unfinished, run_folder / PROBES_FILE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,16 @@ def test_a_file_is_read_back_and_the_last_decision_wins(tmp_path: Path) -> None:
     assert found.lines == 3
     assert not found.cut
     assert len(path.read_bytes().splitlines()) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are another thing there")
+def test_a_private_file_stays_private(tmp_path: Path) -> None:
+    decision = HumanDecision(ID, DIGEST, "skip")
+    path = tmp_path / "decisions.jsonl"
+    append_decisions(path, [decision])
+    path.chmod(0o600)
+    append_decisions(path, [decision])
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("whole", [False, True])

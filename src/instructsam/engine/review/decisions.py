@@ -16,7 +16,7 @@ from instructsam.engine.digests import digest
 from instructsam.engine.rows import ImageRow
 from instructsam.errors import InputError
 from instructsam.structures.checks import parse_json
-from instructsam.structures.files import end_of_last_line, finish_file, reason
+from instructsam.structures.files import end_of_last_line, reason, sync_file
 from instructsam.structures.validation import Expected, first_fault
 
 Action = Literal["accept", "reject", "skip"]
@@ -184,7 +184,7 @@ def append_decisions(path: Path, decisions: Iterable[HumanDecision]) -> int:
             _end_the_last_line(path)
         with path.open("ab") as stream:
             stream.write("".join(lines).encode())
-        finish_file(path)
+        sync_file(path)
     except OSError as error:
         raise InputError(f"{path}: the decisions cannot be written ({reason(error)})") from error
     return len(lines)
