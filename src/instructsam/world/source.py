@@ -26,7 +26,7 @@ from instructsam.structures.checks import check_choices
 from instructsam.world.instructions.caption import ORDERS, caption
 from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
 from instructsam.world.instructions.free import FreeSettings
-from instructsam.world.instructions.invented import with_invented_word
+from instructsam.world.instructions.invented import with_invented_word, with_real_word
 from instructsam.world.instructions.nouns import Nouns
 from instructsam.world.programs.every_phrase import phrase_words
 from instructsam.world.scenes.blank import FIRST_TRAINING_BLANK, TRAINING_BLANKS, blank_picture
@@ -43,6 +43,8 @@ ATTRIBUTES = (
 TEXTS_FREE_SHARE = 0.5  # of the instructions that a tokenizer is trained on
 # Keep the choice of unknown words and of empty pictures apart from the world's own random numbers.
 _INVENTED_STREAM = 0x1_57EA4
+REAL_SHARE = 0.5
+"""Of the instructions about something that the world does not have: those that call it by a real name."""
 _EMPTY_STREAM = 0x0_E4397
 
 
@@ -58,8 +60,8 @@ class WorldSourceSettings(Config):
         nouns: bare noun phrases instead of instructions (`world.instructions.nouns`): level -> the batch from
             which it is used, {colors: 0, kinds: 200}; empty for instructions.
         layouts: how objects lie, some of `world.scenes.scene.LAYOUTS`, or `piles`; empty for all but piles.
-        invented_words: share of instructions in [0, 1] whose only kind, where they have one, gets an invented name, so
-            that nothing is meant (`world.instructions.invented`).
+        invented_words: share of instructions in [0, 1] whose only kind, where they have one, gets an invented name or,
+            half of the time, that of another real thing, so that nothing is meant (`world.instructions.invented`).
         free_share: share of instructions in [0, 1] that are free (`world.instructions.free`): composed programs in the
             sayings and words of the language's data files, in place of templates.
         negatives_per_positive: of the free instructions, those without target for each one with targets.
@@ -186,15 +188,16 @@ class WorldSource:
         return without_objects(sample, blank_picture(kind, seed, max(height, width))[:height, :width])
 
     def _with_invented_words(self, index: int, scene: WorldSample) -> WorldSample:
-        """The scene with some of its instructions about something that has an invented name."""
+        """The scene with some of its instructions about something that it does not have: invented, or real names."""
         if not self.settings.invented_words:
             return scene
         rng = np.random.default_rng([self.seed, _INVENTED_STREAM, index])
-        renamed = rng.random(len(scene.instructions)) < self.settings.invented_words
-        instructions = [
-            (with_invented_word(instruction, rng) or instruction) if is_renamed else instruction
-            for instruction, is_renamed in zip(scene.instructions, renamed, strict=True)
-        ]
+        draws = rng.random(len(scene.instructions)) / self.settings.invented_words
+        instructions = []
+        for instruction, draw in zip(scene.instructions, draws, strict=True):
+            rename = with_real_word if draw < REAL_SHARE else with_invented_word
+            made = rename(instruction, rng) if draw < 1 else None
+            instructions.append(made or instruction)
         return replace(scene, instructions=instructions)
 
 

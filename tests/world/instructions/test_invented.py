@@ -15,7 +15,10 @@ from instructsam.world.instructions.invented import (
     names_kind,
     renamed,
     with_invented_word,
+    with_real_word,
 )
+from instructsam.world.language.lexicon import Noun
+from instructsam.world.language.words import absent_nouns, mentioned_nouns
 from instructsam.world.splits.stream import WorldSample, WorldSettings
 from tests.world.cached import sample
 
@@ -58,9 +61,24 @@ def test_families_with_other_targets_are_left_alone() -> None:
                 assert with_invented_word(one, rng) is None
 
 
+BLICK = Noun("blick", "blicks")
+
+
 def test_number_and_article_follow() -> None:
-    assert renamed("the leftmost fish", "fish", "blick") == "the leftmost blick"
-    assert renamed("an apple beside two apples", "apple", "blick") == "a blick beside two blicks"
+    assert renamed("the leftmost fish", "fish", BLICK) == "the leftmost blick"
+    assert renamed("an apple beside two apples", "apple", BLICK) == "a blick beside two blicks"
+
+
+def test_a_real_name_with_its_article_takes_the_place_of_the_kind() -> None:
+    assert renamed("a fish above an apple", "fish", Noun("owl", "owls")) == "an owl above an apple"
+    rng = np.random.default_rng(2)
+    scenes = [sample(3, index, SETTINGS) for index in range(60)]
+    made = [found for each in scenes for one in each.instructions if (found := with_real_word(one, rng))]
+    names = {form for noun in (*absent_nouns(), *mentioned_nouns()) for form in (noun.one, noun.many)}
+    assert len(made) > 50
+    for one in made:
+        assert any(name in one.text for name in names), one.text
+        assert one.phrases[0].instances == ()
 
 
 def test_invented_words_are_not_english() -> None:

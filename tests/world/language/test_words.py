@@ -9,6 +9,7 @@ import pytest
 
 from instructsam.errors import InputError
 from instructsam.evaluation.benchmarks.absent_things import ABSENT_THINGS
+from instructsam.world.instructions.invented import KNOWN
 from instructsam.world.language import words
 from instructsam.world.language.check import language_problems, noun_problems
 from instructsam.world.language.data_files import AGREEING, parse_lines
@@ -57,8 +58,9 @@ def test_the_lexicon_is_wide() -> None:
 
 
 def test_an_absent_thing_is_in_no_benchmark_of_absent_things() -> None:
-    written = {form.lower() for noun in words.absent_nouns() for form in (noun.one, noun.many)}
-    assert not written & {thing.lower() for thing in ABSENT_THINGS}
+    nouns = (*words.absent_nouns(), *words.mentioned_nouns())
+    written = {form.lower() for noun in nouns for form in (noun.one, noun.many)}
+    assert not written & {thing.lower().split(" ", 1)[1] for thing in ABSENT_THINGS}
 
 
 def test_absent_things_occur_once_and_have_no_colour_of_the_world() -> None:
@@ -151,3 +153,9 @@ def test_a_broken_file_of_words_is_explained(text: str, message: str) -> None:
     known = {"apple": ("names", "that")}
     with pytest.raises(InputError, match=rf"kinds\.yaml, {message}"):
         words.rows_of(parse_lines(text, "kinds.yaml", 2), known, AGREEING)
+
+
+def test_a_mentioned_thing_is_none_of_the_world() -> None:
+    nouns = words.mentioned_nouns()
+    assert len(nouns) > 100
+    assert not {form for noun in nouns for form in (noun.one, noun.many)} & KNOWN

@@ -1,7 +1,8 @@
-"""Instructions about kinds that do not exist: the name of a kind is replaced by an invented word.
+"""Instructions about kinds that the world does not have: the name of a kind is replaced by another word.
 
 A model that is trained on the world's words alone takes every other word for one of them. Words made of random
-syllables teach it that a word can be unknown, without revealing any word of a test.
+syllables teach it that a word can be unknown, without revealing any word of a test; real names of other things, that a
+word which it has read often can still mean nothing in the picture.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
-from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, plural, plural_name
+from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, indefinite, plural, plural_name
+from instructsam.world.language.words import absent_nouns, mentioned_nouns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,28 +79,48 @@ def with_invented_word(instruction: Instruction, rng: np.random.Generator) -> In
         instruction: of one of `SUITABLE_FAMILIES` and one phrase; its program must name exactly one kind.
         rng: source of the word.
     """
+    kind = _only_kind(instruction)
+    if kind is None:
+        return None
+    word = invented_word(rng)
+    return _about(instruction, kind, Noun(word, plural(word)))
+
+
+def with_real_word(instruction: Instruction, rng: np.random.Generator) -> Instruction | None:
+    """Like `with_invented_word`, by a name of `words.absent_nouns` or `words.mentioned_nouns`, each half of the time."""
+    kind = _only_kind(instruction)
+    if kind is None:
+        return None
+    nouns = (absent_nouns(), mentioned_nouns())[int(rng.integers(2))]
+    return _about(instruction, kind, nouns[int(rng.integers(len(nouns)))])
+
+
+def _only_kind(instruction: Instruction) -> str | None:
+    """The one kind that an instruction names, None where another part of it could still be meant."""
     kinds = kinds_of(instruction.program)
     suits = instruction.family in SUITABLE_FAMILIES and not _HAS_OTHER_PARTS.search(
         json.dumps(instruction.program)
     )
-    if not suits or len(instruction.phrases) != 1 or len(kinds) != 1:
-        return None
-    word = invented_word(rng)
-    text = renamed(instruction.text, kinds[0], word)
+    return kinds[0] if suits and len(instruction.phrases) == 1 and len(kinds) == 1 else None
+
+
+def _about(instruction: Instruction, kind: str, noun: Noun) -> Instruction | None:
+    text = renamed(instruction.text, kind, noun)
     phrase = instruction.phrases[0].text
-    for old, new in ((kinds[0], word), (plural_name(kinds[0]), plural(word))):
+    for old, new in ((kind, noun.one), (plural_name(kind), noun.many)):
         phrase = re.sub(rf"\b{re.escape(old)}\b", new, phrase)
-    if word not in text or word not in phrase or names_kind(text, kinds[0]):
+    says = noun.one in text or noun.many in text
+    if not says or not (noun.one in phrase or noun.many in phrase) or names_kind(text, kind):
         return None
     return replace(instruction, text=text, phrases=(PhraseAnswer(phrase, ()),), program={})
 
 
-def renamed(text: str, kind: str, word: str) -> str:
-    """The text with every name of the kind replaced by the word, in the same number."""
+def renamed(text: str, kind: str, new: Noun) -> str:
+    """The text with every name of the kind replaced by another noun, in the same number and with its article."""
     for noun in sorted(KIND_NOUNS[kind], key=_length, reverse=True):
-        for old, new in ((noun.one, word), (noun.many, plural(word))):
-            text = re.sub(rf"\ban {re.escape(old)}\b", f"a {new}", text)
-            text = re.sub(rf"\b{re.escape(old)}\b", new, text)
+        text = re.sub(rf"\ban? {re.escape(noun.one)}\b", indefinite(new.one), text)
+        text = re.sub(rf"\b{re.escape(noun.one)}\b", new.one, text)
+        text = re.sub(rf"\b{re.escape(noun.many)}\b", new.many, text)
     return text
 
 

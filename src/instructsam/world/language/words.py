@@ -4,6 +4,7 @@
 - attributes.yaml: adjectives for each colour, size and pattern.
 - functions.yaml: more ways to ask for each function of knowledge.yaml.
 - absent.yaml: names of real things that the world does not have.
+- mentioned.yaml: names of things that sayings mention and that the world does not have.
 
 The page docs/world_language.md explains the format for authors.
 """
@@ -144,6 +145,16 @@ def absent_nouns() -> tuple[Noun, ...]:
     """Names of real things that no scene shows."""
     return tuple(
         parse_noun(_checked(line, ())) for lines in read_lines("words/absent.yaml").values() for line in lines
+    )
+
+
+@cache
+def mentioned_nouns() -> tuple[Noun, ...]:
+    """Names of things that sayings mention beside what is asked for, and that no scene shows."""
+    return tuple(
+        parse_noun(_checked(line, ()))
+        for lines in read_lines("words/mentioned.yaml").values()
+        for line in lines
     )
 
 
