@@ -130,7 +130,11 @@ def test_a_name_with_two_meanings_is_reported(
     def parsed(entries: list[str]) -> tuple[Noun, ...]:
         return tuple(map(words.parse_noun, entries))
 
-    found = list(noun_problems({kind: parsed(names) for kind, names in kinds.items()}, {}, parsed(absent)))
+    found = list(
+        noun_problems(
+            {kind: parsed(names) for kind, names in kinds.items()}, {}, {"absent.yaml": parsed(absent)}
+        )
+    )
     assert any(message in problem for problem in found) if message else found == []
 
 

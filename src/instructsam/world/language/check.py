@@ -27,7 +27,7 @@ def language_problems() -> Iterator[str]:
     yield from noun_problems(
         {kind: concept.nouns for kind, concept in words.kinds().items()},
         {family: concept.nouns for family, concept in words.families().items()},
-        words.absent_nouns(),
+        {"absent.yaml": words.absent_nouns(), "mentioned.yaml": words.mentioned_nouns()},
     )
     words.functions()
     words.adjectives()
@@ -58,14 +58,16 @@ def _style_problems() -> Iterator[str]:
 
 
 def noun_problems(
-    kinds: dict[str, tuple[Noun, ...]], families: dict[str, tuple[Noun, ...]], absent: tuple[Noun, ...]
+    kinds: dict[str, tuple[Noun, ...]],
+    families: dict[str, tuple[Noun, ...]],
+    absent: dict[str, tuple[Noun, ...]],
 ) -> Iterator[str]:
     """One message for each name that is ambiguous.
 
     Args:
         kinds: kind -> its names.
         families: family -> its names.
-        absent: names of things that the world does not have.
+        absent: file -> its names of things that the world does not have.
     """
     owners: dict[str, str] = {}
     for owner, nouns in (*kinds.items(), *families.items()):
@@ -74,9 +76,11 @@ def noun_problems(
                 yield f"words: {form!r} is a name of {owners[form]} and of {owner}; leave it to one of them"
         for noun in nouns:
             yield from _name_problems(noun.one.lower(), owner)
-    for noun in absent:
-        for form in sorted({noun.one.lower(), noun.many.lower()} & owners.keys()):
-            yield f"words/absent.yaml: {form!r} is a name of {owners[form]}, which the world has; leave it out"
+    for file, nouns in absent.items():
+        for form in sorted(
+            {form.lower() for noun in nouns for form in (noun.one, noun.many)} & owners.keys()
+        ):
+            yield f"words/{file}: {form!r} is a name of {owners[form]}, which the world has; leave it out"
 
 
 def _name_problems(name: str, owner: str) -> Iterator[str]:
