@@ -87,7 +87,7 @@ def with_invented_word(instruction: Instruction, rng: np.random.Generator) -> In
 
 
 def with_real_word(instruction: Instruction, rng: np.random.Generator) -> Instruction | None:
-    """Like `with_invented_word`, by a name of `words.absent_nouns` or `words.mentioned_nouns`, each half of the time."""
+    """Like `with_invented_word`, by a real name: half of the time one of `absent_nouns`, else of `mentioned_nouns`."""
     kind = _only_kind(instruction)
     if kind is None:
         return None
