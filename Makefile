@@ -83,7 +83,8 @@ train: $(RUNTIME) ## Train the shipped default, three stages on two processes; r
 		configs/world/default_vision.yaml configs/world/default_phrases.yaml configs/world/default.yaml --resume
 
 train-language: $(RUNTIME) ## Teach the shipped default free language on a CPU, MINUTES=9 at a time; run again, it resumes
-	@OMP_NUM_THREADS=1 $(BIN)/instructsam train configs/world/language.yaml configs/world/language_choice.yaml --resume --max-minutes $(MINUTES)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m torch.distributed.run --nproc_per_node $(PROCESSES) -m instructsam train \
+		configs/world/language.yaml configs/world/language_choice.yaml --resume --max-minutes $(MINUTES)
 
 train-gpu: $(RUNTIME) ## Teach it free language on one GPU, MINUTES=9 at a time; run again, it resumes, with PACK=out/run on a new machine
 	@$(BIN)/instructsam train configs/world/gpu/language.yaml --pack $(PACK) --max-minutes $(MINUTES)
