@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from instructsam.world.language.chance import chance, pick
 from instructsam.world.language.knowledge import FUNCTIONS
 from instructsam.world.language.lexicon import Swaps
 from instructsam.world.programs.both import Both
+from instructsam.world.programs.difference import Difference
 from instructsam.world.programs.filter import ATTRIBUTES, filters_of
 from instructsam.world.programs.operations import OPERATIONS, from_dict
 from instructsam.world.programs.program import Program
@@ -117,7 +118,18 @@ def _is_taught(changed: Program, facts: Facts) -> bool:
     """Whether a person could say it, in the same words but one, and training may."""
     if isinstance(changed, Both) and changed.first.head != changed.second.head:
         return False
+    if any(isinstance(part, Difference) and part.negated is None for part in _parts(changed)):
+        return False  # "the largest of the cups that are not red mugs"
     return _is_consistent(changed) and changed.is_sensible(facts, ()) and not names_held_out(changed)
+
+
+def _parts(program: Program) -> Iterator[Program]:
+    """All programs inside a program."""
+    for field in fields(program):
+        part = getattr(program, field.name)
+        if isinstance(part, Program):
+            yield part
+            yield from _parts(part)
 
 
 def _is_consistent(program: Program) -> bool:
