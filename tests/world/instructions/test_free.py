@@ -12,6 +12,7 @@ import pytest
 from instructsam.errors import ConfigError
 from instructsam.world.instructions.absent import with_kind
 from instructsam.world.instructions.choosing import names_held_out
+from instructsam.world.instructions.details import details_of
 from instructsam.world.instructions.families import FAMILY_SHARES, shares_of
 from instructsam.world.instructions.free import (
     FreeSettings,
@@ -23,6 +24,7 @@ from instructsam.world.instructions.free import (
 from instructsam.world.instructions.instruction import Instruction
 from instructsam.world.instructions.negatives import look_alike
 from instructsam.world.language import words
+from instructsam.world.language.free_speaker import FreeSpeaker
 from instructsam.world.language.lexicon import KIND_NOUNS
 from instructsam.world.language.styles import load_styles
 from instructsam.world.programs.all_objects import All
@@ -232,6 +234,19 @@ def test_look_alikes_of_every_family_are_one_value_away() -> None:
                 before, after = (re.findall(r"[\w ]+", str(one.to_dict())) for one in (program, changed))
                 assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
                 assert changed.answer(facts) == ()
+
+
+def test_a_look_alike_keeps_a_negation_that_is_inside_a_program() -> None:
+    program = Extreme(Difference(MUGS, Filter(MUGS, "color", "red")), "left")
+    made = 0
+    for seed in range(40):
+        changed = look_alike(np.random.default_rng(seed), program, scene(seed))
+        if changed is not None:
+            made += 1
+            details_of(
+                changed, FreeSpeaker(np.random.default_rng(0), scene(seed))
+            )  # raises TypeError for "except red mugs"
+    assert made >= 5
 
 
 def tempting_scene(kind: str, color: str) -> Facts:
