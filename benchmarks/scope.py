@@ -82,7 +82,7 @@ TRAINED_ON = "drawn scenes of 40 kinds of things, and their words"
 SIDES = (160, 256, 256, 512)  # px, short sides of the scenes that are fitted
 QUANTILE = 0.998  # of the changed scenes lie below the limit
 PENALTY = 1e-2  # on the squared weights
-LEAST = 20  # of 60,000 training texts that must have a word: sayings mention horses, too, but seldom
+KNOWN_SHARE = 1 / 3000  # of the training texts that must have a word: sayings mention horses, too, but seldom
 
 
 def photographs(folder: Path, part: str) -> list[Path]:
@@ -156,9 +156,9 @@ def fit(folder: Path, count: int, texts: int) -> Scope:
 
 
 def known_words(texts: int) -> frozenset[str]:
-    """The words that carry meaning in training texts, half of them free, and occur at least `LEAST` times."""
+    """The words that carry meaning in training texts, half of them free, and that a `KNOWN_SHARE` of them has."""
     words = Counter(word for text in all_texts(texts, free_share=0.5) for word in set(content_words(text)))
-    return frozenset(word for word, times in words.items() if times >= LEAST)
+    return frozenset(word for word, times in words.items() if times >= KNOWN_SHARE * texts)
 
 
 def _logistic(features: NDArray[np.float64], labels: NDArray[np.float64]) -> NDArray[np.float64]:

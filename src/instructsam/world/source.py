@@ -43,8 +43,6 @@ ATTRIBUTES = (
 TEXTS_FREE_SHARE = 0.5  # of the instructions that a tokenizer is trained on
 # Keep the choice of unknown words and of empty pictures apart from the world's own random numbers.
 _INVENTED_STREAM = 0x1_57EA4
-REAL_SHARE = 0.5
-"""Of the instructions about something that the world does not have: those that call it by a real name."""
 _EMPTY_STREAM = 0x0_E4397
 
 
@@ -60,8 +58,9 @@ class WorldSourceSettings(Config):
         nouns: bare noun phrases instead of instructions (`world.instructions.nouns`): level -> the batch from
             which it is used, {colors: 0, kinds: 200}; empty for instructions.
         layouts: how objects lie, some of `world.scenes.scene.LAYOUTS`, or `piles`; empty for all but piles.
-        invented_words: share of instructions in [0, 1] whose only kind, where they have one, gets an invented name or,
-            half of the time, that of another real thing, so that nothing is meant (`world.instructions.invented`).
+        invented_words: share of instructions in [0, 1] whose only kind, where they have one, gets another name, so
+            that nothing is meant (`world.instructions.invented`): one of random syllables, or a real one.
+        real_names: of those with another name, the share in [0, 1] that gets the real name of something else.
         free_share: share of instructions in [0, 1] that are free (`world.instructions.free`): composed programs in the
             sayings and words of the language's data files, in place of templates.
         negatives_per_positive: of the free instructions, those without target for each one with targets.
@@ -80,6 +79,7 @@ class WorldSourceSettings(Config):
     nouns: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     layouts: tuple[str, ...] = ()
     invented_words: float = Field(default=0.0, ge=0, le=1)
+    real_names: float = Field(default=0.0, ge=0, le=1)
     free_share: float = Field(default=0.0, ge=0, le=1)
     negatives_per_positive: float = Field(default=0.25, ge=0, le=100)
     look_alikes: float = Field(default=0.4, ge=0, le=1)
@@ -195,7 +195,7 @@ class WorldSource:
         draws = rng.random(len(scene.instructions)) / self.settings.invented_words
         instructions = []
         for instruction, draw in zip(scene.instructions, draws, strict=True):
-            rename = with_real_word if draw < REAL_SHARE else with_invented_word
+            rename = with_real_word if draw < self.settings.real_names else with_invented_word
             made = rename(instruction, rng) if draw < 1 else None
             instructions.append(made or instruction)
         return replace(scene, instructions=instructions)

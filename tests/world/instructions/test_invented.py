@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from instructsam.evaluation.benchmarks.absent_things import ABSENT_THINGS
-from instructsam.world.instructions.instruction import Instruction
+from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
 from instructsam.world.instructions.invented import (
     KNOWN,
     SUITABLE_FAMILIES,
@@ -19,6 +22,8 @@ from instructsam.world.instructions.invented import (
 )
 from instructsam.world.language.lexicon import Noun
 from instructsam.world.language.words import absent_nouns, mentioned_nouns
+from instructsam.world.programs.all_objects import All
+from instructsam.world.programs.filter import Filter
 from instructsam.world.splits.stream import WorldSample, WorldSettings
 from tests.world.cached import sample
 
@@ -72,13 +77,37 @@ def test_number_and_article_follow() -> None:
 def test_a_real_name_with_its_article_takes_the_place_of_the_kind() -> None:
     assert renamed("a fish above an apple", "fish", Noun("owl", "owls")) == "an owl above an apple"
     rng = np.random.default_rng(2)
-    scenes = [sample(3, index, SETTINGS) for index in range(60)]
-    made = [found for each in scenes for one in each.instructions if (found := with_real_word(one, rng))]
+    pairs = [
+        (one, found)
+        for index in range(60)
+        for one in sample(3, index, SETTINGS).instructions
+        if (found := with_real_word(one, rng))
+    ]
     names = {form for noun in (*absent_nouns(), *mentioned_nouns()) for form in (noun.one, noun.many)}
-    assert len(made) > 50
-    for one in made:
-        assert any(name in one.text for name in names), one.text
-        assert one.phrases[0].instances == ()
+    assert len(pairs) > 50
+    for one, made in pairs:
+        (kind,) = kinds_of(one.program)
+        assert not names_kind(made.text, kind)
+        assert made.phrases[0].instances == ()
+        for text in (made.text, made.phrases[0].text):
+            assert any(re.search(rf"\b{re.escape(name)}\b", text) for name in names), text
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("the two fish at the top", "fish"),  # one flute or two?
+        ("any maple in here", "tree"),  # none of the names that templates have
+        ("the sitting chair", "chair"),  # would leave "the sitting flute"
+    ],
+)
+def test_no_real_name_where_a_part_of_the_old_one_or_its_number_would_be_lost(text: str, kind: str) -> None:
+    program = {"phrases": [Filter(All(), "kind", kind).to_dict()]}
+    instruction = Instruction(text, (PhraseAnswer(kind, (0,)),), "category", "", program)
+    assert with_real_word(instruction, np.random.default_rng(0)) is None
+    plain = replace(instruction, text="any mug in here", phrases=(PhraseAnswer("mug", (0,)),))
+    plain = replace(plain, program={"phrases": [Filter(All(), "kind", "mug").to_dict()]})
+    assert with_real_word(plain, np.random.default_rng(0)) is not None
 
 
 def test_invented_words_are_not_english() -> None:

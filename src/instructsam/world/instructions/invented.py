@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
 from instructsam.world.language.lexicon import FAMILY_NOUNS, KIND_NOUNS, Noun, indefinite, plural, plural_name
-from instructsam.world.language.words import absent_nouns, mentioned_nouns
+from instructsam.world.language.words import absent_nouns, kinds, mentioned_nouns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,9 +87,16 @@ def with_invented_word(instruction: Instruction, rng: np.random.Generator) -> In
 
 
 def with_real_word(instruction: Instruction, rng: np.random.Generator) -> Instruction | None:
-    """Like `with_invented_word`, by a real name: half of the time one of `absent_nouns`, else of `mentioned_nouns`."""
+    """Like `with_invented_word`, by a real name: half of the time one of `absent_nouns`, else of `mentioned_nouns`.
+
+    None also for a kind whose plural is its singular ("fish"), and where the text has one of the lexicon's other names
+    of the kind: a part of it would be left, "the Williams flute".
+    """
     kind = _only_kind(instruction)
-    if kind is None:
+    if kind is None or any(noun.one == noun.many for noun in KIND_NOUNS[kind]):
+        return None
+    others = {noun for noun in kinds()[kind].nouns if noun not in KIND_NOUNS[kind]}
+    if any(_has(instruction.text, form) for noun in others for form in (noun.one, noun.many)):
         return None
     nouns = (absent_nouns(), mentioned_nouns())[int(rng.integers(2))]
     return _about(instruction, kind, nouns[int(rng.integers(len(nouns)))])
@@ -109,8 +116,8 @@ def _about(instruction: Instruction, kind: str, noun: Noun) -> Instruction | Non
     phrase = instruction.phrases[0].text
     for old, new in ((kind, noun.one), (plural_name(kind), noun.many)):
         phrase = re.sub(rf"\b{re.escape(old)}\b", new, phrase)
-    says = noun.one in text or noun.many in text
-    if not says or not (noun.one in phrase or noun.many in phrase) or names_kind(text, kind):
+    says = text != instruction.text and (_has(text, noun.one) or _has(text, noun.many))
+    if not says or not (_has(phrase, noun.one) or _has(phrase, noun.many)) or names_kind(text, kind):
         return None
     return replace(instruction, text=text, phrases=(PhraseAnswer(phrase, ()),), program={})
 
@@ -130,8 +137,11 @@ def _length(noun: Noun) -> int:
 
 def names_kind(text: str, kind: str) -> bool:
     """Whether the text contains a name of the kind."""
-    names = (name for noun in KIND_NOUNS[kind] for name in (noun.one, noun.many))
-    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
+    return any(_has(text, name) for noun in KIND_NOUNS[kind] for name in (noun.one, noun.many))
+
+
+def _has(text: str, words: str) -> bool:
+    return re.search(rf"\b{re.escape(words)}\b", text, re.IGNORECASE) is not None
 
 
 def kinds_of(program: Any) -> list[str]:

@@ -171,7 +171,7 @@ def every_word() -> Iterator[str]:
     for row in adjectives().values():
         for value, words in row.items():
             yield from (value, *words)
-    for noun in absent_nouns():
+    for noun in (*absent_nouns(), *mentioned_nouns()):
         yield noun.one
         yield noun.many
 
