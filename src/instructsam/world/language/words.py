@@ -150,7 +150,7 @@ def absent_nouns() -> tuple[Noun, ...]:
 
 @cache
 def mentioned_nouns() -> tuple[Noun, ...]:
-    """Names of things that sayings mention beside what is asked for, and that no scene shows."""
+    """Names of things that sayings mention beside the wish, and that no scene shows."""
     return tuple(
         parse_noun(_checked(line, ()))
         for lines in read_lines("words/mentioned.yaml").values()
