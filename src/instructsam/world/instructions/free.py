@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +21,7 @@ from instructsam.world.instructions.families import FAMILY_SHARES
 from instructsam.world.instructions.free_wording import word_groups, word_program
 from instructsam.world.instructions.groups import choose_groups
 from instructsam.world.instructions.instruction import Instruction, PhraseAnswer
+from instructsam.world.instructions.invented import renamed_phrase, says
 from instructsam.world.instructions.negatives import look_alike
 from instructsam.world.language import words
 from instructsam.world.language.chance import chance, pick
@@ -259,7 +259,7 @@ class _Generator:
         for kind, noun in speaker.renamed.items():
             if noun.one not in filled[1] and noun.many not in filled[1]:
                 return None
-            phrase = PhraseAnswer(_renamed(program.phrase(), kind, noun), found)
+            phrase = PhraseAnswer(renamed_phrase(program.phrase(), kind, noun), found)
             stored = {**made.program, "renamed": {kind: noun.one}}
             made = replace(made, phrases=(phrase,), program=stored)
         return made
@@ -289,9 +289,7 @@ def names_the_answer(program: Program, found: tuple[int, ...], facts: Facts, tex
     if not _asks_for_a_kind(program):
         return False
     kinds = {facts.objects[index].kind for index in found}
-    nouns = (noun for kind in kinds for noun in words.kinds()[kind].nouns)
-    names = {name for noun in nouns for name in (noun.one, noun.many)}
-    return any(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) for name in names)
+    return says(text, (noun for kind in kinds for noun in words.kinds()[kind].nouns))
 
 
 def describes_an_anchor(program: Program) -> bool:
@@ -312,12 +310,6 @@ def is_between_one_and_itself(program: Program, facts: Facts) -> bool:
 
 def _drawn(rng: np.random.Generator, names: tuple[str, ...], shares: tuple[float, ...]) -> str:
     return names[int(rng.choice(len(names), p=shares))]
-
-
-def _renamed(phrase: str, kind: str, noun: Noun) -> str:
-    for old, new in ((plural_name(kind), noun.many), (kind, noun.one)):
-        phrase = re.sub(rf"\b{old}\b", new, phrase)
-    return phrase
 
 
 def _plain_family(rng: np.random.Generator, family: str) -> str:

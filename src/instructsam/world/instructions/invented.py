@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -95,8 +96,7 @@ def with_real_word(instruction: Instruction, rng: np.random.Generator) -> Instru
     kind = _only_kind(instruction)
     if kind is None or any(noun.one == noun.many for noun in KIND_NOUNS[kind]):
         return None
-    others = {noun for noun in kinds()[kind].nouns if noun not in KIND_NOUNS[kind]}
-    if any(_has(instruction.text, form) for noun in others for form in (noun.one, noun.many)):
+    if says(instruction.text, (noun for noun in kinds()[kind].nouns if noun not in KIND_NOUNS[kind])):
         return None
     nouns = (absent_nouns(), mentioned_nouns())[int(rng.integers(2))]
     return _about(instruction, kind, nouns[int(rng.integers(len(nouns)))])
@@ -104,20 +104,22 @@ def with_real_word(instruction: Instruction, rng: np.random.Generator) -> Instru
 
 def _only_kind(instruction: Instruction) -> str | None:
     """The one kind that an instruction names, None where another part of it could still be meant."""
-    kinds = kinds_of(instruction.program)
+    named = kinds_of(instruction.program)
     suits = instruction.family in SUITABLE_FAMILIES and not _HAS_OTHER_PARTS.search(
         json.dumps(instruction.program)
     )
-    return kinds[0] if suits and len(instruction.phrases) == 1 and len(kinds) == 1 else None
+    return named[0] if suits and len(instruction.phrases) == 1 and len(named) == 1 else None
 
 
 def _about(instruction: Instruction, kind: str, noun: Noun) -> Instruction | None:
     text = renamed(instruction.text, kind, noun)
-    phrase = instruction.phrases[0].text
-    for old, new in ((kind, noun.one), (plural_name(kind), noun.many)):
-        phrase = re.sub(rf"\b{re.escape(old)}\b", new, phrase)
-    says = text != instruction.text and (_has(text, noun.one) or _has(text, noun.many))
-    if not says or not (_has(phrase, noun.one) or _has(phrase, noun.many)) or names_kind(text, kind):
+    phrase = renamed_phrase(instruction.phrases[0].text, kind, noun)
+    if (
+        text == instruction.text
+        or not says(text, [noun])
+        or not says(phrase, [noun])
+        or names_kind(text, kind)
+    ):
         return None
     return replace(instruction, text=text, phrases=(PhraseAnswer(phrase, ()),), program={})
 
@@ -131,17 +133,26 @@ def renamed(text: str, kind: str, new: Noun) -> str:
     return text
 
 
+def renamed_phrase(phrase: str, kind: str, new: Noun) -> str:
+    """The canonical phrase with the kind replaced by another noun, in the same number."""
+    for old, word in ((kind, new.one), (plural_name(kind), new.many)):
+        phrase = re.sub(rf"\b{re.escape(old)}\b", word, phrase)
+    return phrase
+
+
 def _length(noun: Noun) -> int:
     return len(noun.many)
 
 
 def names_kind(text: str, kind: str) -> bool:
     """Whether the text contains a name of the kind."""
-    return any(_has(text, name) for noun in KIND_NOUNS[kind] for name in (noun.one, noun.many))
+    return says(text, KIND_NOUNS[kind])
 
 
-def _has(text: str, words: str) -> bool:
-    return re.search(rf"\b{re.escape(words)}\b", text, re.IGNORECASE) is not None
+def says(text: str, nouns: Iterable[Noun]) -> bool:
+    """Whether the text contains one of the nouns, in either number and any case."""
+    forms = (form for noun in nouns for form in (noun.one, noun.many))
+    return any(re.search(rf"\b{re.escape(form)}\b", text, re.IGNORECASE) for form in forms)
 
 
 def kinds_of(program: Any) -> list[str]:

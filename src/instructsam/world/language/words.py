@@ -143,19 +143,17 @@ def is_color_name(adjective: str) -> bool:
 @cache
 def absent_nouns() -> tuple[Noun, ...]:
     """Names of real things that no scene shows."""
-    return tuple(
-        parse_noun(_checked(line, ())) for lines in read_lines("words/absent.yaml").values() for line in lines
-    )
+    return _nouns_of("words/absent.yaml")
 
 
 @cache
 def mentioned_nouns() -> tuple[Noun, ...]:
     """Names of things that sayings mention beside the wish, and that no scene shows."""
-    return tuple(
-        parse_noun(_checked(line, ()))
-        for lines in read_lines("words/mentioned.yaml").values()
-        for line in lines
-    )
+    return _nouns_of("words/mentioned.yaml")
+
+
+def _nouns_of(name: str) -> tuple[Noun, ...]:
+    return tuple(parse_noun(_checked(line, ())) for lines in read_lines(name).values() for line in lines)
 
 
 def every_word() -> Iterator[str]:
